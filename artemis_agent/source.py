@@ -1,0 +1,99 @@
+"""What a source of alerts is: records with positions out. A tailed file is the first kind.
+
+Wazuh 5 has no alerts.json; its source will poll an indexer and give the same records.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record that may be an alert, as the source wrote it."""
+
+    raw: bytes
+    """The line, byte for byte, without its line feed."""
+    file: bytes
+    """Identity of the file: the same for as long as the file lives, through renames and restarts."""
+    offset: int
+    """Where the line begins in that file, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Something in the source that cannot be a record: a line that is too long, or never ended."""
+
+    head: bytes
+    """How it begins."""
+    size: int
+    """How long it is, in bytes."""
+    file: bytes
+    """Identity of the file."""
+    offset: int
+    """Where it begins, in bytes."""
+    reason: str
+    """Why, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one read of a source gave."""
+
+    records: Sequence[Record]
+    """Records that may be alerts, in order. Whoever takes them confirms by decoding."""
+    rejects: Sequence[Reject]
+    """What cannot be a record."""
+    position: bytes
+    """Where the source stands after this reading; opaque. To be saved in one transaction with what became
+    of the records, and given back when the source is opened again."""
+    bytes: int
+    """How much was read."""
+    lines: int
+    """How many non-blank lines that was, as far as the source counts them without parsing."""
+    more: bool
+    """Whether there is more to read right now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a source is."""
+
+    lag_bytes: int
+    """Bytes between the position and the end."""
+    problem: str
+    """Why it cannot be read ("permission denied: /var/log/…"); empty when all is well."""
+    lost_bytes: int
+    """Bytes known to be lost since the source was opened."""
+    rotations: int
+    """Rotations and truncations seen since the source was opened."""
+
+
+class Source(Protocol):
+    """A place that records come from, in order.
+
+    `read` blocks on the disk and is called from one thread at a time; it never waits for new records
+    and returns an empty reading where there are none. A reading belongs to the caller: the source will
+    not give its records again unless it is opened anew with an older position. A source that cannot be
+    read now (missing file, no permission) gives empty readings and says why in `health`.
+    """
+
+    @property
+    def name(self) -> str:
+        """What people call it: its path."""
+
+    @property
+    def kind(self) -> str:
+        """What writes it: `suricata` or `wazuh`."""
+
+    def read(self) -> Reading:
+        """Return what has come since the last reading, up to a bounded amount."""
+
+    def health(self) -> Health:
+        """Return how the source is now."""
+
+    async def changed(self) -> None:
+        """Wait until there may be something to read; may return without cause, never misses one."""
+
+    def close(self) -> None:
+        """Let go of files and watches."""

@@ -1,0 +1,1 @@
+"""The wall screen: downlink ─▶ board ─▶ wall."""

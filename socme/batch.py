@@ -1,0 +1,75 @@
+"""Alerts as they travel and lie on disk: encoded once, compressed once, opaque until someone reads them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import zstandard
+from google.protobuf.message import DecodeError
+
+from socme.v1.alert_pb2 import Alert
+from socme.v1.uplink_pb2 import Alerts, Encoding
+
+LEVEL = 1  # of zstd: higher ones cost the node more time than they save bytes
+LARGEST_DECODED = 64 * 1024 * 1024  # bytes; what a batch may claim to hold once decompressed
+_ALERT_TAG = b"\x0a"  # field 1, length-delimited: Alerts.alerts
+
+
+class BatchError(ValueError):
+    """A payload that does not hold what it claims."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A batch ready to be spooled and sent."""
+
+    payload: bytes
+    encoding: int
+    alerts: int
+    decoded_bytes: int
+
+
+def pack(alerts: Sequence[bytes]) -> Packed:
+    """Join serialised Alert messages into one Alerts message and compress it.
+
+    The wire format of a repeated field is its elements one after another, so nothing is encoded twice.
+    """
+    parts: list[bytes] = []
+    for alert in alerts:
+        parts += (_ALERT_TAG, _varint(len(alert)), alert)
+    plain = b"".join(parts)
+    return Packed(
+        payload=zstandard.ZstdCompressor(level=LEVEL).compress(plain),
+        encoding=Encoding.ENCODING_ZSTD,
+        alerts=len(alerts),
+        decoded_bytes=len(plain),
+    )
+
+
+def unpack(packed: Packed) -> Sequence[Alert]:
+    """Return the alerts of a batch; raise BatchError where it is not what it claims to be."""
+    if packed.encoding != Encoding.ENCODING_ZSTD:
+        raise BatchError(f"unknown encoding {packed.encoding}")
+    if packed.decoded_bytes > LARGEST_DECODED:
+        raise BatchError(f"claims {packed.decoded_bytes} bytes, more than {LARGEST_DECODED}")
+    try:
+        # A frame names its own size; believing the larger of two claims would let a node fill the memory.
+        if zstandard.frame_content_size(packed.payload) != packed.decoded_bytes:
+            raise BatchError("the frame's size differs from the batch's")
+        plain = zstandard.ZstdDecompressor().decompress(packed.payload, max_output_size=packed.decoded_bytes)
+        message = Alerts.FromString(plain)
+    except zstandard.ZstdError as error:
+        raise BatchError(f"cannot be decompressed: {error}") from error
+    except DecodeError as error:
+        raise BatchError(f"cannot be decoded: {error}") from error
+    if len(message.alerts) != packed.alerts:
+        raise BatchError(f"holds {len(message.alerts)} alerts, claims {packed.alerts}")
+    return message.alerts
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - the seven low bits of each byte carry the number
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

@@ -1,0 +1,83 @@
+"""Run one daemon: signals, systemd's readiness and watchdog, and the exit code.
+
+SIGTERM and SIGINT cancel the daemon's main task; everything it started lives in TaskGroups below it and
+ends with it. Start-up is the same as recovery, so there is nothing else to do at the end.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+
+from socme import logs
+
+LOG = logging.getLogger("socme.service")
+
+
+class Notifier:
+    """Tells systemd how the daemon is; does nothing where systemd did not ask (no NOTIFY_SOCKET)."""
+
+    def __init__(self) -> None:
+        address = os.environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+
+    def ready(self, status: str) -> None:
+        """Say that the daemon is up."""
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def status(self, status: str) -> None:
+        """Say what the daemon does now."""
+        self._send(f"STATUS={status}")
+
+    def stopping(self) -> None:
+        """Say that the daemon is on its way out."""
+        self._send("STOPPING=1")
+
+    def alive(self) -> None:
+        """Feed the watchdog."""
+        self._send("WATCHDOG=1")
+
+    async def watch(self, working: Callable[[], bool]) -> None:
+        """Feed the watchdog for as long as `working` says so, at half the interval that systemd asked for."""
+        interval = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000
+        while interval:
+            await asyncio.sleep(interval)
+            if working():
+                self.alive()
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.connect(self._address)
+            sender.sendall(message.encode())
+
+
+def run(main: Callable[[Notifier], Awaitable[None]]) -> None:
+    """Run a daemon until it ends by itself, SIGTERM or SIGINT; its failure rises."""
+    notifier = Notifier()
+    asyncio.run(_supervise(main, notifier))
+
+
+async def _supervise(main: Callable[[Notifier], Awaitable[None]], notifier: Notifier) -> None:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - there is one inside asyncio.run
+    stopped = False
+
+    def stop(name: str) -> None:
+        nonlocal stopped
+        stopped = True
+        logs.event(LOG, logging.INFO, "stopping", signal=name)
+        notifier.stopping()
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number.name)
+    try:
+        await main(notifier)
+    except asyncio.CancelledError:
+        if not stopped:
+            raise

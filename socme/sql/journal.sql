@@ -1,0 +1,27 @@
+-- Schema of a journal, version 1 (PRAGMA user_version). One file holds one journal.
+
+-- The log itself. AUTOINCREMENT: a position is never given twice, not even after all entries are gone.
+CREATE TABLE entry (
+    position      INTEGER PRIMARY KEY AUTOINCREMENT,
+    origin        TEXT    NOT NULL,  -- who sent it: "client/node" at the hub, empty on a node
+    lane          INTEGER NOT NULL,  -- socme.v1.Lane
+    sequence      INTEGER NOT NULL,  -- its number within origin, epoch and lane
+    received_us   INTEGER NOT NULL,  -- when it was appended, microseconds since 1970
+    alerts        INTEGER NOT NULL,  -- how many alerts it holds
+    encoding      INTEGER NOT NULL,  -- socme.v1.Encoding
+    decoded_bytes INTEGER NOT NULL,  -- size of the payload once decompressed
+    bytes         INTEGER NOT NULL,  -- size of the payload
+    payload       BLOB    NOT NULL   -- last, so that the columns before it are read without it
+) STRICT;
+
+-- How far each reader has got: everything up to and with `position` is done.
+CREATE TABLE cursor (
+    reader   TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Small facts that are committed together with entries: read positions, high-water marks, the epoch.
+CREATE TABLE note (
+    key   TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,22 @@
+"""Fixtures for all tests."""
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CORPORA = REPOSITORY.parent / "shared" / "corpora"
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """Real input with counted truth: other projects' data, which this repository does not carry."""
+    if not (CORPORA / "dev" / "manifest.json").is_file():
+        pytest.skip("the corpora of real input (../shared/corpora) are not here; they cannot be part of the repository")
+    return CORPORA
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Input that this project made itself."""
+    return REPOSITORY / "tests" / "data"

@@ -1,0 +1,1 @@
+"""The hub: ingest ─▶ journal ─▶ deliver ─▶ sinks, and journal ─▶ live."""

@@ -62,6 +62,7 @@ def save(state_dir: Path, identity: Identity) -> None:
     _write(fresh / "chain.pem", identity.chain)
     _write(fresh / "ca.pem", identity.ca)
     _write(fresh / "identity.json", json.dumps(about, indent=2).encode())
+    _sync(fresh)
     old = target.with_name("identity.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -76,12 +77,27 @@ def load(state_dir: Path, *, now: datetime, command: str) -> Identity:
 
     `command` is what to run to get one, as in "artemis enroll TOKEN".
     """
-    place = folder(state_dir)
     again = f"Ask the hub's operator for a token and run: {command}"
+    identity = _read(folder(state_dir), again)
+    if identity.expires <= now:
+        raise OperatorError(
+            f"the certificate in {folder(state_dir)} expired on {identity.expires:%Y-%m-%d %H:%M %Z}", again
+        )
+    return identity
+
+
+def utc_now() -> datetime:
+    """Return the present moment; passed in where time matters."""
+    return datetime.now(UTC)
+
+
+def _read(place: Path, again: str) -> Identity:
     try:
+        if not place.exists() and place.with_name("identity.old").exists():
+            place = place.with_name("identity.old")  # an enrolment was cut off between its two renames
         about = json.loads((place / "identity.json").read_text())
         key, chain, ca = ((place / f"{part}.pem").read_bytes() for part in ("key", "chain", "ca"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise OperatorError(f"not enrolled: there is no {error.filename}", again) from error
     except PermissionError as error:
         raise OperatorError(
@@ -95,7 +111,7 @@ def load(state_dir: Path, *, now: datetime, command: str) -> Identity:
             raise OperatorError(
                 f"{place} was written by a newer version (format {about['format']})", "Update this program."
             )
-        identity = Identity(
+        return Identity(
             key=key,
             chain=chain,
             ca=ca,
@@ -107,16 +123,6 @@ def load(state_dir: Path, *, now: datetime, command: str) -> Identity:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise OperatorError(f"{place / 'identity.json'} is damaged: {error!r}", again) from error
-    if identity.expires <= now:
-        raise OperatorError(
-            f"the certificate in {place} expired on {identity.expires:%Y-%m-%d %H:%M %Z}", again
-        )
-    return identity
-
-
-def utc_now() -> datetime:
-    """Return the present moment; passed in where time matters."""
-    return datetime.now(UTC)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -8,6 +8,7 @@ owner makes them from one thread at a time.
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -75,37 +76,19 @@ class Journal:
     ) -> list[Entry]:
         """Commit entries and notes in one transaction; return the entries with their positions."""
         now = self._clock() // 1000
-        entries: list[Entry] = []
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            for draft in drafts:
-                packed = draft.packed
-                row = db.execute(
-                    "INSERT INTO entry (origin, lane, sequence, received_us, alerts, encoding, decoded_bytes,"
-                    " bytes, payload) VALUES (?,?,?,?,?,?,?,?,?)",
-                    (
-                        draft.origin,
-                        draft.lane,
-                        draft.sequence,
-                        now,
-                        packed.alerts,
-                        packed.encoding,
-                        packed.decoded_bytes,
-                        len(packed.payload),
-                        packed.payload,
-                    ),
-                )
-                position = row.lastrowid or 0
-                entries.append(Entry(position, draft.origin, draft.lane, draft.sequence, now, packed))
+            entries = [_insert(db, draft, now) for draft in drafts]
             if notes:
                 db.executemany("INSERT OR REPLACE INTO note (key, value) VALUES (?, ?)", notes.items())
             if also is not None:
                 also(db)
+            db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # a full disk may have ended it already
+                db.execute("ROLLBACK")
             raise
-        db.execute("COMMIT")
         return entries
 
     def read(self, after: int, *, entries: int, size: int, lane: int | None = None) -> list[Entry]:
@@ -153,12 +136,24 @@ class Journal:
         """Forget the entries up to and with a position."""
         self._db.execute("DELETE FROM entry WHERE position <= ?", (up_to,))
 
-    def trim_lane(self, lane: int, sequence: int) -> int:
-        """Forget the entries of a lane up to and with a sequence; return how many alerts they held."""
+    def trim_lane(self, lane: int, sequence: int) -> Depth:
+        """Forget the entries of a lane up to and with a sequence; return how much that was.
+
+        For a journal of one origin, where a lane's sequences ascend with the positions: only the entries
+        up to the first that stays are looked at.
+        """
         rows = self._db.execute(
-            "DELETE FROM entry WHERE lane = ? AND sequence <= ? RETURNING alerts", (lane, sequence)
+            "DELETE FROM entry WHERE lane = ?1 AND position < coalesce("
+            " (SELECT position FROM entry WHERE lane = ?1 AND sequence > ?2 ORDER BY position LIMIT 1),"
+            " 9223372036854775807) RETURNING alerts, bytes",
+            (lane, sequence),
         ).fetchall()
-        return sum(row[0] for row in rows)
+        return Depth(len(rows), sum(row[0] for row in rows), sum(row[1] for row in rows), None)
+
+    def oldest_us(self) -> int | None:
+        """Return when the oldest entry was appended, in microseconds since 1970; None for no entry."""
+        row = self._db.execute("SELECT received_us FROM entry ORDER BY position LIMIT 1").fetchone()
+        return int(row[0]) if row else None
 
     def cursor(self, reader: str) -> int:
         """Return how far a reader has got; 0 for one that never was here."""
@@ -191,6 +186,8 @@ class Journal:
 
 
 def _open(path: Path, schema: str) -> sqlite3.Connection:
+    with suppress(OSError):  # SQLite says it better, and gives its log, which holds alerts, this file's mode
+        path.touch(mode=0o600)
     try:
         db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         version = int(db.execute("PRAGMA user_version").fetchone()[0])
@@ -220,6 +217,26 @@ def _open(path: Path, schema: str) -> sqlite3.Connection:
 def _create(db: sqlite3.Connection, schema: str) -> None:
     own = resources.files("socme").joinpath("sql/journal.sql").read_text()
     db.executescript(f"BEGIN IMMEDIATE;\n{own}\n{schema}\nPRAGMA user_version = {VERSION};\nCOMMIT;")
+
+
+def _insert(db: sqlite3.Connection, draft: Draft, now: int) -> Entry:
+    packed = draft.packed
+    row = db.execute(
+        "INSERT INTO entry (origin, lane, sequence, received_us, alerts, encoding, decoded_bytes, bytes,"
+        " payload) VALUES (?,?,?,?,?,?,?,?,?)",
+        (
+            draft.origin,
+            draft.lane,
+            draft.sequence,
+            now,
+            packed.alerts,
+            packed.encoding,
+            packed.decoded_bytes,
+            len(packed.payload),
+            packed.payload,
+        ),
+    )
+    return Entry(row.lastrowid or 0, draft.origin, draft.lane, draft.sequence, now, packed)
 
 
 def _entry(row: tuple[int, str, int, int, int, int, int, int, bytes]) -> Entry:

@@ -50,9 +50,13 @@ class Notifier:
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-            sender.connect(self._address)
-            sender.sendall(message.encode())
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        try:
+            with socket.socket(socket.AF_UNIX, kind) as sender:
+                sender.connect(self._address)
+                sender.sendall(message.encode())
+        except OSError as error:  # whoever started the daemon may be gone; its work goes on
+            logs.event(LOG, logging.WARNING, "cannot notify systemd", reason=error)
 
 
 def run(main: Callable[[Notifier], Awaitable[None]]) -> None:
@@ -70,8 +74,8 @@ async def _supervise(main: Callable[[Notifier], Awaitable[None]], notifier: Noti
         nonlocal stopped
         stopped = True
         logs.event(LOG, logging.INFO, "stopping", signal=name)
-        notifier.stopping()
         task.cancel()
+        notifier.stopping()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,3 +85,14 @@ async def _supervise(main: Callable[[Notifier], Awaitable[None]], notifier: Noti
     except asyncio.CancelledError:
         if not stopped:
             raise
+
+
+def raise_if_cancelled() -> None:
+    """End the current task with CancelledError where it was asked to end.
+
+    A TaskGroup of Python 3.11 and 3.12 that is ending because of an error swallows a cancel that comes
+    from outside at that moment, so a loop that catches such errors and goes on must ask.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

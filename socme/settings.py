@@ -5,16 +5,30 @@ A wrong setting is an OperatorError that names the file, the key, the value and 
 
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from socme.errors import OperatorError
+
+HIGHEST_PORT = 65535
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdecimal()) or int(port) > HIGHEST_PORT:
+        raise ValueError('give "host:port", as in "127.0.0.1:8443" or "[::1]:8443"')
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""A setting that is an address, "host:port"."""
 
 
 class Section(BaseModel):
@@ -54,6 +68,11 @@ def load(model: type[Model], path: Path) -> Model:
         return model(**values)
     except ValidationError as error:
         raise OperatorError(_explain(path, error), f"Mend {path} (or the environment variable).") from error
+    except SettingsError as error:  # a table or list in the environment that is not JSON
+        raise OperatorError(
+            f"wrong settings in the environment: {error}",
+            f"Write tables and lists as JSON, or unset the {model.model_config.get('env_prefix')}… variable.",
+        ) from error
 
 
 def beside(path: Path, file: Path) -> Path:

@@ -6,9 +6,15 @@ end a line; bidirectional and invisible ones show something else than what is th
 
 import re
 
-# C0 and C1 controls, zero-width and bidirectional formatting, byte order mark, line separators, and
-# lone surrogates, which no encoder takes.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # C0 and C1 controls
+    "\xad\u180e\u200b-\u200d\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # invisible
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # bidirectional
+    "\u2028\u2029"  # line separators
+    "\ud800-\udfff"  # lone surrogates, which no encoder takes
+    "]"
+)
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 

@@ -37,5 +37,5 @@ def decode(line: str) -> EnrollmentToken:
         if len(crc) != _CRC.size or _CRC.unpack(crc)[0] != binascii.crc32(plain):
             raise OperatorError("the token is damaged: was it cut while it was pasted?", again)
         return EnrollmentToken.FromString(plain)
-    except (binascii.Error, DecodeError) as error:
+    except (ValueError, DecodeError) as error:
         raise OperatorError("the token is damaged: was it cut while it was pasted?", again) from error

@@ -12,7 +12,7 @@ CORPORA = REPOSITORY.parent / "shared" / "corpora"
 def corpora() -> Path:
     """Real input with counted truth: other projects' data, which this repository does not carry."""
     if not (CORPORA / "dev" / "manifest.json").is_file():
-        pytest.skip("the corpora of real input (../shared/corpora) are not here; they cannot be part of the repository")
+        pytest.skip("the corpora of real input (../shared/corpora) are not here: they are others' work")
     return CORPORA
 
 

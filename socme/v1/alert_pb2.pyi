@@ -112,7 +112,9 @@ Global___Action: _TypeAlias = Action  # noqa: Y015
 
 @_typing.final
 class Alert(_message.Message):
-    """One alert. A field that the source did not give is absent or empty, never invented."""
+    """One alert. A field that the source did not give is absent or empty, never invented. In an alert that
+    Wazuh copied from Suricata (rule 86601) the EVE fields are those inside Wazuh's data.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -162,7 +164,7 @@ class Alert(_message.Message):
     url: _builtins.str
     """EVE: http.url with http.hostname; Wazuh: data.url. ECS: url.original."""
     domain: _builtins.str
-    """EVE: http.hostname, tls.sni, dns.rrname or dns.query; Wazuh: data.hostname. ECS: url.domain."""
+    """EVE: http.hostname, tls.sni, quic.sni, or the name that was asked for in dns; Wazuh: data.hostname. ECS: url.domain."""
     message: _builtins.str
     """One line for people. EVE: alert.signature; Wazuh: full_log, else rule.description. ECS: message."""
     action: Global___Action.ValueType
@@ -436,7 +438,7 @@ class Host(_message.Message):
     id: _builtins.str
     """Wazuh: agent.id; "000" is the manager itself. EVE: empty. ECS: host.id."""
     name: _builtins.str
-    """Wazuh: agent.name. EVE: host (sensor-name). ECS: host.name."""
+    """Wazuh: agent.name, else agentless.host. EVE: host (sensor-name). ECS: host.name."""
     ip: _builtins.str
     """Wazuh: agent.ip, compressed. EVE: empty. ECS: host.ip."""
     def __init__(
@@ -509,13 +511,13 @@ class File(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     path: _builtins.str
-    """Wazuh: syscheck.path. EVE: fileinfo.filename. ECS: file.path."""
+    """Wazuh: syscheck.path. EVE: fileinfo.filename, files.filename. ECS: file.path."""
     md5: _builtins.str
-    """Wazuh: syscheck.md5_after. ECS: file.hash.md5."""
+    """Wazuh: syscheck.md5_after. EVE: fileinfo.md5, files.md5. ECS: file.hash.md5."""
     sha1: _builtins.str
-    """Wazuh: syscheck.sha1_after. ECS: file.hash.sha1."""
+    """Wazuh: syscheck.sha1_after. EVE: fileinfo.sha1, files.sha1. ECS: file.hash.sha1."""
     sha256: _builtins.str
-    """Wazuh: syscheck.sha256_after. EVE: fileinfo.sha256. ECS: file.hash.sha256."""
+    """Wazuh: syscheck.sha256_after. EVE: fileinfo.sha256, files.sha256. ECS: file.hash.sha256."""
     event: _builtins.str
     """Wazuh: syscheck.event (added, modified, deleted). ECS: event.action."""
     def __init__(

@@ -33,9 +33,9 @@ class _NodeStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NodeState.V
     NODE_STATE_ONLINE: _NodeState.ValueType  # 2
     """Connected, and its vitals are fresh."""
     NODE_STATE_STALE: _NodeState.ValueType  # 3
-    """Connected or not, its last vitals are older than three of its intervals."""
+    """Connected as far as the hub can tell, but nothing was heard of it for three of its intervals."""
     NODE_STATE_OFFLINE: _NodeState.ValueType  # 4
-    """Not connected."""
+    """Not connected; last_seen says since when."""
     NODE_STATE_REVOKED: _NodeState.ValueType  # 5
     """Its certificate was revoked; nothing is taken from it."""
 
@@ -49,9 +49,9 @@ NODE_STATE_NEW: NodeState.ValueType  # 1
 NODE_STATE_ONLINE: NodeState.ValueType  # 2
 """Connected, and its vitals are fresh."""
 NODE_STATE_STALE: NodeState.ValueType  # 3
-"""Connected or not, its last vitals are older than three of its intervals."""
+"""Connected as far as the hub can tell, but nothing was heard of it for three of its intervals."""
 NODE_STATE_OFFLINE: NodeState.ValueType  # 4
-"""Not connected."""
+"""Not connected; last_seen says since when."""
 NODE_STATE_REVOKED: NodeState.ValueType  # 5
 """Its certificate was revoked; nothing is taken from it."""
 Global___NodeState: _TypeAlias = NodeState  # noqa: Y015

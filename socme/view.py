@@ -1,0 +1,273 @@
+"""Alerts and nodes as nested, ECS-like values, for `--json` of every program and for the wall.
+
+Scripts rely on these keys. Of an alert, `id`, `client`, `node`, `source`, `time`, `received`, `severity`,
+`rule.id`, `rule.name`, `source.ip`, `destination.ip` and `count` are always there (the addresses null
+where the alert has none); every other key is there only where the alert has a value for it. Text is
+passed on exactly: whoever shows it to a person cleans it.
+"""
+
+import base64
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from socme import severity
+from socme.v1.alert_pb2 import (
+    Action,
+    Alert,
+    AlertSource,
+    Endpoint,
+    File,
+    Host,
+    Network,
+    Rule,
+    Threat,
+)
+from socme.v1.vitals_pb2 import NodeState, NodeStatus, SourceVitals, SpoolVitals, Vitals
+from socme.v1.watch_pb2 import StoredAlert
+
+View = dict[str, object]
+severity_name = severity.name
+
+SOURCES: Mapping[int, str] = {
+    AlertSource.ALERT_SOURCE_WAZUH: "wazuh",
+    AlertSource.ALERT_SOURCE_SURICATA: "suricata",
+}
+_ACTIONS: Mapping[int, str] = {Action.ACTION_ALLOWED: "allowed", Action.ACTION_BLOCKED: "blocked"}
+_STATES: Mapping[int, str] = {
+    NodeState.NODE_STATE_NEW: "new",
+    NodeState.NODE_STATE_ONLINE: "online",
+    NodeState.NODE_STATE_STALE: "stale",
+    NodeState.NODE_STATE_OFFLINE: "offline",
+    NodeState.NODE_STATE_REVOKED: "revoked",
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# What JSON leaves as it is and a terminal or a line reader does not: DEL, C1 controls, line separators,
+# bidirectional and invisible characters. As \u escapes they reach a JSON parser unchanged.
+_ESCAPED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def source_name(number: int) -> str:
+    """Return "wazuh" or "suricata", and "unknown" for anything else."""
+    return SOURCES.get(number, severity.UNKNOWN)
+
+
+def stamp(time: datetime) -> str:
+    """Return an aware time as ISO 8601 in UTC, with microseconds and "Z"."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def moment(time: Timestamp) -> datetime | None:
+    """Return a timestamp as an aware time; None where it lies outside the years 1 to 9999."""
+    try:
+        return _EPOCH + timedelta(seconds=time.seconds, microseconds=time.nanos // 1000)
+    except OverflowError:
+        return None
+
+
+def json_line(view: Mapping[str, object]) -> str:
+    """Return a view as one line of JSON that is safe to print on a terminal, without a line feed."""
+    text = json.dumps(view, ensure_ascii=False, separators=(",", ":"))
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
+    """Return an alert with what the hub knows of it; without `raw`, the keys of the raw line are left out."""
+    alert = stored.alert
+    received = _time(stored.received, stored.HasField("received"))
+    observed = _time(alert.observed, alert.HasField("observed"))
+    time = _time(alert.time, alert.HasField("time")) or observed or received
+    module = source_name(alert.source)
+    return {
+        "id": alert.id.hex(),
+        "client": stored.client,
+        "node": stored.node,
+        "time": time,
+        "received": received,
+        "severity": severity_name(alert.severity),
+        "count": alert.count or 1,
+        "rule": _rule(alert.rule),
+        "source": {"module": module, **_endpoint(alert.source_endpoint)},
+        "destination": _endpoint(alert.destination_endpoint),
+        **_given(
+            message=alert.message,
+            action=_ACTIONS.get(alert.action),
+            host=_host(alert.host),
+            network=_network(alert.network),
+            threat=_threat(alert.threat),
+            user=alert.user,
+            process=alert.process,
+            file=_file(alert.file),
+            url=alert.url,
+            domain=alert.domain,
+            decoder=alert.decoder,
+            location=alert.location,
+        ),
+        "event": {"module": module, **_event(alert, observed)},
+        "log": {**_given(file=alert.origin), "offset": alert.offset},
+        **(_raw(alert) if raw else {}),
+    }
+
+
+def node_view(status: NodeStatus) -> View:
+    """Return what the hub knows of a node."""
+    last_seen = _time(status.last_seen, status.HasField("last_seen"))
+    return {
+        "client": status.client,
+        "node": status.node,
+        "state": state_name(status.state),
+        "last_seen": last_seen,
+        **_given(
+            enrolled=_time(status.enrolled, status.HasField("enrolled")),
+            vitals=vitals_view(status.vitals) if status.HasField("vitals") else None,
+        ),
+    }
+
+
+def state_name(number: int) -> str:
+    """Return a node's state in lower case, "unknown" for one that this version does not know."""
+    return _STATES.get(number, severity.UNKNOWN)
+
+
+def lag_bytes(vitals: Vitals) -> int:
+    """Return how many bytes of its sources a node has not read yet."""
+    return sum(source.lag_bytes for source in vitals.sources)
+
+
+def vitals_view(vitals: Vitals) -> View:
+    """Return a node's vital signs."""
+    return {
+        "time": _time(vitals.time, vitals.HasField("time")),
+        "agent_version": vitals.agent_version,
+        "agent_uptime_seconds": vitals.agent_uptime_seconds,
+        "agent_memory_bytes": vitals.agent_memory_bytes,
+        "hostname": vitals.hostname,
+        "uptime_seconds": vitals.uptime_seconds,
+        "cpu": {"usage": _number(vitals.cpu_usage), "count": vitals.cpu_count},
+        "memory": {"total_bytes": vitals.memory.total_bytes, "used_bytes": vitals.memory.used_bytes},
+        "disks": [
+            {
+                "mountpoint": disk.mountpoint,
+                "total_bytes": disk.capacity.total_bytes,
+                "used_bytes": disk.capacity.used_bytes,
+            }
+            for disk in vitals.disks
+        ],
+        "addresses": list(vitals.addresses),
+        "sources": [_source(source) for source in vitals.sources],
+        "lag_bytes": lag_bytes(vitals),
+        "spool": _spool(vitals.spool),
+    }
+
+
+def _time(time: Timestamp, given: bool) -> str | None:  # noqa: FBT001 - HasField's answer
+    found = moment(time) if given else None
+    return None if found is None else stamp(found)
+
+
+def _number(value: float) -> float | None:
+    """Return a number to four places; None for NaN and infinity, which JSON does not have."""
+    return round(value, 4) if math.isfinite(value) else None
+
+
+def _given(**values: object) -> View:
+    """Return the values that say something: no None, no empty text, list or object."""
+    return {key: value for key, value in values.items() if value not in (None, "", [], {})}
+
+
+def _endpoint(end: Endpoint) -> View:
+    return {"ip": end.ip or None, **_given(port=end.port or None, mac=end.mac)}
+
+
+def _rule(rule: Rule) -> View:
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        **_given(
+            level=rule.level if rule.HasField("level") else None,
+            category=rule.category,
+            groups=list(rule.groups),
+            references=list(rule.references),
+            revision=rule.revision if rule.HasField("revision") else None,
+            generator=rule.generator if rule.HasField("generator") else None,
+            fired_times=rule.fired_times if rule.HasField("fired_times") else None,
+        ),
+    }
+
+
+def _host(host: Host) -> View:
+    return _given(id=host.id, name=host.name, ip=host.ip)
+
+
+def _network(network: Network) -> View:
+    return _given(
+        transport=network.transport,
+        protocol=network.protocol,
+        community_id=network.community_id,
+        flow_id=network.flow_id if network.HasField("flow_id") else None,
+        interface=network.interface,
+        vlans=list(network.vlans),
+    )
+
+
+def _threat(threat: Threat) -> View:
+    return _given(
+        technique_ids=list(threat.technique_ids),
+        technique_names=list(threat.technique_names),
+        tactic_ids=list(threat.tactic_ids),
+        tactic_names=list(threat.tactic_names),
+    )
+
+
+def _file(file: File) -> View:
+    return _given(path=file.path, md5=file.md5, sha1=file.sha1, sha256=file.sha256, event=file.event)
+
+
+def _event(alert: Alert, observed: str | None) -> View:
+    return _given(
+        created=observed,
+        code=alert.native_id,
+        start=_time(alert.first, alert.HasField("first")),
+        end=_time(alert.last, alert.HasField("last")),
+    )
+
+
+def _raw(alert: Alert) -> View:
+    text = alert.raw.decode(errors="replace")
+    view: View = {"raw": text, "raw_bytes": alert.raw_bytes or len(alert.raw), "raw_cut": alert.raw_cut}
+    if text.encode() != alert.raw:
+        view["raw_base64"] = base64.b64encode(alert.raw).decode()
+    return view
+
+
+def _source(source: SourceVitals) -> View:
+    age = _number(source.last_record_age_seconds) if source.HasField("last_record_age_seconds") else None
+    return {
+        "name": source.name,
+        "kind": source.kind,
+        "bytes": source.bytes,
+        "records": source.records,
+        "alerts": source.alerts,
+        "spooled": source.spooled,
+        "dropped": dict(source.dropped),
+        "undecodable": source.undecodable,
+        "lag_bytes": source.lag_bytes,
+        "lost_bytes": source.lost_bytes,
+        "rotations": source.rotations,
+        **_given(last_record_age_seconds=age, problem=source.problem),
+    }
+
+
+def _spool(spool: SpoolVitals) -> View:
+    age = _number(spool.oldest_age_seconds) if spool.HasField("oldest_age_seconds") else None
+    return {
+        "alerts": spool.alerts,
+        "bytes": spool.bytes,
+        "acknowledged": spool.acknowledged,
+        **_given(oldest_age_seconds=age),
+    }

@@ -1,0 +1,98 @@
+"""Batches: what was packed comes back; what was not is refused without filling the memory."""
+
+import time
+from dataclasses import replace
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from socme import batch
+from socme.batch import BatchError, pack, unpack
+from socme.v1.alert_pb2 import Alert
+from socme.v1.uplink_pb2 import Alerts, Encoding
+
+ALERTS = [Alert(message="a", raw=b"\xff\x00" * 5000), Alert(), Alert(count=3)]
+PACKED = pack([alert.SerializeToString() for alert in ALERTS])
+
+
+def test_what_is_packed_comes_back() -> None:
+    assert list(unpack(PACKED)) == ALERTS
+    assert PACKED.alerts == 3
+    assert len(PACKED.payload) < PACKED.decoded_bytes
+    assert list(unpack(pack([]))) == []
+
+
+@given(st.lists(st.binary(max_size=300).map(lambda raw: Alert(raw=raw))))
+def test_joined_as_protobuf_would_join(alerts: list[Alert]) -> None:
+    """An agent in any language may pack by its own library."""
+    packed = pack([alert.SerializeToString() for alert in alerts])
+    plain = Alerts(alerts=alerts).SerializeToString()
+
+    assert packed.decoded_bytes == len(plain)
+    assert zstandard.ZstdDecompressor().decompress(packed.payload, max_output_size=len(plain)) == plain
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (replace(PACKED, encoding=Encoding.ENCODING_UNSPECIFIED), "unknown encoding 0"),
+        (replace(PACKED, encoding=77), "unknown encoding 77"),
+        (replace(PACKED, alerts=2), "claims 2"),
+        (replace(PACKED, alerts=4), "holds 3 alerts, claims 4"),
+        (replace(PACKED, decoded_bytes=PACKED.decoded_bytes - 1), "size differs"),
+        (replace(PACKED, decoded_bytes=batch.LARGEST_DECODED + 1), "more than"),
+        (replace(PACKED, payload=b""), "cannot be decompressed"),
+        (replace(PACKED, payload=b"not zstd at all"), "cannot be decompressed"),
+        (replace(PACKED, payload=PACKED.payload[:-9]), "cannot be decompressed"),
+    ],
+)
+def test_what_is_not_what_it_claims_is_refused(bad: batch.Packed, message: str) -> None:
+    with pytest.raises(BatchError, match=message):
+        unpack(bad)
+
+
+def test_a_frame_that_hides_its_size_is_refused() -> None:
+    """It could grow without end."""
+    compressor = zstandard.ZstdCompressor(write_content_size=False)
+    plain = Alerts(alerts=ALERTS).SerializeToString()
+
+    with pytest.raises(BatchError, match="size differs"):
+        unpack(replace(PACKED, payload=compressor.compress(plain)))
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        b"\xff" * 100,
+        b"\x0a\x05ab",  # an alert that ends beyond the end
+        b"\x0a\x02\xff\xff",  # an alert that is none
+        b"\x0b",  # a group, which proto3 does not have
+        b"\xff" * 8_000_000,  # a number that never ends must not be computed
+    ],
+    ids=["noise", "cut", "bad alert", "group", "endless number"],
+)
+def test_a_payload_that_holds_something_else_is_refused(plain: bytes) -> None:
+    bad = replace(PACKED, payload=zstandard.compress(plain), decoded_bytes=len(plain), alerts=1)
+    begun = time.monotonic()
+
+    with pytest.raises(BatchError):
+        unpack(bad)
+
+    assert time.monotonic() - begun < 10
+
+
+def test_fields_of_a_newer_node_are_let_be() -> None:
+    plain = (
+        Alerts(alerts=ALERTS).SerializeToString() + b"\xa2\x06\x03abc\xa8\x06\x01\xad\x06abcd\xa9\x06abcdefgh"
+    )
+    newer = replace(PACKED, payload=zstandard.compress(plain), decoded_bytes=len(plain))
+
+    assert list(unpack(newer)) == ALERTS
+
+
+@given(st.binary(max_size=200))
+def test_no_payload_raises_anything_else(payload: bytes) -> None:
+    with pytest.raises(BatchError):
+        unpack(replace(PACKED, payload=payload))

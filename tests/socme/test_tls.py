@@ -1,0 +1,169 @@
+"""Who may talk to whom, over real handshakes, and a peer that freezes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from socme import tls
+from socme.spiffe import Peer, Role
+from tests.certificates import TRUST_DOMAIN, Authority, Leaf, make_authority
+
+ECHO = "/test.Echo/Echo"
+NODE = Peer(TRUST_DOMAIN, Role.NODE, "n1", "acme")
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return make_authority()
+
+
+class Echo(grpc.GenericRpcHandler):
+    """Answers what it was asked, and who asked."""
+
+    def service(self, _details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Serve every method alike."""
+        return grpc.unary_unary_rpc_method_handler(self._answer)
+
+    @staticmethod
+    def _answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        names = context.auth_context().get("x509_subject_alternative_name", ())
+        return request[:100] + b" " + b" ".join(bytes(name) for name in names)
+
+
+@contextmanager
+def serving(credentials: grpc.ServerCredentials) -> Iterator[str]:
+    with ThreadPoolExecutor(2) as threads:
+        server = grpc.server(threads, options=tls.SERVER_OPTIONS)
+        server.add_generic_rpc_handlers((Echo(),))
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+        server.start()
+        yield f"127.0.0.1:{port}"
+        server.stop(None).wait()
+
+
+def server_credentials(authority: Authority) -> grpc.ServerCredentials:
+    leaf = authority.server()
+    return tls.mutual_server_credentials(key=leaf.key, chain=leaf.chain, ca=authority.pem)
+
+
+def ask(address: str, credentials: grpc.ChannelCredentials, request: bytes = b"hello") -> bytes:
+    with grpc.secure_channel(address, credentials, options=tls.CHANNEL_OPTIONS) as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(ECHO)
+        return call(request, timeout=20)
+
+
+def own(authority: Authority, leaf: Leaf) -> grpc.ChannelCredentials:
+    return tls.channel_credentials(key=leaf.key, chain=leaf.chain, ca=authority.pem)
+
+
+def test_a_certificate_of_the_ca_lets_in_at_any_address(authority: Authority) -> None:
+    """The hub's certificate names no address, and the server sees who calls."""
+    with serving(server_credentials(authority)) as address:
+        answer = ask(address, own(authority, authority.leaf(NODE)))
+
+    assert answer == b"hello spiffe://socme-test/client/acme/node/n1"
+
+
+def test_large_messages_pass(authority: Authority) -> None:
+    """A batch may be larger than gRPC's own limit of 4 MiB."""
+    with serving(server_credentials(authority)) as address:
+        assert ask(address, own(authority, authority.leaf(NODE)), bytes(6 * tls.MIB))
+
+
+def test_strangers_stay_out(authority: Authority) -> None:
+    """Without a certificate, with one of another CA, with one that is over, with one for servers."""
+    stranger = make_authority()
+    without = tls.enrolment_channel_credentials(ca=authority.pem)
+    foreign = tls.channel_credentials(
+        key=(leaf := stranger.leaf(NODE)).key, chain=leaf.chain, ca=authority.pem
+    )
+    expired = own(authority, authority.leaf(NODE, days=-0.5))
+    server = own(authority, authority.server())
+    with serving(server_credentials(authority)) as address:
+        for credentials in (without, foreign, expired, server):
+            with pytest.raises(grpc.RpcError) as refusal:
+                ask(address, credentials)
+            assert isinstance(refusal.value, grpc.Call)
+            assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_hub_of_another_ca_is_not_believed(authority: Authority) -> None:
+    with serving(server_credentials(make_authority())) as address, pytest.raises(grpc.RpcError):
+        ask(address, own(authority, authority.leaf(NODE)))
+
+
+def test_a_node_cannot_play_the_hub(authority: Authority) -> None:
+    """Its certificate is of the right CA, but neither for servers nor of the hub's name."""
+    leaf = authority.leaf(Peer(TRUST_DOMAIN, Role.NODE, "evil", "acme"))
+    credentials = tls.mutual_server_credentials(key=leaf.key, chain=leaf.chain, ca=authority.pem)
+    with serving(credentials) as address, pytest.raises(grpc.RpcError):
+        ask(address, own(authority, authority.leaf(NODE)))
+
+
+def test_enrolment_needs_no_certificate(authority: Authority) -> None:
+    leaf = authority.server()
+    with serving(tls.enrolment_server_credentials(key=leaf.key, chain=leaf.chain)) as address:
+        assert ask(address, tls.enrolment_channel_credentials(ca=authority.pem)) == b"hello "
+
+
+def test_a_taken_port_is_an_error(authority: Authority) -> None:
+    """Without our option a second server would share the port in silence."""
+    with serving(server_credentials(authority)) as address, ThreadPoolExecutor(1) as threads:
+        second = grpc.server(threads, options=tls.SERVER_OPTIONS)
+        with pytest.raises(RuntimeError, match="bind"):
+            second.add_secure_port(address, server_credentials(authority))
+
+
+FROZEN = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import grpc
+from socme import tls
+
+class Stream(grpc.GenericRpcHandler):
+    def service(self, details):
+        return grpc.stream_stream_rpc_method_handler(lambda requests, context: requests)
+
+folder = Path(sys.argv[1])
+key, chain, ca = ((folder / name).read_bytes() for name in ("key", "chain", "ca"))
+server = grpc.server(ThreadPoolExecutor(2), options=tls.SERVER_OPTIONS)
+server.add_generic_rpc_handlers((Stream(),))
+port = server.add_secure_port("127.0.0.1:0", tls.mutual_server_credentials(key=key, chain=chain, ca=ca))
+server.start()
+print(port, flush=True)
+server.wait_for_termination()
+"""
+
+
+@pytest.mark.slow
+def test_a_frozen_hub_is_found_within_half_a_minute(authority: Authority, tmp_path: Path) -> None:
+    """It holds its connections and answers nothing; without our options nobody would ever know."""
+    leaf, server = authority.leaf(NODE), authority.server()
+    for name, content in (("key", server.key), ("chain", server.chain), ("ca", authority.pem)):
+        (tmp_path / name).write_bytes(content)
+    command = [sys.executable, "-c", FROZEN, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
+        assert hub.stdout is not None
+        address = f"127.0.0.1:{int(hub.stdout.readline())}"
+        with grpc.secure_channel(address, own(authority, leaf), options=tls.CHANNEL_OPTIONS) as channel:
+            stream: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(ECHO)
+            call = stream(iter([b"hello"]), timeout=60)
+            assert next(call) == b"hello"
+            hub.send_signal(signal.SIGSTOP)
+            begun = time.monotonic()
+            with pytest.raises(grpc.RpcError):
+                next(call)
+            took = time.monotonic() - begun
+        os.kill(hub.pid, signal.SIGKILL)
+
+    assert took < 30

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from socme.settings import Section, Settings
+from socme.settings import Address, Section, Settings
 
 DEFAULT_PATH = Path("/etc/socme/artemis.toml")
 
@@ -56,7 +56,7 @@ class ArtemisSettings(Settings):
     """Folder for everything that Artemis writes: identity, spool, dead letters. Relative to the settings
     file's folder."""
 
-    hub_address: str | None = None
+    hub_address: Address | None = None
     """Where the hub is, "host:port". None: where it was at enrolment."""
 
     vitals_interval_seconds: Annotated[float, Field(ge=1, le=3600)] = 10.0

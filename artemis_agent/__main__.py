@@ -1,0 +1,234 @@
+"""The commands of Artemis. What takes long to import is imported by the command that needs it."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from socme import commands
+from socme.commands import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from artemis_agent.config import ArtemisSettings, FilterSettings
+    from artemis_agent.preview import Judged
+
+PROGRAM = "artemis"
+CONFIG = commands.config_path(PROGRAM)
+app = commands.application(PROGRAM, "Sends the alerts of Wazuh and Suricata on this network to the hub.")
+
+
+class KindName(StrEnum):
+    """What may have written a file."""
+
+    suricata = "suricata"
+    wazuh = "wazuh"
+
+
+@app.command()
+def enroll(
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="The line that `zeus token create` printed.")],
+    config: ConfigOption = CONFIG,
+    force: Annotated[bool, typer.Option("--force", help="Replace an identity that is still good.")] = False,
+) -> None:
+    """Trade a one-time token for this node's certificate.
+
+    Needs no complete settings: the identity goes to state_dir of the settings file if there is one, else
+    to /var/lib/artemis (ARTEMIS_STATE_DIR overrides both).
+    """
+    from socme import enrol  # noqa: PLC0415
+    from socme.identity import utc_now  # noqa: PLC0415
+    from socme.spiffe import Role  # noqa: PLC0415
+
+    state_dir = commands.state_dir(config, program=PROGRAM)
+    own = enrol.enrol(token, role=Role.NODE, state_dir=state_dir, program=PROGRAM, force=force, now=utc_now())
+    typer.echo(f"enrolled as {own.client}/{own.name} at {own.hub_address}, until {own.expires:%Y-%m-%d}")
+    typer.echo(f"identity: {state_dir / 'identity'}")
+
+
+@app.command()
+def run(
+    config: ConfigOption = CONFIG,
+    debug: Annotated[bool, typer.Option("--debug", help="Log more.")] = False,
+) -> None:
+    """Follow the log files and send their alerts to the hub, until stopped."""
+    import os  # noqa: PLC0415
+
+    from socme import logs, service  # noqa: PLC0415
+
+    logs.set_up(debug=debug)  # before gRPC is imported, whose own logging it switches off
+    os.umask(0o077)
+
+    from artemis_agent import agent  # noqa: PLC0415
+
+    settings = _settings(config)
+    service.run(lambda notifier: agent.run(settings, config, notifier))
+
+
+@app.command()
+def sift(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="eve.json or alerts.json files.", readable=False)
+    ],
+    count: Annotated[bool, typer.Option("--count", help="Print how many, by severity.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Print for each record what and why.")] = False,
+    kind: Annotated[
+        KindName | None, typer.Option("--kind", help="What wrote the files; else by content.")
+    ] = None,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Print the records that would leave the site.
+
+    Each as its line stands in the file, on standard output; those that stay are counted by --count and
+    named by --explain. [filter] of the settings file applies, if there is one.
+    """
+    if count and explain:
+        raise typer.BadParameter("--count and --explain exclude each other")
+
+    from artemis_agent import preview  # noqa: PLC0415
+    from socme import severity  # noqa: PLC0415
+
+    rules = _filter(config)
+    logs = [preview.Log(path, kind.value if kind else preview.kind_of(path)) for path in files]
+    least = severity.named(rules.min_severity)
+    judged = preview.judge(logs, min_severity=least, keep_both=rules.keep_both)
+    if count:
+        _print_counts(judged)
+    elif explain:
+        _print_reasons(judged)
+    else:
+        _print_lines(judged)
+
+
+@app.command()
+def check(config: ConfigOption = CONFIG) -> None:
+    """Check settings, files, permissions and the way to the hub; say for each what to do."""
+    from artemis_agent.check import check as lines  # noqa: PLC0415
+
+    failed = False
+    for line in lines(config):
+        typer.echo(str(line))
+        failed = failed or not line.ok
+    if failed:
+        raise typer.Exit(commands.FAILED)
+
+
+@app.command()
+def status(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
+    """Show connection, last acknowledgement, spool and read positions, whether the agent runs or not."""
+    from artemis_agent import show  # noqa: PLC0415
+    from artemis_agent import status as statuses  # noqa: PLC0415
+
+    state_dir = commands.state_dir(config, program=PROGRAM)
+    found, name = statuses.read(state_dir), _name(state_dir)
+    if as_json:
+        typer.echo(json.dumps(statuses.as_json(found, name=name), indent=2))
+    else:
+        _print_rows(show.lines(list(statuses.rows(found, name=name))))
+
+
+@app.command()
+def vitals(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
+    """Show how this machine is, with the sources and the spool as the agent sees them."""
+    from artemis_agent import show  # noqa: PLC0415
+    from artemis_agent import status as statuses  # noqa: PLC0415
+    from artemis_agent.vitals import measure_once  # noqa: PLC0415
+
+    state_dir = commands.state_dir(config, program=PROGRAM)
+    found = measure_once([state_dir])
+    if state_dir.is_dir():
+        known = statuses.read(state_dir)
+        found.sources.extend(known.sources)
+        found.spool.CopyFrom(known.spool)
+    if as_json:
+        typer.echo(json.dumps(show.as_json(found), indent=2))
+    else:
+        _print_rows(show.lines(list(show.vitals_rows(found))))
+
+
+def main() -> None:
+    """Run the command on the command line and exit."""
+    commands.run(app, PROGRAM)
+
+
+def _settings(config: Path) -> "ArtemisSettings":
+    from artemis_agent.config import ArtemisSettings  # noqa: PLC0415
+    from socme.settings import load  # noqa: PLC0415
+
+    return load(ArtemisSettings, config)
+
+
+def _filter(config: Path) -> "FilterSettings":
+    """Return the filter of the settings; the default one where nobody wrote settings on this machine."""
+    from artemis_agent.config import FilterSettings  # noqa: PLC0415
+
+    if config == CONFIG and not config.exists():
+        return FilterSettings()
+    return _settings(config).filter
+
+
+def _name(state_dir: Path) -> str:
+    """Return this node's name as it was enrolled; empty where it was not."""
+    from socme import identity  # noqa: PLC0415
+    from socme.errors import OperatorError  # noqa: PLC0415
+
+    try:
+        own = identity.load(state_dir, now=identity.utc_now(), command="artemis enroll TOKEN")
+    except OperatorError:
+        return ""
+    return f"{own.client}/{own.name}"
+
+
+def _print_rows(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line.rstrip())
+
+
+def _print_lines(judged: Iterator["Judged"]) -> None:
+    """Print lines byte for byte; on a terminal with what could harm it replaced."""
+    from socme.text import clean  # noqa: PLC0415
+
+    terminal = sys.stdout.isatty()
+    for each in judged:
+        if each.alert is not None and not each.stays:
+            line = (
+                clean(each.raw.decode("utf-8", "replace"), len(each.raw)).encode() if terminal else each.raw
+            )
+            sys.stdout.buffer.write(line + b"\n")
+
+
+def _print_counts(judged: Iterator["Judged"]) -> None:
+    from socme import severity  # noqa: PLC0415
+
+    leave, stay = Counter[int](), Counter[str]()
+    for each in judged:
+        if each.alert is not None and not each.stays:
+            leave[each.alert.severity] += 1
+        else:
+            stay[each.stays.partition(":")[0]] += 1
+    for level in sorted(leave, reverse=True):
+        typer.echo(f"{leave[level]:10,}  {severity.name(level)}")
+    typer.echo(f"{leave.total():10,}  would leave the site")
+    for reason, number in sorted(stay.items()):
+        typer.echo(f"{number:10,}  stay: {reason}")
+
+
+def _print_reasons(judged: Iterator["Judged"]) -> None:
+    from socme import severity  # noqa: PLC0415
+    from socme.text import clean  # noqa: PLC0415
+
+    for each in judged:
+        place = f"{each.log.path}:{each.offset}"
+        about = clean(each.stays, 300)
+        if each.alert is not None:
+            rule = clean(f"{each.alert.rule.id} {each.alert.rule.name}", 300)
+            about = f"{severity.name(each.alert.severity)} rule {rule}" + (f" ({about})" if about else "")
+        typer.echo(f"{'stays' if each.stays else 'leaves'}  {place}  {about}")
+
+
+if __name__ == "__main__":
+    main()

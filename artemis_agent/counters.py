@@ -1,0 +1,77 @@
+"""What became of everything that was read from one source; committed together with what it counts.
+
+The counters are kept as a SourceVitals message, so that they grow with the contract and survive updates.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+
+from socme.v1.vitals_pb2 import SourceVitals
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Totals since the first start of the spool's epoch; the meaning of each is SourceVitals'."""
+
+    bytes: int = 0
+    records: int = 0
+    alerts: int = 0
+    spooled: int = 0
+    undecodable: int = 0
+    lost_bytes: int = 0
+    rotations: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: "Counters") -> "Counters":
+        return Counters(
+            bytes=self.bytes + other.bytes,
+            records=self.records + other.records,
+            alerts=self.alerts + other.alerts,
+            spooled=self.spooled + other.spooled,
+            undecodable=self.undecodable + other.undecodable,
+            lost_bytes=self.lost_bytes + other.lost_bytes,
+            rotations=self.rotations + other.rotations,
+            dropped=Counter(self.dropped) + Counter(other.dropped),
+        )
+
+
+def message(counters: Counters, *, name: str, kind: str) -> SourceVitals:
+    """Return the vitals of a source as far as they are counters."""
+    return SourceVitals(
+        name=name,
+        kind=kind,
+        bytes=counters.bytes,
+        records=counters.records,
+        alerts=counters.alerts,
+        spooled=counters.spooled,
+        undecodable=counters.undecodable,
+        lost_bytes=counters.lost_bytes,
+        rotations=counters.rotations,
+        dropped=counters.dropped,
+    )
+
+
+def read(note: bytes | None) -> SourceVitals:
+    """Return the message that a note holds; an empty one where there is none or it is damaged."""
+    try:
+        return SourceVitals.FromString(note or b"")
+    except DecodeError:
+        return SourceVitals()
+
+
+def parse(note: bytes | None) -> Counters:
+    """Return the counters that a note holds; zeros where there is none or it is damaged."""
+    vitals = read(note)
+    return Counters(
+        bytes=vitals.bytes,
+        records=vitals.records,
+        alerts=vitals.alerts,
+        spooled=vitals.spooled,
+        undecodable=vitals.undecodable,
+        lost_bytes=vitals.lost_bytes,
+        rotations=vitals.rotations,
+        dropped=dict(vitals.dropped),
+    )

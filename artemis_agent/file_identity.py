@@ -1,0 +1,98 @@
+"""Which file is it? Names change and inodes are used again, but a log's first line stays what it was.
+
+Beside that, the form in which a tail's position is saved: a list of the files that it knows.
+"""
+
+import hashlib
+from collections.abc import Collection
+
+import msgspec
+
+from socme.errors import OperatorError
+
+VERSION = 1  # of the saved position
+HEAD = 1024  # bytes; the part of a first line that is compared
+MOST_LEFT = 16  # files that are remembered after they were read to their end; logrotate keeps 14
+_BLANK = b" \t\r\n\x00"
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was read, or is being read."""
+
+    device: int
+    inode: int
+    head: bytes
+    """Hash of its first line."""
+    identity: bytes
+    """What records carry: stays when the rest of the file is found in a copy of it."""
+    offset: int
+    """Where reading goes on, in bytes."""
+    size: int
+    """How large it was when it was last looked at, in bytes."""
+    left: bool
+    """Whether it was read to its end and nothing more was expected."""
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tail stands."""
+
+    version: int = VERSION
+    fresh: bool = False
+    """Whether it is not settled yet where to begin, because the file could not be read so far."""
+    since: int = 0
+    """Rotated files that were modified before this time are older than the tail's work (nanoseconds)."""
+    files: tuple[Known, ...] = ()
+    """Newest last."""
+
+
+def head_of(beginning: bytes) -> bytes | None:
+    """Return the part of a file's first HEAD bytes that tells it from others; None if not yet written.
+
+    It ends with the first line that is not blank.
+    """
+    blank = len(beginning) - len(beginning.lstrip(_BLANK))
+    end = beginning.find(b"\n", blank) + 1
+    if end:
+        return beginning[:end]
+    return beginning if len(beginning) == HEAD else None
+
+
+def hash_of(head: bytes) -> bytes:
+    """Return what is kept of a head: a first line may hold what must not lie around twice."""
+    return hashlib.blake2b(head, digest_size=16).digest()
+
+
+def identity_of(device: int, inode: int, head: bytes, taken: Collection[bytes] = ()) -> bytes:
+    """Return 16 bytes that name a file, the same each time unless they are taken already.
+
+    They are taken where a file was cut and written anew with the same first line.
+    """
+    generation = 0
+    while True:
+        text = b"%d %d %d " % (device, inode, generation)
+        identity = hashlib.blake2b(text + head, digest_size=16).digest()
+        if identity not in taken:
+            return identity
+        generation += 1
+
+
+def encode(position: Position) -> bytes:
+    """Return a position as it is saved."""
+    return msgspec.json.encode(position)
+
+
+def decode(saved: bytes) -> Position:
+    """Return a position that was saved; raise OperatorError where it is damaged or from a later version."""
+    try:
+        position = msgspec.json.decode(saved, type=Position)
+    except msgspec.DecodeError as error:
+        raise OperatorError(
+            f"the saved position of a log file is damaged: {error}",
+            "restore the state folder from a backup, or move its spool away to begin anew",
+        ) from error
+    if position.version != VERSION:
+        raise OperatorError(
+            f"the saved position of a log file has version {position.version}, this Artemis knows {VERSION}",
+            "install the Artemis that wrote it, or a later one",
+        )
+    return position

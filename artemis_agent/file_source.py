@@ -1,0 +1,150 @@
+"""A log file as a source: tail, then sift, woken by what happens to the file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from artemis_agent.file_identity import identity_of
+from artemis_agent.line_file import BLOCK, Block, LineFile, Truncated, open_line_file
+from artemis_agent.sift import Sieve
+from artemis_agent.source import Health, Reading, Record, Reject
+from artemis_agent.tail import MOST_OPEN, Tail
+from artemis_agent.wake import Wake
+from socme.errors import OperatorError
+
+BLOCKS_PER_READING = 4  # of 256 KiB: small enough to be spooled in one go, large enough to be fast
+
+
+class FileSource:
+    """Follows one file; an artemis_agent.source.Source."""
+
+    def __init__(self, path: Path, kind: str, tail: Tail, wake: Wake) -> None:
+        self._path = path
+        self._kind = kind
+        self._tail = tail
+        self._wake = wake
+        self._sieves: dict[bytes, Sieve] = {}
+        self._problem = tail.problem
+
+    @property
+    def name(self) -> str:
+        """The file's path."""
+        return str(self._path)
+
+    @property
+    def kind(self) -> str:
+        """What writes the file: `suricata` or `wazuh`."""
+        return self._kind
+
+    def read(self) -> Reading:
+        """Return what has come since the last reading, about 1 MiB at most or one line that is longer."""
+        records: list[Record] = []
+        rejects: list[Reject] = []
+        size = lines = 0
+        more = True
+        self._tail.look()
+        for _ in range(BLOCKS_PER_READING):
+            found = self._tail.next()
+            if found is None:
+                more = False
+                break
+            size += found.size
+            if isinstance(found, Reject):
+                rejects.append(found)
+                lines += 1
+            elif found.size:
+                lines += self._sift(found, records)
+        self._problem = self._tail.problem or self._spelling_problem()
+        self._wake.follow(self._tail.descriptors, busy=size > 0)
+        return Reading(records, rejects, self._tail.position, size, lines, more)
+
+    def health(self) -> Health:
+        """Return how the source is now."""
+        return Health(
+            lag_bytes=self._lag(),
+            problem=self._problem,
+            lost_bytes=self._tail.lost_bytes,
+            rotations=self._tail.rotations,
+        )
+
+    async def changed(self) -> None:
+        """Wait until there may be something to read, a second at the longest."""
+        await self._wake.wait()
+
+    def close(self) -> None:
+        """Let go of files and watches."""
+        self._wake.close()
+        self._tail.close()
+
+    def _sift(self, block: Block, records: list[Record]) -> int:
+        """Add a block's candidates to `records`; return how many lines it had."""
+        sieve = self._sieves.pop(block.file, None) or Sieve(self._kind)
+        self._sieves[block.file] = sieve  # at the end: the first is the one that was not used for longest
+        if len(self._sieves) > MOST_OPEN:
+            del self._sieves[next(iter(self._sieves))]
+        found, lines = _candidates(block, sieve)
+        records += found
+        return lines
+
+    def _spelling_problem(self) -> str:
+        newest = next(reversed(self._sieves.values()), None)
+        return f"{newest.problem} ({self._path})" if newest and newest.problem else ""
+
+    def _lag(self) -> int:
+        lag = self._tail.lag
+        try:
+            status = self._path.stat()
+        except OSError:
+            return lag.old
+        device, inode, offset = lag.current or (0, 0, 0)
+        if (status.st_dev, status.st_ino) != (device, inode):
+            offset = 0
+        return lag.old + max(0, status.st_size - offset)
+
+
+def open_file_source(
+    path: Path, kind: str, start: Literal["end", "beginning"], position: bytes | None
+) -> FileSource:
+    """Open a log file, or wait for it, from a saved position or as a new source (None).
+
+    Raise OperatorError where the position is damaged; a file that cannot be read is told by `health`.
+    """
+    return FileSource(path, kind, Tail(path, start=start, position=position), Wake(path.parent))
+
+
+def candidates_in_file(path: Path, kind: str) -> Iterator[Record | Reject]:
+    """Yield what a source of a kind would find in a whole file, its last line too if that has no end.
+
+    Raise OperatorError where the file cannot be read.
+    """
+    try:
+        file = open_line_file(path)
+        try:
+            yield from _read_through(file, Sieve(kind))
+        finally:
+            file.close()
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read {path}: {error.strerror}", "name a file that you may read"
+        ) from error
+
+
+def _read_through(file: LineFile, sieve: Sieve) -> Iterator[Record | Reject]:
+    file.identity = identity_of(file.device, file.inode, file.head or b"")
+    buffer = bytearray(BLOCK)
+    while file.head is not None and (found := file.read(buffer)) is not None:
+        if isinstance(found, Truncated):
+            return  # it was cut while we read: there is no more of what it held
+        yield from [found] if isinstance(found, Reject) else _candidates(found, sieve)[0]
+    rest = file.rest()
+    if rest is not None:
+        yield from [rest] if isinstance(rest, Reject) else _candidates(rest, sieve)[0]
+
+
+def _candidates(block: Block, sieve: Sieve) -> tuple[list[Record], int]:
+    sifted = sieve.sift(block.data, block.size)
+    view = memoryview(block.data)
+    records = [
+        Record(bytes(view[begin:end]), block.file, block.offset + begin) for begin, end in sifted.spans
+    ]
+    return records, sifted.lines

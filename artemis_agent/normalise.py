@@ -1,0 +1,79 @@
+"""One record in, one Alert out, or the reason why not. Pure; never raises, whatever the record holds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from artemis_agent import suricata, wazuh
+from artemis_agent.config import Kind
+from artemis_agent.decode import UndecodableError
+from artemis_agent.source import Record
+from artemis_agent.values import timestamp
+from socme.v1.alert_pb2 import Alert
+
+LARGEST_RAW = 1024 * 1024  # bytes of a line that travel with its alert
+_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """An alert, complete."""
+
+    alert: Alert
+    copy_key: int | None
+    """Of a Suricata alert: the key that its copy in Wazuh has; None where it has nothing to make it of."""
+    copy_of: int | None
+    """Of a Wazuh alert that is a copy (rule 86601): the key of the Suricata alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAnAlert:
+    """A record of another kind, or a blank line; nothing is lost by leaving it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """A record that cannot be read and may have been an alert."""
+
+    reason: str
+
+
+def normalise(
+    record: Record, *, kind: Kind, origin: str, observed: datetime
+) -> Normalised | NotAnAlert | Undecodable:
+    """Return what a record of a source of this kind is.
+
+    `origin` is the source's name, `observed` when the record was read (aware). Fields of an alert that
+    are missing or of the wrong type are left empty; the alert is kept.
+    """
+    try:
+        found = suricata.read(record.raw) if kind == "suricata" else wazuh.read(record.raw)
+    except UndecodableError as error:
+        return Undecodable(str(error))
+    if found is None:
+        return NotAnAlert()
+    alert, key = found
+    _add_place(alert, record, kind)
+    alert.count = 1
+    alert.origin = origin
+    alert.observed.CopyFrom(timestamp(observed))
+    if kind == "suricata":
+        return Normalised(alert, copy_key=key, copy_of=None)
+    return Normalised(alert, copy_key=None, copy_of=key)
+
+
+def _add_place(alert: Alert, record: Record, kind: Kind) -> None:
+    alert.id = identity(record, kind)
+    alert.offset = record.offset
+    alert.raw = record.raw[:LARGEST_RAW]
+    alert.raw_bytes = len(record.raw)
+    alert.raw_cut = len(record.raw) > LARGEST_RAW
+
+
+def identity(record: Record, kind: Kind) -> bytes:
+    """Return the alert's id: the same for the same line read twice from the same place, else different."""
+    digest = blake2b(kind.encode() + b"\x00", digest_size=_ID_BYTES)
+    digest.update(record.file)
+    digest.update(record.offset.to_bytes(8, "big"))
+    digest.update(record.raw)
+    return digest.digest()

@@ -1,0 +1,121 @@
+"""What would leave the site if whole files were new: `artemis sift FILE…`.
+
+The files go through the same steps as in the daemon: sift, normalise, copies and filter. A file without
+a kind is judged by its first record.
+"""
+
+import itertools
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from artemis_agent.config import Kind
+from artemis_agent.file_source import candidates_in_file
+from artemis_agent.filter import WAZUH_COPY, Drop, verdict
+from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
+from artemis_agent.source import Record, Reject
+from socme.errors import OperatorError
+from socme.identity import utc_now
+from socme.v1.alert_pb2 import Alert, Severity
+
+_FIRST_LINES = 100  # of which one must tell what wrote the file
+_FIRST_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A file, and what wrote it."""
+
+    path: Path
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One candidate, and what becomes of it."""
+
+    log: Log
+    offset: int
+    raw: bytes
+    """The whole line, or the beginning of one that is too long."""
+    alert: Alert | None
+    """None where the record is none."""
+    stays: str
+    """Why it stays on the site; empty when it leaves."""
+
+
+def judge(logs: Sequence[Log], *, min_severity: Severity.ValueType, keep_both: bool) -> Iterator[Judged]:
+    """Yield every candidate of the files in order, with what becomes of it."""
+    originals = () if keep_both else _original_keys(logs)
+    for log in logs:
+        for candidate in candidates_in_file(log.path, log.kind):
+            yield _judge(log, candidate, min_severity, originals)
+
+
+def kind_of(path: Path) -> Kind:
+    """Return what wrote a file, by its first record that tells."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_FIRST_BYTES)
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read {path}: {error.strerror}", "Name a file that you may read."
+        ) from error
+    for line in itertools.islice(head.split(b"\n"), _FIRST_LINES):
+        kind = _kind_of_line(line)
+        if kind:
+            return kind
+    if not head.strip():
+        return "suricata"  # an empty file holds as little of either
+    raise OperatorError(
+        f"cannot tell what wrote {path}: no record of Suricata or Wazuh in its first lines",
+        "Say it with --kind suricata or --kind wazuh.",
+    )
+
+
+def _kind_of_line(line: bytes) -> Kind | None:
+    try:
+        record = json.loads(line.decode("utf-8", "replace").lstrip("\ufeff"))
+    except ValueError:
+        return None
+    if not isinstance(record, dict):
+        return None
+    if "event_type" in record:
+        return "suricata"
+    return "wazuh" if "rule" in record else None
+
+
+def _original_keys(logs: Sequence[Log]) -> Collection[int]:
+    """Return the keys of all Suricata alerts, where there is a Wazuh file that may hold copies of them."""
+    if not any(log.kind == "wazuh" for log in logs):
+        return ()
+    keys = set()
+    for log in logs:
+        if log.kind == "suricata":
+            for candidate in candidates_in_file(log.path, log.kind):
+                found = _normalise(log, candidate)
+                if isinstance(found, Normalised) and found.copy_key is not None:
+                    keys.add(found.copy_key)
+    return keys
+
+
+def _judge(
+    log: Log, candidate: Record | Reject, least: Severity.ValueType, originals: Collection[int]
+) -> Judged:
+    raw = candidate.raw if isinstance(candidate, Record) else candidate.head
+    match _normalise(log, candidate):
+        case NotAnAlert():
+            return Judged(log, candidate.offset, raw, None, "not an alert")
+        case Undecodable(reason):
+            return Judged(log, candidate.offset, raw, None, f"undecodable: {reason}")
+        case Normalised(alert, _, copy_of):
+            judged = Drop(WAZUH_COPY) if copy_of in originals else verdict(alert, least)
+            stays = judged.reason if isinstance(judged, Drop) else ""
+            return Judged(log, candidate.offset, raw, alert, stays)
+
+
+def _normalise(log: Log, candidate: Record | Reject) -> Normalised | NotAnAlert | Undecodable:
+    if isinstance(candidate, Reject):
+        return Undecodable(candidate.reason)
+    return normalise(candidate, kind=log.kind, origin=str(log.path), observed=utc_now())

@@ -1,0 +1,171 @@
+"""Vitals as JSON for scripts and as aligned lines for people. Pure."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from socme.text import clean
+from socme.v1.vitals_pb2 import SourceVitals, SpoolVitals, Vitals
+
+LONGEST = 200  # characters of one value on a terminal
+UNKNOWN = "unknown"
+_KIBI = 1024.0
+_DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
+
+Row: TypeAlias = tuple[str, str]
+
+
+def as_json(vitals: Vitals) -> dict[str, object]:
+    """Return vitals as JSON values; null stands for what could not be found out."""
+    return {
+        "time": moment(vitals.time),
+        "agent_version": vitals.agent_version,
+        "agent_uptime_seconds": vitals.agent_uptime_seconds,
+        "agent_memory_bytes": vitals.agent_memory_bytes or None,
+        "hostname": vitals.hostname or None,
+        "uptime_seconds": vitals.uptime_seconds or None,
+        "cpu_count": vitals.cpu_count or None,
+        "cpu_usage": vitals.cpu_usage if vitals.cpu_count else None,
+        "memory": _memory(vitals),
+        "disks": [
+            {
+                "mountpoint": disk.mountpoint,
+                "total_bytes": disk.capacity.total_bytes,
+                "used_bytes": disk.capacity.used_bytes,
+            }
+            for disk in vitals.disks
+        ],
+        "addresses": list(vitals.addresses),
+        "sources": [source_json(source) for source in vitals.sources],
+        "spool": spool_json(vitals.spool),
+    }
+
+
+def source_json(source: SourceVitals) -> dict[str, object]:
+    """Return one source's vitals as JSON values."""
+    aged = source.HasField("last_record_age_seconds")
+    return {
+        "name": source.name,
+        "kind": source.kind,
+        "bytes": source.bytes,
+        "records": source.records,
+        "alerts": source.alerts,
+        "spooled": source.spooled,
+        "dropped": dict(sorted(source.dropped.items())),
+        "undecodable": source.undecodable,
+        "lag_bytes": source.lag_bytes,
+        "last_record_age_seconds": round(source.last_record_age_seconds, 3) if aged else None,
+        "problem": source.problem,
+        "lost_bytes": source.lost_bytes,
+        "rotations": source.rotations,
+    }
+
+
+def spool_json(spool: SpoolVitals) -> dict[str, object]:
+    """Return the spool's vitals as JSON values."""
+    aged = spool.HasField("oldest_age_seconds")
+    return {
+        "alerts": spool.alerts,
+        "bytes": spool.bytes,
+        "oldest_age_seconds": round(spool.oldest_age_seconds, 3) if aged else None,
+        "acknowledged": spool.acknowledged,
+    }
+
+
+def moment(time: Timestamp) -> str | None:
+    """Return a message's time as ISO 8601; None where it is absent."""
+    return iso(time.ToDatetime(UTC)) if time.ByteSize() else None
+
+
+def iso(time: datetime | None) -> str | None:
+    """Return a time in UTC as ISO 8601 with microseconds and "Z"; None for None."""
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z") if time else None
+
+
+def vitals_rows(vitals: Vitals) -> Iterator[Row]:
+    """Yield what a person wants to know of a machine: name and value."""
+    yield "host", vitals.hostname or UNKNOWN
+    yield "up", duration(vitals.uptime_seconds) if vitals.uptime_seconds else UNKNOWN
+    if vitals.cpu_count:
+        yield "processors", f"{vitals.cpu_count}, {vitals.cpu_usage:.0%} in use"
+    else:
+        yield "processors", UNKNOWN
+    yield "memory", _use(vitals.memory.total_bytes, vitals.memory.used_bytes)
+    for disk in vitals.disks:
+        yield f"disk {disk.mountpoint}", _use(disk.capacity.total_bytes, disk.capacity.used_bytes)
+    yield "addresses", ", ".join(vitals.addresses) or UNKNOWN
+    for source in vitals.sources:
+        yield from source_rows(source)
+    yield "spool", spool_line(vitals.spool)
+
+
+def source_rows(source: SourceVitals) -> Iterator[Row]:
+    """Yield how one source is doing."""
+    name = f"{source.kind} {source.name}"
+    yield name, f"{count(source.alerts)} alerts in {size(source.bytes)}, {count(source.spooled)} spooled"
+    if source.dropped:
+        reasons = (f"{reason} {count(number)}" for reason, number in sorted(source.dropped.items()))
+        yield "", f"dropped: {', '.join(reasons)}"
+    if source.undecodable:
+        yield "", f"undecodable: {count(source.undecodable)} (see dead-letters.jsonl in the state folder)"
+    if source.lost_bytes:
+        yield "", f"lost: {size(source.lost_bytes)}"
+    age = ", last record " + duration(source.last_record_age_seconds) + " ago"
+    yield "", f"{size(source.lag_bytes)} behind" + (age if source.HasField("last_record_age_seconds") else "")
+    if source.problem:
+        yield "", f"PROBLEM: {source.problem}"
+
+
+def spool_line(spool: SpoolVitals) -> str:
+    """Return how the spool is."""
+    waiting = f"{count(spool.alerts)} alerts wait ({size(spool.bytes)}"
+    waiting += (
+        f", oldest {duration(spool.oldest_age_seconds)})" if spool.HasField("oldest_age_seconds") else ")"
+    )
+    return f"{waiting}, {count(spool.acknowledged)} acknowledged"
+
+
+def lines(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the rows as aligned lines that are safe for a terminal."""
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        yield f"{clean(name, LONGEST):{width}}  {clean(value, LONGEST)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in its two largest units."""
+    whole = int(seconds)
+    if whole >= _DAY:
+        return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+    if whole >= _HOUR:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    if whole >= _MINUTE:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole} s"
+
+
+def size(number: float) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < _KIBI:
+            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= _KIBI
+    return f"{number:.1f} TiB"
+
+
+def count(number: int) -> str:
+    """Return a number with its thousands set apart."""
+    return f"{number:,}"
+
+
+def _memory(vitals: Vitals) -> dict[str, int] | None:
+    memory = vitals.memory
+    return (
+        {"total_bytes": memory.total_bytes, "used_bytes": memory.used_bytes} if memory.total_bytes else None
+    )
+
+
+def _use(total: int, used: int) -> str:
+    return f"{size(used)} of {size(total)} ({used / total:.0%})" if total else UNKNOWN

@@ -1,0 +1,165 @@
+"""How this machine is: the machine's part of Vitals.
+
+Each probe fails by itself: what cannot be known here (a sandbox without AF_NETLINK, a hidden /proc) is
+left absent and the rest is still told.
+"""
+
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Event
+
+import psutil
+
+from socme import VERSION
+from socme.v1.vitals_pb2 import Capacity, Disk, Vitals
+
+STARTED = time.monotonic()
+MOMENT = 0.25  # seconds; the kernel counts the processors' time in hundredths
+# Addresses that nobody has (RFC 5737, RFC 3849): asking for a route to them sends nothing.
+_NOWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+
+
+class Meter:
+    """Measures the machine; remembers the processors' times between two measurements."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        """`folders` are those whose file systems matter, apart from the root."""
+        self._folders = folders
+        self._times = _processor_times()
+
+    def measure(self) -> Vitals:
+        """Return how the machine and this process are, without sources and spool. Blocks."""
+        vitals = Vitals(agent_version=VERSION, agent_uptime_seconds=int(time.monotonic() - STARTED))
+        vitals.time.GetCurrentTime()
+        for probe in (
+            _add_hostname,
+            _add_uptime,
+            _add_processors,
+            _add_memory,
+            _add_addresses,
+            _add_process,
+        ):
+            _softly(probe, vitals)
+        _softly(self._add_usage, vitals)
+        for disk in _disks(self._folders):
+            vitals.disks.append(disk)
+        return vitals
+
+    def _add_usage(self, vitals: Vitals) -> None:
+        before, self._times = self._times, _processor_times()
+        if before is not None and self._times is not None:
+            vitals.cpu_usage = _usage(before, self._times)
+
+
+def _softly(probe: Callable[[Vitals], None], vitals: Vitals) -> None:
+    """Let a probe add what it finds; what it cannot find stays absent."""
+    # psutil lets through what /proc holds: missing files, refused ones, and text that it cannot parse.
+    try:
+        probe(vitals)
+    except (OSError, psutil.Error, ValueError, IndexError, KeyError, RuntimeError, NotImplementedError):
+        return
+
+
+def _add_hostname(vitals: Vitals) -> None:
+    vitals.hostname = socket.gethostname()
+
+
+def _add_uptime(vitals: Vitals) -> None:
+    vitals.uptime_seconds = max(0, int(time.time() - psutil.boot_time()))
+
+
+def _add_processors(vitals: Vitals) -> None:
+    vitals.cpu_count = psutil.cpu_count() or 0
+
+
+def _add_memory(vitals: Vitals) -> None:
+    memory = psutil.virtual_memory()
+    vitals.memory.total_bytes = memory.total
+    vitals.memory.used_bytes = memory.total - memory.available
+
+
+def _add_process(vitals: Vitals) -> None:
+    vitals.agent_memory_bytes = psutil.Process().memory_info().rss
+
+
+def _add_addresses(vitals: Vitals) -> None:
+    try:
+        found = [address.address for each in psutil.net_if_addrs().values() for address in each]
+    except OSError:  # AF_NETLINK is refused; the way out still tells the main addresses
+        found = list(_outbound_addresses())
+    vitals.addresses.extend(sorted({text for text in found if _is_global(text)}, key=_address_order))
+
+
+def _outbound_addresses() -> Iterator[str]:
+    for family, nowhere in _NOWHERE:
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((nowhere, 9))
+                yield str(probe.getsockname()[0])
+        except OSError:
+            continue  # no route for this family
+
+
+def _is_global(text: str) -> bool:
+    """Tell whether a text is an address that others may know this machine by."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:  # a hardware address
+        return False
+    return not (address.is_loopback or address.is_link_local or address.is_unspecified)
+
+
+def _address_order(text: str) -> tuple[int, bytes]:
+    address = ipaddress.ip_address(text)
+    return address.version, address.packed
+
+
+def _disks(folders: Sequence[Path]) -> Iterator[Disk]:
+    seen: set[int] = set()
+    for folder in (Path("/"), *folders):
+        try:
+            device = folder.stat().st_dev
+            usage = psutil.disk_usage(str(folder))
+        except OSError:
+            continue
+        if device in seen:
+            continue
+        seen.add(device)
+        capacity = Capacity(total_bytes=usage.total, used_bytes=usage.used)
+        yield Disk(mountpoint=str(_mountpoint(folder)), capacity=capacity)
+
+
+def _mountpoint(folder: Path) -> Path:
+    """Return where the folder's file system is mounted, as far as the folders above may be looked at."""
+    place = folder.resolve()
+    while place.parent != place and place.parent.stat().st_dev == place.stat().st_dev:
+        place = place.parent
+    return place
+
+
+def _processor_times() -> tuple[float, float] | None:
+    """Return seconds of work and seconds in all, of all processors since the machine started."""
+    try:
+        times = psutil.cpu_times()._asdict()
+    except (OSError, psutil.Error, ValueError, IndexError):
+        return None
+    # A guest's time is in user's and nice's already.
+    total = sum(seconds for name, seconds in times.items() if not name.startswith("guest"))
+    idle = times.get("idle", 0.0) + times.get("iowait", 0.0)
+    return total - idle, total
+
+
+def _usage(before: tuple[float, float], after: tuple[float, float]) -> float:
+    """Return the share of the time between two readings in which processors worked, 0 to 1."""
+    busy, total = after[0] - before[0], after[1] - before[1]
+    return min(1.0, max(0.0, busy / total)) if total > 0 else 0.0
+
+
+def measure_once(folders: Sequence[Path]) -> Vitals:
+    """Measure the machine now, over a moment that is long enough to see how busy the processors are."""
+    meter = Meter(folders)
+    Event().wait(MOMENT)
+    return meter.measure()

@@ -1,0 +1,204 @@
+"""A line of Wazuh 4's alerts.json as an Alert.
+
+The rule's own keys are open (compliance lists by many names); `data` holds what a decoder found, as
+strings. What Suricata found stands in `data` as a whole EVE object under rules of the group "suricata".
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from artemis_agent import eve
+from artemis_agent.decode import UndecodableError, decode, pick
+from artemis_agent.eve import Eve
+from artemis_agent.values import (
+    LARGEST_INT32,
+    LARGEST_INT64,
+    address,
+    integer,
+    mapping,
+    moment,
+    port,
+    text,
+    texts,
+)
+from socme.severity import of_wazuh
+from socme.v1.alert_pb2 import Alert, AlertSource, Endpoint, File, Host, Network, Rule, Severity, Threat
+
+SURICATA_RULE = "86601"  # "Suricata: Alert - …", level 3 whatever Suricata's own severity
+_SURICATA_GROUP = "suricata"
+_NO_ACCOUNT = str(2**32 - 1)  # the audit user id of a process that no login began
+
+# Decoders of web logs put the method ("GET") where others have the transport.
+_TRANSPORTS = frozenset(
+    ("tcp", "udp", "icmp", "icmpv6", "ipv6-icmp", "igmp", "gre", "esp", "ah", "sctp", "dccp", "ipip", "ospf")
+)
+
+
+class Line(msgspec.Struct, gc=False):
+    """The keys of an alert that an Alert is made of, as they came."""
+
+    timestamp: object = None
+    rule: object = None
+    agent: object = None
+    agentless: object = None
+    id: object = None
+    full_log: object = None
+    syscheck: object = None
+    decoder: object = None
+    data: object = None
+    location: object = None
+
+
+_DECODER = msgspec.json.Decoder(Line)
+
+
+def read(raw: bytes) -> tuple[Alert, int | None] | None:
+    """Return the alert of a line and, where it is a copy of a Suricata alert, the key of that one.
+
+    None for a line without an alert: archives.json has the same shape without `rule`. Raise
+    UndecodableError. What the line's place in its file says is not filled in.
+    """
+    line = decode(raw, _DECODER, Line)
+    if line is None or line.rule is None:
+        return None
+    if not isinstance(line.rule, dict):
+        raise UndecodableError("rule is no object")
+    alert = _alert(line)
+    if _SURICATA_GROUP not in alert.rule.groups:
+        return alert, None
+    inner = pick(mapping(line.data), Eve)
+    _add_traffic(alert, inner)
+    if alert.rule.id != SURICATA_RULE or not eve.is_alert(inner):
+        return alert, None
+    _add_verdict(alert, inner)
+    return alert, eve.join_key(inner)
+
+
+def _alert(line: Line) -> Alert:
+    rule, data = mapping(line.rule), mapping(line.data)
+    windows = mapping(mapping(data.get("win")).get("eventdata"))
+    audit = mapping(data.get("audit"))
+    return Alert(
+        source=AlertSource.ALERT_SOURCE_WAZUH,
+        time=moment(line.timestamp),
+        severity=_severity(rule),
+        rule=_rule(rule),
+        threat=_threat(mapping(rule.get("mitre"))),
+        source_endpoint=_endpoint(data, ip=("srcip", "src_ip"), number=("srcport", "src_port")),
+        destination_endpoint=_endpoint(data, ip=("dstip", "dest_ip"), number=("dstport", "dest_port")),
+        host=_host(line),
+        network=_network(data),
+        user=_user(data, windows, audit, mapping(line.syscheck)),
+        process=text(audit.get("exe")) or text(windows.get("image")),
+        file=_file(mapping(line.syscheck)),
+        url=text(data.get("url")),
+        domain=text(data.get("hostname")),
+        message=text(line.full_log) or text(rule.get("description")),
+        decoder=text(mapping(line.decoder).get("name")),
+        location=text(line.location),
+        native_id=text(line.id),
+    )
+
+
+def _add_traffic(alert: Alert, inner: Eve) -> None:
+    """Tell of the traffic what Suricata says, which is more than Wazuh's own field names hold."""
+    alert.source_endpoint.MergeFrom(eve.source(inner))
+    alert.destination_endpoint.MergeFrom(eve.destination(inner))
+    alert.network.CopyFrom(eve.network(inner))
+    alert.url = eve.url(inner) or alert.url
+    alert.domain = eve.domain(inner) or alert.domain
+    alert.action = eve.action(inner)
+    if (file := eve.file(inner)) is not None:
+        alert.file.CopyFrom(file)
+
+
+def _add_verdict(alert: Alert, inner: Eve) -> None:
+    """Judge by Suricata: rule 86601 knows neither the severity nor the techniques of a signature."""
+    alert.severity = eve.severity(inner)
+    if (threat := eve.threat(inner)) is not None:
+        alert.threat.MergeFrom(threat)
+
+
+def _severity(rule: Mapping[str, object]) -> Severity.ValueType:
+    if "level" not in rule:
+        return of_wazuh(0)  # Wazuh leaves out level 0
+    level = _level(rule)
+    return Severity.SEVERITY_UNSPECIFIED if level is None else of_wazuh(level)
+
+
+def _level(rule: Mapping[str, object]) -> int | None:
+    return integer(rule.get("level"), -LARGEST_INT32, LARGEST_INT32)
+
+
+def _rule(rule: Mapping[str, object]) -> Rule:
+    groups = texts(rule.get("groups"))
+    return Rule(
+        id=text(rule.get("id")),
+        name=text(rule.get("description")),
+        level=_level(rule),
+        groups=groups,
+        category=groups[0] if groups else "",
+        references=[*texts(rule.get("info")), *texts(rule.get("cve"))],
+        fired_times=integer(rule.get("firedtimes"), -LARGEST_INT64, LARGEST_INT64),
+    )
+
+
+def _threat(mitre: Mapping[str, object]) -> Threat | None:
+    if not mitre:
+        return None
+    return Threat(
+        technique_ids=texts(mitre.get("id")),
+        technique_names=texts(mitre.get("technique")),
+        tactic_names=texts(mitre.get("tactic")),
+    )
+
+
+def _endpoint(data: Mapping[str, object], *, ip: tuple[str, str], number: tuple[str, str]) -> Endpoint | None:
+    found = Endpoint(
+        ip=address(data.get(ip[0])) or address(data.get(ip[1])),
+        port=port(data.get(number[0])) or port(data.get(number[1])),
+    )
+    return found if found.ip or found.port else None
+
+
+def _host(line: Line) -> Host | None:
+    agent = mapping(line.agent)
+    if agent:
+        return Host(id=text(agent.get("id")), name=text(agent.get("name")), ip=address(agent.get("ip")))
+    device = mapping(line.agentless).get("host")  # watched by the manager over SSH, without an agent
+    return Host(name=text(device), ip=address(device)) if device else None
+
+
+def _network(data: Mapping[str, object]) -> Network | None:
+    found = (text(data.get(name)).lower() for name in ("protocol", "proto"))
+    transport = next((name for name in found if name in _TRANSPORTS), "")
+    return Network(transport=transport) if transport else None
+
+
+def _user(
+    data: Mapping[str, object],
+    windows: Mapping[str, object],
+    audit: Mapping[str, object],
+    syscheck: Mapping[str, object],
+) -> str:
+    account = text(audit.get("auid"))
+    return (
+        text(data.get("dstuser"))
+        or text(data.get("srcuser"))
+        or text(windows.get("targetUserName"))
+        or (account if account != _NO_ACCOUNT else "")
+        or text(syscheck.get("uname_after"))
+    )
+
+
+def _file(syscheck: Mapping[str, object]) -> File | None:
+    if not syscheck:
+        return None
+    return File(
+        path=text(syscheck.get("path")),
+        md5=text(syscheck.get("md5_after")),
+        sha1=text(syscheck.get("sha1_after")),
+        sha256=text(syscheck.get("sha256_after")),
+        event=text(syscheck.get("event")),
+    )

@@ -1,0 +1,209 @@
+"""The agent as a whole, in this process and as a process of its own, against a hub's stream."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from artemis_agent import agent
+from artemis_agent.config import ArtemisSettings
+from artemis_agent.spool import open_spool
+from socme import identity
+from socme.errors import OperatorError
+from socme.service import Notifier
+from socme.settings import load
+from tests.artemis_agent.hub import LIMIT, Hub, serving
+from tests.artemis_agent.test_collect import copy_of, eve, wazuh
+from tests.certificates import Authority, make_authority
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return make_authority()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node's folder: settings, logs and state."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """Its settings file."""
+        return self.folder / "artemis.toml"
+
+    @property
+    def state_dir(self) -> Path:
+        """Its state."""
+        return self.folder / "state"
+
+    def log(self, name: str, *lines: bytes) -> None:
+        """Append lines to one of its logs."""
+        with (self.folder / name).open("ab") as file:
+            file.write(b"".join(line + b"\n" for line in lines))
+
+    def status(self) -> dict[str, object]:
+        """Return what the running agent told last."""
+        told: dict[str, object] = json.loads((self.state_dir / "status.json").read_text())
+        return told
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    made = Node(tmp_path)
+    made.config.write_text(
+        'state_dir = "state"\nvitals_interval_seconds = 1\n'
+        '[[source]]\nkind = "suricata"\npath = "eve.json"\nstart = "beginning"\n'
+        '[[source]]\nkind = "wazuh"\npath = "alerts.json"\nstart = "beginning"\n'
+    )
+    return made
+
+
+def enrol(node: Node, authority: Authority, port: int) -> None:
+    identity.save(node.state_dir, authority.node(f"127.0.0.1:{port}"))
+
+
+@asynccontextmanager
+async def running(node: Node) -> AsyncIterator[None]:
+    """Run the agent in this process."""
+    settings = load(ArtemisSettings, node.config)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(agent.run(settings, node.config, Notifier()))
+        yield
+        task.cancel()
+
+
+async def until_file(path: Path, words: str) -> None:
+    async with asyncio.timeout(LIMIT):
+        while not path.exists() or words not in path.read_text():  # noqa: ASYNC110, ASYNC240 - a file
+            await asyncio.sleep(0.01)
+
+
+async def test_alerts_in_files_reach_the_hub_once(node: Node, authority: Authority) -> None:
+    """Before the start, while it runs, and while it did not run; copies of Wazuh stay behind."""
+    hub = Hub()
+    node.log("eve.json", eve(1))
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: len(hub.raw) == 1)
+            node.log("eve.json", eve(2))
+            node.log("alerts.json", copy_of(2), wazuh(7))
+            await hub.until(lambda: len(hub.raw) == 3)
+        node.log("eve.json", eve(3))
+        node.log("alerts.json", copy_of(1), copy_of(3), wazuh(8))
+        async with running(node):
+            await hub.until(lambda: len(hub.raw) == 5)
+            await hub.until(lambda: counted(hub) == 6)
+
+    assert sorted(hub.raw) == sorted([eve(1), eve(2), eve(3), wazuh(7), wazuh(8)])
+    vitals = hub.vitals[-1]
+    assert [source.kind for source in vitals.sources] == ["suricata", "wazuh"]
+    assert [source.spooled for source in vitals.sources] == [3, 2]
+    assert dict(vitals.sources[1].dropped) == {"wazuh_copy": 3}
+    assert {hello.epoch for hello in hub.hellos} == {hub.hellos[0].epoch}
+    assert vitals.hostname == socket.gethostname()
+
+
+def counted(hub: Hub) -> int:
+    """Return how many alerts of Wazuh and of Suricata the last vitals count as sent or dropped there."""
+    if not hub.vitals or len(hub.vitals[-1].sources) < 2:
+        return 0
+    own = hub.vitals[-1].sources[1]
+    return own.spooled + sum(own.dropped.values()) + (hub.vitals[-1].sources[0].spooled == 3)
+
+
+async def test_the_status_is_told(node: Node, authority: Authority) -> None:
+    """While connected, and when the hub is gone."""
+    hub = Hub()
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        line = running(node)
+        await line.__aenter__()
+        await until_file(node.state_dir / "status.json", '"connection": "connected"')
+        told = node.status()
+        assert told["pid"] == os.getpid()
+        assert told["hub"] == f"127.0.0.1:{port}"
+    await until_file(node.state_dir / "status.json", '"connection": "waiting"')
+    assert node.status()["last_error"]
+    await line.__aexit__(None, None, None)
+
+
+async def test_without_an_identity_it_does_not_start(node: Node) -> None:
+    with pytest.raises(OperatorError, match="not enrolled"):
+        await agent.run(load(ArtemisSettings, node.config), node.config, Notifier())
+
+
+async def test_a_second_agent_is_refused(node: Node, authority: Authority) -> None:
+    """One message, not a group of them."""
+    enrol(node, authority, 1)
+    spool = open_spool(node.state_dir, max_bytes=1 << 30)
+
+    with pytest.raises(OperatorError, match="another artemis"):
+        await agent.run(load(ArtemisSettings, node.config), node.config, Notifier())
+
+    await spool.close()
+
+
+async def test_one_file_twice_is_refused(node: Node, authority: Authority) -> None:
+    """It would send each alert twice."""
+    enrol(node, authority, 1)
+    with node.config.open("a") as file:
+        file.write(f'[[source]]\nkind = "wazuh"\npath = "{node.folder}/eve.json"\n')
+
+    with pytest.raises(OperatorError, match="the same file"):
+        await agent.run(load(ArtemisSettings, node.config), node.config, Notifier())
+
+
+async def test_a_damaged_position_is_one_message(node: Node, authority: Authority) -> None:
+    """Whatever raises it, deep in the wiring."""
+    enrol(node, authority, 1)
+    spool = open_spool(node.state_dir, max_bytes=1 << 30)
+    await spool.ask(
+        lambda journal: journal.append([], notes={f"position:{node.folder}/eve.json": b"nonsense"})
+    )
+    await spool.close()
+
+    with pytest.raises(OperatorError, match="position"):
+        await agent.run(load(ArtemisSettings, node.config), node.config, Notifier())
+
+
+async def test_the_daemon_tells_systemd_and_ends_within_seconds(
+    node: Node, authority: Authority, tmp_path: Path
+) -> None:
+    """As a process: READY, a fed watchdog, SIGTERM, exit code 0."""
+    hub = Hub()
+    node.log("eve.json", eve(1))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)  # noqa: FBT003
+        async with serving(hub, authority) as port:
+            enrol(node, authority, port)
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "artemis_agent", "run", "--config", str(node.config)),
+                env=os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "100000"},
+                stderr=asyncio.subprocess.PIPE,
+            )
+            await hub.until(lambda: len(hub.raw) == 1)
+            loop, told = asyncio.get_running_loop(), b""
+            async with asyncio.timeout(LIMIT):
+                while told.count(b"WATCHDOG=1") < 2 or b"connected" not in told:
+                    told += await loop.sock_recv(systemd, 1000)
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(5):
+                _, logged = await process.communicate()
+
+    assert process.returncode == 0
+    assert b"READY=1" in told
+    assert b"Traceback" not in logged
+    assert b"connected hub=" in logged
+    assert b"stopping signal=SIGTERM" in logged

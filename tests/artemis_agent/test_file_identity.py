@@ -1,0 +1,55 @@
+"""What tells files apart, and the form of a saved position."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artemis_agent.file_identity import HEAD, Known, Position, decode, encode, head_of, identity_of
+from socme.errors import OperatorError
+
+
+@pytest.mark.parametrize(
+    ("beginning", "head"),
+    [
+        (b"", None),
+        (b"half", None),
+        (b"\n\n", None),
+        (b"first\nsecond\n", b"first\n"),
+        (b" \n\x00\nfirst\nsecond\n", b" \n\x00\nfirst\n"),
+        (b"x" * HEAD, b"x" * HEAD),
+    ],
+)
+def test_a_head_is_the_first_line_that_is_not_blank(beginning: bytes, head: bytes | None) -> None:
+    assert head_of(beginning) == head
+
+
+@given(st.binary(max_size=HEAD), st.binary(max_size=HEAD))
+def test_a_head_stays_what_it_is_while_the_file_grows(beginning: bytes, more: bytes) -> None:
+    head = head_of(beginning)
+
+    assert head is None or head_of((beginning + more)[:HEAD]) == head
+
+
+def test_identities_are_the_same_each_time_and_differ_by_each_part() -> None:
+    identity = identity_of(1, 2, b"head")
+
+    assert identity == identity_of(1, 2, b"head")
+    assert (
+        len({identity, identity_of(2, 2, b"head"), identity_of(1, 1, b"head"), identity_of(1, 2, b"h")}) == 4
+    )
+    assert identity_of(1, 2, b"head", {identity}) != identity
+
+
+def test_a_position_is_what_it_was_after_being_saved() -> None:
+    known = Known(device=1, inode=2, head=b"\xff", identity=b"\x00", offset=3, size=4, left=True)
+    position = Position(fresh=True, since=5, files=(known,))
+
+    assert decode(encode(position)) == position
+
+
+@pytest.mark.parametrize("saved", [b"", b"{", b"[]", b'{"version":2,"fresh":false,"since":0,"files":[]}'])
+def test_a_position_that_cannot_be_understood_is_an_error_with_a_mend(saved: bytes) -> None:
+    with pytest.raises(OperatorError) as caught:
+        decode(saved)
+
+    assert caught.value.mend

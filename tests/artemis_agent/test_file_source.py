@@ -1,0 +1,206 @@
+"""A log file as a source: records with positions out, through restarts and trouble."""
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from artemis_agent.file_source import FileSource, candidates_in_file, open_file_source
+from artemis_agent.line_file import BLOCK, LONGEST
+from artemis_agent.source import Record, Reject, Source
+from socme.errors import OperatorError
+
+FLOW = b'{"timestamp":"2026-11-22T10:00:00.000000+0000","event_type":"flow"}\n'
+LIMIT = 10.0  # seconds after which a test has failed
+
+
+def alert(number: int) -> bytes:
+    return b'{"timestamp":"2026-11-22T10:00:00.000000+0000","event_type":"alert","flow_id":%d}' % number
+
+
+def append(path: Path, text: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(text)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "eve.json"
+
+
+@pytest.fixture
+def source(path: Path) -> Iterator[FileSource]:
+    source = open_file_source(path, "suricata", "beginning", None)
+    yield source
+    source.close()
+
+
+def test_alerts_come_with_their_bytes_their_file_and_their_offset(path: Path, source: FileSource) -> None:
+    followed: Source = source
+    path.write_bytes(FLOW + alert(1) + b"\r\n" + FLOW + alert(2) + b"\n")
+    reading = followed.read()
+    first, second = reading.records
+
+    assert (first.raw, first.offset) == (alert(1) + b"\r", len(FLOW))
+    assert (second.raw, second.offset) == (alert(2), 2 * len(FLOW) + len(alert(1)) + 2)
+    assert first.file == second.file
+    assert (reading.bytes, reading.lines, reading.more) == (path.stat().st_size, 4, False)
+    assert (followed.name, followed.kind) == (str(path), "suricata")
+
+
+def test_a_reading_is_bounded_and_says_that_there_is_more(path: Path, source: FileSource) -> None:
+    path.write_bytes(FLOW * (3 * 1024**2 // len(FLOW)) + alert(1) + b"\n")
+    readings = [source.read()]
+    while readings[-1].more:
+        readings.append(source.read())
+
+    assert max(reading.bytes for reading in readings) <= 4 * BLOCK
+    assert sum(reading.bytes for reading in readings) == path.stat().st_size
+    assert [record.raw for reading in readings for record in reading.records] == [alert(1)]
+
+
+def test_a_source_goes_on_from_a_saved_position(path: Path, source: FileSource) -> None:
+    path.write_bytes(alert(1) + b"\n")
+    position = source.read().position
+    append(path, alert(2) + b"\n")
+    again = open_file_source(path, "suricata", "end", position)
+    (record,) = again.read().records
+    again.close()
+
+    assert record.raw == alert(2)
+
+
+def test_a_damaged_position_is_an_error_with_a_mend(path: Path) -> None:
+    with pytest.raises(OperatorError):
+        open_file_source(path, "suricata", "end", b"damaged")
+
+
+def test_a_line_that_is_too_long_is_one_reject_and_the_rest_goes_on(path: Path, source: FileSource) -> None:
+    path.write_bytes(b"x" * (LONGEST + 1) + b"\n" + alert(1) + b"\n")
+    records: list[Record] = []
+    rejects: list[Reject] = []
+    more = True
+    while more:
+        reading = source.read()
+        records += reading.records
+        rejects += reading.rejects
+        more = reading.more
+    (reject,) = rejects
+
+    assert (reject.head, reject.size, reject.offset) == (b"x" * 256, LONGEST + 1, 0)
+    assert [record.offset for record in records] == [LONGEST + 2]
+
+
+def test_health_tells_how_far_behind_it_is(path: Path, source: FileSource) -> None:
+    path.write_bytes(FLOW * 3)
+
+    assert source.health().lag_bytes == len(FLOW) * 3
+
+    source.read()
+
+    assert source.health().lag_bytes == 0
+
+    path.rename(path.with_suffix(".json.1"))
+    path.write_bytes(FLOW)
+
+    assert source.health().lag_bytes == len(FLOW)
+
+    source.read()
+
+    assert (source.health().lag_bytes, source.health().rotations) == (0, 1)
+
+
+def test_health_says_what_is_wrong_and_recovers(path: Path, source: FileSource) -> None:
+    source.read()
+
+    assert str(path) in source.health().problem
+
+    path.write_text(json.dumps({"event_type": "alert"}, indent=2) + "\n")
+    source.read()
+
+    assert "compact" in source.health().problem
+
+    append(path, FLOW)
+    source.read()
+
+    assert source.health().problem == ""
+
+
+def open_things() -> tuple[int, int]:
+    return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+
+async def test_a_source_is_woken_and_leaves_nothing_open(tmp_path: Path) -> None:
+    async def follow(path: Path) -> None:
+        source = open_file_source(path, "suricata", "end", None)
+        source.read()
+        append(path, alert(1) + b"\n")
+        async with asyncio.timeout(LIMIT):
+            while not source.read().records:
+                await source.changed()
+        source.close()
+
+    await follow(tmp_path / "eve.json")  # watchdog opens what it keeps for the whole process
+    before = open_things()
+    await follow(tmp_path / "eve-2.json")
+
+    assert open_things() == before
+
+
+def test_a_whole_file_gives_its_last_line_too(path: Path) -> None:
+    path.write_bytes(FLOW + alert(1) + b"\n" + alert(2))
+
+    assert [found.raw for found in candidates_in_file(path, "suricata") if isinstance(found, Record)] == [
+        alert(1),
+        alert(2),
+    ]
+
+    path.write_bytes(alert(1))
+    (record,) = candidates_in_file(path, "suricata")
+
+    assert isinstance(record, Record)
+
+
+def test_a_whole_file_that_cannot_be_read_is_an_error_with_a_mend(path: Path, tmp_path: Path) -> None:
+    for wrong in (path, tmp_path):
+        with pytest.raises(OperatorError) as caught:
+            list(candidates_in_file(wrong, "suricata"))
+
+        assert str(wrong) in str(caught.value)
+        assert caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("name", "alerts", "rejects"),
+    [
+        ("odd-truncated.jsonl", 12, 1),
+        ("odd-truncated-midchar.jsonl", 3, 1),
+        ("odd-noeol.jsonl", 4, 0),
+        ("odd-crlf.jsonl", 12, 0),
+        ("odd-bom.jsonl", 4, 0),
+        ("odd-nul.jsonl", 8, 0),
+        ("odd-cee-prefix.jsonl", 3, 0),
+        ("odd-huge.jsonl", 5, 0),
+        ("odd-multiline.json", 0, 0),
+        ("eve.json", 571, 0),
+    ],
+)
+def test_odd_files(corpora: Path, name: str, alerts: int, rejects: int) -> None:
+    found = list(candidates_in_file(corpora / "dev" / name, "suricata"))
+
+    assert len([one for one in found if isinstance(one, Record)]) == alerts
+    assert len([one for one in found if isinstance(one, Reject)]) == rejects
+
+
+def test_each_record_is_what_stands_at_its_offset(corpora: Path) -> None:
+    for name in ("eve.json", "alerts.json", "odd.jsonl"):
+        path = corpora / "dev" / name
+        descriptor = os.open(path, os.O_RDONLY)
+        for found in candidates_in_file(path, "wazuh" if name == "alerts.json" else "suricata"):
+            assert isinstance(found, Record)
+            assert os.pread(descriptor, len(found.raw) + 1, found.offset) == found.raw + b"\n"
+        os.close(descriptor)

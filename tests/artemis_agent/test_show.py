@@ -1,0 +1,122 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from artemis_agent import show
+from socme.v1.vitals_pb2 import Capacity, Disk, SourceVitals, SpoolVitals, Vitals
+
+SOURCE = SourceVitals(
+    name="/var/log/eve.json",
+    kind="suricata",
+    bytes=3 * 1024**2,
+    records=1000,
+    alerts=12,
+    spooled=10,
+    dropped={"min_severity": 2},
+    undecodable=1,
+    lag_bytes=5,
+    last_record_age_seconds=61.0,
+    problem="permission denied\x1b[2J",
+    lost_bytes=2048,
+)
+VITALS = Vitals(
+    agent_version="0.1.0",
+    hostname="node",
+    uptime_seconds=90_061,
+    cpu_usage=0.25,
+    cpu_count=4,
+    memory=Capacity(total_bytes=1000, used_bytes=250),
+    disks=[Disk(mountpoint="/", capacity=Capacity(total_bytes=2048, used_bytes=1024))],
+    addresses=["192.0.2.7"],
+    sources=[SOURCE],
+    spool=SpoolVitals(alerts=3, bytes=1500, oldest_age_seconds=2.0, acknowledged=1_234_567),
+)
+
+
+def test_everything_is_shown_on_aligned_safe_lines() -> None:
+    text = "\n".join(show.lines(list(show.vitals_rows(VITALS))))
+
+    for words in (
+        "node",
+        "1 d 1 h",
+        "4, 25% in use",
+        "250 B of 1000 B (25%)",
+        "1.0 KiB of 2.0 KiB (50%)",
+        "192.0.2.7",
+        "12 alerts in 3.0 MiB, 10 spooled",
+        "dropped: min_severity 2",
+        "undecodable: 1",
+        "lost: 2.0 KiB",
+        "5 B behind, last record 1 min 1 s ago",
+        "PROBLEM: permission denied",
+        "3 alerts wait (1.5 KiB, oldest 2 s), 1,234,567 acknowledged",
+    ):
+        assert words in text
+    assert "\x1b" not in text
+    values = [line.index(value) for line, value in zip(text.split("\n"), ("node", "1 d"), strict=False)]
+    assert len(set(values)) == 1
+
+
+def test_what_is_not_known_says_so() -> None:
+    """On the screen and, as null, in JSON."""
+    rows = dict(show.vitals_rows(Vitals()))
+    known = show.as_json(Vitals())
+
+    assert [rows[name] for name in ("host", "up", "processors", "memory", "addresses")] == ["unknown"] * 5
+    for key in (
+        "time",
+        "hostname",
+        "uptime_seconds",
+        "cpu_count",
+        "cpu_usage",
+        "memory",
+        "agent_memory_bytes",
+    ):
+        assert known[key] is None
+
+
+def test_json() -> None:
+    told = json.loads(json.dumps(show.as_json(VITALS)))
+
+    assert told["cpu_usage"] == 0.25
+    assert told["memory"] == {"total_bytes": 1000, "used_bytes": 250}
+    assert told["disks"] == [{"mountpoint": "/", "total_bytes": 2048, "used_bytes": 1024}]
+    assert told["spool"] == {
+        "alerts": 3,
+        "bytes": 1500,
+        "oldest_age_seconds": 2.0,
+        "acknowledged": 1_234_567,
+    }
+    (source,) = told["sources"]
+    assert source["dropped"] == {"min_severity": 2}
+    assert source["last_record_age_seconds"] == 61.0
+    assert show.source_json(SourceVitals())["last_record_age_seconds"] is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (86_400, "1 d 0 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert show.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1024**3, "1.0 GiB"), (1024**5, "1024.0 TiB")],
+)
+def test_sizes(number: int, text: str) -> None:
+    assert show.size(number) == text
+
+
+def test_times() -> None:
+    assert show.iso(datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)) == "2026-11-22T01:02:03.000000Z"
+    assert show.iso(None) is None

@@ -1,0 +1,318 @@
+"""The spool: nothing is lost, nothing comes twice, whatever happens in between."""
+
+import asyncio
+import itertools
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artemis_agent import spool as spooling
+from artemis_agent.spool import Progress, Spool, SpoolWriteError, cut, is_running, open_spool, peek
+from socme.batch import unpack
+from socme.errors import OperatorError
+from socme.v1.alert_pb2 import Alert
+
+GIB = 1 << 30
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
+    made = open_spool(tmp_path, max_bytes=GIB)
+    yield made
+    await made.close()
+
+
+def progress(*messages: str, position: bytes = b"p", counters: bytes = b"c") -> Progress:
+    alerts = [Alert(message=message).SerializeToString() for message in messages]
+    return Progress(source="eve.json", position=position, counters=counters, alerts=alerts)
+
+
+async def messages(spool: Spool) -> list[str]:
+    entries = await spool.read(0, entries=1000, size=GIB)
+    return [alert.message for entry in entries for alert in unpack(entry.packed)]
+
+
+async def test_alerts_position_and_counters_are_kept_together(tmp_path: Path) -> None:
+    """After a restart the spool holds what one append gave, under the same epoch."""
+    spool = open_spool(tmp_path, max_bytes=GIB)
+    await spool.append(progress("a", "b", position=b"here", counters=b"totals"))
+    epoch = spool.epoch
+    await spool.close()
+
+    again = open_spool(tmp_path, max_bytes=GIB)
+
+    assert await messages(again) == ["a", "b"]
+    assert await again.position("eve.json") == b"here"
+    assert await again.counters("eve.json") == b"totals"
+    assert await again.position("other.json") is None
+    assert again.epoch == epoch
+    assert len(epoch) == 16
+    assert again.depth.alerts == 2
+    await again.close()
+
+
+async def test_an_append_that_fails_leaves_nothing(spool: Spool) -> None:
+    """Neither alerts nor position, and the next append takes the sequence."""
+    await spool.append(progress("a", position=b"1"))
+
+    def fail(db: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    bad = progress("b", position=b"2")
+    with pytest.raises(SpoolWriteError, match="full"):
+        await spool.append(Progress("eve.json", bad.position, b"", bad.alerts, also=fail))
+
+    assert await messages(spool) == ["a"]
+    assert await spool.position("eve.json") == b"1"
+    assert spool.depth.entries == 1
+    await spool.append(progress("c"))
+    assert [entry.sequence for entry in await spool.read(0, entries=9, size=GIB)] == [1, 2]
+
+
+async def test_a_full_disk_is_told_and_survived(spool: Spool) -> None:
+    """SQLite ends the transaction by itself then; the next append works all the same."""
+    await spool.append(progress("a", position=b"1"))
+    await spool.ask(lambda journal: journal._db.execute("PRAGMA max_page_count = 10").fetchall())
+    large = Progress("eve.json", b"2", b"", [bytes(range(256)) * 4, *_incompressible(300)])
+
+    with pytest.raises(SpoolWriteError, match="full"):
+        await spool.append(large)
+
+    assert await spool.position("eve.json") == b"1"
+    await spool.ask(lambda journal: journal._db.execute("PRAGMA max_page_count = 100000").fetchall())
+    await spool.append(large)
+    assert await spool.position("eve.json") == b"2"
+    assert spool.depth.alerts == 302
+
+
+def _incompressible(number: int) -> list[bytes]:
+    rng = random.Random(1)
+    return [rng.randbytes(1000) for _ in range(number)]
+
+
+async def test_sequences_are_never_given_twice(tmp_path: Path) -> None:
+    """Not after an empty spool, not after a restart."""
+    spool = open_spool(tmp_path, max_bytes=GIB)
+    await spool.append(progress("a"))
+    await spool.append(progress("b"))
+    spool.acknowledge(1, 2)
+    await spool.trim()
+    assert spool.depth.entries == 0
+    assert spool.acknowledged == 2
+    await spool.close()
+
+    again = open_spool(tmp_path, max_bytes=GIB)
+    await again.append(progress("c"))
+
+    (entry,) = await again.read(0, entries=9, size=GIB)
+    assert entry.sequence == 3
+    assert again.acknowledged == 2
+    await again.close()
+
+
+async def test_trimming_keeps_what_is_not_acknowledged(spool: Spool) -> None:
+    """Acknowledgements are cumulative, may come out of order, and may tell what is known."""
+    for message in "abcd":
+        await spool.append(progress(message))
+
+    spool.acknowledge(1, 3)
+    spool.acknowledge(1, 2)
+    await spool.trim()
+    await spool.trim()
+    spool.acknowledge(1, 1)
+    await spool.trim()
+
+    assert await messages(spool) == ["d"]
+    assert spool.acknowledged == 3
+    assert spool.depth.alerts == 1
+    assert spool.depth.oldest_us == (await spool.read(0, entries=1, size=1))[0].received_us
+
+
+async def test_many_acknowledgements_are_trimmed_in_one_go(spool: Spool) -> None:
+    """The background task follows the acknowledgements by itself."""
+    for message in "abc":
+        await spool.append(progress(message))
+    async with asyncio.TaskGroup() as tasks:
+        trimming = tasks.create_task(spool.run_trim())
+        for sequence in (1, 2, 3):
+            spool.acknowledge(1, sequence)
+        async with asyncio.timeout(20), spool._changed:
+            await spool._changed.wait_for(lambda: spool.depth.entries == 0)
+        trimming.cancel()
+
+    assert spool.acknowledged == 3
+
+
+async def test_room_comes_back_with_acknowledgements(tmp_path: Path) -> None:
+    """At its bound the spool makes its writers wait, and loses nothing."""
+    spool = open_spool(tmp_path, max_bytes=1)
+    await asyncio.wait_for(spool.wait_for_room(), 5)
+    await spool.append(progress("a"))
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(spool.wait_for_room())
+        await spool.position("eve.json")  # lets the task begin
+        assert not waiting.done()
+        spool.acknowledge(1, 1)
+        await spool.trim()
+        await asyncio.wait_for(waiting, 5)
+    await spool.close()
+
+
+async def test_readers_wait_for_the_next_batch(spool: Spool) -> None:
+    await spool.append(progress("a"))
+    (first,) = await spool.wait_for_more(0)
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(spool.wait_for_more(first.position))
+        await spool.append(progress("b"))
+        (second,) = await asyncio.wait_for(waiting, 5)
+
+    assert [alert.message for alert in unpack(second.packed)] == ["b"]
+
+
+async def test_a_second_agent_is_refused(spool: Spool, tmp_path: Path) -> None:
+    """And told what to do."""
+    with pytest.raises(OperatorError, match="another artemis") as refusal:
+        open_spool(tmp_path, max_bytes=GIB)
+
+    assert "state_dir" in refusal.value.mend
+    assert is_running(tmp_path)
+
+
+async def test_the_lock_goes_with_the_agent(tmp_path: Path) -> None:
+    assert not is_running(tmp_path / "nowhere")
+    await open_spool(tmp_path, max_bytes=GIB).close()
+
+    assert not is_running(tmp_path)
+    await open_spool(tmp_path, max_bytes=GIB).close()
+
+
+def test_a_state_folder_that_cannot_be(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    with pytest.raises(OperatorError, match="cannot write to the state folder"):
+        open_spool(file / "state", max_bytes=GIB)
+
+
+async def test_follow_forgets_what_the_hub_has(spool: Spool) -> None:
+    for message in "abc":
+        await spool.append(progress(message))
+
+    assert await spool.follow({1: 2})
+
+    assert await messages(spool) == ["c"]
+    assert await spool.follow({})
+    assert await messages(spool) == ["c"]
+
+
+async def test_an_old_copy_of_a_spool_begins_anew(spool: Spool) -> None:
+    """The hub knows sequences that this copy will give to other batches: a new epoch, from 1."""
+    for message in "abc":
+        await spool.append(progress(message))
+    spool.acknowledge(1, 1)
+    await spool.trim()
+    old = spool.epoch
+
+    assert not await spool.follow({1: 7})
+
+    assert spool.epoch != old
+    assert await messages(spool) == ["b", "c"]
+    assert [entry.sequence for entry in await spool.read(0, entries=9, size=GIB)] == [1, 2]
+    await spool.append(progress("d"))
+    assert (await spool.read(0, entries=9, size=GIB))[-1].sequence == 3
+
+
+async def test_peek_sees_a_spool_in_use(spool: Spool, tmp_path: Path) -> None:
+    await spool.append(progress("a", position=b"here", counters=b"totals"))
+
+    seen = peek(tmp_path)
+
+    assert seen is not None
+    assert seen.depth.alerts == 1
+    assert seen.of_sources("position") == {"eve.json": b"here"}
+    assert seen.of_sources("counters") == {"eve.json": b"totals"}
+    assert seen.acknowledged == 0
+    assert peek(tmp_path / "nowhere") is None
+
+
+def test_peek_at_a_damaged_spool(tmp_path: Path) -> None:
+    (tmp_path / spooling.FILE).write_bytes(b"no database " * 1000)
+
+    with pytest.raises(OperatorError, match="cannot read"):
+        peek(tmp_path)
+
+
+@given(st.lists(st.integers(0, 3 * spooling.MOST_BYTES // 2), max_size=40))
+def test_cut_keeps_all_alerts_in_order_within_bounds(sizes: Sequence[int]) -> None:
+    """No batch is empty or above a bound (unless it is one alert), and none could take the next alert."""
+    blank = bytes(2 * spooling.MOST_BYTES)
+    alerts = [blank[:size] for size in sizes]
+
+    batches = list(cut(alerts))
+
+    assert list(itertools.chain(*batches)) == alerts
+    for batch in batches:
+        assert batch
+        assert len(batch) == 1 or sum(map(len, batch)) <= spooling.MOST_BYTES
+    for batch, following in itertools.pairwise(batches):
+        assert sum(map(len, batch)) + len(following[0]) > spooling.MOST_BYTES
+
+
+def test_cut_by_number() -> None:
+    assert [len(batch) for batch in cut([b""] * 1201)] == [500, 500, 201]
+
+
+APPEND_FOR_EVER = """
+import asyncio, itertools, sys
+from pathlib import Path
+from artemis_agent.spool import Progress, open_spool
+from socme.v1.alert_pb2 import Alert
+
+async def main():
+    spool = open_spool(Path(sys.argv[1]), max_bytes=1 << 30)
+    begin = int.from_bytes(await spool.position("s") or b"", "big")
+    for number in itertools.count(begin + 1):
+        alert = Alert(message=str(number), raw=bytes(5000)).SerializeToString()
+        position = number.to_bytes(8, "big")
+        await spool.append(Progress("s", position, position, [alert]))
+        if number % 7 == 0:
+            spool.acknowledge(1, number - 3)
+            await spool.trim()
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def append_and_kill(state_dir: Path) -> list[int]:
+    """Let a process append for a while, kill it in the middle, and return what it said was kept."""
+    command = [sys.executable, "-c", APPEND_FOR_EVER, str(state_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = [int(process.stdout.readline()) for _ in range(40)]
+        process.send_signal(signal.SIGKILL)
+        return told + [int(line) for line in process.stdout.read().split("\n")[:-1]]
+
+
+async def test_kill_in_the_middle_of_appends(tmp_path: Path) -> None:
+    """What was told to be kept is kept; alerts, position, counters and sequence agree, again and again."""
+    for _ in range(4):
+        told = append_and_kill(tmp_path)
+        spool = open_spool(tmp_path, max_bytes=GIB)
+        entries = await spool.read(0, entries=10_000, size=GIB)
+        last = int.from_bytes(await spool.position("s") or b"", "big")
+
+        assert last in {told[-1], told[-1] + 1}
+        assert int.from_bytes(await spool.counters("s") or b"", "big") == last
+        assert [entry.sequence for entry in entries] == list(range(entries[0].sequence, last + 1))
+        assert await messages(spool) == [str(entry.sequence) for entry in entries]
+        assert spool.acknowledged == entries[0].sequence - 1
+        await spool.close()

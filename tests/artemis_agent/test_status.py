@@ -1,0 +1,113 @@
+"""What `artemis status` knows, with and without a daemon."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artemis_agent import counters, status
+from artemis_agent.counters import Counters
+from artemis_agent.file_identity import Known, Position, encode
+from artemis_agent.show import lines
+from artemis_agent.spool import Progress, open_spool
+from artemis_agent.status import Connection
+from socme.errors import OperatorError
+from socme.v1.alert_pb2 import Alert
+from socme.v1.vitals_pb2 import SourceVitals
+
+CONNECTED = Connection(
+    hub="hub:8443",
+    state="connected",
+    since=datetime(2026, 11, 22, tzinfo=UTC),
+    last_acknowledgement=datetime(2026, 11, 22, 1, tzinfo=UTC),
+    last_error="",
+    clock_offset_seconds=0.5,
+)
+POSITION = encode(
+    Position(files=(Known(device=1, inode=2, head=b"h", identity=b"i", offset=4096, size=5000, left=False),))
+)
+PROGRESS = Progress(
+    source="eve.json",
+    position=POSITION,
+    counters=counters.message(Counters(alerts=1), name="eve.json", kind="suricata").SerializeToString(),
+    alerts=[Alert(message="a").SerializeToString()],
+)
+
+
+def as_json(found: status.Status, *, name: str) -> dict[str, Any]:
+    """Return a status as a script gets it."""
+    told: dict[str, Any] = json.loads(json.dumps(status.as_json(found, name=name)))
+    return told
+
+
+async def test_a_running_agent(tmp_path: Path) -> None:
+    """Its own words about connection and sources, the spool's about what waits."""
+    spool = open_spool(tmp_path, max_bytes=1 << 30)
+    await spool.append(PROGRESS)
+    live = SourceVitals(name="eve.json", kind="suricata", alerts=1, lag_bytes=77, last_record_age_seconds=1.5)
+    status.tell(tmp_path, CONNECTED, [live])
+
+    found = status.read(tmp_path)
+
+    assert found.running
+    told = as_json(found, name="acme/acme-1")
+    assert told["node"] == "acme/acme-1"
+    assert told["pid"] == os.getpid()
+    assert told["connection"] == "connected"
+    assert told["connection_since"] == "2026-11-22T00:00:00.000000Z"
+    assert told["last_acknowledgement"] == "2026-11-22T01:00:00.000000Z"
+    assert told["spool"]["alerts"] == 1
+    (source,) = told["sources"]
+    assert (source["lag_bytes"], source["offset"], source["last_record_age_seconds"]) == (77, 4096, 1.5)
+    text = "\n".join(lines(list(status.rows(found, name="acme/acme-1"))))
+    assert f"runs, pid {os.getpid()}" in text
+    assert "read up to byte 4,096" in text
+    await spool.close()
+
+
+async def test_an_agent_that_does_not_run(tmp_path: Path) -> None:
+    """The file that it left says nothing about now; the spool does."""
+    spool = open_spool(tmp_path, max_bytes=1 << 30)
+    await spool.append(PROGRESS)
+    status.tell(tmp_path, CONNECTED, [SourceVitals(name="eve.json", lag_bytes=77)])
+    await spool.close()
+
+    told = as_json(status.read(tmp_path), name="")
+
+    assert (told["running"], told["connection"], told["pid"], told["node"]) == (False, "stopped", None, None)
+    assert told["last_acknowledgement"] == "2026-11-22T01:00:00.000000Z"
+    (source,) = told["sources"]
+    assert (source["alerts"], source["lag_bytes"]) == (1, 0)
+    text = "\n".join(lines(list(status.rows(status.read(tmp_path), name=""))))
+    assert "does not run" in text
+    assert "not enrolled" in text
+
+
+def test_nothing_ever_ran(tmp_path: Path) -> None:
+    """An empty state folder is a status, too; none is a mistake."""
+    told = as_json(status.read(tmp_path), name="")
+
+    assert told["sources"] == []
+    assert told["spool"]["alerts"] == 0
+    with pytest.raises(OperatorError, match="there is no state folder"):
+        status.read(tmp_path / "missing")
+
+
+def test_a_damaged_file_and_one_of_another_version(tmp_path: Path) -> None:
+    (tmp_path / status.NAME).write_text("{")
+    with pytest.raises(OperatorError, match="cannot read"):
+        status.read(tmp_path)
+
+    (tmp_path / status.NAME).write_text('{"format": 99, "connection": 7}')
+    assert status.read(tmp_path).told == {}
+
+
+def test_replaced_whole(tmp_path: Path) -> None:
+    """No half-written file is ever there under the name, and no other stays behind."""
+    status.tell(tmp_path, CONNECTED, [])
+    status.tell(tmp_path, CONNECTED, [])
+
+    assert [path.name for path in tmp_path.iterdir()] == [status.NAME]

@@ -1,0 +1,123 @@
+"""Every probe of the machine, and each of them failing."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from artemis_agent import vitals
+from artemis_agent.vitals import Meter, measure_once
+from socme import VERSION
+
+
+def test_a_machine_is_measured(tmp_path: Path) -> None:
+    """On an ordinary machine everything is known."""
+    found = measure_once([tmp_path])
+
+    assert found.agent_version == VERSION
+    assert found.time.seconds > 0
+    assert found.hostname == socket.gethostname()
+    assert found.uptime_seconds > 0
+    assert found.cpu_count == psutil.cpu_count()
+    assert 0 <= found.cpu_usage <= 1
+    assert 0 < found.memory.used_bytes <= found.memory.total_bytes
+    assert found.agent_memory_bytes > 1024 * 1024
+    assert found.disks[0].mountpoint == "/"
+    assert found.disks[0].capacity.total_bytes > 0
+
+
+def test_each_file_system_is_told_once(tmp_path: Path) -> None:
+    """Many folders of one file system are one disk; a folder that is missing is none."""
+    inner = tmp_path / "inner"
+    inner.mkdir()
+
+    disks = list(vitals._disks([tmp_path, inner, tmp_path / "missing"]))
+
+    assert len({disk.mountpoint for disk in disks}) == len(disks)
+    devices = {Path("/").stat().st_dev, tmp_path.stat().st_dev}
+    assert len(disks) == len(devices)
+
+
+def test_processor_use_is_of_the_time_between_two_readings() -> None:
+    assert vitals._usage((10.0, 100.0), (15.0, 110.0)) == 0.5
+    assert vitals._usage((10.0, 100.0), (10.0, 100.0)) == 0.0
+    assert vitals._usage((10.0, 100.0), (9.0, 101.0)) == 0.0, "counters of a virtual machine may go back"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("192.0.2.7", True),
+        ("10.0.0.1", True),
+        ("2001:db8::7", True),
+        ("fd00::1", True),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("169.254.1.1", False),
+        ("fe80::1%eth0", False),
+        ("0.0.0.0", False),
+        ("02:42:ac:11:00:02", False),
+    ],
+)
+def test_which_addresses_are_told(address: str, shown: bool) -> None:  # noqa: FBT001
+    assert vitals._is_global(address) is shown
+
+
+def refuse(*_arguments: object, **_options: object) -> object:
+    """Fail as a sandbox makes a probe fail."""
+    raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize(
+    ("probe", "absent"),
+    [
+        ("boot_time", lambda found: found.uptime_seconds == 0),
+        ("cpu_count", lambda found: found.cpu_count == 0),
+        ("cpu_times", lambda found: found.cpu_usage == 0),
+        ("virtual_memory", lambda found: not found.HasField("memory")),
+        ("disk_usage", lambda found: not found.disks),
+        ("Process", lambda found: found.agent_memory_bytes == 0),
+    ],
+)
+def test_a_probe_that_is_refused_is_absent(
+    monkeypatch: pytest.MonkeyPatch, probe: str, absent: Callable[[object], bool]
+) -> None:
+    """And takes no other with it."""
+    monkeypatch.setattr(psutil, probe, refuse)
+
+    found = Meter([]).measure()
+
+    assert absent(found)
+    assert found.hostname
+
+
+def test_without_netlink_the_way_out_tells_the_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RestrictAddressFamilies without AF_NETLINK: the machine's list is refused, its routes are not."""
+    known = {each.address for listed in psutil.net_if_addrs().values() for each in listed}
+    monkeypatch.setattr(psutil, "net_if_addrs", refuse)
+
+    found = Meter([]).measure()
+
+    assert set(found.addresses) <= known
+
+
+def test_a_process_without_proc() -> None:
+    """With /proc hidden the whole module still works, in a process of its own."""
+    code = "from artemis_agent.vitals import Meter; print(Meter([]).measure().hostname)"
+    command = f"mount -t tmpfs none /proc && exec {sys.executable} -c '{code}'"
+    hidden = ["unshare", "--mount", "--fork", "sh", "-c", command]
+    if (
+        os.geteuid() != 0
+        or subprocess.run([*hidden[:3], "true"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("needs root and mount namespaces to hide /proc")
+
+    done = subprocess.run(hidden, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == socket.gethostname()

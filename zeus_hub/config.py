@@ -3,23 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from socme.settings import Section, Settings
+from socme.settings import Address, Section, Settings
 
 DEFAULT_PATH = Path("/etc/socme/zeus.toml")
-HIGHEST_PORT = 65535
-
-
-def _address(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > HIGHEST_PORT:
-        raise ValueError('give "host:port", as in "0.0.0.0:8443" or "[::]:8443"')
-    return text
-
-
-Address = Annotated[str, AfterValidator(_address)]
 
 
 class StoreSettings(Section):

@@ -1,0 +1,93 @@
+"""The command `zeus check`."""
+
+import asyncio
+import shutil
+import socket
+
+import pytest
+
+from socme.errors import OperatorError
+from socme.service import Notifier
+from tests.zeus_hub.commands.place import Place
+from zeus_hub import hub
+from zeus_hub.commands import check
+from zeus_hub.commands.state import read_settings
+
+NAMES = ["settings", "certificate authority", "database", "journal", "disk", "ports", "addresses"]
+
+
+def lines(place: Place, *, failed: str | None = None) -> dict[str, str]:
+    """Run the command; check that it judged all things, and only `failed` as bad."""
+    result = place.try_("check")
+    told = {}
+    for line in result.stdout.splitlines():
+        if not line.startswith(" "):
+            verdict, rest = line[:6].strip(), line[6:]
+            name, _, text = rest.partition(": ")
+            told[name] = text
+            assert verdict == ("FAIL" if name == failed else "ok"), line
+    assert list(told) == NAMES
+    assert result.exit_code == (1 if failed else 0)
+    return told
+
+
+def test_before_the_first_start(place: Place) -> None:
+    """Nothing is wrong, and nothing is made by looking."""
+    told = lines(place.set_up('listen = "127.0.0.1:0"'))
+
+    assert told["certificate authority"] == told["database"] == "none yet, `zeus serve` makes it"
+    assert not place.state_dir.exists()
+
+
+async def test_while_the_hub_runs(place: Place) -> None:
+    settings = read_settings(place.set_up('listen = "127.0.0.1:0"').config)
+    ready: asyncio.Future[hub.Running] = asyncio.get_running_loop().create_future()
+
+    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+        serve = group.create_task(hub.serve(settings, Notifier(), ready.set_result))
+        address = (await ready).listening.hub
+        told = await asyncio.to_thread(lines, place)
+        serve.cancel()
+
+    assert told["ports"] == f"the hub answers at {address}"
+    assert "0 alerts in it are not in the database" in told["journal"]
+    assert "good until" in told["certificate authority"]
+    assert await asyncio.to_thread(check.ports, settings) == "free; no hub runs here now"
+
+
+def test_a_port_that_is_taken(place: Place) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        place.set_up(f'listen = "{address}"', 'enroll_listen = "127.0.0.1:0"')
+
+        assert lines(place, failed="ports")["ports"].startswith(f"cannot listen on {address}")
+
+
+def test_a_damaged_authority(place: Place) -> None:
+    (place.set_up('listen = "127.0.0.1:0"').state_dir / "ca").mkdir(parents=True)
+
+    assert "cannot be read" in lines(place, failed="certificate authority")["certificate authority"]
+
+
+def test_a_damaged_database(place: Place) -> None:
+    place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()
+    (place.state_dir / "zeus.db").write_bytes(b"no database" * 1000)
+
+    assert "is damaged" in lines(place, failed="database")["database"]
+
+
+def test_a_full_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.set_up('listen = "127.0.0.1:0"')
+    usage = shutil.disk_usage(place.folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10 * 1024 * 1024))
+
+    assert lines(place, failed="disk")["disk"].startswith("10 MiB free")
+
+
+def test_bad_settings_are_told(place: Place) -> None:
+    place.set_up('listen = "8443"')
+
+    with pytest.raises(OperatorError, match="listen"):
+        place.try_("check")

@@ -1,0 +1,124 @@
+"""The commands under `zeus node`."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from socme.errors import OperatorError
+from socme.v1.vitals_pb2 import Vitals
+from tests.zeus_hub.commands.place import Place
+from tests.zeus_hub.stored import NOON, alert
+from zeus_hub import registry
+from zeus_hub.commands.node import age, size
+
+
+@pytest.fixture
+def fleet(place: Place) -> Place:
+    """Two nodes of acme, of which one reported a moment ago, and one of beta."""
+    engine = place.database(alert(1, place=where) for where in ("acme/acme-1", "acme/acme-2", "beta/beta-1"))
+    vitals = Vitals(hostname="box\x1b[2J", agent_version="0.1.0")
+    vitals.spool.alerts = 12
+    vitals.sources.add(name="eve.json", kind="suricata", lag_bytes=4096, problem="permission denied")
+    vitals.sources.add(name="alerts.json", kind="wazuh", lag_bytes=1024)
+    seen = registry.Sighting(
+        connected=True, last_seen=datetime.now(UTC), interval_seconds=10, vitals=vitals.SerializeToString()
+    )
+    registry.record_sightings(engine, {("acme", "acme-1"): seen})
+    engine.dispose()
+    return place
+
+
+def test_list_as_a_table(fleet: Place) -> None:
+    head, first, second, third = fleet.run("node", "list").splitlines()
+
+    assert head.split() == ["NODE", "STATE", "LAST", "SEEN", "SPOOLED", "LAG", "HOST", "AGENT", "PROBLEM"]
+    assert first.split()[:2] == ["acme/acme-1", "online"]
+    assert "12       5 KiB  box\ufffd[2J  0.1.0  eve.json: permission denied" in first
+    assert second.split() == ["acme/acme-2", "new", "never", "-", "-", "-", "-", "-"]
+    assert third.startswith("beta/beta-1")
+
+
+def test_list_as_json(fleet: Place) -> None:
+    nodes = fleet.objects("node", "list", "--json")
+
+    assert [(node["client"], node["node"], node["state"]) for node in nodes] == [
+        ("acme", "acme-1", "online"),
+        ("acme", "acme-2", "new"),
+        ("beta", "beta-1", "new"),
+    ]
+    assert nodes[0]["vitals"]["lag_bytes"] == 5120
+    assert nodes[0]["vitals"]["spool"]["alerts"] == 12
+    assert "vitals" not in nodes[1]
+
+
+def test_list_of_one_client_and_bounded(fleet: Place) -> None:
+    assert [node["node"] for node in fleet.objects("node", "list", "--json", "--client", "beta")] == [
+        "beta-1"
+    ]
+    assert len(fleet.objects("node", "list", "--json", "--limit", "2")) == 2
+    with pytest.raises(OperatorError, match="there is no client 'nobody'"):
+        fleet.try_("node", "list", "--client", "nobody")
+
+
+def test_show(fleet: Place) -> None:
+    shown = fleet.run("node", "show", "acme/acme-1")
+
+    assert "vitals.sources.1.problem" in shown
+    assert "\x1b" not in shown
+    assert fleet.objects("node", "show", "acme/acme-1", "--json")[0]["state"] == "online"
+
+
+def test_revoke(fleet: Place) -> None:
+    result = fleet.try_("node", "revoke", "acme/acme-1")
+
+    assert result.stdout == "node acme/acme-1 revoked\n"
+    assert "zeus token create --client acme --node acme-1" in result.stderr
+    states = [node["state"] for node in fleet.objects("node", "list", "--json")]
+    assert states == ["revoked", "new", "new"]
+
+
+@pytest.mark.parametrize("command", ["show", "revoke"])
+def test_an_unknown_node_is_told(fleet: Place, command: str) -> None:
+    with pytest.raises(OperatorError, match="there is no node beta-1 of client acme"):
+        fleet.try_("node", command, "acme/beta-1")
+
+
+@pytest.mark.parametrize("name", ["acme", "acme/", "/acme-1", "a/b/c", ""])
+def test_what_names_no_node_is_wrong_usage(fleet: Place, name: str) -> None:
+    result = fleet.try_("node", "show", name)
+
+    assert result.exit_code == 2
+    assert "as in acme/acme-1" in result.stderr
+
+
+def test_without_a_hub_the_node_is_named(place: Place) -> None:
+    with pytest.raises(OperatorError, match=r"there is no hub in .*, and no node nobody/n1"):
+        place.try_("node", "revoke", "nobody/n1")
+
+
+@pytest.mark.parametrize(
+    ("past", "told"),
+    [
+        (timedelta(seconds=-5), "0 s ago"),  # a clock that was put back
+        (timedelta(seconds=59.9), "59 s ago"),
+        (timedelta(minutes=60), "1 h ago"),
+        (timedelta(hours=47), "1 d ago"),
+    ],
+)
+def test_age(past: timedelta, told: str) -> None:
+    assert age(NOON - past, NOON) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        (5 * 1024**3, "5.0 GiB"),
+        (2**63, "8589934592.0 GiB"),
+    ],
+)
+def test_size(count: int, told: str) -> None:
+    assert size(count) == told

@@ -1,0 +1,24 @@
+"""Migrations lead to the schema that the code has, and nowhere else."""
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import zeus_hub.migrations
+from zeus_hub.database import HEAD, METADATA, open_database, reading
+
+
+def test_migrating_an_empty_database_gives_the_schema_of_the_code(tmp_path: Path) -> None:
+    with reading(open_database("sqlite:///zeus.db", tmp_path)) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_the_code_names_the_newest_migration() -> None:
+    config = Config()
+    (folder,) = zeus_hub.migrations.__path__
+    config.set_main_option("script_location", folder)
+
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]

@@ -1,0 +1,23 @@
+"""The first schema."""
+
+from pathlib import Path
+
+from sqlalchemy import inspect
+
+from zeus_hub.database import METADATA, open_database
+
+
+def test_it_makes_every_table_with_its_indices(tmp_path: Path) -> None:
+    """Comparing with the metadata does not look at the conditions of indices; this does."""
+    inspector = inspect(open_database("sqlite:///zeus.db", tmp_path))
+    conditions = {
+        index["name"]: str(index["dialect_options"]["sqlite_where"])
+        for index in inspector.get_indexes("alert")
+        if index.get("dialect_options", {}).get("sqlite_where") is not None
+    }
+
+    assert set(inspector.get_table_names()) == {*METADATA.tables, "alembic_version"}
+    assert conditions == {
+        "ix_alert_source_ip": "source_ip != ''",
+        "ix_alert_destination_ip": "destination_ip != ''",
+    }

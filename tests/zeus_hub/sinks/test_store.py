@@ -1,0 +1,192 @@
+"""The store keeps the promises of a sink, shows an alert again exactly, and takes whatever comes."""
+
+# ruff: noqa: D101, D102 - names say it, as for functions
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+
+from socme.batch import Packed, pack
+from socme.journal import Draft, Entry, Journal
+from socme.v1.alert_pb2 import Alert
+from tests.contracts.sink_suite import SinkSuite, journal_of, numbered
+from tests.zeus_hub.kit import alert
+from zeus_hub import body, database
+from zeus_hub.database import open_database, reading, writing
+from zeus_hub.enrich import Unreadable, enrich
+from zeus_hub.sinks import store
+from zeus_hub.sinks.contract import Sink, SinkDownError
+from zeus_hub.sinks.store import Store
+
+JOURNAL = b"j" * 16
+URL = "sqlite:///zeus.db"
+
+
+class TestStore(SinkSuite):
+    def open(self, folder: Path) -> Sink:
+        return Store(open_database(URL, folder), JOURNAL, last=100)
+
+    def held(self, folder: Path) -> list[bytes]:
+        with reading(open_database(URL, folder)) as connection:
+            return list(
+                connection.execute(select(database.alert.c.id).order_by(database.alert.c.number)).scalars()
+            )
+
+
+def test_an_alert_is_kept_whole(tmp_path: Path) -> None:
+    """Columns for searching, and the message with its raw line exactly as it came."""
+    made = alert(7, 3)
+    made.source_endpoint.ip, made.source_endpoint.port = "192.0.2.1", 4711
+    made.threat.technique_ids.extend(["T1059", "T1059", "T1110.001"])
+    made.raw = b'{"bad":"\xff"}'
+    rows = _stored(tmp_path, made)
+
+    (row,) = rows
+    assert body.decode(row["body"]) == made  # type: ignore[arg-type]
+    assert (row["source_ip"], row["source_port"], row["rule_id"]) == ("192.0.2.1", 4711, "7")
+    assert (row["severity"], row["count"], row["level"]) == (3, 1, None)
+    assert row["time_us"] == made.time.ToMicroseconds()
+    with reading(open_database(URL, tmp_path)) as connection:
+        names = connection.execute(select(database.technique.c.id)).scalars().all()
+    assert sorted(names) == ["T1059", "T1110.001"]
+
+
+def test_long_texts_are_cut_in_their_columns_only(tmp_path: Path) -> None:
+    made = alert(1)
+    made.message, made.user = "m" * 100_000, "u" * 100_000
+    (row,) = _stored(tmp_path, made)
+
+    assert len(str(row["message"])) == store.LONGEST_TEXT
+    assert len(str(row["user"])) == store.LONGEST_WORD
+    assert body.decode(row["body"]) == made  # type: ignore[arg-type]
+
+
+def _alerts() -> st.SearchStrategy[Alert]:
+    """Return any alert that protobuf can carry, by way of bytes that nobody checked."""
+    text = st.text(max_size=20)
+    return st.builds(
+        Alert,
+        id=st.binary(max_size=20),
+        severity=st.integers(-(2**31), 2**31 - 1),
+        source=st.integers(-(2**31), 2**31 - 1),
+        action=st.integers(-(2**31), 2**31 - 1),
+        count=st.integers(0, 2**32 - 1),
+        message=text,
+        user=text,
+        raw=st.binary(max_size=50),
+        time=st.fixed_dictionaries(
+            {"seconds": st.integers(-(2**63), 2**63 - 1), "nanos": st.integers(-(2**31), 2**31 - 1)}
+        ),
+        rule=st.fixed_dictionaries({"id": text, "level": st.integers(-(2**31), 2**31 - 1)}),
+        threat=st.fixed_dictionaries({"technique_ids": st.lists(text, max_size=3)}),
+        source_endpoint=st.fixed_dictionaries({"ip": text, "port": st.integers(0, 2**32 - 1)}),
+    )
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(made=_alerts())
+def test_nothing_that_an_alert_says_can_wedge_the_store(tmp_path: Path, made: Alert) -> None:
+    assert _stored(tmp_path, made)
+
+
+def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> None:
+    sink = TestStore().open(tmp_path)
+    entry = Entry(1, "acme/acme-1", 1, 1, 0, Packed(b"no zstd", 1, 5, 100))
+    unreadable = enrich(entry)
+    assert isinstance(unreadable, Unreadable)
+    sink.send([unreadable])
+    with reading(open_database(URL, tmp_path)) as connection:
+        (row,) = connection.execute(select(database.refused)).all()
+        (state,) = connection.execute(select(database.sink)).all()
+
+    assert (row.payload, row.origin, row.alerts, row.position) == (b"no zstd", "acme/acme-1", 5, 1)
+    assert row.reason
+    assert state.refused == 1
+
+
+def test_only_the_newest_batches_that_were_set_aside_are_kept(tmp_path: Path) -> None:
+    sink = TestStore().open(tmp_path)
+    packed = Packed(b"", 1, 0, 0)
+    sink.send(
+        [Unreadable(Entry(n, "a/b", 1, n, 0, packed), "bad") for n in range(1, store.REFUSED_KEPT + 11)]
+    )
+    with reading(open_database(URL, tmp_path)) as connection:
+        positions = connection.execute(select(database.refused.c.position)).scalars().all()
+        refused = connection.execute(select(database.sink.c.refused)).scalar_one()
+
+    assert list(positions) == list(range(11, store.REFUSED_KEPT + 11))
+    assert refused == store.REFUSED_KEPT + 10
+
+
+def test_repeated_alerts_are_counted(tmp_path: Path) -> None:
+    sink = TestStore().open(tmp_path)
+    sink.send([enrich(entry) for entry in journal_of(tmp_path, [[1, 2], [2, 3], [1]])])
+    with reading(open_database(URL, tmp_path)) as connection:
+        assert connection.execute(select(database.sink.c.repeated)).scalar_one() == 2
+
+
+@pytest.mark.parametrize(("journal", "last"), [(b"k" * 16, 100), (JOURNAL, 1)])
+def test_a_journal_that_begins_anew_is_read_from_its_beginning(
+    tmp_path: Path, journal: bytes, last: int
+) -> None:
+    """Another journal, or an older copy of it: what is stored already is recognised by its id."""
+    entries = [enrich(entry) for entry in journal_of(tmp_path, [[1], [2]])]
+    TestStore().open(tmp_path).send(entries)
+    sink = Store(open_database(URL, tmp_path), journal, last)
+
+    assert sink.position() == 0
+    sink.send(entries)
+    assert TestStore().held(tmp_path) == numbered(1, 2)
+
+
+def test_a_position_and_its_rows_are_committed_together_or_not_at_all(tmp_path: Path) -> None:
+    """The transaction fails at its very end: nothing of it may stay."""
+    engine = open_database(URL, tmp_path)
+    sink = Store(engine, JOURNAL, 100)
+    with writing(engine) as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE UPDATE OF position ON sink"
+            " BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    entries = [enrich(entry) for entry in journal_of(tmp_path, [[1]])]
+    with pytest.raises(SinkDownError, match="disk full"):
+        sink.send(entries)
+
+    assert TestStore().held(tmp_path) == []
+    assert sink.position() == 0
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+    sink.send(entries)
+    assert TestStore().held(tmp_path) == numbered(1)
+
+
+def test_a_reader_does_not_keep_the_store_from_writing(tmp_path: Path) -> None:
+    engine = open_database(URL, tmp_path)
+    sink = Store(engine, JOURNAL, 100)
+    with reading(engine) as connection:
+        assert connection.execute(select(database.alert.c.id)).all() == []
+        sink.send([enrich(entry) for entry in journal_of(tmp_path, [[1]])])
+
+        assert connection.execute(select(database.alert.c.id)).all() == [], "one moment for all it reads"
+
+
+def test_writers_take_turns(tmp_path: Path) -> None:
+    """A second writer waits for the first; it is refused only after the time that is set for it."""
+    engine = open_database(URL, tmp_path)
+    with writing(engine), engine.connect() as other:
+        other.exec_driver_sql("PRAGMA busy_timeout = 10")
+        with pytest.raises(OperationalError, match="locked"):
+            other.execute(update(database.client).values(enabled=False))
+
+
+def _stored(folder: Path, made: Alert) -> list[dict[str, object]]:
+    journal = Journal(folder / "one.db")
+    (entry,) = journal.append([Draft("acme/acme-1", 1, 1, pack([made.SerializeToString()]))])
+    journal.close()
+    TestStore().open(folder).send([enrich(entry)])
+    with reading(open_database(URL, folder)) as connection:
+        return [dict(row._mapping) for row in connection.execute(select(database.alert))]

@@ -1,0 +1,68 @@
+"""Alerts in a hub's database, put there as the hub does it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from socme.batch import Packed
+from socme.journal import Entry
+from socme.v1.alert_pb2 import Alert, AlertSource, Severity
+from socme.v1.watch_pb2 import StoredAlert
+from zeus_hub import registry
+from zeus_hub.database import open_database
+from zeus_hub.enrich import Arrival
+from zeus_hub.sinks.store import Store
+
+NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+JOURNAL = b"j" * 16
+
+
+def alert(  # one alert of each kind of difference
+    number: int,
+    *,
+    place: str = "acme/acme-1",
+    minutes: float | None = None,
+    severity: int = Severity.SEVERITY_MEDIUM,
+    source: int = AlertSource.ALERT_SOURCE_SURICATA,
+    rule: str = "2001",
+    name: str = "a rule",
+    ips: tuple[str, str] = ("10.0.0.1", "192.0.2.1"),
+    techniques: Iterable[str] = (),
+    text: str = "",
+    raw: bytes = b"{}",
+) -> StoredAlert:
+    """Return an alert that happened `number` (or `minutes`) minutes after noon."""
+    client, node = place.split("/")
+    made = Alert(
+        id=number.to_bytes(16),
+        source=source,  # type: ignore[arg-type]  # any number may come from a newer node
+        severity=severity,  # type: ignore[arg-type]
+        message=text,
+        count=1,
+        raw=raw,
+        raw_bytes=len(raw),
+    )
+    made.time.FromDatetime(NOON + timedelta(minutes=number if minutes is None else minutes))
+    made.rule.id, made.rule.name = rule, name
+    made.source_endpoint.ip, made.destination_endpoint.ip = ips
+    made.threat.technique_ids.extend(techniques)
+    stored = StoredAlert(client=client, node=node, alert=made)
+    stored.received.FromDatetime(NOON + timedelta(hours=1, minutes=number))
+    return stored
+
+
+def database(state_dir: Path, clients: Iterable[str] = ("acme", "beta")) -> Engine:
+    """Return a new database with clients."""
+    engine = open_database("sqlite:///zeus.db", state_dir)
+    for client in clients:
+        registry.add_client(engine, client, now=NOON)
+    return engine
+
+
+def keep(engine: Engine, alerts: Iterable[StoredAlert]) -> None:
+    """Store alerts, in this order."""
+    kept = list(alerts)
+    entry = Entry(1, "acme/acme-1", 1, 1, 0, Packed(b"", 1, len(kept), 0))
+    Store(engine, JOURNAL, 1).send([Arrival(entry, kept)])

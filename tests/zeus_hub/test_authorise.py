@@ -1,0 +1,195 @@
+"""Who gets in: certificates that the registry knows, for what their role may do, while they are good."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from socme.identity import utc_now
+from socme.spiffe import Peer, Role
+from socme.v1.watch_pb2 import FleetRequest, WatchEvent, WatchRequest
+from socme.v1.watch_pb2_grpc import WatchStub
+from tests.zeus_hub.kit import Hub, Link, Machine, alert, connect, eventually, hub, linked
+from zeus_hub import registry
+from zeus_hub.authorise import objection
+from zeus_hub.ca import Authority, certify, certify_hub, open_authority, private_pem
+from zeus_hub.registry import Holder
+from zeus_hub.tokens import Grant
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PEER = Peer("socme-1", Role.NODE, "acme-1", "acme")
+HOLDER = Holder(b"f", Role.NODE, "acme-1", "acme", frozenset(), NOW + timedelta(1), False, True)  # noqa: FBT003
+
+
+def test_a_good_certificate_meets_no_objection() -> None:
+    assert objection(HOLDER, PEER, "socme-1", [Role.NODE], NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("holder", "peer", "words"),
+    [
+        (None, PEER, "not known here"),
+        (HOLDER, None, "names nobody"),
+        (HOLDER, replace(PEER, trust_domain="socme-2"), "names nobody of this hub"),
+        (HOLDER, replace(PEER, client="other"), "somebody else"),
+        (HOLDER, replace(PEER, name="acme-2"), "somebody else"),
+        (replace(HOLDER, revoked=True), PEER, "revoked"),
+        (replace(HOLDER, client_enabled=False), PEER, "disabled"),
+        (replace(HOLDER, expires=NOW), PEER, "expired"),
+    ],
+)
+def test_each_objection_says_what_it_is(holder: Holder | None, peer: Peer | None, words: str) -> None:
+    assert words in objection(holder, peer, "socme-1", [Role.NODE], NOW)
+
+
+def test_a_role_may_do_what_is_its_own_only() -> None:
+    assert "a node may not" in objection(HOLDER, PEER, "socme-1", [Role.DISPLAY], NOW)
+
+
+async def test_a_node_may_not_watch_and_a_screen_may_not_send(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        node, wall = await zeus.node(), await zeus.display()
+        async with connect(zeus.address, node) as channel:
+            for call in (WatchStub(channel).Alerts(WatchRequest()), WatchStub(channel).Fleet(FleetRequest())):
+                assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
+        async with connect(zeus.address, wall) as channel:
+            error = await Link(channel).failure()
+
+            assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+            assert "a display may not" in str(error.details())
+
+
+async def test_a_certificate_of_our_ca_that_nobody_registered_gets_nothing(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        await zeus.node()
+        authority = open_authority(tmp_path, now=utc_now())
+        await _gets_nothing(zeus, _made(authority, Peer(authority.trust_domain, Role.NODE, "acme-1", "acme")))
+
+
+async def test_a_replaced_certificate_gets_nothing(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        old = await zeus.node()
+        new = await zeus.enrol(Grant(Role.NODE, "acme-1", client="acme"))
+        await _gets_nothing(zeus, old)
+        async with linked(zeus.address, new) as link:
+            await link.batch(1, [alert(1)])
+            await link.until_acked(1)
+
+
+async def test_a_certificate_of_another_ca_does_not_even_get_a_word(tmp_path: Path) -> None:
+    async with hub(tmp_path / "one") as zeus:
+        node = await zeus.node()
+        other = open_authority(tmp_path / "two", now=utc_now())
+        stranger = _made(other, Peer(other.trust_domain, Role.NODE, "acme-1", "acme"))
+        async with connect(zeus.address, replace(stranger, ca=node.ca)) as channel:
+            error = await Link(channel).failure()
+
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_the_hubs_own_certificate_opens_nothing(tmp_path: Path) -> None:
+    """A server's certificate is no client's: its extended key usage says so."""
+    async with hub(tmp_path) as zeus:
+        key, chain = certify_hub(open_authority(tmp_path, now=utc_now()), now=utc_now())
+        async with connect(zeus.address, Machine(key, chain, zeus.ca)) as channel:
+            error = await Link(channel).failure()
+
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_revoked_node_is_cut_off_within_two_seconds_and_stays_out(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.batch(1, [alert(1)])
+            await link.until_acked(1)
+            registry.revoke_node(zeus.engine, "acme", "acme-1", now=utc_now())
+            async with asyncio.timeout(2):
+                error = await link.failure()
+
+            assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+            assert "enrol this machine again" in str(error.details())
+        await _gets_nothing(zeus, node)
+
+
+async def test_a_revoked_screen_is_cut_off_within_two_seconds(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus, connect(zeus.address, await zeus.display()) as channel:
+        call = WatchStub(channel).Alerts(WatchRequest())
+        await call.read()
+        registry.revoke_watcher(zeus.engine, Role.DISPLAY, "wall", now=utc_now())
+        async with asyncio.timeout(2):
+            assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_revoked_screen_that_reads_nothing_is_cut_off_as_well(tmp_path: Path) -> None:
+    """The stream is in the middle of a write that nobody takes; the end must not wait for it."""
+    big = [alert(number, url="x" * 20_000) for number in range(400)]  # 8 MB, more than any window
+    async with hub(tmp_path) as zeus, connect(zeus.address, await zeus.display()) as channel:
+        call = WatchStub(channel).Alerts(WatchRequest())
+        await call.read()
+        async with linked(zeus.address, await zeus.node()) as link:
+            for sequence in range(1, 41):
+                await link.batch(sequence, big[10 * sequence - 10 : 10 * sequence])
+            await link.until_acked(40)
+        registry.revoke_watcher(zeus.engine, Role.DISPLAY, "wall", now=utc_now())
+        await asyncio.sleep(2)  # the time that is promised; nothing tells a caller that does not read
+        seen, error = await _drain(call)
+
+        assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+        assert seen < 400
+
+
+async def test_disabling_a_client_cuts_off_its_nodes_and_enabling_lets_them_in(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            registry.disable_client(zeus.engine, "acme")
+            async with asyncio.timeout(2):
+                assert (await link.failure()).code() is grpc.StatusCode.PERMISSION_DENIED
+        await _gets_nothing(zeus, node)
+        registry.enable_client(zeus.engine, "acme")
+        async with linked(zeus.address, node) as link:
+            await link.batch(1, [alert(1)])
+            await link.until_acked(1)
+        await eventually(lambda: len(zeus.stored()) == 1)
+
+
+async def _gets_nothing(zeus: Hub, machine: Machine) -> None:
+    """Try everything that there is to call."""
+    async with connect(zeus.address, machine) as channel:
+        stub, health = WatchStub(channel), health_pb2_grpc.HealthStub(channel)
+        codes = [
+            await stub.Alerts(WatchRequest()).code(),
+            await stub.Fleet(FleetRequest()).code(),
+            await health.Check(health_pb2.HealthCheckRequest()).code(),
+            await health.Watch(health_pb2.HealthCheckRequest()).code(),
+            (await Link(channel).failure()).code(),
+        ]
+
+    assert set(codes) == {grpc.StatusCode.PERMISSION_DENIED}
+
+
+def _made(authority: Authority, peer: Peer) -> Machine:
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = certify(authority, key.public_key(), peer, now=utc_now())
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    return Machine(private_pem(key), pem + authority.pem, authority.pem)
+
+
+async def _drain(
+    call: grpc.aio.UnaryStreamCall[WatchRequest, WatchEvent],
+) -> tuple[int, grpc.aio.AioRpcError]:
+    """Return how many events a call still gives, and how it ends."""
+    seen = 0
+    try:
+        while await call.read() is not grpc.aio.EOF:
+            seen += 1
+    except grpc.aio.AioRpcError as error:
+        return seen, error
+    raise AssertionError("it ended without an error")

@@ -1,0 +1,138 @@
+"""The loop to a sink: in order, from where it stood, and for as long as it takes."""
+
+# ruff: noqa: D102 - names say it, as for functions
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from socme.batch import Packed, pack
+from socme.journal import Draft, Journal
+from tests.zeus_hub.kit import alert, eventually
+from zeus_hub import deliver
+from zeus_hub.deliver import Delivery
+from zeus_hub.enrich import Arrival, Unreadable
+from zeus_hub.sinks.contract import SinkDownError
+
+
+class Shelf:
+    """A sink that remembers its calls, and is down when told so."""
+
+    name = "shelf"
+
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
+        self.calls: list[list[int]] = []
+        self.unreadable: list[int] = []
+        self.down = ""
+
+    def position(self) -> int:
+        return self.at
+
+    def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
+        if self.down:
+            raise SinkDownError(self.down)
+        self.calls.append([batch.entry.position for batch in batches])
+        self.unreadable += [batch.entry.position for batch in batches if isinstance(batch, Unreadable)]
+        self.at = batches[-1].entry.position
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    @property
+    def seen(self) -> list[int]:
+        return [position for call in self.calls for position in call]
+
+
+@asynccontextmanager
+async def running(sink: Shelf, journal: Path) -> AsyncIterator[Delivery]:
+    delivery = Delivery(sink, journal)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(delivery.run())
+        yield delivery
+        task.cancel()
+
+
+def _write(path: Path, numbers: range, *, packed: Packed | None = None) -> None:
+    journal = Journal(path)
+    made = packed or pack([alert(1).SerializeToString()])
+    journal.append([Draft("a/n1", 1, number, made) for number in numbers])
+    journal.close()
+
+
+async def test_a_sink_gets_everything_behind_its_position_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    _write(path, range(1, 601))
+    sink = Shelf(at=100)
+    async with running(sink, path) as delivery:
+        await eventually(lambda: delivery.position == 600)
+
+        assert sink.seen == list(range(101, 601))
+        assert max(len(call) for call in sink.calls) == deliver.MOST_ENTRIES
+
+
+async def test_a_commit_wakes_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "CHECK_SECONDS", 3600.0)
+    path = tmp_path / "journal.db"
+    sink = Shelf()
+    async with running(sink, path) as delivery:
+        for number in range(1, 4):
+            _write(path, range(number, number + 1))
+            delivery.wake()
+            await eventually(lambda number=number: sink.at == number)  # type: ignore[misc]
+
+
+async def test_a_sink_that_is_down_gets_everything_once_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "LONGEST_PAUSE", 0.05)
+    path = tmp_path / "journal.db"
+    _write(path, range(1, 4))
+    sink = Shelf()
+    sink.down = "disk full"
+    async with running(sink, path) as delivery:
+        await eventually(lambda: delivery.problem == "disk full")
+        assert delivery.position == 0
+        sink.down = ""
+        await eventually(lambda: sink.seen == [1, 2, 3])
+
+        assert delivery.problem == ""
+
+
+async def test_a_batch_that_cannot_be_read_is_handed_over_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    _write(path, range(1, 2))
+    _write(path, range(2, 3), packed=Packed(b"junk", 1, 5, 100))
+    _write(path, range(3, 4))
+    sink = Shelf()
+    async with running(sink, path):
+        await eventually(lambda: sink.seen == [1, 2, 3])
+
+        assert sink.unreadable == [2]
+
+
+async def test_small_batches_that_grow_are_not_decoded_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few compressed bytes can claim many; what counts is the memory that they need."""
+    path = tmp_path / "journal.db"
+    packed = pack([alert(1).SerializeToString()])
+    monkeypatch.setattr(deliver, "MOST_DECODED", 2 * packed.decoded_bytes)
+    _write(path, range(1, 6))
+    sink = Shelf()
+    async with running(sink, path):
+        await eventually(lambda: sink.calls == [[1, 2], [3, 4], [5]])
+
+
+async def test_one_batch_that_is_larger_than_the_bound_goes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    monkeypatch.setattr(deliver, "MOST_DECODED", 1)
+    _write(path, range(1, 3))
+    sink = Shelf()
+    async with running(sink, path):
+        await eventually(lambda: sink.calls == [[1], [2]])

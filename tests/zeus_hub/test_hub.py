@@ -1,0 +1,166 @@
+"""The hub as a whole: starting, stopping, being alone, saying how it is."""
+
+import asyncio
+import json
+import socket
+import stat
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from socme.errors import OperatorError
+from socme.service import Notifier
+from socme.v1.watch_pb2 import WatchRequest
+from socme.v1.watch_pb2_grpc import WatchStub
+from tests.zeus_hub.kit import Link, alert, connect, eventually, hub, ids, linked, settings
+from zeus_hub.hub import Running, serve
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+def _nothing(running: Running) -> None:
+    raise AssertionError(f"it started: {running}")
+
+
+async def test_it_says_where_it_listens_and_writes_it_down(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        about = json.loads((tmp_path / "hub.json").read_text())
+        addresses = zeus.running.listening
+
+        assert about == {"hub": addresses.hub, "enrolment": addresses.enrolment}
+        assert not addresses.hub.endswith(":0")
+        assert addresses.hub != addresses.enrolment
+
+
+async def test_everything_that_it_writes_is_its_owners_alone(tmp_path: Path) -> None:
+    async with hub(tmp_path / "state"):
+        keys = [
+            path for path in (tmp_path / "state").rglob("*") if path.suffix == ".db" or "key" in path.name
+        ]
+
+        assert len(keys) == 4
+        assert {stat.S_IMODE(path.stat().st_mode) for path in keys} == {0o600}
+        assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+async def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for key in ("listen", "enroll_listen"):
+            chosen = settings(tmp_path).model_copy(update={key: address})
+            with pytest.raises(OperatorError, match=address) as caught:
+                await serve(chosen, Notifier(), _nothing)
+
+            assert f"`{key}`" in caught.value.mend
+
+
+async def test_a_second_hub_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    async with hub(tmp_path):
+        with pytest.raises(OperatorError, match=r"another `zeus serve`"):
+            await serve(settings(tmp_path), Notifier(), _nothing)
+
+
+async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OperatorError, match=r"state folder[^\n]*\n.*state_dir"):
+        await serve(settings(tmp_path / "file" / "state"), Notifier(), _nothing)
+
+
+async def test_health_answers_those_that_the_hub_knows(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        for machine in (await zeus.node(), await zeus.display(), zeus.operator()):
+            async with connect(zeus.address, machine) as channel:
+                stub = health_pb2_grpc.HealthStub(channel)
+                for name in ("", "socme.v1.Uplink", "socme.v1.Watch"):
+                    answer = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
+                    assert answer.status == SERVING
+                call = stub.Watch(health_pb2.HealthCheckRequest())
+                assert (await call.read()).status == SERVING
+                call.cancel()
+
+
+async def test_it_stops_within_two_seconds_whoever_is_connected(tmp_path: Path) -> None:
+    """A node that does not even read must not keep it."""
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        context = connect(zeus.address, node)
+        link = Link(await context.__aenter__())
+        await link.greet()
+        began = time.monotonic()
+    took = time.monotonic() - began
+    link.call.cancel()
+    await context.__aexit__(None, None, None)
+
+    assert took < 2.0
+
+
+async def test_a_watcher_that_reads_nothing_cannot_keep_it_from_stopping(tmp_path: Path) -> None:
+    """The stream is in the middle of a write that nobody takes."""
+    big = [alert(number, url="x" * 20_000) for number in range(400)]  # 8 MB, more than any window
+    async with hub(tmp_path) as zeus:
+        context = connect(zeus.address, zeus.operator())
+        call = WatchStub(await context.__aenter__()).Alerts(WatchRequest())
+        await call.read()
+        async with linked(zeus.address, await zeus.node()) as link:
+            for sequence in range(1, 41):
+                await link.batch(sequence, big[10 * sequence - 10 : 10 * sequence])
+            await link.until_acked(40)
+        await eventually(lambda: len(zeus.stored()) == 400)
+        began = time.monotonic()
+    took = time.monotonic() - began
+    call.cancel()
+    await context.__aexit__(None, None, None)
+
+    assert took < 2.0
+
+
+async def test_a_restart_goes_on_with_what_the_store_has_not_read(tmp_path: Path) -> None:
+    """The database is gone, the journal is not: everything is stored anew, and nothing twice."""
+    alerts = [alert(number) for number in range(20)]
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            for sequence in range(1, 5):
+                await link.batch(sequence, alerts[5 * sequence - 5 : 5 * sequence])
+            await link.until_acked(4)
+        await eventually(lambda: zeus.stored() == ids(alerts))
+    _remove(tmp_path, "zeus.db*")
+    async with hub(tmp_path) as zeus:
+        await eventually(lambda: zeus.stored() == ids(alerts))
+        async with connect(zeus.address, node) as channel:
+            error = await Link(channel).failure()
+
+            assert error.code() is grpc.StatusCode.PERMISSION_DENIED, "certificates are not in the journal"
+
+
+async def test_a_journal_that_was_lost_loses_nothing_that_comes_after(tmp_path: Path) -> None:
+    """Positions begin anew: the store must not take the new ones for those that it has."""
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            for sequence in range(1, 6):
+                await link.batch(sequence, [alert(sequence)])
+            await link.until_acked(5)
+        await eventually(lambda: len(zeus.stored()) == 5)
+    _remove(tmp_path, "journal.db*")
+    async with hub(tmp_path) as zeus, linked(zeus.address, node) as link:
+        assert not link.welcome.marks
+        await link.batch(6, [alert(6)])
+        await link.until_acked(6)
+        await eventually(lambda: zeus.stored()[-1] == alert(6).id)
+
+
+async def test_alerts_are_stored_within_a_quarter_of_a_second(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await link.batch(1, [alert(1)])
+        await link.until_acked(1)
+        async with asyncio.timeout(0.25):
+            await eventually(lambda: bool(zeus.stored()))
+
+
+def _remove(folder: Path, names: str) -> None:
+    for path in folder.glob(names):
+        path.unlink()

@@ -1,0 +1,233 @@
+"""The Uplink service over real mTLS: what is taken, what is acknowledged, and who is shown the door."""
+
+import asyncio
+from pathlib import Path
+
+import grpc
+import pytest
+
+from socme.batch import pack
+from socme.journal import Journal
+from socme.v1.uplink_pb2 import AlertBatch, Hello, Lane, NodeMessage
+from socme.v1.uplink_pb2_grpc import UplinkStub
+from socme.v1.vitals_pb2 import Vitals
+from tests.zeus_hub.kit import EPOCH, Link, alert, connect, eventually, hub, ids, linked, message
+from zeus_hub import ingest
+from zeus_hub.authorise import EndedError
+from zeus_hub.fleet import LARGEST_VITALS
+
+
+async def test_alerts_are_on_disk_when_acknowledged_and_in_the_store_soon_after(tmp_path: Path) -> None:
+    alerts = [alert(number) for number in range(3)]
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await link.batch(1, alerts)
+        await link.until_acked(1)
+        journal = Journal(zeus.journal)
+        (entry,) = journal.read(0, entries=10, size=10**9)
+        journal.close()
+
+        assert entry.origin == "acme/acme-1"
+        assert entry.packed.alerts == 3
+        await eventually(lambda: zeus.stored() == ids(alerts))
+
+
+async def test_a_batch_that_comes_again_is_acknowledged_and_not_taken_twice(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.batch(1, [alert(1)])
+            await link.until_acked(1)
+        async with linked(zeus.address, node) as link:
+            assert [(mark.lane, mark.sequence) for mark in link.welcome.marks] == [(Lane.LANE_NORMAL, 1)]
+            await link.batch(1, [alert(1)])
+            await link.batch(2, [alert(2)])
+            await link.until_acked(2)
+        await eventually(lambda: len(zeus.stored()) == 2)
+
+        assert _entries(zeus.journal) == [1, 2]
+
+
+async def test_marks_outlive_the_hub(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.batch(1, [alert(1)])
+            await link.batch(1, [alert(2)], lane=Lane.LANE_URGENT)
+            await link.until_acked(1)
+            await link.until_acked(1, Lane.LANE_URGENT)
+    async with hub(tmp_path) as zeus, linked(zeus.address, node) as link:
+        marks = {mark.lane: mark.sequence for mark in link.welcome.marks}
+
+        assert marks == {Lane.LANE_NORMAL: 1, Lane.LANE_URGENT: 1}
+
+
+async def test_a_new_spool_starts_anew_and_its_alerts_are_still_stored_once(tmp_path: Path) -> None:
+    """A spool was lost and the files were read again: new epoch, same ids."""
+    alerts = [alert(number) for number in range(5)]
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        for epoch in (EPOCH, b"f" * 16):
+            async with linked(zeus.address, node, epoch) as link:
+                assert not link.welcome.marks
+                await link.batch(1, alerts)
+                await link.until_acked(1)
+        async with linked(zeus.address, node, b"g" * 16) as link:
+            await link.batch(1, [*alerts, alert(5)])
+            await link.until_acked(1)
+        await eventually(lambda: len(zeus.stored()) == 6)
+
+
+async def test_the_same_alert_of_two_nodes_is_two_alerts(tmp_path: Path) -> None:
+    """No node can keep another's alert out of the store by sending its id first."""
+    async with hub(tmp_path) as zeus:
+        for client in ("acme", "beta"):
+            async with linked(zeus.address, await zeus.node(client, "n1")) as link:
+                await link.batch(1, [alert(1)])
+                await link.until_acked(1)
+        await eventually(lambda: zeus.stored() == [alert(1).id] * 2)
+
+
+async def test_a_gap_is_taken_and_a_lane_nobody_knows_keeps_its_number(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.batch(500, [alert(1)], lane=9)
+            await link.until_acked(500, 9)
+        async with linked(zeus.address, node) as link:
+            assert [(mark.lane, mark.sequence) for mark in link.welcome.marks] == [(9, 500)]
+
+
+async def test_what_a_newer_node_says_beyond_our_knowledge_is_ignored(tmp_path: Path) -> None:
+    """A field and a kind of message that this hub does not know."""
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        unknown = b"\xfa\x07\x03abc"  # field 127
+        await link.send(NodeMessage.FromString(unknown))
+        batch = message(1, pack([alert(1).SerializeToString() + unknown]))
+        await link.send(NodeMessage.FromString(NodeMessage(batch=batch).SerializeToString() + unknown))
+        await link.until_acked(1)
+        await eventually(lambda: zeus.stored() == [alert(1).id])
+
+
+async def test_the_newest_stream_of_a_node_wins(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as old, linked(zeus.address, node) as new:
+            error = await old.failure()
+            await new.batch(1, [alert(1)])
+            await new.until_acked(1)
+
+            assert error.code() is grpc.StatusCode.ABORTED
+            assert "two machines" in str(error.details())
+
+
+async def test_a_node_that_says_its_last_gets_all_its_acknowledgements(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        for sequence in range(1, 31):
+            await link.batch(sequence, [alert(sequence)])
+        await link.call.done_writing()
+        await link.until_acked(30)
+
+        assert await link.call.read() is grpc.aio.EOF
+        assert await link.call.code() is grpc.StatusCode.OK
+
+
+async def test_many_nodes_at_once_share_commits_and_lose_nothing(tmp_path: Path) -> None:
+    async def send(client: str) -> None:
+        async with linked(zeus.address, nodes[client]) as link:
+            for sequence in range(1, 21):
+                await link.batch(sequence, [alert(sequence * 100 + index) for index in range(5)])
+            await link.until_acked(20)
+
+    async with hub(tmp_path) as zeus:
+        nodes = {name: await zeus.node(name, "n1") for name in ("a", "b", "c", "d")}
+        async with asyncio.TaskGroup() as group:
+            for name in nodes:
+                group.create_task(send(name))
+        await eventually(lambda: len(zeus.stored()) == 4 * 100)
+
+
+async def test_the_hub_says_when_it_goes_away(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        context = connect(zeus.address, await zeus.node())
+        link = Link(await context.__aenter__())
+        await link.greet()
+    farewell = await link.read()
+    await context.__aexit__(None, None, None)
+
+    assert farewell.going_away.reason == "restart"
+    assert farewell.going_away.retry_after_seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        (NodeMessage(vitals=Vitals()), "must be a Hello"),
+        (NodeMessage(), "must be a Hello"),
+        (NodeMessage(hello=Hello(epoch=b"short")), "16 bytes"),
+    ],
+)
+async def test_a_stream_begins_with_a_hello(tmp_path: Path, first: NodeMessage, words: str) -> None:
+    async with hub(tmp_path) as zeus, connect(zeus.address, await zeus.node()) as channel:
+        link = Link(channel)
+        await link.send(first)
+        error = await link.failure()
+
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert words in str(error.details())
+
+
+async def test_a_stream_that_stays_silent_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "HELLO_SECONDS", 0.1)
+    async with hub(tmp_path) as zeus, connect(zeus.address, await zeus.node()) as channel:
+        call = UplinkStub(channel).Connect()
+        async with asyncio.timeout(5):
+            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"encoding": 77}, grpc.StatusCode.FAILED_PRECONDITION, "update the hub"),
+        ({"encoding": 0}, grpc.StatusCode.FAILED_PRECONDITION, "update the hub"),
+        ({"lane": 16}, grpc.StatusCode.INVALID_ARGUMENT, "lane 16"),
+        ({"lane": -1}, grpc.StatusCode.INVALID_ARGUMENT, "lane -1"),
+        ({"sequence": 0}, grpc.StatusCode.INVALID_ARGUMENT, "sequence 0"),
+        ({"sequence": 2**63}, grpc.StatusCode.INVALID_ARGUMENT, "out of range"),
+        ({"decoded_bytes": 2**40}, grpc.StatusCode.INVALID_ARGUMENT, "too large"),
+        ({"alerts": 2**32 - 1}, grpc.StatusCode.INVALID_ARGUMENT, "too large"),
+    ],
+)
+def test_an_envelope_that_breaks_the_contract_is_refused(
+    changes: dict[str, int], code: grpc.StatusCode, words: str
+) -> None:
+    batch = message(1, pack([alert(1).SerializeToString()]))
+    for name, value in changes.items():
+        setattr(batch, name, value)
+    with pytest.raises(EndedError, match=words) as caught:
+        ingest.check(batch)
+
+    assert caught.value.code is code
+
+
+async def test_a_refused_batch_ends_the_stream_with_the_reason(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await link.send(NodeMessage(batch=AlertBatch(lane=Lane.LANE_NORMAL, sequence=1)))
+        error = await link.failure()
+
+        assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert "update the hub" in str(error.details())
+
+
+async def test_vitals_without_measure_end_the_stream(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await link.vitals(Vitals(hostname="x" * LARGEST_VITALS))
+        error = await link.failure()
+
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def _entries(path: Path) -> list[int]:
+    journal = Journal(path)
+    found = [entry.sequence for entry in journal.read(0, entries=100, size=10**9)]
+    journal.close()
+    return found

@@ -1,0 +1,89 @@
+"""How commands on the hub's machine reach it, and what tokens say to others."""
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from socme.errors import OperatorError
+from socme.spiffe import Role
+from zeus_hub import local, registry
+from zeus_hub.ca import open_authority
+from zeus_hub.config import ZeusSettings
+from zeus_hub.database import open_database
+from zeus_hub.local import LIFETIME, RENEW, Addresses
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _settings(state_dir: Path, **changes: str) -> ZeusSettings:
+    return ZeusSettings(state_dir=state_dir, **changes)  # type: ignore[arg-type]
+
+
+def test_enrolment_has_the_next_port_unless_it_is_set(tmp_path: Path) -> None:
+    assert local.enroll_listen(_settings(tmp_path, listen="0.0.0.0:8443")) == "0.0.0.0:8444"
+    assert local.enroll_listen(_settings(tmp_path, listen="[::]:0")) == "[::]:0"
+    chosen = _settings(tmp_path, listen="0.0.0.0:8443", enroll_listen="127.0.0.1:9")
+    assert local.enroll_listen(chosen) == "127.0.0.1:9"
+
+
+def test_a_hub_that_never_ran_listens_where_it_is_set_to(tmp_path: Path) -> None:
+    found = local.listening(_settings(tmp_path, listen="127.0.0.1:8443"))
+
+    assert found == Addresses("127.0.0.1:8443", "127.0.0.1:8444")
+
+
+def test_a_hub_that_runs_says_which_ports_it_was_given(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, listen="0.0.0.0:0")
+    local.write_addresses(tmp_path, Addresses("0.0.0.0:4000", "[::]:5000"))
+
+    assert local.listening(settings) == Addresses("0.0.0.0:4000", "[::]:5000")
+    assert local.loopback(settings) == Addresses("127.0.0.1:4000", "[::1]:5000")
+
+
+def test_a_damaged_note_of_the_addresses_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "hub.json").write_text("{")
+    with pytest.raises(OperatorError, match=r"hub.json[^\n]*\n.*Restart"):
+        local.listening(_settings(tmp_path))
+
+
+def test_tokens_carry_the_public_addresses(tmp_path: Path) -> None:
+    local.write_addresses(tmp_path, Addresses("0.0.0.0:4000", "0.0.0.0:5000"))
+    named = _settings(tmp_path, public_address="zeus.example:443")
+    both = _settings(tmp_path, public_address="zeus.example:443", public_enroll_address="other.example:444")
+
+    assert local.public(named) == Addresses("zeus.example:443", "zeus.example:5000")
+    assert local.public(both) == Addresses("zeus.example:443", "other.example:444")
+
+
+def test_without_a_public_address_tokens_name_one_that_can_be_dialled(tmp_path: Path) -> None:
+    local.write_addresses(tmp_path, Addresses("127.0.0.1:4000", "127.0.0.1:5000"))
+    assert local.public(_settings(tmp_path)) == Addresses("127.0.0.1:4000", "127.0.0.1:5000")
+    local.write_addresses(tmp_path, Addresses("0.0.0.0:4000", "0.0.0.0:5000"))
+
+    host, port = local.split(local.public(_settings(tmp_path)).hub)
+    assert host != "0.0.0.0"
+    assert port == 4000
+
+
+def test_the_operator_of_this_machine_is_made_once_and_known(tmp_path: Path) -> None:
+    engine, authority = open_database("sqlite:///zeus.db", tmp_path), open_authority(tmp_path, now=NOW)
+    made = local.operator(tmp_path, engine, authority, "h:1", now=NOW)
+    again = local.operator(tmp_path, engine, authority, "h:1", now=NOW + timedelta(days=1))
+    (watcher,) = registry.list_watchers(engine)
+
+    assert made == again
+    assert (watcher.role, watcher.name, watcher.clients) == (Role.OPERATOR, "local", None)
+    assert stat.S_IMODE((tmp_path / "operator" / "identity" / "key.pem").stat().st_mode) == 0o600
+
+
+def test_the_operators_identity_is_renewed_before_it_ends_and_after_it_was_revoked(tmp_path: Path) -> None:
+    engine, authority = open_database("sqlite:///zeus.db", tmp_path), open_authority(tmp_path, now=NOW)
+    made = local.operator(tmp_path, engine, authority, "h:1", now=NOW)
+    late = NOW + LIFETIME - RENEW + timedelta(seconds=1)
+    renewed = local.operator(tmp_path, engine, authority, "h:1", now=late)
+    registry.revoke_watcher(engine, Role.OPERATOR, "local", now=late)
+
+    assert renewed != made
+    assert local.operator(tmp_path, engine, authority, "h:1", now=late) != renewed

@@ -1,0 +1,24 @@
+"""The commands of Zeus, one module of zeus_hub.commands a subject."""
+
+from socme import commands
+from zeus_hub.commands import alert, check, client, node, serve, token, watch
+
+PROGRAM = "zeus"
+
+app = commands.application(PROGRAM, "Zeus, the hub: takes the alerts of all nodes, keeps them, shows them.")
+app.command("serve")(serve.serve)
+app.add_typer(client.app, name="client")
+app.add_typer(token.app, name="token")
+app.add_typer(node.app, name="node")
+app.add_typer(alert.app, name="alert")
+app.command("watch")(watch.watch)
+app.command("check")(check.check)
+
+
+def main() -> None:
+    """Run the command on the command line and exit."""
+    commands.run(app, PROGRAM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Questions to the alert table: filters in, stored alerts out.
+
+Text in filters is compared, never interpreted: SQL's wildcards mean themselves. Answers come in pieces,
+each read in a short transaction of its own, so that neither memory nor SQLite's write-ahead log grows
+with the number of alerts or while whoever reads them takes a pause.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, true, tuple_
+
+from socme.errors import OperatorError
+from socme.v1.watch_pb2 import StoredAlert
+from zeus_hub import body, registry
+from zeus_hub.database import alert, client, microseconds, moment, node, reading, technique
+
+# Large, because each such piece may have to be sorted out of all that match: it must not happen often.
+KEYS = 50_000  # places of alerts that are looked up at once, about 10 MB
+BODIES = 50  # alerts that are read at once; one may be 4 MiB, most are 2 KiB
+MOST_ALIKE = 20  # alerts that begin with the same digits, more of which nobody reads
+_HEX_DIGITS = 32  # of an alert's id
+
+Key = tuple[int, int]  # time_us, number: the order of all lists
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which alerts to return: those that meet every condition that is given."""
+
+    client: str | None = None
+    node: str | None = None
+    since: datetime | None = None
+    """Not before this time, by the sensor's clock."""
+    until: datetime | None = None
+    """Before this time."""
+    severity: int | None = None
+    """Exactly this socme.v1.Severity."""
+    min_severity: int | None = None
+    """At least this one; alerts without a severity have less than any."""
+    source: int | None = None
+    """A socme.v1.AlertSource."""
+    rule: str | None = None
+    """The rule's id."""
+    ip: str | None = None
+    """The address of either end, in its short form."""
+    technique: str | None = None
+    """An ATT&CK technique; one without a dot stands for its sub-techniques too."""
+    text: str | None = None
+    """A part of the rule's name, the message, the host or the user; letters A to Z in either case."""
+
+
+def find(
+    engine: Engine, filters: Filters, *, newest_first: bool = True, limit: int | None = None
+) -> Generator[StoredAlert, None, None]:
+    """Yield the alerts that meet the filters by time, at most `limit` of them."""
+    left, after = limit, None
+    while left is None or left > 0:
+        size = KEYS if left is None else min(KEYS, left)
+        with reading(engine) as connection:
+            keys = _keys(connection, filters, after, newest_first=newest_first, size=size)
+        for start in range(0, len(keys), BODIES):
+            yield from _read(engine, [number for _, number in keys[start : start + BODIES]])
+        if len(keys) < size:
+            return
+        after = keys[-1]
+        left = None if left is None else left - len(keys)
+
+
+def with_id(engine: Engine, digits: str) -> list[StoredAlert]:
+    """Return the alerts whose id begins with these hexadecimal digits, at most MOST_ALIKE.
+
+    An id is unique within its node only, so there may be several even for a whole one.
+    """
+    lowest = bytes.fromhex(digits.ljust(_HEX_DIGITS, "0"))
+    highest = bytes.fromhex(digits.ljust(_HEX_DIGITS, "f"))
+    query = select(alert.c.number).where(alert.c.id.between(lowest, highest))
+    with reading(engine) as connection:
+        numbers = connection.scalars(query.order_by(alert.c.id, alert.c.node_id).limit(MOST_ALIKE)).all()
+    return list(_read(engine, numbers))
+
+
+def check_names(engine: Engine, filters: Filters) -> None:
+    """Refuse filters by a client or a node that there is not: an empty answer would look like peace."""
+    if filters.client is not None:
+        registry.get_client(engine, filters.client)
+    if filters.node is not None:
+        known = registry.list_nodes(engine, client=filters.client)
+        if filters.node not in {one.name for one in known}:
+            raise OperatorError(f"there is no node {filters.node!r}", "See `zeus node list`.")
+
+
+def condition(filters: Filters) -> ColumnElement[bool]:
+    """Return filters as a condition on the alert table."""
+    parts: list[ColumnElement[bool]] = []
+    if filters.client is not None:
+        parts.append(alert.c.client_id.in_(select(client.c.id).where(client.c.name == filters.client)))
+    if filters.node is not None:
+        parts.append(alert.c.node_id.in_(select(node.c.id).where(node.c.name == filters.node)))
+    if filters.since is not None:
+        parts.append(alert.c.time_us >= microseconds(filters.since))
+    if filters.until is not None:
+        parts.append(alert.c.time_us < microseconds(filters.until))
+    if filters.severity is not None:
+        parts.append(alert.c.severity == filters.severity)
+    if filters.min_severity is not None:
+        parts.append(alert.c.severity >= filters.min_severity)
+    if filters.source is not None:
+        parts.append(alert.c.source == filters.source)
+    return and_(true(), *parts, *_about(filters))
+
+
+def _about(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions on what an alert says, as opposed to where it comes from and how bad it is."""
+    if filters.rule is not None:
+        yield alert.c.rule_id == filters.rule
+    if filters.ip is not None:
+        yield or_(alert.c.source_ip == filters.ip, alert.c.destination_ip == filters.ip)
+    if filters.technique is not None:
+        yield alert.c.number.in_(select(technique.c.alert_number).where(_technique(filters.technique)))
+    if filters.text is not None:
+        columns = (alert.c.rule_name, alert.c.message, alert.c.host, alert.c.user)
+        yield or_(*(column.icontains(filters.text, autoescape=True) for column in columns))
+
+
+def _technique(name: str) -> ColumnElement[bool]:
+    # "/" is the character after ".": a range, unlike LIKE, finds its way by the index.
+    below = and_(technique.c.id >= f"{name}.", technique.c.id < f"{name}/")
+    return or_(technique.c.id == name, below)
+
+
+def _keys(
+    connection: Connection, filters: Filters, after: Key | None, *, newest_first: bool, size: int
+) -> Sequence[Key]:
+    query = select(alert.c.time_us, alert.c.number).where(condition(filters)).limit(size)
+    place = tuple_(alert.c.time_us, alert.c.number)
+    if after is not None:
+        query = query.where(place < after if newest_first else place > after)
+    order = (alert.c.time_us, alert.c.number)
+    query = query.order_by(*(column.desc() for column in order) if newest_first else order)
+    return [(time, number) for time, number in connection.execute(query)]
+
+
+def _read(engine: Engine, numbers: Sequence[int]) -> Iterator[StoredAlert]:
+    """Yield alerts in the order of their numbers in the list."""
+    query = (
+        select(alert.c.number, client.c.name, node.c.name, alert.c.received_us, alert.c.body)
+        .join(client, client.c.id == alert.c.client_id)
+        .join(node, node.c.id == alert.c.node_id)
+        .where(alert.c.number.in_(numbers))
+    )
+    with reading(engine) as connection:
+        rows = {row[0]: row for row in connection.execute(query)}
+    for number in numbers:
+        if number in rows:  # else it was deleted since
+            _, client_name, node_name, received_us, packed = rows[number]
+            stored = StoredAlert(client=client_name, node=node_name, alert=body.decode(packed))
+            stored.received.FromDatetime(moment(received_us))
+            yield stored

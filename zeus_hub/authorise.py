@@ -1,0 +1,237 @@
+"""Who is calling: decided by the presented certificate and the registry, never by a message.
+
+Every stream is watched for as long as it lives: once its certificate is revoked, replaced or expired, or
+its client disabled, it ends within POLL_SECONDS.
+"""
+
+import asyncio
+import hashlib
+import logging
+import random
+import ssl
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import grpc
+from cryptography import x509
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from socme import logs, spiffe
+from socme.backoff import delays
+from socme.spiffe import Peer, Role
+from zeus_hub.registry import Holder, find_holder, holders, is_good
+
+LOG = logging.getLogger("zeus.authorise")
+
+POLL_SECONDS = 1.0  # how long a stream may outlive a revocation, about
+MOST_STREAMS = 4096  # at one time; each costs about 100 KiB
+LEAVING = "the hub is about to stop"
+AGAIN = "enrol this machine again with a new token (`zeus token create` on the hub)"
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class EndedError(Exception):
+    """A call must end; the message tells the caller why and what to do."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Stream:
+    """One call that was let in."""
+
+    def __init__(self, holder: Holder, *, polite: bool) -> None:
+        self.holder = holder
+        self.polite = polite
+        """Whether it ends by itself once `leaving` is set."""
+        self.leaving = False
+        """Whether the hub is about to stop."""
+        self.wake = asyncio.Event()
+        """Set when there is something to do; its owner clears it."""
+        self._error: EndedError | None = None
+        self._ended = asyncio.Event()
+
+    def end(self, error: EndedError) -> None:
+        """Make the call end with an error."""
+        self._error = self._error or error
+        self._ended.set()
+
+    async def raise_when_ended(self) -> None:
+        """Wait for `end`, then raise what it was given."""
+        await self._ended.wait()
+        assert self._error is not None  # noqa: S101 - end() sets it first
+        raise self._error
+
+
+class Guard:
+    """Lets callers in, and out again once they are no longer welcome."""
+
+    def __init__(self, engine: Engine, trust_domain: str, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._trust_domain = trust_domain
+        self._clock = clock
+        self._streams: set[Stream] = set()
+        self._thread = ThreadPoolExecutor(1, "registry")
+        self._empty = asyncio.Event()
+        self._leaving = False
+
+    async def admit(self, context: Context, roles: Collection[Role]) -> Holder:
+        """Return who calls; raise EndedError where the caller may not."""
+        certificate = _certificate(context.auth_context())
+        peer = _peer(certificate)
+        fingerprint = hashlib.sha256(certificate).digest()
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._thread, find_holder, self._engine, fingerprint)
+        except SQLAlchemyError as error:
+            reason = f"the hub cannot read its registry: {error}"
+            raise EndedError(grpc.StatusCode.UNAVAILABLE, reason) from error
+        reason = objection(found, peer, self._trust_domain, roles, self._clock())
+        if found is None or reason:
+            logs.event(LOG, logging.WARNING, "refused", peer=context.peer(), reason=reason)
+            raise EndedError(grpc.StatusCode.PERMISSION_DENIED, reason)
+        return found
+
+    async def check(self, context: Context, roles: Collection[Role]) -> Holder:
+        """Return who makes a call with one answer; abort it where the caller may not."""
+        try:
+            return await self.admit(context, roles)
+        except EndedError as error:
+            await context.abort(error.code, str(error))
+
+    async def serve(
+        self,
+        context: Context,
+        roles: Collection[Role],
+        work: Callable[[Stream], Awaitable[None]],
+        *,
+        polite: bool = False,
+    ) -> None:
+        """Do the work of a stream until it is done, raises EndedError, or the caller is shut out.
+
+        With `polite`, the work ends by itself once `leaving` is set; otherwise it is ended then.
+        """
+        refused: EndedError | None = None
+        try:
+            stream = await self._enter(context, roles, polite=polite)
+        except EndedError as error:
+            await context.abort(error.code, str(error))
+        try:
+            async with asyncio.TaskGroup() as group:
+                ended = group.create_task(stream.raise_when_ended())
+                await work(stream)
+                ended.cancel()
+        except* EndedError as errors:
+            refused = _first(errors)
+        finally:
+            self._streams.discard(stream)
+            if not self._streams:
+                self._empty.set()
+        if refused is not None:
+            await context.abort(refused.code, str(refused))
+
+    async def run(self) -> None:
+        """Keep looking for streams that must end."""
+        pauses = delays(random.Random(), longest=POLL_SECONDS)  # noqa: S311 - spreads load, guards nothing
+        try:
+            while True:
+                await asyncio.sleep(POLL_SECONDS)
+                try:
+                    await self.sweep()
+                except SQLAlchemyError as error:
+                    logs.event(LOG, logging.ERROR, "the registry cannot be read", reason=error)
+                    await asyncio.sleep(next(pauses))
+        finally:
+            self._thread.shutdown(wait=True)
+
+    async def sweep(self) -> None:
+        """End the streams of those who are no longer welcome."""
+        if not self._streams:
+            return
+        known = await asyncio.get_running_loop().run_in_executor(self._thread, holders, self._engine)
+        now = self._clock()
+        good = {holder.fingerprint for holder in known if is_good(holder, now)}
+        for stream in self._streams:
+            if stream.holder.fingerprint not in good:
+                reason = f"this certificate was revoked or replaced: {AGAIN}"
+                stream.end(EndedError(grpc.StatusCode.PERMISSION_DENIED, reason))
+
+    def leave(self) -> None:
+        """Let nobody in any more, and tell all streams that the hub is about to stop."""
+        self._leaving = True
+        for stream in self._streams:
+            stream.leaving = True
+            stream.wake.set()
+            if not stream.polite:
+                stream.end(EndedError(grpc.StatusCode.UNAVAILABLE, LEAVING))
+
+    async def gone(self, seconds: float) -> None:
+        """Wait until all streams have ended, but not longer than `seconds`."""
+        if not self._streams:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            return
+
+    async def _enter(self, context: Context, roles: Collection[Role], *, polite: bool) -> Stream:
+        stream = Stream(await self.admit(context, roles), polite=polite)
+        if self._leaving:
+            raise EndedError(grpc.StatusCode.UNAVAILABLE, LEAVING)
+        if len(self._streams) >= MOST_STREAMS:
+            raise EndedError(grpc.StatusCode.RESOURCE_EXHAUSTED, "the hub has too many streams open")
+        self._streams.add(stream)
+        self._empty.clear()
+        return stream
+
+
+def objection(
+    holder: Holder | None, peer: Peer | None, trust_domain: str, roles: Collection[Role], now: datetime
+) -> str:
+    """Return why a caller may not, for the person there; empty where it may."""
+    if peer is None or peer.trust_domain != trust_domain:
+        return "this certificate names nobody of this hub"
+    if holder is None:
+        return f"this certificate is not known here, or was replaced by a newer one: {AGAIN}"
+    registered, named = (holder.role, holder.client, holder.name), (peer.role, peer.client, peer.name)
+    objections = (
+        (registered != named, "this certificate is registered for somebody else"),
+        (holder.role not in roles, f"a {holder.role.value} may not call this"),
+        (holder.revoked, f"this certificate was revoked: {AGAIN}"),
+        (not holder.client_enabled, f"the client {holder.client} is disabled at the hub"),
+        (not is_good(holder, now), f"this certificate has expired: {AGAIN}"),
+    )
+    return next((reason for wrong, reason in objections if wrong), "")
+
+
+def _certificate(auth: Mapping[str, Iterable[bytes]]) -> bytes:
+    """Return the caller's certificate in DER."""
+    found = list(auth.get("x509_pem_cert", ()))
+    if len(found) != 1:
+        raise EndedError(grpc.StatusCode.UNAUTHENTICATED, "there is no certificate")
+    return ssl.PEM_cert_to_DER_cert(found[0].decode("ascii"))
+
+
+def _peer(certificate: bytes) -> Peer | None:
+    """Return whom a certificate names: the one URI that it must have."""
+    try:
+        names = (
+            x509.load_der_x509_certificate(certificate)
+            .extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            .value
+        )
+    except (ValueError, x509.ExtensionNotFound):
+        return None
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return spiffe.parse(uris[0]) if len(uris) == 1 else None
+
+
+def _first(errors: BaseExceptionGroup[EndedError]) -> EndedError:
+    found = errors.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

@@ -1,0 +1,175 @@
+"""`zeus check`: whether the hub has what it needs; a line for each thing, and what to do where it has not."""
+
+import shutil
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import typer
+
+from socme.commands import FAILED, ConfigOption
+from socme.errors import OperatorError
+from socme.identity import utc_now
+from zeus_hub.commands.options import CONFIG
+
+if TYPE_CHECKING:
+    from zeus_hub.config import ZeusSettings
+
+Look = Callable[["ZeusSettings"], str]
+
+LEAST_FREE = 256 * 1024 * 1024  # bytes on the disk beside what the journal may still take
+ANSWER_SECONDS = 5.0  # that a hub has to answer
+_MIB = 1024 * 1024
+_LATER = "none yet, `zeus serve` makes it"
+
+
+def check(*, config: ConfigOption = CONFIG) -> None:
+    """Say whether settings, certificate authority, database, journal, disk and ports are well."""
+    from zeus_hub.commands import state  # noqa: PLC0415
+
+    settings = state.read_settings(config)
+    typer.echo(f"ok    settings: {config}")
+    well = [_report(name, look, settings) for name, look in CHECKS]
+    if not all(well):
+        raise typer.Exit(FAILED)
+
+
+def authority(settings: "ZeusSettings") -> str:
+    """Look at the certificate authority."""
+    from zeus_hub import ca  # noqa: PLC0415
+
+    if not (settings.state_dir / "ca").exists():
+        return _LATER
+    found = ca.open_authority(settings.state_dir, now=utc_now())
+    return f"{found.trust_domain}, good until {found.certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def database(settings: "ZeusSettings") -> str:
+    """Look at the database; an older schema is brought up to date, as at any start."""
+    from zeus_hub import registry  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import HEAD  # noqa: PLC0415
+
+    path = state.database_file(settings)
+    if not path.exists():
+        return _LATER
+    with state.opened(settings) as engine:
+        clients, nodes = len(registry.list_clients(engine)), len(registry.list_nodes(engine))
+    return f"{path}, schema {HEAD}, {clients} clients, {nodes} nodes"
+
+
+def journal(settings: "ZeusSettings") -> str:
+    """Look at the journal, and at what of it is not in the database yet."""
+    from socme.journal import Journal  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import reading  # noqa: PLC0415
+    from zeus_hub.sinks.store import position  # noqa: PLC0415
+
+    path = settings.state_dir / "journal.db"
+    if not path.exists():
+        return _LATER
+    with state.opened(settings) as engine, reading(engine) as connection:
+        stored = position(connection)
+    with closing(Journal(path)) as opened:
+        depth = opened.depth(stored)
+    return f"{path}, {depth.alerts} alerts in it are not in the database yet"
+
+
+def disk(settings: "ZeusSettings") -> str:
+    """Look at the free space: the journal must be able to grow to its bound."""
+    path = settings.state_dir / "journal.db"
+    folder = next(parent for parent in (settings.state_dir, *settings.state_dir.parents) if parent.exists())
+    held = path.stat().st_size if path.exists() else 0
+    wanted = max(0, settings.journal.keep_bytes - held) + LEAST_FREE
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise OperatorError(
+            f"{free // _MIB} MiB free in {folder}, {wanted // _MIB} MiB wanted",
+            "Make room, or set a smaller journal.keep_bytes.",
+        )
+    return f"{free // _MIB} MiB free"
+
+
+def ports(settings: "ZeusSettings") -> str:
+    """Ask the running hub how it is; where none runs, see whether its ports are free."""
+    from zeus_hub import local  # noqa: PLC0415
+
+    here = local.loopback(settings)
+    if _answers(settings, here.hub):
+        return f"the hub answers at {here.hub}"
+    for key, address in (("listen", settings.listen), ("enroll_listen", local.enroll_listen(settings))):
+        _bind(key, *local.split(address))
+    return "free; no hub runs here now"
+
+
+def addresses(settings: "ZeusSettings") -> str:
+    """Tell what tokens will say, so that a wrong address is seen before it is pasted somewhere."""
+    from zeus_hub import local  # noqa: PLC0415
+
+    public = local.public(settings)
+    return f"tokens will name {public.hub} and, to enrol, {public.enrolment}"
+
+
+CHECKS: tuple[tuple[str, Look], ...] = (
+    ("certificate authority", authority),
+    ("database", database),
+    ("journal", journal),
+    ("disk", disk),
+    ("ports", ports),
+    ("addresses", addresses),
+)
+
+
+def _report(name: str, look: Look, settings: "ZeusSettings") -> bool:
+    from zeus_hub.commands import state  # noqa: PLC0415
+
+    try:
+        with state.usable(settings):
+            typer.echo(f"ok    {name}: {look(settings)}")
+    except OperatorError as error:
+        typer.echo(f"FAIL  {name}: " + str(error).replace("\n", "\n    "))
+        return False
+    return True
+
+
+def _answers(settings: "ZeusSettings", address: str) -> bool:
+    """Tell whether a hub answers; raise OperatorError where it answers that it is not well."""
+    import grpc  # noqa: PLC0415
+    from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+
+    from socme import identity, tls  # noqa: PLC0415
+
+    folder = settings.state_dir / "operator"
+    if not identity.folder(folder).exists():
+        return False  # no hub ever ran
+    me = identity.load(folder, now=utc_now(), command="zeus serve")
+    credentials = tls.channel_credentials(key=me.key, chain=me.chain, ca=me.ca)
+    try:
+        with grpc.secure_channel(address, credentials, options=tls.CHANNEL_OPTIONS) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=ANSWER_SECONDS)
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAVAILABLE:
+            return False
+        raise OperatorError(f"{address} answers: {error.details()}", "Is this another hub's port?") from error
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise OperatorError(
+            f"the hub at {address} runs, but cannot write its journal", "Its log says why: journalctl -u zeus"
+        )
+    return True
+
+
+def _bind(key: str, host: str, port: int) -> None:
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # connections that have ended do not count
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            raise OperatorError(
+                f"cannot listen on {host}:{port}: {error.strerror or error}",
+                f"Stop what uses that port, or set another `{key}`.",
+            ) from error

@@ -1,0 +1,56 @@
+"""What commands find in a hub's state folder, whether the hub runs or not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import Engine
+
+from socme.errors import OperatorError
+from socme.settings import beside, load
+from zeus_hub.config import ZeusSettings
+from zeus_hub.database import open_database
+
+
+def read_settings(config: Path) -> ZeusSettings:
+    """Read a settings file; its state folder is absolute then."""
+    settings = load(ZeusSettings, config)
+    return settings.model_copy(update={"state_dir": beside(config, settings.state_dir)})
+
+
+@contextmanager
+def usable(settings: ZeusSettings) -> Iterator[None]:
+    """Tell what to do where the state folder cannot be read or written."""
+    try:
+        yield
+    except OSError as error:
+        raise OperatorError(
+            f"cannot use the state folder {settings.state_dir}: {error.strerror or error}",
+            "Run this as the user that Zeus runs as, as in: sudo -u zeus zeus …",
+        ) from error
+
+
+@contextmanager
+def opened(settings: ZeusSettings, *, create: bool = False, wanted: str = "") -> Iterator[Engine]:
+    """Open the hub's database; without `create`, refuse where there is none yet.
+
+    A question to a hub that there is not is a wrong --config more often than not. `wanted` is what was
+    asked for, as in "node acme/acme-1".
+    """
+    with usable(settings):
+        if not create and not database_file(settings).exists():
+            raise OperatorError(
+                f"there is no hub in {settings.state_dir} yet" + (f", and no {wanted}" if wanted else ""),
+                "Begin with `zeus client add NAME` or `zeus serve`, or name the right --config.",
+            )
+        engine = open_database(settings.store.url, settings.state_dir)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def database_file(settings: ZeusSettings) -> Path:
+    """Return where a SQLite database lies; SQLAlchemy's URLs have a slash before the path."""
+    return settings.state_dir / (urlsplit(settings.store.url).path.removeprefix("/") or "zeus.db")

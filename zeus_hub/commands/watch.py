@@ -1,0 +1,164 @@
+"""`zeus watch`: alerts as they arrive, from the running hub.
+
+After a break the stream goes on where it was; only a hub that does not answer at all is an error.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from socme import logs
+from socme.backoff import delays
+from socme.commands import ConfigOption, JsonOption
+from socme.errors import OperatorError
+from socme.text import clean
+from zeus_hub.commands.alert import row
+from zeus_hub.commands.options import CONFIG, MinSeverityOption, plain, print_json
+
+if TYPE_CHECKING:
+    import grpc
+
+    from socme.v1.watch_pb2 import StoredAlert, WatchEvent, WatchRequest
+
+LOG = logging.getLogger("zeus.watch")
+
+LONGEST_PAUSE = 5.0  # seconds between attempts; a person waits
+SILENCE = 15.0  # seconds without any event after which a connection counts as dead; the hub speaks every 5
+LONGEST_REASON = 300  # characters
+WIDTHS = (19, 8, 20, 12, 60, 15, 15, 5, 8)  # of row()'s columns, which cannot wait for the longest
+
+Connect = Callable[[], "grpc.aio.Channel"]
+Show = Callable[["StoredAlert"], None]
+
+
+class LostError(Exception):
+    """A connection ended; the message says why. `refused`: the hub is there and does not want us."""
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
+
+
+def watch(
+    *,
+    config: ConfigOption = CONFIG,
+    json: JsonOption = False,
+    client: Annotated[
+        list[str] | None,
+        typer.Option("--client", metavar="NAME", parser=plain, help="Only this client; may be given again."),
+    ] = None,
+    min_severity: MinSeverityOption = None,
+) -> None:
+    """Print every new alert as it arrives, until interrupted."""
+    logs.set_up()
+    from socme.v1.watch_pb2 import WatchRequest  # noqa: PLC0415
+
+    connect, address = _way_in(config, client or [])
+    request = WatchRequest(clients=client or [], with_raw=json)
+    request.min_severity = min_severity or 0  # type: ignore[assignment]  # any number goes on the wire
+    asyncio.run(follow(connect, address, request, _as_json if json else _as_line()))
+
+
+async def follow(connect: Connect, address: str, request: "WatchRequest", show: Show) -> None:
+    """Show new alerts for ever; raise OperatorError where the hub refuses, or never answered."""
+    met, up = False, False
+    pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311 - spreads attempts, guards nothing
+
+    def take(event: "WatchEvent") -> None:
+        nonlocal met, up, pauses
+        if not up:
+            logs.event(LOG, logging.INFO, "connected", hub=address)
+            pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311
+        met = up = True
+        request.cursor = event.cursor or request.cursor
+        _tell(event, show)
+
+    while True:
+        try:
+            await _session(connect, request, take)
+        except LostError as error:
+            if error.refused or not met:
+                raise _unreachable(address, error) from error
+            if up:
+                logs.event(LOG, logging.WARNING, "no contact with the hub, trying again", reason=error)
+            up = False
+        await asyncio.sleep(next(pauses))
+
+
+async def _session(connect: Connect, request: "WatchRequest", take: Callable[["WatchEvent"], None]) -> None:
+    """Take events over one connection; always ends with LostError."""
+    import grpc  # noqa: PLC0415
+
+    from socme.v1.watch_pb2 import WatchEvent  # noqa: PLC0415
+    from socme.v1.watch_pb2_grpc import WatchStub  # noqa: PLC0415
+
+    try:
+        async with connect() as channel:
+            call = WatchStub(channel).Alerts(request)
+            while True:
+                async with asyncio.timeout(SILENCE):
+                    event = await call.read()
+                if not isinstance(event, WatchEvent):  # EOF
+                    raise LostError("the hub ended the stream")
+                take(event)
+    except TimeoutError:
+        raise LostError(f"no sign of life for {SILENCE:g} s") from None
+    except grpc.aio.AioRpcError as error:
+        refusals = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
+        reason = clean(error.details() or error.code().name, LONGEST_REASON)
+        raise LostError(reason, refused=error.code() in refusals) from error
+
+
+def _tell(event: "WatchEvent", show: Show) -> None:
+    kind = event.WhichOneof("event")
+    if kind == "alert":
+        show(event.alert)
+    elif kind == "lagged":
+        # The snapshot that follows carries no alerts: none were asked for.
+        logs.event(LOG, logging.WARNING, "missed alerts, see zeus alert list", reason=event.lagged.reason)
+
+
+def _unreachable(address: str, error: LostError) -> OperatorError:
+    if error.refused:
+        return OperatorError(f"the hub at {address} refuses: {error}", "Restart `zeus serve` and try again.")
+    return OperatorError(
+        f"no hub answers at {address}: {error}", "Is `zeus serve` running with this --config?"
+    )
+
+
+def _way_in(config: Path, clients: list[str]) -> tuple[Connect, str]:
+    """Return how to connect as this machine's operator, and to where."""
+    import grpc  # noqa: PLC0415
+
+    from socme import identity, tls  # noqa: PLC0415
+    from zeus_hub import ca, local, registry  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+
+    settings = state.read_settings(config)
+    now = identity.utc_now()
+    with state.opened(settings) as engine:
+        for name in clients:
+            registry.get_client(engine, name)
+        address = local.loopback(settings).hub
+        authority = ca.open_authority(settings.state_dir, now=now)
+        me = local.operator(settings.state_dir, engine, authority, address, now=now)
+    credentials = tls.channel_credentials(key=me.key, chain=me.chain, ca=me.ca)
+    return lambda: grpc.aio.secure_channel(address, credentials, options=tls.CHANNEL_OPTIONS), address
+
+
+def _as_json(stored: "StoredAlert") -> None:
+    from socme.view import alert_view  # noqa: PLC0415
+
+    print_json(alert_view(stored))
+
+
+def _as_line() -> Show:
+    from socme.table import cell, console, show_line  # noqa: PLC0415
+
+    out = console()
+    return lambda stored: show_line(out, [cell(value) for value in row(stored)], WIDTHS)

@@ -1,0 +1,340 @@
+"""The hub's database: its tables, how it is opened, and how one reads and writes in it.
+
+SQLAlchemy Core; SQLite today and written to be moved to PostgreSQL, so what only SQLite understands
+stands in `_sqlite` and nowhere else. Times are integers, microseconds since 1970 UTC (`_us`).
+
+Every commit is synced (`synchronous=FULL` under WAL). The store could do with NORMAL, for what it loses
+in a power cut it would read again from the journal; but then the journal must not be trimmed behind a
+cursor that is not on disk yet, and a whole batch gains only 5 %.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    inspect,
+    select,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+
+from socme import logs
+from socme.errors import OperatorError
+
+LOG = logging.getLogger("zeus.database")
+
+HEAD = "0001"  # revision of the schema below; the newest file in migrations/versions
+BUSY_MILLISECONDS = 10_000  # how long to wait for another process (`zeus client add`) that writes
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+# SQLite numbers rows by itself only where the type is spelled INTEGER.
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+client = Table(
+    "client",
+    METADATA,
+    Column("id", _NUMBER, primary_key=True),
+    Column("name", String(63), nullable=False, unique=True),
+    Column("title", Text, nullable=False),  # for people; the name where none was given
+    Column("enabled", Boolean, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+)
+
+# A node of a client. One row for its whole life: enrolling again replaces the certificate.
+node = Table(
+    "node",
+    METADATA,
+    Column("id", _NUMBER, primary_key=True),
+    Column("client_id", ForeignKey("client.id"), nullable=False),
+    Column("name", String(63), nullable=False),
+    Column("fingerprint", LargeBinary(32), unique=True),  # SHA-256 of the certificate; NULL: has none
+    Column("enrolled_us", BigInteger),
+    Column("expires_us", BigInteger),
+    Column("revoked_us", BigInteger),  # NULL: not revoked
+    # What the running hub knows of it, written every few seconds (fleet.py).
+    Column("connected", Boolean, nullable=False),
+    Column("last_seen_us", BigInteger),
+    Column(
+        "interval_seconds", Integer, nullable=False
+    ),  # between two vitals, as the node said; 0: never said
+    Column("vitals", LargeBinary),  # the last serialised socme.v1.Vitals
+    UniqueConstraint("client_id", "name"),
+)
+
+# Who may watch: displays and operators. Enrolling again replaces the certificate.
+watcher = Table(
+    "watcher",
+    METADATA,
+    Column("id", _NUMBER, primary_key=True),
+    Column("role", String(16), nullable=False),  # "display" or "operator" (socme.spiffe.Role)
+    Column("name", String(63), nullable=False),
+    Column("fingerprint", LargeBinary(32), nullable=False, unique=True),
+    Column("enrolled_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("revoked_us", BigInteger),
+    Column("sees_all", Boolean, nullable=False),  # otherwise only the clients in watcher_client
+    UniqueConstraint("role", "name"),
+)
+
+watcher_client = Table(
+    "watcher_client",
+    METADATA,
+    Column("watcher_id", ForeignKey("watcher.id"), primary_key=True),
+    Column("client_id", ForeignKey("client.id"), primary_key=True),
+)
+
+# One-time enrolment tokens; the secret itself is not kept.
+token = Table(
+    "token",
+    METADATA,
+    Column("id", _NUMBER, primary_key=True),
+    Column("secret_sha256", LargeBinary(32), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),  # "node" or "display"
+    Column("name", String(63), nullable=False),  # what the holder will be called
+    Column("client_id", ForeignKey("client.id")),  # of a node
+    Column("sees_all", Boolean, nullable=False),  # of a display; otherwise the clients in token_client
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger),
+)
+
+token_client = Table(
+    "token_client",
+    METADATA,
+    Column("token_id", ForeignKey("token.id"), primary_key=True),
+    Column("client_id", ForeignKey("client.id"), primary_key=True),
+)
+
+# Alerts, written by the store sink alone. The columns are for searching and listing; `body` is the
+# whole message (see body.py). Texts are cut to the length that the store gives them.
+alert = Table(
+    "alert",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True),  # in the journal's order
+    Column("id", LargeBinary(16), nullable=False),  # Alert.id
+    Column("client_id", Integer, nullable=False),
+    Column("node_id", Integer, nullable=False),
+    Column("time_us", BigInteger, nullable=False),  # by the sensor's clock; where unknown, the node's
+    Column("received_us", BigInteger, nullable=False),  # by the hub's clock
+    Column("severity", Integer, nullable=False),  # socme.v1.Severity, or a number that it does not know
+    Column("source", Integer, nullable=False),  # socme.v1.AlertSource
+    Column("action", Integer, nullable=False),  # socme.v1.Action
+    Column("count", BigInteger, nullable=False),  # how many alerts it stands for
+    Column("level", Integer),  # native severity
+    Column("rule_id", Text, nullable=False),
+    Column("rule_name", Text, nullable=False),
+    Column("source_ip", Text, nullable=False),  # "" where there is none
+    Column("source_port", Integer, nullable=False),  # 0 where there is none
+    Column("destination_ip", Text, nullable=False),
+    Column("destination_port", Integer, nullable=False),
+    Column("host", Text, nullable=False),  # Alert.host.name
+    Column("user", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),  # of its batch in the journal
+    Column("body", LargeBinary, nullable=False),
+    # An id counts within its node: no node can keep another's alert out by sending its id first.
+    UniqueConstraint("id", "node_id"),
+    Index(None, "time_us"),
+    Index(None, "client_id", "time_us"),
+    Index(None, "severity", "time_us"),
+    Index(None, "rule_id"),
+    # Covers the counts of a snapshot; rows arrive in its order, which makes it cheap.
+    Index(None, "received_us", "client_id", "severity", "count"),
+)
+Index(
+    "ix_alert_source_ip",
+    alert.c.source_ip,
+    sqlite_where=alert.c.source_ip != "",
+    postgresql_where=alert.c.source_ip != "",
+)
+Index(
+    "ix_alert_destination_ip",
+    alert.c.destination_ip,
+    sqlite_where=alert.c.destination_ip != "",
+    postgresql_where=alert.c.destination_ip != "",
+)
+
+# ATT&CK techniques of alerts, one row each.
+technique = Table(
+    "technique",
+    METADATA,
+    Column("id", String(32), primary_key=True),  # as the source spelled it, "T1059.001"
+    Column("alert_number", BigInteger, primary_key=True),
+)
+
+# How far each sink has read in the journal.
+sink = Table(
+    "sink",
+    METADATA,
+    Column("name", String(63), primary_key=True),
+    Column("journal", LargeBinary(16), nullable=False),  # which journal: positions begin anew with a new one
+    Column("position", BigInteger, nullable=False),  # everything up to and with it is done
+    Column("refused", BigInteger, nullable=False),  # batches set aside since the beginning
+    Column("repeated", BigInteger, nullable=False),  # alerts that were there already
+)
+
+# Batches that could not be read, kept as they came; only the newest (store.py says how many).
+refused = Table(
+    "refused",
+    METADATA,
+    Column("id", _NUMBER, primary_key=True),
+    Column("sink", String(63), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("origin", Text, nullable=False),  # "client/node"
+    Column("received_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("encoding", Integer, nullable=False),  # socme.v1.Encoding
+    Column("alerts", BigInteger, nullable=False),  # as claimed
+    Column("decoded_bytes", BigInteger, nullable=False),  # as claimed
+    Column("payload", LargeBinary, nullable=False),
+)
+
+
+def open_database(url: str, state_dir: Path) -> Engine:
+    """Open the database and bring its schema up to date; safe in several processes at once.
+
+    A relative SQLite path is relative to `state_dir`, which is made where it is missing.
+    """
+    target = _resolve(url, state_dir)
+    engine = create_engine(target)
+    if engine.dialect.name == "sqlite":
+        _sqlite(engine)
+    try:
+        _migrate(engine)
+    except OperationalError as error:
+        raise OperatorError(
+            f"cannot open the database {target.database}: {error.orig}",
+            "Check that its folder exists, that this user may write there, and the free space.",
+        ) from error
+    except DatabaseError as error:
+        raise OperatorError(
+            f"the database {target.database} is damaged: {error.orig}",
+            "Move it away and start again: what the journal still holds is stored anew.",
+        ) from error
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Read in one transaction: everything seen in it is of one moment."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Write in one transaction, which takes its turn at once: what is read in it stays true until its end."""
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        yield connection
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a moment as it is stored."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def moment(us: int) -> datetime:
+    """Return a stored time as a moment in UTC; the store keeps only times that one can hold."""
+    return EPOCH + us * MICROSECOND
+
+
+def _resolve(url: str, state_dir: Path) -> URL:
+    try:
+        target = make_url(url)
+    except ArgumentError as error:
+        raise OperatorError(
+            f"store.url {url!r} is no database URL", 'Write it as "sqlite:///zeus.db".'
+        ) from error
+    if target.get_backend_name() != "sqlite":
+        raise OperatorError(
+            f"store.url: {target.get_backend_name()} is not supported yet", 'Use "sqlite:///zeus.db".'
+        )
+    path = state_dir / (target.database or "zeus.db")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # SQLite says it better, and gives its log the mode of the file
+        path.touch(mode=0o600)
+    return target.set(database=str(path))
+
+
+def _sqlite(engine: Engine) -> None:
+    """Set what SQLite needs; the only place that speaks to it as such."""
+
+    @event.listens_for(engine, "connect")
+    def _connected(dbapi: object, _record: object) -> None:
+        dbapi.isolation_level = None  # type: ignore[attr-defined]  # transactions begin where we say
+        cursor = dbapi.cursor()  # type: ignore[attr-defined]
+        for pragma in (
+            f"busy_timeout = {BUSY_MILLISECONDS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # A reader that turned writer later would fail where another one wrote in between.
+        immediate = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    with reading(engine) as connection:
+        if _revision(connection) == HEAD:
+            return
+    # Alembic takes a while to import: only when there is something to do.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    with writing(engine) as connection:
+        revision = _revision(connection)
+        if revision is not None and revision not in known:
+            raise OperatorError(
+                f"the database {engine.url.database} was written by a newer version (schema {revision},"
+                f" this program knows {HEAD})",
+                "Update this program, or point store.url to another database.",
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    logs.event(LOG, logging.INFO, "database brought up to date", schema=HEAD)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version = Table("alembic_version", MetaData(), Column("version_num", String))
+    return connection.execute(select(version.c.version_num)).scalar_one_or_none()

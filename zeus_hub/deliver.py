@@ -1,0 +1,102 @@
+"""One loop per sink: read from its position in the journal, decode, send; the only place that retries.
+
+A sink that is down holds up nobody else: it falls behind in the journal, which keeps what it has not
+read yet.
+"""
+
+import asyncio
+import logging
+import random
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from socme import logs
+from socme.backoff import delays
+from socme.journal import Entry, Journal
+from zeus_hub.enrich import enrich
+from zeus_hub.sinks.contract import Sink, SinkDownError
+
+LOG = logging.getLogger("zeus.deliver")
+
+MOST_ENTRIES = 256  # read at once; few enough that a sink's transaction stays short
+MOST_BYTES = 4 * 1024 * 1024  # compressed
+MOST_DECODED = 16 * 1024 * 1024  # bytes decoded at once, or one entry
+LONGEST_PAUSE = 30.0  # seconds between two attempts at a sink that is down
+CHECK_SECONDS = 5.0  # how long to sleep at most where nobody wakes the loop
+
+
+class Delivery:
+    """The way of alerts to one sink. `position` is what the journal may forget up to."""
+
+    def __init__(self, sink: Sink, journal: Path) -> None:
+        self.name = sink.name
+        self.position = sink.position()
+        self.problem = ""
+        """Why the sink cannot be reached now; empty when all is well."""
+        self._sink = sink
+        self._path = journal
+        self._fresh = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that the journal has grown."""
+        self._fresh.set()
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, f"deliver-{self.name}") as thread:
+            journal = await loop.run_in_executor(thread, Journal, self._path)
+            try:
+                while True:
+                    self._fresh.clear()
+                    if not await self._persist(lambda: loop.run_in_executor(thread, self._step, journal)):
+                        await _wait(self._fresh)
+            finally:
+                # The step that may still run in the thread ends before this does.
+                thread.submit(journal.close)
+
+    def _step(self, journal: Journal) -> bool:
+        """Deliver one piece, in the sink's thread; return whether there was any."""
+        entries = _prefix(journal.read(self.position, entries=MOST_ENTRIES, size=MOST_BYTES))
+        if not entries:
+            return False
+        self._sink.send([enrich(entry) for entry in entries])
+        self.position = entries[-1].position
+        return True
+
+    async def _persist(self, step: Callable[[], asyncio.Future[bool]]) -> bool:
+        """Try a step until it works."""
+        pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311 - spreads load, guards nothing
+        while True:
+            try:
+                done = await step()
+            except (SinkDownError, sqlite3.Error) as error:
+                if str(error) != self.problem:
+                    self.problem = str(error)
+                    logs.event(LOG, logging.ERROR, "sink is down", sink=self.name, reason=self.problem)
+                await asyncio.sleep(next(pauses))
+                continue
+            if self.problem:
+                self.problem = ""
+                logs.event(LOG, logging.INFO, "sink is back", sink=self.name)
+            return done
+
+
+def _prefix(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Return as many entries as may be decoded at once."""
+    total = 0
+    for index, entry in enumerate(entries):
+        total += entry.packed.decoded_bytes
+        if index and total > MOST_DECODED:
+            return entries[:index]
+    return entries
+
+
+async def _wait(fresh: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await fresh.wait()
+    except TimeoutError:
+        return

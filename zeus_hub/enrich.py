@@ -1,0 +1,102 @@
+"""One journal entry as alerts, with what only the hub knows: client, node, time of arrival.
+
+A node is trusted with its own alerts and with nothing else: whatever it sent is brought within the bounds
+that sinks and watchers rely on: an id of 16 bytes, times that exist, a count of at least 1, a size that fits
+a message.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from socme.batch import BatchError, unpack
+from socme.journal import Entry
+from socme.v1.alert_pb2 import Alert
+from socme.v1.watch_pb2 import StoredAlert
+
+ID_BYTES = 16
+# Bytes of one alert: raw is cut at 1 MiB by the node, and its text may stand in the message again.
+LARGEST_ALERT = 4 * 1024 * 1024
+LONGEST_KEPT = 4096  # characters of each text of an alert that was too large
+_STAMPS: tuple[Literal["time", "observed", "first", "last"], ...] = ("time", "observed", "first", "last")
+_NANOSECONDS = 1_000_000_000
+# Seconds of the years 1 to 9999, what a Timestamp may say and a datetime can hold.
+_EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A batch that could be read."""
+
+    entry: Entry
+    alerts: Sequence[StoredAlert]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A batch that could not: it is set aside, and nobody tries again."""
+
+    entry: Entry
+    reason: str
+
+
+def enrich(entry: Entry) -> Arrival | Unreadable:
+    """Decode a journal entry."""
+    try:
+        alerts = unpack(entry.packed)
+    except BatchError as error:
+        return Unreadable(entry, str(error))
+    client, _, node = entry.origin.partition("/")
+    received = Timestamp()
+    received.FromMicroseconds(entry.received_us)
+    return Arrival(
+        entry,
+        [StoredAlert(client=client, node=node, received=received, alert=_bounded(alert)) for alert in alerts],
+    )
+
+
+def time_us(stored: StoredAlert) -> int:
+    """Return when it happened, in microseconds since 1970: by the sensor, else the node, else the hub."""
+    alert = stored.alert
+    if alert.HasField("time"):
+        return alert.time.ToMicroseconds()
+    return (alert.observed if alert.HasField("observed") else stored.received).ToMicroseconds()
+
+
+def _bounded(alert: Alert) -> Alert:
+    for stamp in _STAMPS:
+        if alert.HasField(stamp) and not _is_time(getattr(alert, stamp)):
+            alert.ClearField(stamp)
+    if len(alert.id) != ID_BYTES:
+        alert.id = hashlib.blake2b(alert.SerializeToString(), digest_size=ID_BYTES).digest()
+    alert.count = max(alert.count, 1)
+    return alert if alert.ByteSize() <= LARGEST_ALERT else _small(alert)
+
+
+def _is_time(stamp: Timestamp) -> bool:
+    return _EARLIEST <= stamp.seconds <= _LATEST and 0 <= stamp.nanos < _NANOSECONDS
+
+
+def _small(alert: Alert) -> Alert:
+    """Return the heart of an alert that no honest node would have sent."""
+    small = Alert(
+        id=alert.id,
+        source=alert.source,
+        time=alert.time if alert.HasField("time") else None,
+        observed=alert.observed if alert.HasField("observed") else None,
+        severity=alert.severity,
+        message=alert.message[:LONGEST_KEPT],
+        action=alert.action,
+        count=alert.count,
+        raw=alert.raw[: LARGEST_ALERT // 4],
+        raw_bytes=max(alert.raw_bytes, len(alert.raw)),
+        raw_cut=True,
+    )
+    small.rule.id = alert.rule.id[:LONGEST_KEPT]
+    small.rule.name = alert.rule.name[:LONGEST_KEPT]
+    small.source_endpoint.ip = alert.source_endpoint.ip[:LONGEST_KEPT]
+    small.destination_endpoint.ip = alert.destination_endpoint.ip[:LONGEST_KEPT]
+    return small

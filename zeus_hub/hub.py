@@ -1,0 +1,241 @@
+"""Wires the hub: the only file that sees all its parts.
+
+Uplink ─▶ commit ─▶ journal ─▶ deliver ─▶ store
+                       └─────▶ live ─▶ Watch
+"""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from sqlalchemy import Engine
+
+from socme import tls
+from socme.errors import OperatorError
+from socme.identity import utc_now
+from socme.journal import Entry
+from socme.service import Notifier
+from socme.spiffe import Role
+from socme.v1.enrollment_pb2_grpc import add_EnrollmentServicer_to_server
+from socme.v1.uplink_pb2_grpc import add_UplinkServicer_to_server
+from socme.v1.watch_pb2_grpc import add_WatchServicer_to_server
+from zeus_hub import local
+from zeus_hub.authorise import Context, Guard
+from zeus_hub.ca import Authority, certify_hub, open_authority
+from zeus_hub.commit import Committer
+from zeus_hub.config import ZeusSettings
+from zeus_hub.database import open_database
+from zeus_hub.deliver import Delivery
+from zeus_hub.enrol import Enrol
+from zeus_hub.fleet import Fleet
+from zeus_hub.ingest import Ingest
+from zeus_hub.live import Live
+from zeus_hub.local import Addresses
+from zeus_hub.sinks.store import Store
+from zeus_hub.watch import Watch
+
+GOODBYE_SECONDS = 0.5  # for nodes to hear that the hub goes away
+GRACE_SECONDS = 1.0  # for calls to end, after that
+ENROLMENTS_AT_ONCE = 32  # anybody may call: a bound on what that can cost
+LARGEST_ENROLMENT = 64 * 1024  # bytes
+HEALTH_SECONDS = 1.0  # between two looks at the journal
+EVERYBODY = (Role.NODE, Role.DISPLAY, Role.OPERATOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a hub says of itself once it is up."""
+
+    listening: Addresses
+    """With the ports that were really given."""
+    ca_sha256: bytes
+    """Fingerprint of the CA."""
+
+
+class Health(health.aio.HealthServicer):  # type: ignore[misc]  # grpc_health has no types
+    """The health service, for those that the hub knows."""
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self._guard = guard
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> object:  # noqa: N802
+        """Answer once."""
+        await self._guard.check(context, EVERYBODY)
+        return await super().Check(request, context)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:  # noqa: N802
+        """Answer now and at each change."""
+        follow = super().Watch
+        await self._guard.serve(context, EVERYBODY, lambda _: follow(request, context))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """All of a hub, not running yet."""
+
+    engine: Engine
+    authority: Authority
+    guard: Guard
+    fleet: Fleet
+    committer: Committer
+    delivery: Delivery
+    live: Live
+    ingest: Ingest
+    watch: Watch
+    enrol: Enrol
+    health: Health
+
+
+async def serve(settings: ZeusSettings, notifier: Notifier, announce: Callable[[Running], None]) -> None:
+    """Run a hub until it is cancelled; `announce` is called once it takes calls."""
+    with _alone(settings.state_dir):
+        authority = open_authority(settings.state_dir, now=utc_now())
+        engine = open_database(settings.store.url, settings.state_dir)
+        try:
+            await _run(_build(settings, authority, engine), settings, notifier, announce)
+        finally:
+            engine.dispose()
+
+
+def _build(settings: ZeusSettings, authority: Authority, engine: Engine) -> _Parts:
+    path = settings.state_dir / "journal.db"
+    guard = Guard(engine, authority.trust_domain, utc_now)
+    fleet = Fleet(engine, utc_now)
+
+    def committed(entries: Sequence[Entry]) -> None:
+        live.publish(entries)
+        delivery.wake()
+
+    committer = Committer(
+        path, settings.journal.keep_bytes, needed=lambda: delivery.position, committed=committed
+    )
+    live = Live(path, identity=committer.identity, last=committer.last())
+    delivery = Delivery(Store(engine, committer.identity, committer.last()), path)
+    return _Parts(
+        engine=engine,
+        authority=authority,
+        guard=guard,
+        fleet=fleet,
+        committer=committer,
+        delivery=delivery,
+        live=live,
+        ingest=Ingest(guard, committer, fleet, utc_now),
+        watch=Watch(engine, guard, live, fleet, utc_now),
+        enrol=Enrol(engine, authority, utc_now),
+        health=Health(guard),
+    )
+
+
+async def _run(
+    parts: _Parts, settings: ZeusSettings, notifier: Notifier, announce: Callable[[Running], None]
+) -> None:
+    state_dir = settings.state_dir
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(parts.committer.run(), name="commit")
+            group.create_task(parts.delivery.run(), name="deliver")
+            group.create_task(parts.guard.run(), name="authorise")
+            group.create_task(parts.fleet.run(), name="fleet")
+            group.create_task(_judge(parts), name="health")
+            group.create_task(notifier.watch(lambda: True), name="watchdog")
+            async with _listening(parts, settings) as addresses:
+                local.write_addresses(state_dir, addresses)
+                local.operator(state_dir, parts.engine, parts.authority, addresses.hub, now=utc_now())
+                announce(Running(addresses, parts.authority.fingerprint))
+                notifier.ready(f"listening on {addresses.hub}")
+                await asyncio.Event().wait()
+    except* OperatorError as errors:
+        raise _first(errors) from None
+    finally:
+        for part in (parts.live, parts.watch, parts.enrol):
+            part.close()
+
+
+@asynccontextmanager
+async def _listening(parts: _Parts, settings: ZeusSettings) -> AsyncIterator[Addresses]:
+    """Take calls for as long as the context lasts, then say goodbye."""
+    key, chain = certify_hub(parts.authority, now=utc_now())
+    nodes = grpc.aio.server(options=tls.SERVER_OPTIONS)
+    add_UplinkServicer_to_server(parts.ingest, nodes)
+    add_WatchServicer_to_server(parts.watch, nodes)
+    health_pb2_grpc.add_HealthServicer_to_server(parts.health, nodes)
+    # Of two options of the same name the first one counts.
+    options = [("grpc.max_receive_message_length", LARGEST_ENROLMENT), *tls.SERVER_OPTIONS]
+    newcomers = grpc.aio.server(options=options, maximum_concurrent_rpcs=ENROLMENTS_AT_ONCE)
+    add_EnrollmentServicer_to_server(parts.enrol, newcomers)
+
+    mutual = tls.mutual_server_credentials(key=key, chain=chain, ca=parts.authority.pem)
+    addresses = Addresses(
+        hub=_bind(nodes, "listen", settings.listen, mutual),
+        enrolment=_bind(
+            newcomers,
+            "enroll_listen",
+            local.enroll_listen(settings),
+            tls.enrolment_server_credentials(key=key, chain=chain),
+        ),
+    )
+    await nodes.start()
+    await newcomers.start()
+    try:
+        yield addresses
+    finally:
+        parts.guard.leave()
+        await newcomers.stop(0)
+        await parts.guard.gone(GOODBYE_SECONDS)
+        await nodes.stop(GRACE_SECONDS)
+
+
+def _bind(server: grpc.aio.Server, key: str, address: str, credentials: grpc.ServerCredentials) -> str:
+    """Return the address with the port that was really given."""
+    try:
+        port = server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise OperatorError(
+            f"cannot listen on {address}",
+            f"Is another program (or another zeus) using that port? Stop it, or set another `{key}`.",
+        ) from error
+    return local.join(local.split(address)[0], port)
+
+
+@contextmanager
+def _alone(state_dir: Path) -> Iterator[None]:
+    """Hold the state folder for this process alone."""
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (state_dir / "hub.lock").open("w")
+    except OSError as error:
+        raise OperatorError(
+            f"cannot write to the state folder {state_dir}: {error.strerror}",
+            "Set `state_dir` to a folder that this user may write to.",
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OperatorError(
+                f"another `zeus serve` runs with the state folder {state_dir}",
+                "Stop it first, or give this one a `state_dir` of its own.",
+            ) from error
+        yield
+
+
+async def _judge(parts: _Parts) -> None:
+    """Keep the health service honest: a hub that cannot write takes no alerts."""
+    states = health_pb2.HealthCheckResponse
+    while True:
+        state = states.NOT_SERVING if parts.committer.problem else states.SERVING
+        for name in ("", "socme.v1.Uplink"):
+            await parts.health.set(name, state)
+        await parts.health.set("socme.v1.Watch", states.SERVING)
+        await asyncio.sleep(HEALTH_SECONDS)
+
+
+def _first(errors: BaseExceptionGroup[OperatorError]) -> OperatorError:
+    found = errors.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

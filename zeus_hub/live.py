@@ -1,0 +1,150 @@
+"""Fan-out of alerts to watchers: from memory while they keep up, from the journal while they do not.
+
+A watcher is a cursor and nothing else: there is no queue for one, so a slow one costs no memory and
+holds up nobody. What many follow is decoded once, and only if somebody follows.
+"""
+
+import asyncio
+import struct
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from socme.journal import Entry, Journal
+from socme.v1.watch_pb2 import WatchEvent
+from zeus_hub.enrich import Arrival, enrich
+
+RECENT_BYTES = 8 * 1024 * 1024  # of payloads kept in memory, so that the journal is not read for them
+DECODED_BYTES = 16 * 1024 * 1024  # of alerts kept decoded; Python needs two to three times as much
+_CURSOR = struct.Struct(">B8sQI")
+_CURSOR_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """A place between two alerts: before alert `index` of the batch at `position`."""
+
+    position: int
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One alert as watchers get it, the same message for all of them."""
+
+    client: str
+    severity: int
+    after: Cursor
+    """The place behind it."""
+    lean: WatchEvent
+    """Without raw."""
+    full: WatchEvent
+
+
+class Live:
+    """Lives on the event loop. `last` is the last position that is committed."""
+
+    def __init__(self, journal: Path, *, identity: bytes, last: int) -> None:
+        self.last = last
+        self._identity = identity[:8]
+        self._path = journal
+        self._thread = ThreadPoolExecutor(1, "live")
+        self._grown = asyncio.Event()
+        self._recent: deque[Entry] = deque()
+        self._recent_bytes = 0
+        self._decoded: OrderedDict[int, tuple[int, Sequence[Shown]]] = OrderedDict()
+        self._decoded_bytes = 0
+        self._loading: dict[int, asyncio.Future[tuple[int, Sequence[Shown]] | None]] = {}
+        self._journal: Journal | None = None
+
+    def publish(self, entries: Sequence[Entry]) -> None:
+        """Show what has just been committed."""
+        for entry in entries:
+            self._recent.append(entry)
+            self._recent_bytes += len(entry.packed.payload)
+        while self._recent_bytes > RECENT_BYTES:
+            self._recent_bytes -= len(self._recent.popleft().packed.payload)
+        self.last = entries[-1].position
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    def grown(self) -> asyncio.Event:
+        """Return what is set once there is more; ask for it before asking for a page."""
+        return self._grown
+
+    async def page(self, position: int) -> Sequence[Shown] | None:
+        """Return the alerts of one batch; None where the journal has it no more.
+
+        The caller asks for positions up to `last` only.
+        """
+        found = self._decoded.get(position)
+        if found is None:
+            loading = self._loading.get(position) or self._load(position)
+            # Many may wait for the same load: one that leaves must not take it away from the others.
+            found = await asyncio.shield(loading)
+        return None if found is None else found[1]
+
+    def encode(self, cursor: Cursor) -> bytes:
+        """Return a cursor as watchers keep it."""
+        return _CURSOR.pack(_CURSOR_VERSION, self._identity, cursor.position, cursor.index)
+
+    def decode(self, cursor: bytes) -> Cursor | None:
+        """Return the cursor that a watcher kept; None where it is of no use here."""
+        try:
+            version, identity, position, index = _CURSOR.unpack(cursor)
+        except struct.error:
+            return None
+        known = version == _CURSOR_VERSION and identity == self._identity and position <= self.last + 1
+        return Cursor(position, index) if known else None
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self._journal is not None:
+            self._thread.submit(self._journal.close)
+        self._thread.shutdown(wait=True)
+
+    def _load(self, position: int) -> asyncio.Future[tuple[int, Sequence[Shown]] | None]:
+        entry = next((entry for entry in reversed(self._recent) if entry.position == position), None)
+        loop = asyncio.get_running_loop()
+        loading = loop.run_in_executor(self._thread, self._decode, position, entry)
+        self._loading[position] = loading
+        loading.add_done_callback(lambda done: self._loaded(position, done))
+        return loading
+
+    def _loaded(self, position: int, done: asyncio.Future[tuple[int, Sequence[Shown]] | None]) -> None:
+        del self._loading[position]
+        if done.cancelled() or done.exception() is not None:
+            return
+        found = done.result()
+        if found is None:
+            return
+        self._decoded[position] = found
+        self._decoded_bytes += found[0]
+        while self._decoded_bytes > DECODED_BYTES and len(self._decoded) > 1:
+            _, (size, _) = self._decoded.popitem(last=False)
+            self._decoded_bytes -= size
+
+    def _decode(self, position: int, entry: Entry | None) -> tuple[int, Sequence[Shown]] | None:
+        """Return the size of a batch and its alerts, in the thread."""
+        if entry is None:
+            if self._journal is None:
+                self._journal = Journal(self._path)
+            entry = next(iter(self._journal.read(position - 1, entries=1, size=1)), None)
+        if entry is None or entry.position != position:
+            return None
+        arrival = enrich(entry)
+        return entry.packed.decoded_bytes, self._shown(arrival) if isinstance(arrival, Arrival) else ()
+
+    def _shown(self, arrival: Arrival) -> Sequence[Shown]:
+        position, count = arrival.entry.position, len(arrival.alerts)
+        shown: list[Shown] = []
+        for index, stored in enumerate(arrival.alerts, start=1):
+            after = Cursor(position, index) if index < count else Cursor(position + 1)
+            cursor = self.encode(after)
+            full = WatchEvent(alert=stored, cursor=cursor)
+            stored.alert.ClearField("raw")
+            lean = WatchEvent(alert=stored, cursor=cursor)
+            shown.append(Shown(stored.client, stored.alert.severity, after, lean, full))
+        return shown

@@ -1,0 +1,144 @@
+"""How commands on the hub's own machine reach it: where it listens, and an operator's identity for them."""
+
+import json
+import socket
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Engine
+
+from socme import identity
+from socme.errors import OperatorError
+from socme.identity import Identity
+from socme.spiffe import Peer, Role
+from zeus_hub.ca import Authority, certify, private_pem
+from zeus_hub.config import ZeusSettings
+from zeus_hub.database import writing
+from zeus_hub.registry import Watcher, find_holder, is_good, put_watcher
+
+NAME = "local"  # of the operator
+LIFETIME = timedelta(days=365)
+RENEW = timedelta(days=30)  # before its end
+_FILE = "hub.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a hub is reached, each "host:port"."""
+
+    hub: str
+    """Uplink, Watch and health."""
+    enrolment: str
+
+
+def write_addresses(state_dir: Path, listening: Addresses) -> None:
+    """Write down where the running hub listens."""
+    fresh = state_dir / f"{_FILE}.new"
+    fresh.write_text(json.dumps(asdict(listening), indent=2) + "\n")
+    fresh.rename(state_dir / _FILE)
+
+
+def listening(settings: ZeusSettings) -> Addresses:
+    """Return where the hub listens, or did when it last ran; the settings where it never ran."""
+    try:
+        about = json.loads((settings.state_dir / _FILE).read_text())
+        return Addresses(about["hub"], about["enrolment"])
+    except FileNotFoundError:
+        return Addresses(settings.listen, enroll_listen(settings))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OperatorError(
+            f"cannot read {settings.state_dir / _FILE}: {error}",
+            "Restart `zeus serve`, which writes it anew.",
+        ) from error
+
+
+def public(settings: ZeusSettings) -> Addresses:
+    """Return how nodes and screens reach the hub, as enrolment tokens say it."""
+    here = listening(settings)
+    hub = settings.public_address or _reachable(here.hub)
+    enrolment = settings.public_enroll_address or join(split(hub)[0], split(here.enrolment)[1])
+    return Addresses(hub, enrolment)
+
+
+def loopback(settings: ZeusSettings) -> Addresses:
+    """Return how commands on this machine reach the hub."""
+    here = listening(settings)
+    return Addresses(_near(here.hub), _near(here.enrolment))
+
+
+def enroll_listen(settings: ZeusSettings) -> str:
+    """Return where enrolment listens: as set, or at the port after that of `listen`."""
+    if settings.enroll_listen is not None:
+        return settings.enroll_listen
+    name, port = split(settings.listen)
+    return join(name, port + 1 if port else 0)
+
+
+def operator(state_dir: Path, engine: Engine, authority: Authority, hub: str, *, now: datetime) -> Identity:
+    """Return the identity of this machine's operator; make and register it where it is missing or ends soon.
+
+    Whoever can read the state folder is one.
+    """
+    folder = state_dir / "operator"
+    if identity.folder(folder).exists():
+        found = identity.load(folder, now=datetime.min.replace(tzinfo=now.tzinfo), command="zeus serve")
+        holder = find_holder(engine, _fingerprint(found.chain))
+        if holder is not None and is_good(holder, now + RENEW) and found.ca == authority.pem:
+            return found
+    key = ec.generate_private_key(ec.SECP256R1())
+    peer = Peer(authority.trust_domain, Role.OPERATOR, NAME)
+    certificate = certify(authority, key.public_key(), peer, now=now, lifetime=LIFETIME)
+    made = Identity(
+        key=private_pem(key),
+        chain=certificate.public_bytes(serialization.Encoding.PEM) + authority.pem,
+        ca=authority.pem,
+        role=Role.OPERATOR.value,
+        client="",
+        name=NAME,
+        hub_address=hub,
+        expires=certificate.not_valid_after_utc,
+    )
+    identity.save(folder, made)
+    with writing(engine) as connection:
+        watcher = Watcher(Role.OPERATOR, NAME, now, made.expires, None, None)
+        put_watcher(connection, watcher, certificate.fingerprint(hashes.SHA256()))
+    return made
+
+
+def split(address: str) -> tuple[str, int]:
+    """Return host and port of an address that the settings have checked."""
+    name, _, port = address.rpartition(":")
+    return name, int(port)
+
+
+def join(name: str, port: int) -> str:
+    """Return an address; `name` of an IPv6 address is in brackets."""
+    return f"{name}:{port}"
+
+
+def _near(address: str) -> str:
+    """Return how an address that is listened at is reached from this machine."""
+    name, port = split(address)
+    return join({"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(name, name), port)  # noqa: S104 - compared
+
+
+def _reachable(address: str) -> str:
+    """Return how an address that is listened at is reached from outside, as far as one can tell."""
+    name, port = split(address)
+    if name not in {"0.0.0.0", "[::]"}:  # noqa: S104 - compared
+        return address
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: only asks for the route to the outside
+            found = str(probe.getsockname()[0])
+        except OSError:  # no network
+            found = "127.0.0.1"
+    return join(found, port)
+
+
+def _fingerprint(chain: bytes) -> bytes:
+    return x509.load_pem_x509_certificates(chain)[0].fingerprint(hashes.SHA256())

@@ -1,0 +1,13 @@
+"""Run by Alembic: takes the connection, and its transaction, that zeus_hub.database opened."""
+
+from alembic import context
+
+from zeus_hub.database import METADATA
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    render_as_batch=True,  # SQLite alters a table by copying it
+    transactional_ddl=True,  # a step that fails leaves nothing behind
+)
+context.run_migrations()

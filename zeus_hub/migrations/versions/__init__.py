@@ -1,0 +1,1 @@
+"""One file a step, named v<revision>_<what>.py."""

@@ -1,0 +1,38 @@
+"""What Zeus asks of a sink, and what a sink may answer."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from zeus_hub.enrich import Arrival, Unreadable
+
+
+class SinkDownError(Exception):
+    """The sink cannot take anything now; the message says why. The same is sent again later."""
+
+
+class Sink(Protocol):
+    """A place that alerts are delivered to, each at least once, in the journal's order.
+
+    Zeus calls `send` from one thread at a time, with consecutive journal entries that follow `position`.
+    Where it returns, the sink has them all and has made its new position durable; they are not sent
+    again. Where it raises SinkDownError, nothing counts as sent, whatever was, and the same entries (and
+    perhaps more) are sent again later: the sink must treat an alert that it holds already, by client,
+    node and Alert.id, as done. The same holds after a crash between the two.
+
+    A batch that cannot be read comes as Unreadable, in its place in the order. The sink may set it aside
+    or ignore it; it must move on. Nothing in an alert is a reason to raise: what a sink cannot take it
+    counts and leaves out. No retrying, no waiting longer than a few seconds, no threads.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in the settings, the database and the log."""
+
+    def position(self) -> int:
+        """Return the journal position up to and with which the sink has everything; 0 for nothing."""
+
+    def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
+        """Take batches over."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""

@@ -1,0 +1,212 @@
+"""The sink that makes alerts searchable: rows and its position in one transaction, each alert once.
+
+An alert that is there already (a node's spool was lost and its files were read again) is recognised by
+node and Alert.id, counted and left out. Batches that cannot be read are set aside in `refused`.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from socme import logs
+from socme.v1.watch_pb2 import StoredAlert
+from zeus_hub import body, database
+from zeus_hub.database import reading, writing
+from zeus_hub.enrich import Arrival, Unreadable, time_us
+from zeus_hub.sinks.contract import SinkDownError
+
+LOG = logging.getLogger("zeus.store")
+
+NAME = "store"
+LONGEST_TEXT = 4096  # characters of a message in its column; `body` has it whole
+LONGEST_WORD = 512  # characters of rule ids, addresses, host and user names
+LONGEST_TECHNIQUE = 32  # characters
+MOST_TECHNIQUES = 32  # of one alert
+REFUSED_KEPT = 64  # batches set aside that are kept, the newest; one may be 8 MiB
+_ASKED_AT_ONCE = 500  # ids in one query
+
+Place = tuple[int, int]  # ids of client and node
+Row = dict[str, object]
+
+
+class Store:
+    """See sinks/contract.py.
+
+    `journal` is the identity of the journal that positions are meant in, `last` its last position.
+    """
+
+    name = NAME
+
+    def __init__(self, engine: Engine, journal: bytes, last: int) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._context = body.compressor()
+        self._places: dict[tuple[str, str], Place] = {}  # names never change their id
+        _open(engine, journal, last)
+
+    def position(self) -> int:
+        """Return the position up to which alerts are stored."""
+        with reading(self._engine) as connection:
+            return position(connection)
+
+    def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
+        """Store batches."""
+        try:
+            with writing(self._engine) as connection:
+                repeated = self._write(connection, [batch for batch in batches if isinstance(batch, Arrival)])
+                unreadable = [batch for batch in batches if isinstance(batch, Unreadable)]
+                _set_aside(connection, unreadable)
+                table = database.sink
+                connection.execute(
+                    update(table)
+                    .where(table.c.name == NAME)
+                    .values(
+                        position=batches[-1].entry.position,
+                        repeated=table.c.repeated + repeated,
+                        refused=table.c.refused + len(unreadable),
+                    )
+                )
+        except SQLAlchemyError as error:
+            self._places.clear()  # what was found in a transaction that is gone
+            raise SinkDownError(str(error.__cause__ or error)) from error
+
+    def close(self) -> None:
+        """Do nothing: the engine belongs to whoever made it."""
+
+    def _write(self, connection: Connection, arrivals: Sequence[Arrival]) -> int:
+        """Insert what is not there yet; return how many alerts were."""
+        fresh: dict[tuple[bytes, int], tuple[Arrival, StoredAlert, Place]] = {}
+        total = 0
+        for arrival in arrivals:
+            for stored in arrival.alerts:
+                place = self._place(connection, stored.client, stored.node)
+                total += 1
+                fresh.setdefault((stored.alert.id, place[1]), (arrival, stored, place))
+        for key in _known(connection, [alert_id for alert_id, _ in fresh]):
+            fresh.pop(key, None)
+        number = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
+        rows: list[Row] = []
+        techniques: list[Row] = []
+        for arrival, stored, place in fresh.values():
+            number += 1
+            rows.append(self._row(number, arrival.entry.position, stored, place))
+            techniques += _techniques(number, stored)
+        if rows:
+            connection.execute(insert(database.alert), rows)
+        if techniques:
+            connection.execute(insert(database.technique), techniques)
+        return total - len(rows)
+
+    def _row(self, number: int, at: int, stored: StoredAlert, place: Place) -> Row:
+        alert = stored.alert
+        return {
+            "number": number,
+            "id": alert.id,
+            "client_id": place[0],
+            "node_id": place[1],
+            "time_us": time_us(stored),
+            "received_us": stored.received.ToMicroseconds(),
+            "severity": alert.severity,
+            "source": alert.source,
+            "action": alert.action,
+            "count": alert.count,
+            "level": alert.rule.level if alert.rule.HasField("level") else None,
+            "rule_id": alert.rule.id[:LONGEST_WORD],
+            "rule_name": alert.rule.name[:LONGEST_TEXT],
+            "source_ip": alert.source_endpoint.ip[:LONGEST_WORD],
+            "source_port": alert.source_endpoint.port,
+            "destination_ip": alert.destination_endpoint.ip[:LONGEST_WORD],
+            "destination_port": alert.destination_endpoint.port,
+            "host": alert.host.name[:LONGEST_WORD],
+            "user": alert.user[:LONGEST_WORD],
+            "message": alert.message[:LONGEST_TEXT],
+            "position": at,
+            "body": body.encode(alert, self._context),
+        }
+
+    def _place(self, connection: Connection, client: str, node: str) -> Place:
+        """Return the ids of a client and its node; names that only the journal knows are put in."""
+        place = self._places.get((client, node))
+        if place is None:
+            client_id = _id_of(connection, "client", {"name": client})
+            node_id = _id_of(connection, "node", {"client_id": client_id, "name": node})
+            place = self._places[client, node] = (client_id, node_id)
+        return place
+
+
+def position(connection: Connection) -> int:
+    """Return the store's position, within a transaction."""
+    table = database.sink
+    found = connection.execute(select(table.c.position).where(table.c.name == NAME)).scalar_one_or_none()
+    return found or 0
+
+
+def _open(engine: Engine, journal: bytes, last: int) -> None:
+    """Begin anew where the journal is another one, or an older copy; ids tell what is stored already."""
+    table = database.sink
+    with writing(engine) as connection:
+        row = connection.execute(select(table).where(table.c.name == NAME)).one_or_none()
+        if row is None:
+            connection.execute(
+                insert(table).values(name=NAME, journal=journal, position=0, refused=0, repeated=0)
+            )
+        elif row.journal != journal or row.position > last:
+            logs.event(LOG, logging.WARNING, "the journal is a new one: reading it from its beginning")
+            connection.execute(update(table).where(table.c.name == NAME).values(journal=journal, position=0))
+
+
+def _known(connection: Connection, ids: Sequence[bytes]) -> list[tuple[bytes, int]]:
+    """Return the alerts, by id and node, that are stored already."""
+    table = database.alert
+    known: list[tuple[bytes, int]] = []
+    for begin in range(0, len(ids), _ASKED_AT_ONCE):
+        asked = ids[begin : begin + _ASKED_AT_ONCE]
+        rows = connection.execute(select(table.c.id, table.c.node_id).where(table.c.id.in_(asked)))
+        known += [(row.id, row.node_id) for row in rows]
+    return known
+
+
+def _techniques(number: int, stored: StoredAlert) -> list[Row]:
+    names = list(dict.fromkeys(name[:LONGEST_TECHNIQUE] for name in stored.alert.threat.technique_ids))
+    return [{"id": name, "alert_number": number} for name in names[:MOST_TECHNIQUES]]
+
+
+def _id_of(connection: Connection, kind: str, key: Mapping[str, object]) -> int:
+    """Return the id of a client or node.
+
+    Where it is missing (the database was lost, the journal was not) it is made without a certificate.
+    """
+    table = {"client": database.client, "node": database.node}[kind]
+    query = select(table.c.id).where(*(table.c[column] == value for column, value in key.items()))
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        rest: Row = (
+            {"title": key["name"], "enabled": True, "created_us": 0}
+            if kind == "client"
+            else {"connected": False, "interval_seconds": 0}
+        )
+        found = connection.execute(insert(table).values({**key, **rest}).returning(table.c.id)).scalar_one()
+        logs.event(LOG, logging.WARNING, "known from the journal alone", kind=kind, name=key["name"])
+    return int(found)
+
+
+def _set_aside(connection: Connection, batches: Sequence[Unreadable]) -> None:
+    table = database.refused
+    for batch in batches:
+        entry = batch.entry
+        row = {
+            "sink": NAME,
+            "position": entry.position,
+            "origin": entry.origin,
+            "received_us": entry.received_us,
+            "reason": batch.reason[:LONGEST_TEXT],
+            "encoding": entry.packed.encoding,
+            "alerts": entry.packed.alerts,
+            "decoded_bytes": entry.packed.decoded_bytes,
+            "payload": entry.packed.payload,
+        }
+        key = connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one()
+        connection.execute(delete(table).where(table.c.sink == NAME, table.c.id <= key - REFUSED_KEPT))
+        logs.event(LOG, logging.WARNING, "batch set aside", origin=entry.origin, reason=batch.reason)

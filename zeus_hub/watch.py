@@ -1,0 +1,177 @@
+"""The Watch service: a snapshot, then every alert as it is committed; the status of every node."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import grpc
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from socme.spiffe import Role
+from socme.v1.vitals_pb2 import NodeStatus
+from socme.v1.watch_pb2 import Bookmark, FleetEvent, FleetRequest, Lagged, WatchEvent, WatchRequest
+from socme.v1.watch_pb2_grpc import WatchServicer
+from zeus_hub import snapshot
+from zeus_hub.authorise import Context, EndedError, Guard, Stream
+from zeus_hub.fleet import Fleet, status
+from zeus_hub.live import Cursor, Live, Shown
+from zeus_hub.registry import Holder
+from zeus_hub.snapshot import View
+
+WATCHERS = (Role.DISPLAY, Role.OPERATOR)
+QUIET_SECONDS = 2.0  # between two signs of life; a screen must say within 5 s that it hears nothing
+FLEET_SECONDS = 1.0  # between two looks at the fleet
+PIECE_BYTES = 128 * 1024  # of events that one watcher holds while it does not read
+
+
+class Watch(WatchServicer):
+    """Serves displays and operators."""
+
+    def __init__(
+        self, engine: Engine, guard: Guard, live: Live, fleet: Fleet, clock: Callable[[], datetime]
+    ) -> None:
+        self._engine = engine
+        self._guard = guard
+        self._live = live
+        self._fleet = fleet
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "snapshot")
+
+    async def Alerts(self, request: WatchRequest, context: Context) -> None:  # type: ignore[override]  # noqa: N802
+        """Serve one watcher of alerts."""
+        await self._guard.serve(context, WATCHERS, lambda stream: self._alerts(stream, request, context))
+
+    async def Fleet(self, request: FleetRequest, context: Context) -> None:  # type: ignore[override]  # noqa: N802
+        """Serve one watcher of nodes."""
+        await self._guard.serve(context, WATCHERS, lambda stream: self._nodes(stream, request, context))
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self._thread.shutdown(wait=True)
+
+    async def _alerts(self, stream: Stream, request: WatchRequest, context: Context) -> None:
+        view = View(
+            clients=visible(stream.holder, request.clients),
+            min_severity=request.min_severity,
+            with_raw=request.with_raw,
+            alerts=request.snapshot_alerts,
+        )
+        cursor = self._live.decode(request.cursor)
+        if cursor is None and request.cursor:
+            await self._tell_lagged(context)
+        while True:
+            if cursor is None:
+                cursor = await self._snapshot(view, context)
+            await self._follow(cursor, view, context)
+            await self._tell_lagged(context)
+            cursor = None
+
+    async def _snapshot(self, view: View, context: Context) -> Cursor:
+        loop = asyncio.get_running_loop()
+        try:
+            standing = await loop.run_in_executor(
+                self._thread, lambda: snapshot.take(self._engine, view, now=self._clock())
+            )
+        except SQLAlchemyError as error:
+            raise EndedError(grpc.StatusCode.UNAVAILABLE, f"the store cannot be read: {error}") from error
+        cursor = Cursor(standing.position + 1)
+        await context.write(WatchEvent(snapshot=standing.snapshot, cursor=self._live.encode(cursor)))
+        return cursor
+
+    async def _follow(self, cursor: Cursor, view: View, context: Context) -> None:
+        """Show alerts from a place on; return where the journal has the next ones no more."""
+        loop = asyncio.get_running_loop()
+        told = loop.time()
+        while True:
+            grown = self._live.grown()
+            if cursor.position <= self._live.last:
+                page = await self._live.page(cursor.position)
+                if page is None:
+                    return
+                events, cursor = piece(page, cursor, view)
+                del page  # a watcher that does not read must not hold a whole batch in memory
+                for event in events:
+                    await context.write(event)
+                    told = loop.time()
+            else:
+                await _wait(grown, told + QUIET_SECONDS - loop.time())
+            if loop.time() - told >= QUIET_SECONDS:
+                told = loop.time()
+                await context.write(self._bookmark(cursor))
+
+    def _bookmark(self, cursor: Cursor) -> WatchEvent:
+        event = WatchEvent(bookmark=Bookmark(), cursor=self._live.encode(cursor))
+        event.bookmark.time.FromDatetime(self._clock())
+        return event
+
+    async def _tell_lagged(self, context: Context) -> None:
+        reason = "what came after the cursor is no longer in the journal"
+        await context.write(WatchEvent(lagged=Lagged(reason=reason)))
+
+    async def _nodes(self, stream: Stream, request: FleetRequest, context: Context) -> None:
+        clients = visible(stream.holder, request.clients)
+        told: dict[tuple[str, str], tuple[int, int]] = {}
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while True:
+            for message, changes in self._statuses(clients):
+                key, stage = (message.client, message.node), (changes, message.state)
+                if told.get(key) != stage:
+                    told[key] = stage
+                    await context.write(FleetEvent(node=message))
+                    last = loop.time()
+            if loop.time() - last >= QUIET_SECONDS:
+                last = loop.time()
+                event = FleetEvent(bookmark=Bookmark())
+                event.bookmark.time.FromDatetime(self._clock())
+                await context.write(event)
+            await asyncio.sleep(FLEET_SECONDS)
+
+    def _statuses(self, clients: Collection[str] | None) -> Iterator[tuple[NodeStatus, int]]:
+        for seen in self._fleet.nodes():
+            if clients is None or seen.node.client in clients:
+                yield status(seen.node, self._clock()), seen.changes
+
+
+def visible(holder: Holder, wanted: Collection[str]) -> frozenset[str] | None:
+    """Return the clients to show: those that are wanted, all of which the holder must be allowed to see.
+
+    None: all that there are and will be.
+    """
+    if not wanted:
+        return holder.clients
+    hidden = [] if holder.clients is None else sorted(set(wanted) - holder.clients)
+    if hidden:
+        raise EndedError(
+            grpc.StatusCode.PERMISSION_DENIED,
+            f"this {holder.role.value} may not see the client {hidden[0]}: take it out of the settings,"
+            " or enrol with a token that allows it",
+        )
+    return frozenset(wanted)
+
+
+def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[WatchEvent], Cursor]:
+    """Return some events of a batch from a place on, and the place behind them."""
+    events: list[WatchEvent] = []
+    size = 0
+    place = cursor
+    for shown in page[cursor.index :]:
+        if (view.clients is None or shown.client in view.clients) and shown.severity >= view.min_severity:
+            event = shown.full if view.with_raw else shown.lean
+            size += event.ByteSize()
+            if events and size > PIECE_BYTES:
+                return events, place
+            events.append(event)
+        place = shown.after
+    return events, Cursor(cursor.position + 1)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, but not for ever."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic_settings import SettingsConfigDict
 
-from socme.settings import Section, Settings
+from socme.settings import Address, Section, Settings
 
 DEFAULT_PATH = Path("/etc/socme/hermes.toml")
 
@@ -30,10 +30,10 @@ class HermesSettings(Settings):
     state_dir: Path = Path("/var/lib/hermes")
     """Folder for everything that Hermes writes: its identity. Relative to the settings file's folder."""
 
-    hub_address: str | None = None
+    hub_address: Address | None = None
     """Where the hub is, "host:port". None: where it was at enrolment."""
 
-    listen: str = "127.0.0.1:8080"
+    listen: Address = "127.0.0.1:8080"
     """Where the wall page is served. It has no login, so it belongs on loopback."""
 
     watch: WatchSettings = WatchSettings()

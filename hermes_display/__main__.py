@@ -1,0 +1,139 @@
+"""The commands of Hermes: enroll, run, tail, check."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from socme import commands, logs
+from socme.commands import ConfigOption, JsonOption
+from socme.errors import OperatorError
+
+if TYPE_CHECKING:
+    from hermes_display.config import HermesSettings
+    from hermes_display.downlink import Connect
+    from socme.identity import Identity
+
+# What a command needs beyond this is imported inside it, so that --help is quick.
+
+PROGRAM = "hermes"
+CONFIG = commands.config_path(PROGRAM)
+ENROLL = "hermes enroll TOKEN"
+
+app = commands.application(PROGRAM, "Hermes, the wall screen: shows the hub's alerts live.")
+
+
+@app.command()
+def enroll(
+    token: Annotated[
+        str, typer.Argument(metavar="TOKEN", help="The line that `zeus token create --display NAME` printed.")
+    ],
+    config: ConfigOption = CONFIG,
+    force: Annotated[bool, typer.Option("--force", help="Replace a certificate that is still good.")] = False,
+) -> None:
+    """Trade a one-time token for this screen's certificate."""
+    from socme import enrol, identity, spiffe  # noqa: PLC0415
+
+    logs.set_up()
+    place = commands.state_dir(config, program=PROGRAM)
+    made = enrol.enrol(
+        token,
+        role=spiffe.Role.DISPLAY,
+        state_dir=place,
+        program=PROGRAM,
+        force=force,
+        now=identity.utc_now(),
+    )
+    typer.echo(f"enrolled as {made.name} at the hub {made.hub_address}, until {made.expires:%Y-%m-%d}")
+
+
+@app.command()
+def run(config: ConfigOption = CONFIG) -> None:
+    """Show the wall in a browser on this machine until stopped."""
+    logs.set_up()
+    from hermes_display import display  # noqa: PLC0415
+    from socme import service  # noqa: PLC0415
+
+    settings = _settings(config)
+    connect = _connect(settings)
+    service.run(lambda notifier: display.run_wall(settings, connect, notifier))
+
+
+@app.command()
+def tail(
+    config: ConfigOption = CONFIG,
+    json: JsonOption = False,
+    client: Annotated[
+        list[str] | None, typer.Option(metavar="CLIENT", help="Only this client; may be given again.")
+    ] = None,
+    min_severity: Annotated[
+        str, typer.Option(metavar="SEVERITY", help="low, medium, high or critical.")
+    ] = "low",
+) -> None:
+    """Print the latest alerts, then every new one as it comes, until interrupted."""
+    logs.set_up()
+    from hermes_display import display  # noqa: PLC0415
+    from hermes_display.tail import Tail  # noqa: PLC0415
+    from socme import severity  # noqa: PLC0415
+
+    if min_severity not in severity.NAMES:
+        raise typer.BadParameter(f"it is one of {', '.join(severity.NAMES)}", param_hint="--min-severity")
+    settings = _settings(config)
+    wanted = display.tail_wanted(tuple(client or settings.watch.clients), min_severity, with_raw=json)
+    asyncio.run(display.run_tail(wanted, _connect(settings), Tail(as_json=json)))
+
+
+@app.command()
+def check(config: ConfigOption = CONFIG) -> None:
+    """Say whether the settings, the certificate and the hub are as they should be."""
+    logs.set_up()
+    from hermes_display import display, downlink  # noqa: PLC0415
+
+    settings = _settings(config)
+    typer.echo(f"ok  settings: {config}")
+    identity = _identity(settings)
+    address = settings.hub_address or identity.hub_address
+    typer.echo(f"ok  certificate: {identity.name}, good until {identity.expires:%Y-%m-%d %H:%M} UTC")
+    lost = asyncio.run(downlink.probe(display.connector(identity, address)))
+    if lost is not None and lost.refused:
+        raise OperatorError(
+            f"the hub {address} refuses this screen: {lost.reason}",
+            f"Ask the hub's operator for a new token and run: {ENROLL}",
+        )
+    if lost is not None:
+        raise OperatorError(
+            f"cannot reach the hub at {address}: {lost.reason}",
+            "Is it running, and does no firewall stand between? `hub_address` sets another address.",
+        )
+    typer.echo(f"ok  hub: {address}")
+
+
+def _settings(config: Path) -> "HermesSettings":
+    from hermes_display.config import HermesSettings  # noqa: PLC0415
+    from socme.settings import beside, load  # noqa: PLC0415
+
+    settings = load(HermesSettings, config)
+    return settings.model_copy(update={"state_dir": beside(config, settings.state_dir)})
+
+
+def _identity(settings: "HermesSettings") -> "Identity":
+    from socme import identity  # noqa: PLC0415
+
+    return identity.load(settings.state_dir, now=identity.utc_now(), command=ENROLL)
+
+
+def _connect(settings: "HermesSettings") -> "Connect":
+    from hermes_display.display import connector  # noqa: PLC0415
+
+    identity = _identity(settings)
+    return connector(identity, settings.hub_address or identity.hub_address)
+
+
+def main() -> None:
+    """Run the command on the command line and exit."""
+    commands.run(app, PROGRAM)
+
+
+if __name__ == "__main__":
+    main()

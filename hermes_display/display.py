@@ -1,0 +1,61 @@
+"""Wire Hermes together: what comes from the hub, folded into a board, on the wall or in a terminal."""
+
+import asyncio
+import errno
+
+import grpc
+
+from hermes_display import wall
+from hermes_display.board import MOST_ALERTS, Board, Event, Link, fold
+from hermes_display.config import HermesSettings
+from hermes_display.downlink import Connect, Downlink, Wanted
+from hermes_display.tail import LATEST, Tail
+from socme import tls
+from socme.identity import Identity, utc_now
+from socme.service import Notifier
+from socme.severity import named
+
+FRESH_AFTER = 300.0  # seconds; the counts of the last day on the wall are at most this far behind its end
+
+
+def connector(identity: Identity, address: str) -> Connect:
+    """Return what opens a channel to the hub with this screen's certificate."""
+    credentials = tls.channel_credentials(key=identity.key, chain=identity.chain, ca=identity.ca)
+    return lambda: grpc.aio.secure_channel(address, credentials, options=tls.CHANNEL_OPTIONS)
+
+
+async def run_wall(settings: HermesSettings, connect: Connect, notifier: Notifier) -> None:
+    """Show the wall until cancelled."""
+    least = named(settings.watch.min_severity)
+    wanted = Wanted(
+        clients=settings.watch.clients,
+        min_severity=least,
+        latest=MOST_ALERTS,
+        fleet=True,
+        fresh_after=FRESH_AFTER,
+    )
+    with wall.bind(settings.listen) as listener:
+        shown = wall.Wall(Board(Link(up=False, since=utc_now(), reason="not connected yet"), least))
+
+        def deliver(event: Event) -> None:
+            shown.show(fold(shown.board, event))
+
+        address = f"http://{settings.listen}/"
+        async with asyncio.TaskGroup() as group:
+            group.create_task(shown.draw(), name="draw")
+            group.create_task(Downlink(connect, wanted, deliver).run(), name="downlink")
+            group.create_task(notifier.watch(lambda: True), name="watchdog")
+            await wall.serve(shown, listener, lambda: notifier.ready(f"the wall is on {address}"))
+
+
+async def run_tail(wanted: Wanted, connect: Connect, tail: Tail) -> None:
+    """Print alerts until cancelled, refused by the hub, or nobody reads any more (BrokenPipeError)."""
+    try:
+        await Downlink(connect, wanted, tail.show).run()
+    except* BrokenPipeError:
+        raise BrokenPipeError(errno.EPIPE, "nobody reads any more") from None
+
+
+def tail_wanted(clients: tuple[str, ...], min_severity: str, *, with_raw: bool) -> Wanted:
+    """Return what a tail subscribes to."""
+    return Wanted(clients, named(min_severity), latest=LATEST, with_raw=with_raw)

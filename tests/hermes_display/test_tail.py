@@ -1,0 +1,115 @@
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+
+from hermes_display.board import Link
+from hermes_display.tail import REMEMBERED, Tail
+from socme.errors import OperatorError
+from socme.v1.alert_pb2 import Severity
+from socme.v1.watch_pb2 import FleetEvent, Lagged, WatchEvent
+from tests.hermes_display.watch_server import NOON, snapshot, status, stored
+
+HOSTILE = "[bold red]x[/] \x1b[31m\x07\n\u202e<b> :smile:"
+
+
+class Terminal(io.StringIO):
+    """A standard output that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Tell that it is."""
+        return True
+
+
+def lines(*events: WatchEvent | FleetEvent | Link, as_json: bool = False) -> list[str]:
+    out = io.StringIO()
+    tail = Tail(as_json=as_json, out=out)
+    for event in events:
+        tail.show(event)
+    return out.getvalue().splitlines()
+
+
+def alert(number: int = 1, **more: object) -> WatchEvent:
+    return WatchEvent(alert=stored(number, **more))  # type: ignore[arg-type]
+
+
+def test_an_alert_is_one_line() -> None:
+    (line,) = lines(alert(1, count=3))
+    clock = NOON.replace(second=1).astimezone().strftime("%H:%M:%S")
+    assert line.split() == [
+        *(clock, "high", "acme/acme-1", "Alert", "1", "\N{MULTIPLICATION SIGN}3", "web-1"),
+        *("203.0.113.9", "→", "10.0.0.5", "T1190"),
+    ]
+
+
+def test_the_latest_come_first_and_nothing_twice() -> None:
+    """After a gap the hub tells its latest alerts again; only what is new is printed."""
+    shown = lines(
+        WatchEvent(snapshot=snapshot(stored(1), stored(2))),
+        alert(3),
+        WatchEvent(lagged=Lagged(reason="away")),
+        WatchEvent(snapshot=snapshot(stored(2), stored(3), stored(4))),
+        alert(4),
+    )
+    assert [line.split()[4] for line in shown] == ["1", "2", "3", "4"]
+
+
+def test_what_was_printed_is_remembered_within_bounds() -> None:
+    tail = Tail(as_json=False, out=io.StringIO())
+    for number in range(REMEMBERED + 50):
+        tail.show(alert(number))
+    assert len(tail._printed) == REMEMBERED
+
+
+def test_only_alerts_are_printed() -> None:
+    assert lines(FleetEvent(node=status()), WatchEvent(), FleetEvent(), Link(up=False, since=NOON)) == []
+
+
+def test_json_is_an_object_a_line_with_the_raw_line() -> None:
+    shown = lines(alert(1, name=HOSTILE), alert(2), as_json=True)
+    first, second = (json.loads(line) for line in shown)
+    assert first["rule"]["name"] == HOSTILE
+    assert (second["client"], second["severity"], second["source"]["ip"]) == ("acme", "high", "203.0.113.9")
+    assert second["raw"] == '{"event_type":"alert"}'
+    assert all(line.isprintable() for line in shown)
+
+
+@pytest.mark.parametrize("out", [io.StringIO, Terminal])
+def test_hostile_text_is_shown_literally_on_one_line(
+    out: Callable[[], io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No markup, no emoji, no escape sequence, no second line, nothing that turns the reading direction."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "dumb")
+    to = out()
+    Tail(as_json=False, out=to).show(alert(1, name=HOSTILE, client=HOSTILE, node=HOSTILE))
+    assert to.getvalue().count("\n") == 1
+    assert "[bold red]x[/] " in to.getvalue()
+    assert ":smile:" in to.getvalue()
+    assert not {"\x1b", "\x07", "\u202e"} & set(to.getvalue())
+
+
+def test_severities_are_coloured_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = Terminal()
+    tail = Tail(as_json=False, out=terminal)
+    for severity in (Severity.SEVERITY_CRITICAL, Severity.SEVERITY_LOW):
+        tail.show(alert(severity, severity=severity))
+    critical, low = terminal.getvalue().splitlines()
+    assert "\x1b[1;37;41mcritical" in critical
+    assert "\x1b[36mlow" in low
+    assert "\x1b" not in lines(alert(1, severity=Severity.SEVERITY_CRITICAL))[0]
+
+
+def test_an_unknown_severity_has_a_name() -> None:
+    event = alert(1)
+    event.alert.alert.severity = 77  # type: ignore[assignment]
+    assert lines(event)[0].split()[1] == "unknown"
+
+
+def test_a_refusal_ends_the_tail() -> None:
+    """A revoked screen will not be let in by trying again."""
+    with pytest.raises(OperatorError, match="refuses this screen: revoked"):
+        lines(Link(up=False, since=NOON, reason="revoked", refused=True))

@@ -1,0 +1,42 @@
+# Every target sets itself up. `make` alone lists them.
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
+
+setup:  ## make .venv with the four programs and all tools
+	@scripts/setup.sh
+
+demo: setup  ## a hub, two clients' nodes and the wall, on this machine
+	@$(BIN)/socme demo
+
+test: setup  ## all tests; what this machine lacks is skipped with a reason
+	@$(PYTEST)
+
+check: setup  ## format, lint, types, imports, protocol, generated files, layout
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/buf lint
+	@$(PYTEST) -q tests/packaging/test_stubs.py tests/packaging/test_repository.py tests/packaging/test_layout.py
+
+fmt: setup  ## put the code in shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+proto:  ## generate socme/v1 from proto/
+	@proto/generate.sh
+
+lock:  ## renew both lock files from pyproject.toml (needs uv)
+	@scripts/lock.sh
+
+bench: setup  ## measure on this machine
+	@$(BIN)/python bench/run.py
+
+clean:  ## remove what the other targets made
+	@rm -rf .venv .proto-venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-state
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help setup demo test check fmt proto lock bench clean

@@ -137,6 +137,7 @@ def vitals(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     from artemis_agent import show  # noqa: PLC0415
     from artemis_agent import status as statuses  # noqa: PLC0415
     from artemis_agent.vitals import measure_once  # noqa: PLC0415
+    from socme import view  # noqa: PLC0415
 
     state_dir = commands.state_dir(config, program=PROGRAM)
     found = measure_once([state_dir])
@@ -145,7 +146,7 @@ def vitals(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         found.sources.extend(known.sources)
         found.spool.CopyFrom(known.spool)
     if as_json:
-        typer.echo(json.dumps(show.as_json(found), indent=2))
+        typer.echo(json.dumps(view.vitals_view(found), indent=2))
     else:
         _print_rows(show.lines(list(show.vitals_rows(found))))
 
@@ -222,7 +223,7 @@ def _print_reasons(judged: Iterator["Judged"]) -> None:
     from socme.text import clean  # noqa: PLC0415
 
     for each in judged:
-        place = f"{each.log.path}:{each.offset}"
+        place = clean(f"{each.log.path}:{each.offset}", 4200)
         about = clean(each.stays, 300)
         if each.alert is not None:
             rule = clean(f"{each.alert.rule.id} {each.alert.rule.name}", 300)

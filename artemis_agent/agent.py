@@ -24,7 +24,7 @@ from artemis_agent.uplink import Link, Uplink
 from artemis_agent.vitals import Meter
 from artemis_agent.worker import Worker
 from socme import VERSION, identity, logs, severity
-from socme.errors import OperatorError
+from socme.errors import OperatorError, first
 from socme.identity import Identity
 from socme.service import Notifier
 from socme.settings import beside
@@ -86,7 +86,7 @@ async def run(settings: ArtemisSettings, config: Path, notifier: Notifier) -> No
         expected, others = errors.split(OperatorError)
         if expected is None or others is not None:
             raise
-        raise _first(expected) from errors
+        raise first(expected) from errors
 
 
 async def _run(agent: Agent, notifier: Notifier) -> None:
@@ -197,11 +197,3 @@ async def _write_status(agent: Agent) -> str:
 def load_identity(state_dir: Path) -> Identity:
     """Return this node's identity, or say how to get one."""
     return identity.load(state_dir, now=identity.utc_now(), command=COMMAND)
-
-
-def _first(errors: BaseExceptionGroup[OperatorError]) -> OperatorError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, OperatorError)  # noqa: S101 - the group was split by it
-    return error

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from artemis_agent import preview, status
 from artemis_agent.config import ArtemisSettings, SourceSettings
+from artemis_agent.line_file import open_line_file
 from artemis_agent.spool import is_running, peek
 from socme import identity, tls
 from socme.enrol import explain, split_address
@@ -29,7 +30,6 @@ TIMEOUT_SECONDS = 5.0  # for each step on the way to the hub
 EXPIRES_SOON = timedelta(days=14)
 CLOCK_OFF_SECONDS = 5.0  # more makes the times of alerts misleading
 LONGEST_REASON = 300  # characters of what a hub says
-GROUPS = {"wazuh": "wazuh", "suricata": "suricata"}  # who usually may read the file of a kind
 # Health.Check of grpc.health.v1 by hand: the package with its stubs is the hub's alone.
 _HEALTH = "/grpc.health.v1.Health/Check"
 _ASK_ALL = b""  # HealthCheckRequest with service ""
@@ -102,9 +102,7 @@ def _check_state_dir(state_dir: Path) -> Line:
 def _check_source(source: SourceSettings, path: Path) -> Line:
     what = f"{source.kind} source {path}"
     try:
-        path.stat()
-        with path.open("rb"):
-            pass
+        open_line_file(path).close()
     except FileNotFoundError:
         return Line(
             f"{what}: there is no such file",
@@ -129,9 +127,9 @@ def _permission_mend(path: Path, kind: str) -> str:
     try:
         group = grp.getgrgid(closed.stat().st_gid).gr_name
     except (OSError, KeyError):
-        group = GROUPS[kind]
-    if group == "root":  # nobody should join that one
-        group = GROUPS[kind]
+        group = kind
+    if group == "root":  # nobody should join that one; the group is usually called as the program
+        group = kind
     user = pwd.getpwuid(os.geteuid()).pw_name
     join = f"let it join the group (usermod -aG {group} {user}), then restart artemis"
     return f"{closed} is closed to {user}: {join}"
@@ -184,10 +182,7 @@ def _check_hub(address: str, own: Identity, folder: Path) -> Line:
 
 def _shake_hands(address: str, own: Identity, folder: Path) -> None:
     """Connect as gRPC would: with TLS 1.3 only a plain client learns why it is refused."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=own.ca.decode())
-    context.load_cert_chain(folder / "chain.pem", folder / "key.pem")
-    context.set_alpn_protocols(["h2"])
+    context = _context(own, folder)
     try:
         with (
             socket.create_connection(split_address(address), timeout=TIMEOUT_SECONDS) as plain,
@@ -208,6 +203,20 @@ def _shake_hands(address: str, own: Identity, folder: Path) -> None:
         ) from error
     if not greeting:
         raise OperatorError("closed the connection", _REFUSED)
+
+
+def _context(own: Identity, folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=own.ca.decode())
+        context.load_cert_chain(folder / "chain.pem", folder / "key.pem")
+    except (OSError, ValueError) as error:  # ssl.SSLError is one of the first
+        raise OperatorError(
+            f"not asked: this machine's certificates cannot be used ({error})",
+            "ask the hub's operator for a token and run: artemis enroll --force TOKEN",
+        ) from error
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 _REFUSED = "the hub does not take this certificate: ask its operator (zeus node list)"

@@ -13,11 +13,11 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from artemis_agent import copies, counters
 from artemis_agent.config import Kind
@@ -25,6 +25,7 @@ from artemis_agent.counters import Counters
 from artemis_agent.dead_letter import DeadLetters, Letter
 from artemis_agent.filter import WAZUH_COPY, Drop, verdict
 from artemis_agent.normalise import NotAnAlert, Undecodable, normalise
+from artemis_agent.portions import portions
 from artemis_agent.source import Health, Reading, Record, Reject, Source
 from artemis_agent.spool import Progress, Spool, SpoolWriteError
 from artemis_agent.worker import Worker
@@ -149,7 +150,7 @@ class Collector:
         reading, self._health = await self.worker.do(self._read)
         observed = self._site.clock()
         examined: list[Examined] = []
-        for records in slices(reading.records):
+        for records in portions(reading.records, _size, most=SLICE_RECORDS, largest=SLICE_BYTES):
             examined += await self.worker.do(partial(self._examine, records, observed))
         alerts = await self._without_copies([each for each in examined if isinstance(each, Found)])
         bad = [each for each in examined if isinstance(each, Bad)]
@@ -166,7 +167,7 @@ class Collector:
         return self._source.read(), self._source.health()
 
     def _examine(self, records: Sequence[Record], observed: datetime) -> list[Examined]:
-        kind, name, least = cast("Kind", self._source.kind), self._source.name, self._site.min_severity
+        kind, name, least = self._source.kind, self._source.name, self._site.min_severity
         return [
             each
             for record in records
@@ -276,16 +277,8 @@ def examine(
             )
 
 
-def slices(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Yield the records in parts of at most SLICE_RECORDS and SLICE_BYTES, or of one record."""
-    begin = size = 0
-    for index, record in enumerate(records):
-        if index > begin and (index - begin == SLICE_RECORDS or size + len(record.raw) > SLICE_BYTES):
-            yield records[begin:index]
-            begin, size = index, 0
-        size += len(record.raw)
-    if begin < len(records):
-        yield records[begin:]
+def _size(record: Record) -> int:
+    return len(record.raw)
 
 
 def _letter(bad: Bad | Reject, source: str) -> Letter:

@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from socme.settings import Address, Section, Settings
-
-DEFAULT_PATH = Path("/etc/socme/artemis.toml")
+from socme.settings import Address, Section, Settings, SeverityName
 
 Kind = Literal["suricata", "wazuh"]
-SeverityName = Literal["low", "medium", "high", "critical"]
 
 
 class SourceSettings(Section):
@@ -70,3 +67,13 @@ class ArtemisSettings(Settings):
 
     spool: SpoolSettings = SpoolSettings()
     """Where alerts wait for the hub."""
+
+    @field_validator("source")
+    @classmethod
+    def _no_path_twice(cls, sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        """Refuse a file that is followed twice: its position is kept by its path."""
+        paths = [source.path for source in sources]
+        for path in paths:
+            if paths.count(path) > 1:
+                raise ValueError(f"two sources follow {path}")
+        return sources

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from artemis_agent.config import Kind
 from artemis_agent.file_identity import identity_of
 from artemis_agent.line_file import BLOCK, Block, LineFile, Truncated, open_line_file
 from artemis_agent.sift import Sieve
@@ -13,12 +14,13 @@ from artemis_agent.wake import Wake
 from socme.errors import OperatorError
 
 BLOCKS_PER_READING = 4  # of 256 KiB: small enough to be spooled in one go, large enough to be fast
+MOST_RECORDS = 10_000  # end a reading: one of two bytes takes some hundred times that in memory
 
 
 class FileSource:
     """Follows one file; an artemis_agent.source.Source."""
 
-    def __init__(self, path: Path, kind: str, tail: Tail, wake: Wake) -> None:
+    def __init__(self, path: Path, kind: Kind, tail: Tail, wake: Wake) -> None:
         self._path = path
         self._kind = kind
         self._tail = tail
@@ -32,7 +34,7 @@ class FileSource:
         return str(self._path)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """What writes the file: `suricata` or `wazuh`."""
         return self._kind
 
@@ -54,6 +56,8 @@ class FileSource:
                 lines += 1
             elif found.size:
                 lines += self._sift(found, records)
+            if len(records) >= MOST_RECORDS:
+                break
         self._problem = self._tail.problem or self._spelling_problem()
         self._wake.follow(self._tail.descriptors, busy=size > 0)
         return Reading(records, rejects, self._tail.position, size, lines, more)
@@ -103,7 +107,7 @@ class FileSource:
 
 
 def open_file_source(
-    path: Path, kind: str, start: Literal["end", "beginning"], position: bytes | None
+    path: Path, kind: Kind, start: Literal["end", "beginning"], position: bytes | None
 ) -> FileSource:
     """Open a log file, or wait for it, from a saved position or as a new source (None).
 
@@ -112,7 +116,7 @@ def open_file_source(
     return FileSource(path, kind, Tail(path, start=start, position=position), Wake(path.parent))
 
 
-def candidates_in_file(path: Path, kind: str) -> Iterator[Record | Reject]:
+def candidates_in_file(path: Path, kind: Kind) -> Iterator[Record | Reject]:
     """Yield what a source of a kind would find in a whole file, its last line too if that has no end.
 
     Raise OperatorError where the file cannot be read.

@@ -5,22 +5,36 @@ a kind is judged by its first record.
 """
 
 import itertools
-import json
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from artemis_agent.config import Kind
+from artemis_agent.decode import UndecodableError, decode
 from artemis_agent.file_source import candidates_in_file
 from artemis_agent.filter import WAZUH_COPY, Drop, verdict
+from artemis_agent.line_file import open_line_file
 from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
 from artemis_agent.source import Record, Reject
 from socme.errors import OperatorError
 from socme.identity import utc_now
+from socme.text import clean
 from socme.v1.alert_pb2 import Alert, Severity
 
 _FIRST_LINES = 100  # of which one must tell what wrote the file
 _FIRST_BYTES = 4 * 1024 * 1024
+_LONGEST_NAME = 4096  # characters of a file's name
+
+
+class _Record(msgspec.Struct):
+    event_type: object = None
+    rule: object = None
+
+
+_DECODER = msgspec.json.Decoder(_Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +70,11 @@ def judge(logs: Sequence[Log], *, min_severity: Severity.ValueType, keep_both: b
 def kind_of(path: Path) -> Kind:
     """Return what wrote a file, by its first record that tells."""
     try:
-        with path.open("rb") as file:
-            head = file.read(_FIRST_BYTES)
+        file = open_line_file(path)
+        try:
+            head = os.pread(file.descriptor, _FIRST_BYTES, 0)
+        finally:
+            file.close()
     except OSError as error:
         raise OperatorError(
             f"cannot read {path}: {error.strerror}", "Name a file that you may read."
@@ -76,14 +93,14 @@ def kind_of(path: Path) -> Kind:
 
 def _kind_of_line(line: bytes) -> Kind | None:
     try:
-        record = json.loads(line.decode("utf-8", "replace").lstrip("\ufeff"))
-    except ValueError:
+        record = decode(line, _DECODER, _Record)
+    except UndecodableError:
         return None
-    if not isinstance(record, dict):
+    if record is None:
         return None
-    if "event_type" in record:
+    if record.event_type is not None:
         return "suricata"
-    return "wazuh" if "rule" in record else None
+    return "wazuh" if record.rule is not None else None
 
 
 def _original_keys(logs: Sequence[Log]) -> Collection[int]:
@@ -118,4 +135,4 @@ def _judge(
 def _normalise(log: Log, candidate: Record | Reject) -> Normalised | NotAnAlert | Undecodable:
     if isinstance(candidate, Reject):
         return Undecodable(candidate.reason)
-    return normalise(candidate, kind=log.kind, origin=str(log.path), observed=utc_now())
+    return normalise(candidate, kind=log.kind, origin=clean(str(log.path), _LONGEST_NAME), observed=utc_now())

@@ -1,10 +1,8 @@
-"""Vitals as JSON for scripts and as aligned lines for people. Pure."""
+"""Vitals as aligned lines for people; socme.view has them for scripts. Pure."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeAlias
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from socme.text import clean
 from socme.v1.vitals_pb2 import SourceVitals, SpoolVitals, Vitals
@@ -15,68 +13,6 @@ _KIBI = 1024.0
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
 Row: TypeAlias = tuple[str, str]
-
-
-def as_json(vitals: Vitals) -> dict[str, object]:
-    """Return vitals as JSON values; null stands for what could not be found out."""
-    return {
-        "time": moment(vitals.time),
-        "agent_version": vitals.agent_version,
-        "agent_uptime_seconds": vitals.agent_uptime_seconds,
-        "agent_memory_bytes": vitals.agent_memory_bytes or None,
-        "hostname": vitals.hostname or None,
-        "uptime_seconds": vitals.uptime_seconds or None,
-        "cpu_count": vitals.cpu_count or None,
-        "cpu_usage": vitals.cpu_usage if vitals.cpu_count else None,
-        "memory": _memory(vitals),
-        "disks": [
-            {
-                "mountpoint": disk.mountpoint,
-                "total_bytes": disk.capacity.total_bytes,
-                "used_bytes": disk.capacity.used_bytes,
-            }
-            for disk in vitals.disks
-        ],
-        "addresses": list(vitals.addresses),
-        "sources": [source_json(source) for source in vitals.sources],
-        "spool": spool_json(vitals.spool),
-    }
-
-
-def source_json(source: SourceVitals) -> dict[str, object]:
-    """Return one source's vitals as JSON values."""
-    aged = source.HasField("last_record_age_seconds")
-    return {
-        "name": source.name,
-        "kind": source.kind,
-        "bytes": source.bytes,
-        "records": source.records,
-        "alerts": source.alerts,
-        "spooled": source.spooled,
-        "dropped": dict(sorted(source.dropped.items())),
-        "undecodable": source.undecodable,
-        "lag_bytes": source.lag_bytes,
-        "last_record_age_seconds": round(source.last_record_age_seconds, 3) if aged else None,
-        "problem": source.problem,
-        "lost_bytes": source.lost_bytes,
-        "rotations": source.rotations,
-    }
-
-
-def spool_json(spool: SpoolVitals) -> dict[str, object]:
-    """Return the spool's vitals as JSON values."""
-    aged = spool.HasField("oldest_age_seconds")
-    return {
-        "alerts": spool.alerts,
-        "bytes": spool.bytes,
-        "oldest_age_seconds": round(spool.oldest_age_seconds, 3) if aged else None,
-        "acknowledged": spool.acknowledged,
-    }
-
-
-def moment(time: Timestamp) -> str | None:
-    """Return a message's time as ISO 8601; None where it is absent."""
-    return iso(time.ToDatetime(UTC)) if time.ByteSize() else None
 
 
 def iso(time: datetime | None) -> str | None:
@@ -158,13 +94,6 @@ def size(number: float) -> str:
 def count(number: int) -> str:
     """Return a number with its thousands set apart."""
     return f"{number:,}"
-
-
-def _memory(vitals: Vitals) -> dict[str, int] | None:
-    memory = vitals.memory
-    return (
-        {"total_bytes": memory.total_bytes, "used_bytes": memory.used_bytes} if memory.total_bytes else None
-    )
 
 
 def _use(total: int, used: int) -> str:

@@ -32,9 +32,11 @@ class Sibling:
 def siblings(path: Path) -> list[Sibling]:
     """Return the regular files that may hold what once was in `path`, the newest first.
 
-    OSError where the folder cannot be listed.
+    They are beside the file itself and, where the path is a link to it, beside that as well. OSError where
+    a folder cannot be listed.
     """
-    found = [*_beside(path), *_dated(path)]
+    places = {path.parent.resolve() / path.name, path.resolve()}
+    found = [sibling for place in places for sibling in (*_beside(place), *_dated(place))]
     return sorted(found, key=lambda sibling: sibling.modified, reverse=True)[:MOST]
 
 

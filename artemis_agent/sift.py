@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from artemis_agent.config import Kind
 from artemis_agent.decode import UndecodableError, decode
 
 NEEDLE = b'"event_type":"alert"'
@@ -46,7 +47,7 @@ class Sifted:
 class Sieve:
     """Sifts the blocks of one file, in order, and learns its spelling."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: Kind) -> None:
         self._every_line_passes = kind == "wazuh"
         self._to_sample = _FIRST_LINES
         self._unusual = False

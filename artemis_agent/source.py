@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from artemis_agent.config import Kind
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -83,7 +85,7 @@ class Source(Protocol):
         """What people call it: its path."""
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """What writes it: `suricata` or `wazuh`."""
 
     def read(self) -> Reading:

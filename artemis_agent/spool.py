@@ -11,12 +11,13 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from artemis_agent.portions import portions
 from artemis_agent.worker import Worker
 from socme import batch
 from socme.errors import OperatorError
@@ -26,12 +27,17 @@ from socme.v1.uplink_pb2 import Lane
 MOST_ALERTS = 500  # in one batch
 MOST_BYTES = 1024 * 1024  # of serialised alerts in one batch; one that is larger goes alone
 AT_ONCE = 16  # batches that are read from the disk together
+RESERVE_BYTES = 64 * 1024 * 1024  # of the disk are left free: SQLite needs space to forget, too
 TRIM_SECONDS = 0.2  # how long acknowledgements are gathered before the entries go in one commit
 EPOCH_BYTES = 16
 FILE = "spool.db"
 LOCK = "artemis.lock"
 _LANE = Lane.LANE_NORMAL  # the only one that this agent fills so far
 _SEQUENCE = f"sequence:{_LANE}"  # note: the last sequence given in the lane
+_MEND = (
+    f"Check that its disk has space. If it is damaged, move {FILE} in the state folder away (keep it: it may"
+    " hold alerts) and start again."
+)
 
 Result = TypeVar("Result")
 
@@ -58,7 +64,7 @@ class Progress:
 
 @dataclass(slots=True)
 class _State:
-    """What the loop knows of the file without asking the thread."""
+    """What the loop knows of the file without asking the thread, which keeps `depth` and `acknowledged`."""
 
     depth: Depth
     acknowledged: int
@@ -164,8 +170,7 @@ class Spool:
         if await self._call(lambda: self._is_behind(marks)):
             self._epoch = await self._call(self._begin_epoch)
             return False
-        for lane, sequence in marks.items():
-            self.acknowledge(lane, sequence)
+        self.acknowledge(_LANE, marks.get(_LANE, 0))
         await self.trim()
         return True
 
@@ -181,16 +186,16 @@ class Spool:
         except sqlite3.OperationalError as error:
             raise SpoolWriteError(str(error)) from error
         except sqlite3.DatabaseError as error:
-            raise OperatorError(
-                f"the spool is damaged: {error}",
-                f"Move {FILE} in the state folder away (keep it: it may hold alerts) and start again.",
-            ) from error
+            raise OperatorError(f"the spool is damaged: {error}", _MEND) from error
 
     def _append(self, progress: Progress) -> None:
+        self._leave_reserve()
         last = _number(self._journal.note(_SEQUENCE))
         drafts = [
             Draft("", _LANE, last + number, batch.pack(alerts))
-            for number, alerts in enumerate(cut(progress.alerts), start=1)
+            for number, alerts in enumerate(
+                portions(progress.alerts, len, most=MOST_ALERTS, largest=MOST_BYTES), start=1
+            )
         ]
         notes = {
             f"position:{progress.source}": progress.position,
@@ -201,6 +206,13 @@ class Spool:
         entries = self._journal.append(drafts, notes=notes, also=progress.also)
         for entry in entries:
             self._state.depth = _deeper(self._state.depth, entry)
+
+    def _leave_reserve(self) -> None:
+        """Refuse what might take the last of the disk: then nothing could be forgotten either, for ever."""
+        disk = os.fstatvfs(self._lock)
+        free = disk.f_bavail * disk.f_frsize
+        if free < RESERVE_BYTES and free + self._journal.reusable_bytes() < RESERVE_BYTES:
+            raise SpoolWriteError(f"less than {RESERVE_BYTES // 1024**2} MiB of its disk are free")
 
     def _trim(self, marks: Mapping[int, int]) -> None:
         forgotten: list[Depth] = []
@@ -245,10 +257,12 @@ def open_spool(
         journal = Journal(state_dir / FILE, schema=schema, clock=clock)
         if journal.note("epoch") is None:
             journal.append([], notes={"epoch": secrets.token_bytes(EPOCH_BYTES)})
-    except BaseException:
+        return Spool(journal, lock, max_bytes=max_bytes)
+    except BaseException as error:
         os.close(lock)
+        if isinstance(error, sqlite3.DatabaseError):
+            raise OperatorError(f"the spool cannot be opened: {error}", _MEND) from error
         raise
-    return Spool(journal, lock, max_bytes=max_bytes)
 
 
 def is_running(state_dir: Path) -> bool:
@@ -306,18 +320,6 @@ def peek(state_dir: Path) -> Peek | None:
             f"cannot read {path}: {error}", "Run this as the user that artemis runs as, or as root."
         ) from error
     return Peek(notes, Depth(*row))
-
-
-def cut(alerts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Yield the alerts as batches of at most MOST_ALERTS and MOST_BYTES, or of one alert."""
-    begin = size = 0
-    for index, alert in enumerate(alerts):
-        if index > begin and (index - begin == MOST_ALERTS or size + len(alert) > MOST_BYTES):
-            yield alerts[begin:index]
-            begin, size = index, 0
-        size += len(alert)
-    if begin < len(alerts):
-        yield alerts[begin:]
 
 
 def _deeper(depth: Depth, entry: Entry) -> Depth:

@@ -19,7 +19,7 @@ from artemis_agent import counters, show
 from artemis_agent.file_identity import decode
 from artemis_agent.show import Row
 from artemis_agent.spool import is_running, peek
-from socme import VERSION
+from socme import VERSION, view
 from socme.errors import OperatorError
 from socme.journal import Depth
 from socme.v1.vitals_pb2 import SourceVitals, SpoolVitals
@@ -117,9 +117,9 @@ def as_json(status: Status, *, name: str) -> dict[str, object]:
         "last_acknowledgement": told.get("last_acknowledgement"),
         "last_error": told.get("last_error"),
         "clock_offset_seconds": told.get("clock_offset_seconds"),
-        "spool": show.spool_json(status.spool),
+        "spool": view.spool_view(status.spool),
         "sources": [
-            show.source_json(source) | {"offset": status.offsets.get(source.name)}
+            view.source_view(source) | {"offset": status.offsets.get(source.name)}
             for source in status.sources
         ],
     }

@@ -6,6 +6,7 @@ connection and `_Stream` nothing about the next one.
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 import random
@@ -13,14 +14,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, cast
 
 import grpc
 import grpc.aio
 
-from artemis_agent.spool import Spool
+from artemis_agent.spool import Spool, SpoolWriteError
 from socme import VERSION, backoff, logs, service, tls
-from socme.errors import OperatorError
+from socme.errors import OperatorError, first
 from socme.identity import Identity
 from socme.journal import Entry
 from socme.text import clean
@@ -34,6 +35,7 @@ WINDOW_BYTES = 4 * tls.MIB  # unacknowledged batches; the hub may ask for less
 WINDOW_BATCHES = 64
 WELCOME_SECONDS = 30.0  # for the connection, TLS and the hub's answer to Hello
 ACK_SECONDS = 120.0  # a hub that takes batches and acknowledges none for so long is dialled anew
+SETTLE_SECONDS = 5.0  # how long a call may take to know why it ended
 REFUSED_SECONDS = 60.0  # between attempts while the hub says that this node may not connect
 LONGEST_PAUSE = 300.0  # seconds; what a hub may ask for when it goes away
 STEADY_SECONDS = 10.0  # a connection that lasted so long was a success, and the pauses begin small again
@@ -212,6 +214,7 @@ class _Stream:
         self._progress = asyncio.Event()  # set at each acknowledgement
         self._writing = asyncio.Lock()
         self._covered: dict[int, int] = {}  # what Welcome said the hub has, by lane
+        self._sent: dict[int, int] = {}  # the last sequence that left on this stream, by lane
         self._welcomed = math.inf  # when, by the loop's clock
         self._useful = False  # whether the hub acknowledged anything
 
@@ -228,10 +231,21 @@ class _Stream:
         except* asyncio.InvalidStateError:  # gRPC's answer to a write on a stream that ended well
             outcome = Lost("the hub closed the stream", self._is_steady())
         except* grpc.aio.AioRpcError as errors:
-            outcome = _judge(_first(errors, grpc.aio.AioRpcError), steady=self._is_steady())
+            outcome = await self._judged(first(errors))
+        except* SpoolWriteError as errors:  # a full disk, where there is a mark or a new epoch to write down
+            outcome = Lost(f"the spool: {first(errors)}", self._is_steady())
         except* _LeavingError as errors:
-            outcome = _first(errors, _LeavingError).outcome
+            outcome = first(errors).outcome
         return outcome
+
+    async def _judged(self, error: grpc.aio.AioRpcError) -> Outcome:
+        """Return what a failed call means; a write that the hub's refusal overtakes does not know it yet."""
+        code, details = error.code(), error.details()
+        if code is grpc.StatusCode.INTERNAL:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    code, details = await self._call.code(), await self._call.details()
+        return _judge(code, details or "no details", steady=self._is_steady())
 
     async def _greet(self) -> None:
         """Say Hello and settle what the hub's Welcome says."""
@@ -252,7 +266,7 @@ class _Stream:
         link.clock_offset_seconds = _clock_offset(welcome, sent, datetime.now(UTC))
         self._covered = {mark.lane: mark.sequence for mark in welcome.marks}
         if not await self._uplink.spool.follow(self._covered):
-            raise _LeavingError(Dismissed("the spool is an old copy of itself: a new epoch begins", 0.0))
+            raise self._lost("the spool is an old copy of itself: a new epoch begins")
         self._window = Window(
             min(welcome.window_bytes or WINDOW_BYTES, WINDOW_BYTES),
             min(welcome.window_batches or WINDOW_BATCHES, WINDOW_BATCHES),
@@ -284,9 +298,14 @@ class _Stream:
         return message
 
     def _acknowledged(self, ack: Ack) -> None:
+        # What did not leave on this stream is not forgotten, whatever a hub says that errs; and it may name
+        # more rightly: batches of a stream before, which it took in after its Welcome. They go again.
+        sequence = min(ack.sequence, self._sent.get(ack.lane, 0))
+        if not sequence:
+            return
         self._useful = True
-        self._window.acknowledged(ack.lane, ack.sequence)
-        self._uplink.spool.acknowledge(ack.lane, ack.sequence)
+        self._window.acknowledged(ack.lane, sequence)
+        self._uplink.spool.acknowledge(ack.lane, sequence)
         self._uplink.link.last_acknowledgement = datetime.now(UTC)
         self._progress.set()
 
@@ -304,6 +323,7 @@ class _Stream:
             self._progress.clear()
             await self._progress.wait()
         self._window.sent(entry)  # before the write, because the acknowledgement may overtake its return
+        self._sent[entry.lane] = entry.sequence
         await self._write(NodeMessage(batch=_batch(entry)))
 
     async def _send_vitals(self) -> None:
@@ -350,28 +370,20 @@ def _clock_offset(welcome: Welcome, sent: datetime, received: datetime) -> float
     """Return how far the hub's clock is ahead, taking it that both ways took equally long."""
     if not welcome.HasField("time"):
         return None
+    try:
+        told = welcome.time.ToDatetime(UTC)
+    except ValueError:  # beyond the years 1 to 9999: no time at all
+        return None
     middle = sent + (received - sent) / 2
-    return (welcome.time.ToDatetime(UTC) - middle).total_seconds()
+    return (told - middle).total_seconds()
 
 
-def _judge(error: grpc.aio.AioRpcError, *, steady: bool) -> Outcome:
+def _judge(code: grpc.StatusCode, told: str, *, steady: bool) -> Outcome:
     """Return what a failed call means for the next one."""
-    details = clean(error.details() or "no details", LONGEST_REASON)
-    if error.code() in _REFUSALS:
+    details = clean(told, LONGEST_REASON)
+    if code in _REFUSALS:
         return Refused(details)
-    reason = f"{error.code().name}: {details}"
+    reason = f"{code.name}: {details}"
     if "Socket closed" in details and not steady:  # all that TLS 1.3 tells a client that it refuses
         reason += " (the hub may have refused the certificate; `artemis check` tells)"
     return Lost(reason, steady)
-
-
-Error = TypeVar("Error", bound=Exception)
-
-
-def _first(errors: ExceptionGroup[Exception], kind: type[Error]) -> Error:
-    """Return one of the errors in a group that holds only such, at any depth."""
-    error: Exception = errors
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, kind)  # noqa: S101 - `except*` has sorted them
-    return error

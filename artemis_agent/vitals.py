@@ -23,7 +23,10 @@ _NOWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
 class Meter:
-    """Measures the machine; remembers the processors' times between two measurements."""
+    """Measures the machine; remembers the processors' times between two measurements.
+
+    psutil.cpu_percent would remember them by thread and say 0 the first time in each.
+    """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         """`folders` are those whose file systems matter, apart from the root."""

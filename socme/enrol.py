@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from socme import VERSION, identity, spiffe, tls
+from socme.address import split
 from socme.errors import OperatorError
 from socme.identity import Identity
 from socme.text import clean
@@ -26,6 +27,7 @@ from socme.v1.enrollment_pb2 import EnrollmentToken, EnrollRequest, EnrollRespon
 from socme.v1.enrollment_pb2_grpc import EnrollmentStub
 
 TIMEOUT_SECONDS = 15.0  # for each step: connection, handshake, the hub's answer
+_IDENTITY_BYTES = 64 * 1024  # must fit before the token is spent; many times what an identity takes
 LONGEST_REASON = 300  # characters of what a hub says
 _ASK_AGAIN = "Ask the hub's operator for a new one: zeus token create"
 _ROLES = {spiffe.Role.NODE: enrollment_pb2.ROLE_NODE, spiffe.Role.DISPLAY: enrollment_pb2.ROLE_DISPLAY}
@@ -52,7 +54,7 @@ def enrol(
     key = ec.generate_private_key(ec.SECP256R1())
     answer = _spend(token, role, key, ca)
     fresh = _identity(answer, token, role, key, ca)
-    identity.save(state_dir, fresh)
+    _save(state_dir, fresh)
     _give_to_owner(state_dir)
     return fresh
 
@@ -61,7 +63,12 @@ def _check_token(token: EnrollmentToken, role: spiffe.Role, now: datetime) -> No
     if token.role != _ROLES[role]:
         owner = _OWNERS.get(token.role, "another program")
         raise OperatorError(f"this token is for {owner}", "Paste it there, or ask for one of the right kind.")
-    expires = token.expires.ToDatetime(UTC)
+    for address in (token.enrollment_address, token.hub_address):
+        split_address(address)
+    try:
+        expires = token.expires.ToDatetime(UTC)
+    except ValueError as error:
+        raise OperatorError("the token says no time until which it is good", _ASK_AGAIN) from error
     if token.HasField("expires") and expires <= now:
         raise OperatorError(f"the token expired on {expires:%Y-%m-%d at %H:%M} UTC", _ASK_AGAIN)
 
@@ -82,12 +89,24 @@ def _check_writable(state_dir: Path) -> None:
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = state_dir / "identity.probe"
-        probe.touch()
-        probe.unlink()
+        try:
+            probe.write_bytes(bytes(_IDENTITY_BYTES))  # a full disk takes an empty file
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise OperatorError(
             f"cannot write to the state folder {state_dir}: {error.strerror}",
             "Run this as the user that owns the folder (root, at first), or set state_dir to another.",
+        ) from error
+
+
+def _save(state_dir: Path, fresh: Identity) -> None:
+    try:
+        identity.save(state_dir, fresh)
+    except OSError as error:
+        raise OperatorError(
+            f"the identity cannot be saved in {state_dir}: {error.strerror}; the token is spent",
+            f"Mend that. {_ASK_AGAIN}",
         ) from error
 
 
@@ -145,11 +164,13 @@ def _chain(secure: ssl.SSLSocket) -> list[bytes]:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of "host:port", where an IPv6 host stands in brackets."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
-        raise OperatorError(f"{address!r} is not an address of the form host:port", "Correct it.")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    """Return host and port of an address that somebody else wrote; raise OperatorError where it is none."""
+    try:
+        return split(address)
+    except ValueError as error:
+        raise OperatorError(
+            f"{address!r:.300} is not an address of the form host:port", "Correct it."
+        ) from error
 
 
 def explain(error: OSError) -> str:

@@ -1,4 +1,8 @@
-"""The one error that a person is meant to read."""
+"""The one error that a person is meant to read, and the way to an error through the groups around it."""
+
+from typing import TypeVar
+
+Error = TypeVar("Error", bound=Exception)
 
 
 class OperatorError(Exception):
@@ -16,3 +20,9 @@ class OperatorError(Exception):
         """Return the message and, on a line of its own, the mend."""
         message = super().__str__()
         return f"{message}\n  {self.mend}" if self.mend else message
+
+
+def first(errors: BaseExceptionGroup[Error]) -> Error:
+    """Return one error of a group, however deep it stands; a TaskGroup wraps each, and one is told."""
+    found = errors.exceptions[0]
+    return first(found) if isinstance(found, BaseExceptionGroup) else found

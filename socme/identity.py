@@ -5,16 +5,21 @@ interrupted enrolment leaves either the old identity or the new one. The private
 never leaves the machine.
 """
 
+import errno
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from socme.errors import OperatorError
 
 FORMAT = 1  # of identity.json
+# Enough to tell what was cut off or never written: gRPC ends the whole process over an empty one.
+_PEM = re.compile(rb"\s*-----BEGIN [A-Z ]+-----\n.+\n-----END [A-Z ]+-----\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +63,17 @@ def save(state_dir: Path, identity: Identity) -> None:
         "hub_address": identity.hub_address,
         "expires": identity.expires.isoformat(),
     }
-    _write(fresh / "key.pem", identity.key)
-    _write(fresh / "chain.pem", identity.chain)
-    _write(fresh / "ca.pem", identity.ca)
-    _write(fresh / "identity.json", json.dumps(about, indent=2).encode())
-    _sync(fresh)
+    write(fresh / "key.pem", identity.key)
+    write(fresh / "chain.pem", identity.chain)
+    write(fresh / "ca.pem", identity.ca)
+    write(fresh / "identity.json", json.dumps(about, indent=2).encode())
+    sync(fresh)
     old = target.with_name("identity.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
     fresh.rename(target)
-    _sync(target.parent)
+    sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -91,6 +96,26 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def write(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read; its content is on disk when this returns."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        if os.write(handle, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync(folder: Path) -> None:
+    """Put on disk which files a folder holds."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _read(place: Path, again: str) -> Identity:
     try:
         if not place.exists() and place.with_name("identity.old").exists():
@@ -111,32 +136,20 @@ def _read(place: Path, again: str) -> Identity:
             raise OperatorError(
                 f"{place} was written by a newer version (format {about['format']})", "Update this program."
             )
-        return Identity(
-            key=key,
-            chain=chain,
-            ca=ca,
-            role=about["role"],
-            client=about["client"],
-            name=about["name"],
-            hub_address=about["hub_address"],
-            expires=datetime.fromisoformat(about["expires"]),
-        )
+        return _identity(about, key=key, chain=chain, ca=ca)
     except (KeyError, TypeError, ValueError) as error:
-        raise OperatorError(f"{place / 'identity.json'} is damaged: {error!r}", again) from error
+        raise OperatorError(f"the identity in {place} is damaged: {error!r}", again) from error
 
 
-def _write(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _identity(about: dict[str, Any], *, key: bytes, chain: bytes, ca: bytes) -> Identity:
+    """Return an identity as it was written; ValueError, KeyError or TypeError where it is none."""
+    for part, content in (("key", key), ("chain", chain), ("ca", ca)):
+        if not _PEM.fullmatch(content):
+            raise ValueError(f"{part}.pem holds no PEM")
+    names = {name: about[name] for name in ("role", "client", "name", "hub_address")}
+    if not all(isinstance(name, str) for name in names.values()):
+        raise TypeError("a name is no text")
+    expires = datetime.fromisoformat(about["expires"])
+    if expires.tzinfo is None:
+        raise ValueError("expires has no zone")
+    return Identity(key=key, chain=chain, ca=ca, **names, expires=expires)

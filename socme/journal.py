@@ -1,8 +1,8 @@
 """A durable ordered log of batches in one SQLite file; the node's spool and the hub's journal.
 
 What `append` returned for is on disk (WAL with synchronous=FULL) together with its notes, in one
-transaction. Readers go through the log at their own pace and keep a cursor in it. All calls block; the
-owner makes them from one thread at a time.
+transaction. Readers go through the log at their own pace; each keeps its own cursor, in the transaction that
+holds what it made of the entries. All calls block; the owner makes them from one thread at a time.
 """
 
 import sqlite3
@@ -18,6 +18,7 @@ from socme.errors import OperatorError
 
 VERSION = 1  # of the schema, kept in PRAGMA user_version
 BUSY_SECONDS = 10.0  # how long to wait for another process (`artemis status`) that holds the file
+_FREE_PAGES = ("freelist_count", "page_size")
 _COLUMNS = "position, origin, lane, sequence, received_us, alerts, encoding, decoded_bytes, payload"
 
 
@@ -64,7 +65,6 @@ class Journal:
 
     def __init__(self, path: Path, *, schema: str = "", clock: Callable[[], int] = time.time_ns) -> None:
         self._clock = clock
-        self._path = path
         self._db = _open(path, schema)
 
     def append(
@@ -91,17 +91,13 @@ class Journal:
             raise
         return entries
 
-    def read(self, after: int, *, entries: int, size: int, lane: int | None = None) -> list[Entry]:
-        """Return entries behind `after` in order: at most `entries`, and at most `size` bytes or one.
-
-        With `lane`, only entries of that lane.
-        """
+    def read(self, after: int, *, entries: int, size: int) -> list[Entry]:
+        """Return entries behind `after` in order: at most `entries`, and at most `size` bytes or one."""
         found: list[Entry] = []
         total = 0
-        where, values = ("", ()) if lane is None else (" AND lane = ?", (lane,))
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entry WHERE position > ?{where} ORDER BY position LIMIT ?",  # noqa: S608 - constants
-            (after, *values, entries),
+            f"SELECT {_COLUMNS} FROM entry WHERE position > ? ORDER BY position LIMIT ?",  # noqa: S608 - constants
+            (after, entries),
         )
         for row in rows:
             entry = _entry(row)
@@ -112,29 +108,19 @@ class Journal:
         rows.close()
         return found
 
-    def first(self) -> int:
-        """Return the position of the oldest entry, or the next one to be given where there is none."""
-        row = self._db.execute("SELECT min(position) FROM entry").fetchone()
-        return int(row[0]) if row[0] is not None else self.last() + 1
-
     def last(self) -> int:
         """Return the last position ever given; 0 for none."""
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchone()
         return int(row[0]) if row else 0
 
-    def depth(self, after: int = 0, *, origin: str | None = None) -> Depth:
-        """Return how much lies behind `after`, of one origin or of all."""
-        where, values = ("", ()) if origin is None else (" AND origin = ?", (origin,))
+    def depth(self, after: int = 0) -> Depth:
+        """Return how much lies behind `after`."""
         entries, alerts, size, oldest = self._db.execute(
-            "SELECT count(*), coalesce(sum(alerts), 0), coalesce(sum(bytes), 0), min(received_us)"  # noqa: S608 - constants
-            f" FROM entry WHERE position > ?{where}",
-            (after, *values),
+            "SELECT count(*), coalesce(sum(alerts), 0), coalesce(sum(bytes), 0), min(received_us)"
+            " FROM entry WHERE position > ?",
+            (after,),
         ).fetchone()
         return Depth(entries, alerts, size, oldest)
-
-    def trim(self, up_to: int) -> None:
-        """Forget the entries up to and with a position."""
-        self._db.execute("DELETE FROM entry WHERE position <= ?", (up_to,))
 
     def trim_lane(self, lane: int, sequence: int) -> Depth:
         """Forget the entries of a lane up to and with a sequence; return how much that was.
@@ -155,15 +141,6 @@ class Journal:
         row = self._db.execute("SELECT received_us FROM entry ORDER BY position LIMIT 1").fetchone()
         return int(row[0]) if row else None
 
-    def cursor(self, reader: str) -> int:
-        """Return how far a reader has got; 0 for one that never was here."""
-        row = self._db.execute("SELECT position FROM cursor WHERE reader = ?", (reader,)).fetchone()
-        return int(row[0]) if row else 0
-
-    def move(self, reader: str, position: int) -> None:
-        """Remember how far a reader has got."""
-        self._db.execute("INSERT OR REPLACE INTO cursor (reader, position) VALUES (?, ?)", (reader, position))
-
     def note(self, key: str) -> bytes | None:
         """Return a note, or None."""
         row = self._db.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()
@@ -175,6 +152,11 @@ class Journal:
             "SELECT key, value FROM note WHERE key >= ? AND key < ?", (prefix, prefix + "\U0010ffff")
         )
         return {key: bytes(value) for key, value in rows}
+
+    def reusable_bytes(self) -> int:
+        """Return how much of the file is free: what forgotten entries took stays part of it."""
+        (pages,), (size,) = (self._db.execute(f"PRAGMA {name}").fetchone() for name in _FREE_PAGES)
+        return int(pages) * int(size)
 
     def query(self, sql: str, values: Iterable[object] = ()) -> list[tuple[object, ...]]:
         """Read from a table that the owner keeps beside the journal's own."""

@@ -3,9 +3,11 @@
 A wrong setting is an OperatorError that names the file, the key, the value and the mend.
 """
 
+import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_settings import (
@@ -15,20 +17,20 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from socme.address import split
 from socme.errors import OperatorError
-
-HIGHEST_PORT = 65535
 
 
 def _address(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdecimal()) or int(port) > HIGHEST_PORT:
-        raise ValueError('give "host:port", as in "127.0.0.1:8443" or "[::1]:8443"')
+    split(text)
     return text
 
 
 Address = Annotated[str, AfterValidator(_address)]
 """A setting that is an address, "host:port"."""
+
+SeverityName = Literal["low", "medium", "high", "critical"]
+"""A setting that is a severity: socme.severity.NAMES."""
 
 
 class Section(BaseModel):
@@ -67,7 +69,7 @@ def load(model: type[Model], path: Path) -> Model:
     try:
         return model(**values)
     except ValidationError as error:
-        raise OperatorError(_explain(path, error), f"Mend {path} (or the environment variable).") from error
+        raise OperatorError(_explain(model, path, error), "Mend what is named.") from error
     except SettingsError as error:  # a table or list in the environment that is not JSON
         raise OperatorError(
             f"wrong settings in the environment: {error}",
@@ -84,7 +86,10 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text()
     except FileNotFoundError as error:
-        raise OperatorError(f"there is no settings file {path}", "Name one with --config PATH.") from error
+        raise OperatorError(
+            f"there is no settings file {path}",
+            "Write it (docs/configuration.md, or the README's example), or name another with --config PATH.",
+        ) from error
     except PermissionError as error:
         raise OperatorError(
             f"cannot read the settings file {path}: permission denied", "Run this as a user that may read it."
@@ -96,22 +101,46 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise OperatorError(f"{path} is not TOML: {error}", "Mend the line that is named.") from error
+        raise OperatorError(
+            f"{path} is not TOML: {error}", "Mend it there; a key may stand once only."
+        ) from error
 
 
-def _explain(path: Path, error: ValidationError) -> str:
+# What pydantic says in words of Python, said in words of the file.
+_PHRASES = {
+    "extra_forbidden": "there is no such key; is it misspelt?",
+    "missing": "this key is needed",
+    "path_type": "give a path in quotes",
+}
+
+
+def _explain(model: type[Settings], path: Path, error: ValidationError) -> str:
+    problems = error.errors()
     lines = [f"{path}: wrong settings:"]
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "(file)"
-        given = problem.get("input")
-        told = f" (it is {given!r:.120})" if problem["type"] not in {"missing", "extra_forbidden"} else ""
-        lines.append(f"    {key}: {_phrase(problem['type'], problem['msg'])}{told}")
+    for problem in problems:
+        place = problem["loc"]
+        # A list whose one entry is wrong counts as empty, too: that is no news.
+        if any(other["loc"][: len(place)] == place for other in problems if len(other["loc"]) > len(place)):
+            continue
+        kind, given = problem["type"], problem.get("input")
+        told = f" (it is {given!r:.120})" if kind not in {"missing", "extra_forbidden"} else ""
+        key = ".".join(str(part) for part in place) or "(file)"
+        lines.append(f"    {key}{_variable(model, place)}: {_phrase(key, kind, problem['msg'])}{told}")
     return "\n".join(lines)
 
 
-def _phrase(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "there is no such key; is it misspelt?"
-    if kind == "missing":
-        return "this key is needed"
-    return message.removeprefix("Value error, ")
+def _variable(model: type[Settings], place: Sequence[object]) -> str:
+    """Return the environment variable that a key comes from, if one does."""
+    for length in range(len(place), 0, -1):
+        name = (
+            f"{model.model_config.get('env_prefix')}{'__'.join(str(part) for part in place[:length])}".upper()
+        )
+        if name in os.environ:
+            return f" (environment variable {name})"
+    return ""
+
+
+def _phrase(key: str, kind: str, message: str) -> str:
+    if kind == "tuple_type":
+        return f"write a list, or tables under [[{key}]] with two brackets"
+    return _PHRASES.get(kind, message.removeprefix("Value error, "))

@@ -31,7 +31,6 @@ from socme.v1.vitals_pb2 import NodeState, NodeStatus, SourceVitals, SpoolVitals
 from socme.v1.watch_pb2 import StoredAlert
 
 View = dict[str, object]
-severity_name = severity.name
 
 SOURCES: Mapping[int, str] = {
     AlertSource.ALERT_SOURCE_WAZUH: "wazuh",
@@ -89,7 +88,7 @@ def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
         "node": stored.node,
         "time": time,
         "received": received,
-        "severity": severity_name(alert.severity),
+        "severity": severity.name(alert.severity),
         "count": alert.count or 1,
         "rule": _rule(alert.rule),
         "source": {"module": module, **_endpoint(alert.source_endpoint)},
@@ -140,16 +139,16 @@ def lag_bytes(vitals: Vitals) -> int:
 
 
 def vitals_view(vitals: Vitals) -> View:
-    """Return a node's vital signs."""
+    """Return a node's vital signs; null stands for what it could not find out."""
     return {
         "time": _time(vitals.time, vitals.HasField("time")),
         "agent_version": vitals.agent_version,
         "agent_uptime_seconds": vitals.agent_uptime_seconds,
-        "agent_memory_bytes": vitals.agent_memory_bytes,
-        "hostname": vitals.hostname,
-        "uptime_seconds": vitals.uptime_seconds,
-        "cpu": {"usage": _number(vitals.cpu_usage), "count": vitals.cpu_count},
-        "memory": {"total_bytes": vitals.memory.total_bytes, "used_bytes": vitals.memory.used_bytes},
+        "agent_memory_bytes": vitals.agent_memory_bytes or None,
+        "hostname": vitals.hostname or None,
+        "uptime_seconds": vitals.uptime_seconds or None,
+        "cpu": _cpu(vitals),
+        "memory": _memory(vitals),
         "disks": [
             {
                 "mountpoint": disk.mountpoint,
@@ -159,9 +158,40 @@ def vitals_view(vitals: Vitals) -> View:
             for disk in vitals.disks
         ],
         "addresses": list(vitals.addresses),
-        "sources": [_source(source) for source in vitals.sources],
+        "sources": [source_view(source) for source in vitals.sources],
         "lag_bytes": lag_bytes(vitals),
-        "spool": _spool(vitals.spool),
+        "spool": spool_view(vitals.spool),
+    }
+
+
+def source_view(source: SourceVitals) -> View:
+    """Return how one source of a node is."""
+    aged = source.HasField("last_record_age_seconds")
+    return {
+        "name": source.name,
+        "kind": source.kind,
+        "bytes": source.bytes,
+        "records": source.records,
+        "alerts": source.alerts,
+        "spooled": source.spooled,
+        "dropped": dict(sorted(source.dropped.items())),
+        "undecodable": source.undecodable,
+        "lag_bytes": source.lag_bytes,
+        "lost_bytes": source.lost_bytes,
+        "rotations": source.rotations,
+        "last_record_age_seconds": _number(source.last_record_age_seconds) if aged else None,
+        "problem": source.problem,
+    }
+
+
+def spool_view(spool: SpoolVitals) -> View:
+    """Return how a node's spool is."""
+    aged = spool.HasField("oldest_age_seconds")
+    return {
+        "alerts": spool.alerts,
+        "bytes": spool.bytes,
+        "acknowledged": spool.acknowledged,
+        "oldest_age_seconds": _number(spool.oldest_age_seconds) if aged else None,
     }
 
 
@@ -245,29 +275,12 @@ def _raw(alert: Alert) -> View:
     return view
 
 
-def _source(source: SourceVitals) -> View:
-    age = _number(source.last_record_age_seconds) if source.HasField("last_record_age_seconds") else None
-    return {
-        "name": source.name,
-        "kind": source.kind,
-        "bytes": source.bytes,
-        "records": source.records,
-        "alerts": source.alerts,
-        "spooled": source.spooled,
-        "dropped": dict(source.dropped),
-        "undecodable": source.undecodable,
-        "lag_bytes": source.lag_bytes,
-        "lost_bytes": source.lost_bytes,
-        "rotations": source.rotations,
-        **_given(last_record_age_seconds=age, problem=source.problem),
-    }
+def _cpu(vitals: Vitals) -> View | None:
+    known = vitals.cpu_count > 0
+    return {"usage": _number(vitals.cpu_usage), "count": vitals.cpu_count} if known else None
 
 
-def _spool(spool: SpoolVitals) -> View:
-    age = _number(spool.oldest_age_seconds) if spool.HasField("oldest_age_seconds") else None
-    return {
-        "alerts": spool.alerts,
-        "bytes": spool.bytes,
-        "acknowledged": spool.acknowledged,
-        **_given(oldest_age_seconds=age),
-    }
+def _memory(vitals: Vitals) -> View | None:
+    memory = vitals.memory
+    known = memory.total_bytes > 0
+    return {"total_bytes": memory.total_bytes, "used_bytes": memory.used_bytes} if known else None

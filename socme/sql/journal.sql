@@ -14,12 +14,6 @@ CREATE TABLE entry (
     payload       BLOB    NOT NULL   -- last, so that the columns before it are read without it
 ) STRICT;
 
--- How far each reader has got: everything up to and with `position` is done.
-CREATE TABLE cursor (
-    reader   TEXT PRIMARY KEY,
-    position INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 -- Small facts that are committed together with entries: read positions, high-water marks, the epoch.
 CREATE TABLE note (
     key   TEXT PRIMARY KEY,

@@ -203,7 +203,9 @@ def test_sources(tmp_path: Path) -> None:
     path = tmp_path / "log"
     assert "there is no such file → start Suricata" in told(path)
     assert told(tmp_path / "missing" / "log").startswith("FAIL")
-    assert "is a directory" in told(tmp_path)
+    assert "not a regular file" in told(tmp_path)
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for its writer for ever
+    assert "not a regular file" in told(tmp_path / "pipe")
     path.write_bytes(b"")
     assert told(path, "wazuh").startswith("ok")
     path.write_bytes(b"noise\n")

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from artemis_agent import collect, copies
-from artemis_agent.collect import Collector, Site, slices
+from artemis_agent.collect import Collector, Site
+from artemis_agent.config import Kind
 from artemis_agent.dead_letter import NAME, DeadLetters
 from artemis_agent.file_source import open_file_source
 from artemis_agent.source import Health, Reading, Record, Reject
@@ -89,7 +88,7 @@ def wazuh(number: int, *, level: int = 5) -> bytes:
 class Memory:
     """A source that gives prepared readings."""
 
-    kind: str
+    kind: Kind
     readings: list[Reading] = field(default_factory=list)
     name: str = "memory"
     condition: Health = field(default_factory=lambda: Health(0, "", 0, 0))
@@ -396,15 +395,3 @@ async def test_real_files_read_by_both(site: Site, spool: Spool, tmp_path: Path)
     assert dict((await collector.vitals()).dropped) == {"wazuh_copy": 1100}
     for each in (collector, suricata):
         await each.close()
-
-
-@given(st.lists(st.integers(0, 3 * collect.SLICE_BYTES // 2), max_size=20))
-def test_slices_hold_all_records_within_bounds(sizes: Sequence[int]) -> None:
-    blank = bytes(3 * collect.SLICE_BYTES)
-    records = [Record(blank[:size], b"", offset) for offset, size in enumerate(sizes)]
-
-    parts = list(slices(records))
-
-    assert [record for part in parts for record in part] == records
-    assert all(len(part) == 1 or sum(len(each.raw) for each in part) <= collect.SLICE_BYTES for part in parts)
-    assert [len(part) for part in slices([Record(b"", b"", 0)] * 401)] == [200, 200, 1]

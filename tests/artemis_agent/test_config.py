@@ -37,10 +37,26 @@ def test_one_source_is_enough(tmp_path: Path) -> None:
         ("vitals_interval_seconds = 0\n" + SOURCE, "vitals_interval_seconds: "),
         ('hub_address = "zeus"\n' + SOURCE, "hub_address: give .host:port"),
         (SOURCE + '[filter]\nmin_severity = "urgent"', "filter.min_severity: .*'critical'"),
+        (
+            SOURCE + SOURCE.replace("suricata", "wazuh", 1),
+            "source: two sources follow /var/log/suricata/eve.json",
+        ),
+        (SOURCE.replace("[[source]]", "[source]"), r"source: write a list, or tables under \[\[source\]\]"),
+        ("state_dir = 5\n" + SOURCE, "state_dir: give a path in quotes"),
         (SOURCE + "[spool]\nmax_bytes = 1", "spool.max_bytes: .*1048576"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
     """By its key, with what would be right."""
-    with pytest.raises(OperatorError, match=named):
+    with pytest.raises(OperatorError, match=named) as error:
         read(tmp_path, text)
+    assert str(error.value).count("\n    ") == 1, "one mistake is told once"
+
+
+def test_a_wrong_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not in the file that is to be mended."""
+    monkeypatch.setenv("ARTEMIS_SPOOL__MAX_BYTES", "much")
+    with pytest.raises(
+        OperatorError, match=r"spool.max_bytes \(environment variable ARTEMIS_SPOOL__MAX_BYTES\): "
+    ):
+        read(tmp_path, SOURCE)

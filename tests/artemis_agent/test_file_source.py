@@ -204,3 +204,14 @@ def test_each_record_is_what_stands_at_its_offset(corpora: Path) -> None:
             assert isinstance(found, Record)
             assert os.pread(descriptor, len(found.raw) + 1, found.offset) == found.raw + b"\n"
         os.close(descriptor)
+
+
+def test_a_reading_of_tiny_records_is_bounded_too(path: Path) -> None:
+    """They take far more in memory than in the file."""
+    path.write_bytes(b"x\n" * (2 * BLOCK))
+    source = open_file_source(path, "wazuh", "beginning", None)
+    reading = source.read()
+    source.close()
+
+    assert len(reading.records) == BLOCK // 2
+    assert reading.more

@@ -87,7 +87,7 @@ def test_status_and_vitals_without_a_daemon(tmp_path: Path, config: Path) -> Non
     vitals = json.loads(artemis("vitals", "--json", "--config", config).stdout)
 
     assert (status["running"], status["node"]) == (False, "acme/acme-1")
-    assert vitals["cpu_count"] == os.cpu_count()
+    assert vitals["cpu"]["count"] == os.cpu_count()
     assert vitals["spool"]["alerts"] == 0
     assert b"does not run" in artemis("status", "--config", config).stdout
     assert b"processors" in artemis("vitals", "--config", config).stdout

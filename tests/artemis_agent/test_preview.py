@@ -1,5 +1,6 @@
 """What would leave the site, from whole files."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,8 @@ def test_a_last_line_without_an_end_counts(tmp_path: Path) -> None:
         ((wazuh(1),), "wazuh"),
         ((b"", b"half a line", b"[]", b"7", wazuh(1)), "wazuh"),
         ((b"\xef\xbb\xbf" + eve(1),), "suricata"),
+        ((b"@cee: " + eve(1),), "suricata"),
+        ((b"[" * 100_000, wazuh(1)), "wazuh"),
         ((), "suricata"),
     ],
 )
@@ -88,3 +91,20 @@ def test_real_input(corpora: Path) -> None:
     assert sum(each.log == wazuh_log for each in leave) == 1535 - 428
     lines = set(eve_log.path.read_bytes().split(b"\n")) | set(wazuh_log.path.read_bytes().split(b"\n"))
     assert all(each.raw in lines for each in found)
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    """Opening a pipe would wait for its writer for ever."""
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OperatorError, match="not a regular file"):
+        kind_of(tmp_path / "pipe")
+
+
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = write(tmp_path / os.fsdecode(b"eve-\xff.json"), eve(1))
+
+    (found,) = judged(Log(path, "suricata"))
+
+    assert found.alert is not None
+    assert found.alert.origin == str(tmp_path / "eve-\N{REPLACEMENT CHARACTER}.json")

@@ -1,4 +1,3 @@
-import json
 from datetime import UTC, datetime
 
 import pytest
@@ -59,39 +58,9 @@ def test_everything_is_shown_on_aligned_safe_lines() -> None:
 
 
 def test_what_is_not_known_says_so() -> None:
-    """On the screen and, as null, in JSON."""
     rows = dict(show.vitals_rows(Vitals()))
-    known = show.as_json(Vitals())
 
     assert [rows[name] for name in ("host", "up", "processors", "memory", "addresses")] == ["unknown"] * 5
-    for key in (
-        "time",
-        "hostname",
-        "uptime_seconds",
-        "cpu_count",
-        "cpu_usage",
-        "memory",
-        "agent_memory_bytes",
-    ):
-        assert known[key] is None
-
-
-def test_json() -> None:
-    told = json.loads(json.dumps(show.as_json(VITALS)))
-
-    assert told["cpu_usage"] == 0.25
-    assert told["memory"] == {"total_bytes": 1000, "used_bytes": 250}
-    assert told["disks"] == [{"mountpoint": "/", "total_bytes": 2048, "used_bytes": 1024}]
-    assert told["spool"] == {
-        "alerts": 3,
-        "bytes": 1500,
-        "oldest_age_seconds": 2.0,
-        "acknowledged": 1_234_567,
-    }
-    (source,) = told["sources"]
-    assert source["dropped"] == {"min_severity": 2}
-    assert source["last_record_age_seconds"] == 61.0
-    assert show.source_json(SourceVitals())["last_record_age_seconds"] is None
 
 
 @pytest.mark.parametrize(

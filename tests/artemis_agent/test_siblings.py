@@ -68,3 +68,24 @@ def test_wazuh_keeps_its_days_in_folders_of_months(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         siblings(tmp_path / "log" / "eve.json")
+
+
+def test_a_link_is_followed_to_where_the_file_rotates(tmp_path: Path) -> None:
+    """Files beside the link count as well: what it leads to may have changed."""
+    for folder in ("log", "data"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "log" / "eve.json").symlink_to(tmp_path / "data" / "suricata.json")
+    for rotated in (tmp_path / "data" / "suricata.json.1", tmp_path / "log" / "eve.json.1"):
+        rotated.touch()
+
+    found = {sibling.path for sibling in siblings(tmp_path / "log" / "eve.json")}
+
+    assert found == {tmp_path / "data" / "suricata.json.1", tmp_path / "log" / "eve.json.1"}
+
+
+def test_a_linked_folder_is_looked_at_once(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "eve.json.1").touch()
+    (tmp_path / "log").symlink_to(tmp_path / "data")
+
+    assert len(siblings(tmp_path / "log" / "eve.json")) == 1

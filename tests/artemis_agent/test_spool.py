@@ -1,21 +1,20 @@
 """The spool: nothing is lost, nothing comes twice, whatever happens in between."""
 
 import asyncio
-import itertools
+import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from artemis_agent import spool as spooling
-from artemis_agent.spool import Progress, Spool, SpoolWriteError, cut, is_running, open_spool, peek
+from artemis_agent.spool import Progress, Spool, SpoolWriteError, is_running, open_spool, peek
 from socme.batch import unpack
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Alert
@@ -250,24 +249,14 @@ def test_peek_at_a_damaged_spool(tmp_path: Path) -> None:
         peek(tmp_path)
 
 
-@given(st.lists(st.integers(0, 3 * spooling.MOST_BYTES // 2), max_size=40))
-def test_cut_keeps_all_alerts_in_order_within_bounds(sizes: Sequence[int]) -> None:
-    """No batch is empty or above a bound (unless it is one alert), and none could take the next alert."""
-    blank = bytes(2 * spooling.MOST_BYTES)
-    alerts = [blank[:size] for size in sizes]
+async def test_batches_are_bounded_in_number_and_size(spool: Spool) -> None:
+    """A larger alert goes alone."""
+    half = bytes(spooling.MOST_BYTES // 2)
+    for alerts in ([b""] * 1201, [half, half, b"", 3 * half, b""]):
+        await spool.append(Progress("eve.json", b"p", b"c", alerts))
+    entries = await spool.read(0, entries=100, size=GIB)
 
-    batches = list(cut(alerts))
-
-    assert list(itertools.chain(*batches)) == alerts
-    for batch in batches:
-        assert batch
-        assert len(batch) == 1 or sum(map(len, batch)) <= spooling.MOST_BYTES
-    for batch, following in itertools.pairwise(batches):
-        assert sum(map(len, batch)) + len(following[0]) > spooling.MOST_BYTES
-
-
-def test_cut_by_number() -> None:
-    assert [len(batch) for batch in cut([b""] * 1201)] == [500, 500, 201]
+    assert [entry.packed.alerts for entry in entries] == [500, 500, 201, 3, 1, 1]
 
 
 APPEND_FOR_EVER = """
@@ -316,3 +305,44 @@ async def test_kill_in_the_middle_of_appends(tmp_path: Path) -> None:
         assert await messages(spool) == [str(entry.sequence) for entry in entries]
         assert spool.acknowledged == entries[0].sequence - 1
         await spool.close()
+
+
+async def test_the_last_of_the_disk_is_left_free(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk SQLite cannot forget either, and the spool would stay full for ever."""
+    await spool.append(progress("a"))
+    monkeypatch.setattr(spooling, "RESERVE_BYTES", 1 << 60)
+    with pytest.raises(SpoolWriteError, match="of its disk are free"):
+        await spool.append(progress("b"))
+
+    spool.acknowledge(1, 1)
+    await spool.trim()
+
+    assert spool.depth.entries == 0
+
+
+async def test_what_was_forgotten_counts_as_free(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file never shrinks: were its own free pages not counted, it would refuse for ever."""
+    await spool.append(Progress("eve.json", b"p", b"c", [random.randbytes(300_000)]))
+    monkeypatch.setattr(os, "fstatvfs", lambda _descriptor: SimpleNamespace(f_bavail=0, f_frsize=4096))
+    monkeypatch.setattr(spooling, "RESERVE_BYTES", 200_000)
+    with pytest.raises(SpoolWriteError):
+        await spool.append(progress("a"))
+
+    spool.acknowledge(1, 1)
+    await spool.trim()
+    await spool.append(progress("b"))
+
+    assert await messages(spool) == ["b"]
+
+
+async def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
+    """SQLite sees it only when it comes to that page, behind a good header."""
+    spool = open_spool(tmp_path, max_bytes=GIB)
+    await spool.append(progress("a"))
+    await spool.close()
+    file = tmp_path / spooling.FILE
+    file.write_bytes(file.read_bytes()[:4096] + random.randbytes(file.stat().st_size - 4096))
+
+    for _ in range(2):  # the lock is let go as well
+        with pytest.raises(OperatorError, match="the spool cannot be opened"):
+            open_spool(tmp_path, max_bytes=GIB)

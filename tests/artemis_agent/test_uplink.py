@@ -4,12 +4,15 @@ import asyncio
 import math
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
+from typing import Any, cast
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from artemis_agent import uplink
 from artemis_agent.spool import Progress, Spool, open_spool
@@ -20,7 +23,7 @@ from socme.errors import OperatorError
 from socme.identity import Identity
 from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert
-from socme.v1.uplink_pb2 import GoingAway, HubMessage
+from socme.v1.uplink_pb2 import Ack, GoingAway, HubMessage, Lane, Mark, Welcome
 from socme.v1.vitals_pb2 import Vitals
 from tests.artemis_agent.hub import LIMIT, Hub, serving
 from tests.certificates import Authority, make_authority
@@ -237,10 +240,14 @@ async def test_window_in_batches(spool: Spool, authority: Authority) -> None:
 
 
 async def test_a_message_of_a_newer_hub_is_ignored(spool: Spool, authority: Authority) -> None:
-    """Unknown kinds before and after Welcome, and unknown fields, change nothing."""
-    unknown = HubMessage.FromString(b"\xa2\x06\x03abc")  # field 100, length-delimited
+    """Kinds, fields and lanes that this node does not know, before, in and after Welcome, change nothing."""
+    field = b"\xa2\x06\x03abc"  # 100, length-delimited
+    unknown = HubMessage.FromString(field)
     assert unknown.WhichOneof("message") is None
-    hub = Hub(first=[unknown], then=[unknown])
+    lane: Any = 9
+    welcome = Welcome.FromString(Welcome(marks=[Mark(lane=lane, sequence=5)]).SerializeToString() + field)
+    ack = Ack.FromString(Ack(lane=lane, sequence=99).SerializeToString() + field)
+    hub = Hub(first=[unknown, HubMessage(welcome=welcome)], then=[unknown, HubMessage(ack=ack)])
     await spool_batches(spool, "a")
     async with serving(hub, authority) as port, running(spool, at(authority, port)):
         await hub.until(lambda: bool(hub.batches))
@@ -384,3 +391,56 @@ def test_acknowledgements_are_cumulative_and_by_lane() -> None:
 def test_pause(asked: float, pause: float) -> None:
     """Whatever a hub asks for, the node comes back within minutes, and not at once."""
     assert uplink._pause(asked) == pause
+
+
+@pytest.mark.parametrize(("lane", "sequence"), [(1, 2**40), (1, 2**64 - 1), (7, 2**64 - 1), (-5, 1)])
+async def test_what_never_left_is_not_forgotten(
+    spool: Spool, authority: Authority, lane: int, sequence: int
+) -> None:
+    """A hub that acknowledges more than it was given loses nothing, and does not end the agent."""
+    wrong = HubMessage(ack=Ack(lane=cast("Lane.ValueType", lane), sequence=sequence))
+    hub = Hub(then=[wrong], acknowledge=lambda batch: 0, window=(1, 1))
+    await spool_batches(spool, "a", "b", "c")
+    async with serving(hub, authority) as port, running(spool, at(authority, port), interval=0.02):
+        await hub.until(lambda: len(hub.vitals) >= 5 and bool(hub.batches))
+        await spool.trim()
+
+        assert spool.depth.entries >= 2
+
+
+@pytest.mark.parametrize(
+    "welcome",
+    [
+        Welcome(time=Timestamp(seconds=2**62)),
+        Welcome(time=Timestamp(nanos=-5)),
+        Welcome(marks=[Mark(lane=cast("Lane.ValueType", 9), sequence=2**64 - 1)]),
+    ],
+)
+async def test_nonsense_in_a_welcome_ends_nothing(
+    spool: Spool, authority: Authority, welcome: Welcome
+) -> None:
+    hub = Hub(first=[HubMessage(welcome=welcome)])
+    await spool_batches(spool, "a")
+    async with serving(hub, authority) as port, running(spool, at(authority, port)) as link:
+        await hub.until(lambda: len(hub.batches) == 1)
+
+        assert link.clock_offset_seconds is None
+
+
+async def test_a_hub_that_always_knows_more_is_dialled_ever_more_slowly(
+    spool: Spool, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each new epoch costs a commit; pauses that begin small again would make it a busy loop."""
+    asked: list[int] = []
+
+    def delays(_rng: random.Random) -> Iterator[float]:
+        for number in count():
+            asked.append(number)
+            yield 0.01
+
+    monkeypatch.setattr(backoff, "delays", delays)
+    hub = Hub(first=[HubMessage(welcome=Welcome(marks=[Mark(lane=Lane.LANE_NORMAL, sequence=99)]))])
+    async with serving(hub, authority) as port, running(spool, at(authority, port)):
+        await hub.until(lambda: len(hub.hellos) >= 4)
+
+    assert asked[:3] == [0, 1, 2]

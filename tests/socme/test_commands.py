@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from artemis_agent.config import ArtemisSettings
+from hermes_display.config import HermesSettings
 from socme import VERSION, commands
 from socme.errors import OperatorError
+from socme.settings import Settings
+from zeus_hub.config import ZeusSettings
 
 PROGRAM = """
 import os, signal
@@ -150,10 +154,12 @@ class TestStateDir:
             commands.state_dir(tmp_path, program="prog")
 
 
-def test_default_places_are_those_of_the_settings() -> None:
+@pytest.mark.parametrize(
+    ("program", "settings"),
+    [("artemis", ArtemisSettings), ("zeus", ZeusSettings), ("hermes", HermesSettings)],
+)
+def test_default_places_are_those_of_the_settings(program: str, settings: type[Settings]) -> None:
     """`state_dir` reads settings without their class; both must say the same."""
-    from artemis_agent.config import DEFAULT_PATH, ArtemisSettings  # noqa: PLC0415
+    path = commands.config_path(program)
 
-    default = ArtemisSettings.model_fields["state_dir"].default
-    assert commands.config_path("artemis") == DEFAULT_PATH
-    assert commands.state_dir(DEFAULT_PATH, program="artemis") == default
+    assert commands.state_dir(path, program=program) == settings.model_fields["state_dir"].default

@@ -1,5 +1,6 @@
 """Enrolment against a real server: what a token buys, and everything that is refused before and after."""
 
+import errno
 import os
 import socket
 import threading
@@ -321,3 +322,48 @@ def test_addresses(address: str, parts: tuple[str, int]) -> None:
 def test_bad_addresses(address: str) -> None:
     with pytest.raises(OperatorError, match="host:port"):
         split_address(address)
+
+
+@pytest.mark.parametrize("address", ["a..b:443", "\x1b[2Jhub:443", "hub:99999", "hub"])
+def test_a_token_with_a_bad_address_is_refused_here(
+    authority: Authority, tmp_path: Path, address: str
+) -> None:
+    """Without a traceback, and without its control characters."""
+    with pytest.raises(OperatorError, match="is not an address") as refused:
+        enrol_node(make_token(address, authority), tmp_path)
+    assert "\x1b" not in str(refused.value)
+
+
+def test_a_token_with_an_impossible_time_is_refused_here(authority: Authority, tmp_path: Path) -> None:
+    token = EnrollmentToken(
+        role=TokenRole.ROLE_NODE, enrollment_address="hub:1", hub_address="hub:2", ca_sha256=authority.sha256
+    )
+    token.expires.seconds = 2**62
+
+    with pytest.raises(OperatorError, match="no time until which it is good"):
+        enrol_node(encode(token), tmp_path)
+
+
+def test_a_full_disk_costs_no_token(
+    hub: Hub, address: str, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty file fits where an identity does not."""
+
+    def full(_path: Path, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OperatorError, match="No space left"):
+        enrol_node(make_token(address, authority), tmp_path)
+    assert not hub.requests
+
+
+def test_an_identity_that_cannot_be_saved_is_told(
+    address: str, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_state_dir: Path, _identity: identity.Identity) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(identity, "save", full)
+    with pytest.raises(OperatorError, match="the token is spent"):
+        enrol_node(make_token(address, authority), tmp_path)

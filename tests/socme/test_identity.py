@@ -16,10 +16,16 @@ from socme.errors import OperatorError
 from socme.identity import Identity
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def pem(text: str) -> bytes:
+    return f"-----BEGIN TEST-----\n{text}\n-----END TEST-----\n".encode()
+
+
 ONE = Identity(
-    key=b"key",
-    chain=b"chain",
-    ca=b"ca",
+    key=pem("key"),
+    chain=pem("chain"),
+    ca=pem("ca"),
     role="node",
     client="acme",
     name="acme-1",
@@ -45,7 +51,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 
 def test_a_new_identity_replaces_the_old_one(tmp_path: Path) -> None:
     identity.save(tmp_path, ONE)
-    other = replace(ONE, name="acme-2", key=b"other")
+    other = replace(ONE, name="acme-2", key=pem("other"))
     identity.save(tmp_path, other)
 
     assert load(tmp_path) == other
@@ -99,6 +105,28 @@ def test_damaged(tmp_path: Path, text: str) -> None:
     (identity.folder(tmp_path) / "identity.json").write_bytes(text.encode("utf-8", "surrogateescape"))
 
     with pytest.raises(OperatorError, match="is damaged"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("about", [{"expires": "2026-12-22T00:00:00"}, {"hub_address": 5}, {"client": None}])
+def test_damaged_in_one_place(tmp_path: Path, about: dict[str, object]) -> None:
+    """A time without a zone, and names that are no text."""
+    identity.save(tmp_path, ONE)
+    file = identity.folder(tmp_path) / "identity.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | about))
+
+    with pytest.raises(OperatorError, match="is damaged"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["key", "chain", "ca"])
+@pytest.mark.parametrize("content", [b"", bytes(100), ONE.key[:-10]])
+def test_key_or_certificate_damaged(tmp_path: Path, part: str, content: bytes) -> None:
+    """An empty one would end the whole process inside gRPC."""
+    identity.save(tmp_path, ONE)
+    (identity.folder(tmp_path) / f"{part}.pem").write_bytes(content)
+
+    with pytest.raises(OperatorError, match=rf"{part}\.pem holds no PEM"):
         load(tmp_path)
 
 

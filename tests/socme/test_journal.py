@@ -28,10 +28,8 @@ def draft(sequence: int, *, size: int = 10, lane: int = 1, origin: str = "", ale
     return Draft(origin, lane, sequence, Packed(bytes([sequence % 256]) * size, 1, alerts, 99))
 
 
-def sequences(
-    journal: Journal, after: int = 0, *, entries: int = 100, size: int = GIB, lane: int | None = None
-) -> list[int]:
-    return [entry.sequence for entry in journal.read(after, entries=entries, size=size, lane=lane)]
+def sequences(journal: Journal, after: int = 0, *, entries: int = 100, size: int = GIB) -> list[int]:
+    return [entry.sequence for entry in journal.read(after, entries=entries, size=size)]
 
 
 def test_entries_come_back_as_they_went_in(journal: Journal) -> None:
@@ -53,13 +51,6 @@ def test_a_reader_takes_what_it_can_carry(journal: Journal) -> None:
     assert sequences(journal, size=1) == [1]
     assert sequences(journal, after=3) == [4, 5]
     assert sequences(journal, after=5) == []
-
-
-def test_lanes_can_be_read_apart(journal: Journal) -> None:
-    journal.append([draft(1), draft(1, lane=2), draft(2)])
-
-    assert sequences(journal, lane=1) == [1, 2]
-    assert sequences(journal, lane=2) == [1]
 
 
 def test_a_failing_append_leaves_nothing(journal: Journal) -> None:
@@ -96,15 +87,15 @@ def test_positions_are_never_given_twice(tmp_path: Path) -> None:
     """Not even after all entries are gone and the file was opened anew."""
     journal = Journal(tmp_path / "j.db")
     journal.append([draft(1), draft(2)])
-    journal.trim(2)
-    assert (journal.first(), journal.last()) == (3, 2)
+    journal.trim_lane(1, 2)
+    assert (sequences(journal), journal.last()) == ([], 2)
     journal.close()
 
     again = Journal(tmp_path / "j.db")
     (entry,) = again.append([draft(3)])
 
     assert entry.position == 3
-    assert (again.first(), again.last()) == (3, 3)
+    assert again.last() == 3
     again.close()
 
 
@@ -116,7 +107,6 @@ def test_depth(journal: Journal) -> None:
 
     assert journal.depth() == Depth(2, 4, 17, 1_000_000)
     assert journal.depth(after=1) == Depth(1, 2, 7, 2_000_000)
-    assert journal.depth(origin="a/1") == Depth(1, 2, 10, 1_000_000)
     assert journal.oldest_us() == 1_000_000
 
 
@@ -133,20 +123,15 @@ def test_trimming_a_lane_leaves_the_others(journal: Journal) -> None:
     assert journal.trim_lane(2, 99) == Depth(2, 4, 20, None)
 
 
-def test_cursors_and_notes(tmp_path: Path) -> None:
+def test_notes(tmp_path: Path) -> None:
     """They survive, each under its own name."""
     journal = Journal(tmp_path / "j.db")
-    assert journal.cursor("store") == 0
     assert journal.note("epoch") is None
-    journal.move("store", 7)
-    journal.move("live", 3)
-    journal.move("store", 8)
     journal.append([], notes={"position:a": b"1", "position:b%_": b"2", "other": b"3"})
     journal.close()
 
     again = Journal(tmp_path / "j.db")
 
-    assert (again.cursor("store"), again.cursor("live")) == (8, 3)
     assert again.note("other") == b"3"
     assert again.notes("position:") == {"position:a": b"1", "position:b%_": b"2"}
     again.close()

@@ -71,3 +71,12 @@ def test_long_facts_are_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
     show_facts([("text", "word " * 200)])
 
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_names_of_facts_may_come_from_an_attacker(capsys: pytest.CaptureFixture[str]) -> None:
+    show_facts([(f"dropped.{HOSTILE}", 1), ("x" * 100_000, 2)])
+
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert len(out.splitlines()) == 2
+    assert len(out) < 1000

@@ -305,6 +305,7 @@ def test_a_node_with_vitals() -> None:
     status.last_seen.FromJsonString(RECEIVED)
     status.vitals.hostname = "box"
     status.vitals.cpu_usage = 0.123456
+    status.vitals.cpu_count = 4
     status.vitals.spool.alerts = 7
     source = status.vitals.sources.add(name="/eve.json", kind="suricata", lag_bytes=5, problem="gone")
     source.dropped["min_severity"] = 2
@@ -315,19 +316,28 @@ def test_a_node_with_vitals() -> None:
     assert view["state"] == "online"
     assert view["last_seen"] == RECEIVED
     vitals = view["vitals"]
-    assert vitals["cpu"] == {"usage": 0.1235, "count": 0}
+    assert vitals["cpu"] == {"usage": 0.1235, "count": 4}
     assert vitals["lag_bytes"] == 11
-    assert vitals["spool"] == {"alerts": 7, "bytes": 0, "acknowledged": 0}
+    assert vitals["spool"] == {"alerts": 7, "bytes": 0, "acknowledged": 0, "oldest_age_seconds": None}
     assert vitals["sources"][0]["dropped"] == {"min_severity": 2}
     assert vitals["sources"][0]["problem"] == "gone"
-    assert "problem" not in vitals["sources"][1]
+    assert vitals["sources"][0]["last_record_age_seconds"] is None
+    assert vitals["sources"][1]["problem"] == ""
     assert vitals["sources"][1]["last_record_age_seconds"] == 1.5
 
 
 def test_numbers_that_json_does_not_have_are_null() -> None:
-    view = json.loads(json_line(vitals_view(Vitals(cpu_usage=math.nan))), parse_constant=pytest.fail)
+    line = json_line(vitals_view(Vitals(cpu_usage=math.nan, cpu_count=1)))
+    view = json.loads(line, parse_constant=pytest.fail)
 
     assert view["cpu"]["usage"] is None
+
+
+def test_what_a_node_could_not_find_out_is_null() -> None:
+    view = vitals_view(Vitals())
+
+    for key in ("time", "hostname", "uptime_seconds", "cpu", "memory", "agent_memory_bytes"):
+        assert view[key] is None
 
 
 def test_all_severities_and_sources_have_names() -> None:

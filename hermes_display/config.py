@@ -1,15 +1,10 @@
 """Everything an operator may set for Hermes."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic_settings import SettingsConfigDict
 
-from socme.settings import Address, Section, Settings
-
-DEFAULT_PATH = Path("/etc/socme/hermes.toml")
-
-SeverityName = Literal["low", "medium", "high", "critical"]
+from socme.settings import Address, Section, Settings, SeverityName
 
 
 class WatchSettings(Section):

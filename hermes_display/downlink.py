@@ -18,6 +18,7 @@ import grpc
 from hermes_display.board import LONGEST_REASON, Event, Link
 from socme import logs
 from socme.backoff import delays
+from socme.errors import first
 from socme.identity import utc_now
 from socme.service import raise_if_cancelled
 from socme.text import clean
@@ -120,7 +121,7 @@ class Downlink:
                     group.create_task(self._fleet(stub, connected), name="fleet")
                 await self._alerts(stub, connected)
         except* _ENDINGS as endings:
-            lost = _why(endings)
+            lost = _why(first(endings))
         return lost
 
     async def _alerts(self, stub: "WatchAsyncStub", connected: asyncio.Event) -> None:
@@ -193,9 +194,7 @@ async def _next(call: "grpc.aio.UnaryStreamCall[_Request, _Answer]", kind: type[
     return event
 
 
-def _why(error: BaseException) -> Lost:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+def _why(error: Exception) -> Lost:
     if isinstance(error, grpc.aio.AioRpcError):
         text = error.details() or error.code().name
         return Lost(clean(text, LONGEST_REASON), refused=error.code() in REFUSALS)

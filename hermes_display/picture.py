@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from hermes_display.board import SEVERITIES, Board, Client, Node, Row
+from socme import severity
 from socme.v1.vitals_pb2 import NodeState
-from socme.view import severity_name
 
 Part = Mapping[str, object] | list[str] | list[dict[str, object]]
 
@@ -107,7 +107,7 @@ def _verdict(tiles: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
 def _tile(client: Client, nodes: list[Node], now: datetime | None) -> dict[str, object]:
     online = sum(node.state == NodeState.NODE_STATE_ONLINE for node in nodes)
     total = len(nodes) or client.nodes
-    counts = {severity_name(severity): client.last_day.get(severity, 0) for severity in SEVERITIES}
+    counts = {severity.name(each): client.last_day.get(each, 0) for each in SEVERITIES}
     state = _state(counts, nodes, now)
     number, label = _number(state, counts, nodes, now)
     return {
@@ -158,7 +158,7 @@ def _row(row: Row, clients: Mapping[str, Client]) -> dict[str, object]:
     return {
         "key": row.key,
         "client": client.name if client else row.client,
-        "severity": severity_name(row.severity),
+        "severity": severity.name(row.severity),
         "title": row.title,
         "facts": list(row.facts),
         "count": row.count,

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from hermes_display.board import Event, Link, facts, title
+from socme import severity
 from socme.errors import OperatorError
 from socme.table import cell, show_line
 from socme.v1.watch_pb2 import StoredAlert, WatchEvent
-from socme.view import alert_view, json_line, moment, severity_name
+from socme.view import alert_view, json_line, moment
 
 LATEST = 10  # alerts to begin with, as tail(1)
 REMEMBERED = 1000  # alerts; after a gap the hub tells its latest again, LATEST of them
@@ -65,7 +66,7 @@ def cells(stored: StoredAlert) -> list[Text]:
     about = "  ".join(filter(None, (title(alert), times, *facts(alert))))
     return [
         cell(_clock(moment(stored.received))),
-        cell(severity_name(alert.severity)),
+        cell(severity.name(alert.severity)),
         cell(f"{stored.client}/{stored.node}"),
         cell(about),
     ]

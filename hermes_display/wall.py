@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hermes_display.board import Board
 from hermes_display.picture import picture
+from socme.address import split
 from socme.errors import OperatorError
 
 PACE = 0.5  # seconds between two pictures; an eye takes in no more, and a browser draws no more than it must
@@ -175,11 +176,10 @@ def application(wall: Wall) -> ASGIApp:
 
 def bind(listen: str) -> socket.socket:
     """Return a socket that listens on "host:port"; raise OperatorError with the mend where that fails."""
-    host, _, port = listen.rpartition(":")
-    plain = host.removeprefix("[").removesuffix("]")
+    host, port = split(listen)
     try:
-        family = socket.getaddrinfo(plain, int(port), type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((plain, int(port)), family=family)
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = (error.strerror or "").partition(" (")[0]  # Python adds the address
         raise OperatorError(

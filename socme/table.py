@@ -13,6 +13,7 @@ from socme.text import clean
 
 LONGEST_CELL = 500  # characters; an attacker chooses the length of much that stands in a cell
 LONGEST_FACT = 4000  # characters
+LONGEST_NAME = 80  # characters; parts of some facts' names come from nodes
 _GAP = "  "
 
 # Styles by word; what is not named here has none.
@@ -64,7 +65,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Print names and values, one a line, never cut to a terminal's width; leave out what has no value."""
-    told = [(name, value) for name, value in facts if value not in (None, "")]
+    told = [(clean(name, LONGEST_NAME), value) for name, value in facts if value not in (None, "")]
     width = max((len(name) for name, _ in told), default=0)
     out = console()
     for name, value in told:

@@ -35,6 +35,7 @@ CHANNEL_OPTIONS: list[tuple[str, int | str]] = [
 SERVER_OPTIONS: list[tuple[str, int]] = [
     *_SHARED,
     ("grpc.so_reuseport", 0),  # otherwise a second hub on the same port starts without an error
+    ("grpc.server_handshake_timeout_ms", 10_000),  # whoever says nothing keeps a file open; else 120 s
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),  # below the client's keepalive time
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),

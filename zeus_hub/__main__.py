@@ -1,7 +1,7 @@
 """The commands of Zeus, one module of zeus_hub.commands a subject."""
 
 from socme import commands
-from zeus_hub.commands import alert, check, client, node, serve, token, watch
+from zeus_hub.commands import alert, check, client, display, node, serve, token, watch
 
 PROGRAM = "zeus"
 
@@ -10,6 +10,7 @@ app.command("serve")(serve.serve)
 app.add_typer(client.app, name="client")
 app.add_typer(token.app, name="token")
 app.add_typer(node.app, name="node")
+app.add_typer(display.app, name="display")
 app.add_typer(alert.app, name="alert")
 app.command("watch")(watch.watch)
 app.command("check")(check.check)

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, true, tuple_
 
 from socme.errors import OperatorError
+from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import body, registry
 from zeus_hub.database import alert, client, microseconds, moment, node, reading, technique
@@ -105,7 +106,8 @@ def condition(filters: Filters) -> ColumnElement[bool]:
     if filters.severity is not None:
         parts.append(alert.c.severity == filters.severity)
     if filters.min_severity is not None:
-        parts.append(alert.c.severity >= filters.min_severity)
+        unknown = Severity.SEVERITY_UNSPECIFIED  # may be anything, so it is never hidden
+        parts.append(or_(alert.c.severity >= filters.min_severity, alert.c.severity == unknown))
     if filters.source is not None:
         parts.append(alert.c.source == filters.source)
     return and_(true(), *parts, *_about(filters))

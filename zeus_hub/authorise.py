@@ -7,7 +7,6 @@ its client disabled, it ends within POLL_SECONDS.
 import asyncio
 import hashlib
 import logging
-import random
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs, spiffe
-from socme.backoff import delays
+from socme.errors import first
 from socme.spiffe import Peer, Role
 from zeus_hub.registry import Holder, find_holder, holders, is_good
 
@@ -28,6 +27,7 @@ LOG = logging.getLogger("zeus.authorise")
 
 POLL_SECONDS = 1.0  # how long a stream may outlive a revocation, about
 MOST_STREAMS = 4096  # at one time; each costs about 100 KiB
+MOST_OF_ONE = 64  # of them with one certificate, so that nobody takes all
 LEAVING = "the hub is about to stop"
 AGAIN = "enrol this machine again with a new token (`zeus token create` on the hub)"
 
@@ -127,7 +127,7 @@ class Guard:
                 await work(stream)
                 ended.cancel()
         except* EndedError as errors:
-            refused = _first(errors)
+            refused = first(errors)
         finally:
             self._streams.discard(stream)
             if not self._streams:
@@ -137,15 +137,17 @@ class Guard:
 
     async def run(self) -> None:
         """Keep looking for streams that must end."""
-        pauses = delays(random.Random(), longest=POLL_SECONDS)  # noqa: S311 - spreads load, guards nothing
+        blind = False
         try:
             while True:
                 await asyncio.sleep(POLL_SECONDS)
                 try:
                     await self.sweep()
+                    blind = False
                 except SQLAlchemyError as error:
-                    logs.event(LOG, logging.ERROR, "the registry cannot be read", reason=error)
-                    await asyncio.sleep(next(pauses))
+                    if not blind:
+                        logs.event(LOG, logging.ERROR, "the registry cannot be read", reason=error)
+                    blind = True
         finally:
             self._thread.shutdown(wait=True)
 
@@ -155,10 +157,10 @@ class Guard:
             return
         known = await asyncio.get_running_loop().run_in_executor(self._thread, holders, self._engine)
         now = self._clock()
-        good = {holder.fingerprint for holder in known if is_good(holder, now)}
+        holder_of = {holder.fingerprint: holder for holder in known}
         for stream in self._streams:
-            if stream.holder.fingerprint not in good:
-                reason = f"this certificate was revoked or replaced: {AGAIN}"
+            reason = shut_out(holder_of.get(stream.holder.fingerprint), now)
+            if reason:
                 stream.end(EndedError(grpc.StatusCode.PERMISSION_DENIED, reason))
 
     def leave(self) -> None:
@@ -186,6 +188,10 @@ class Guard:
             raise EndedError(grpc.StatusCode.UNAVAILABLE, LEAVING)
         if len(self._streams) >= MOST_STREAMS:
             raise EndedError(grpc.StatusCode.RESOURCE_EXHAUSTED, "the hub has too many streams open")
+        fingerprint = stream.holder.fingerprint
+        if sum(other.holder.fingerprint == fingerprint for other in self._streams) >= MOST_OF_ONE:
+            reason = f"this certificate has {MOST_OF_ONE} streams open already"
+            raise EndedError(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
         self._streams.add(stream)
         self._empty.clear()
         return stream
@@ -198,16 +204,25 @@ def objection(
     if peer is None or peer.trust_domain != trust_domain:
         return "this certificate names nobody of this hub"
     if holder is None:
-        return f"this certificate is not known here, or was replaced by a newer one: {AGAIN}"
+        return shut_out(holder, now)
     registered, named = (holder.role, holder.client, holder.name), (peer.role, peer.client, peer.name)
     objections = (
         (registered != named, "this certificate is registered for somebody else"),
         (holder.role not in roles, f"a {holder.role.value} may not call this"),
+    )
+    return next((reason for wrong, reason in objections if wrong), shut_out(holder, now))
+
+
+def shut_out(holder: Holder | None, now: datetime) -> str:
+    """Return why whoever holds a certificate may do nothing at all (any more); empty where it may."""
+    if holder is None:
+        return f"this certificate is not known here, or was replaced by a newer one: {AGAIN}"
+    reasons = (
         (holder.revoked, f"this certificate was revoked: {AGAIN}"),
         (not holder.client_enabled, f"the client {holder.client} is disabled at the hub"),
         (not is_good(holder, now), f"this certificate has expired: {AGAIN}"),
     )
-    return next((reason for wrong, reason in objections if wrong), "")
+    return next((reason for wrong, reason in reasons if wrong), "")
 
 
 def _certificate(auth: Mapping[str, Iterable[bytes]]) -> bytes:
@@ -230,8 +245,3 @@ def _peer(certificate: bytes) -> Peer | None:
         return None
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     return spiffe.parse(uris[0]) if len(uris) == 1 else None
-
-
-def _first(errors: BaseExceptionGroup[EndedError]) -> EndedError:
-    found = errors.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found

@@ -4,7 +4,6 @@ It lies in `<state_dir>/ca/`, a folder that is written whole and renamed into pl
 fixed when it is made: "socme-" and 8 hexadecimal digits of its public key's SHA-256.
 """
 
-import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -13,12 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from socme import spiffe
+from socme import identity, spiffe
 from socme.errors import OperatorError
 from socme.spiffe import Peer, Role
 from socme.tls import SERVER_NAME
@@ -87,7 +86,7 @@ def public_key(csr: bytes) -> PublicKey:
         request = x509.load_der_x509_csr(csr)
         signed = request.is_signature_valid
         key = request.public_key()
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (ValueError, TypeError, x509.InvalidVersion, InvalidSignature, UnsupportedAlgorithm) as error:
         raise RequestError(f"the signing request cannot be read: {error}") from error
     if not signed:
         raise RequestError("the signing request is not signed with its own key")
@@ -171,15 +170,13 @@ def _create(folder: Path, now: datetime) -> None:
     certificate = _self_signed(key, now).public_bytes(serialization.Encoding.PEM)
     fresh = Path(tempfile.mkdtemp(prefix="ca.new.", dir=folder.parent))
     try:
-        _write(fresh / "key.pem", private_pem(key))
-        _write(fresh / "certificate.pem", certificate)
+        identity.write(fresh / "key.pem", private_pem(key))
+        identity.write(fresh / "certificate.pem", certificate)
         with suppress(OSError):  # another process was quicker: its CA is the one
             fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    handle = os.open(folder.parent, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
+    identity.sync(folder.parent)
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
@@ -230,12 +227,3 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,13 +16,15 @@ import secrets
 import sqlite3
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from socme import logs
 from socme.backoff import delays
+from socme.errors import OperatorError
 from socme.journal import Draft, Entry, Journal
 
 LOG = logging.getLogger("zeus.commit")
@@ -32,6 +34,7 @@ WAITING_BATCHES = 4096  # the same, counted
 GROUP_BYTES = 16 * 1024 * 1024  # of payloads in one transaction, or one batch
 GROUP_BATCHES = 1024  # in one transaction
 EPOCHS_KEPT = 16  # spools of one node whose marks are remembered; Alert.id recognises what is older
+ENTRY_BYTES = 100  # what an entry takes on disk beside its payload, about
 TRIMMED_AT_ONCE = 64  # entries forgotten in one transaction, beside as many as it adds
 LONGEST_PAUSE = 5.0  # seconds between two attempts where the disk fails
 _IDENTITY = "journal"  # note: 16 random bytes, made with the journal
@@ -66,7 +69,8 @@ class Journalist:
     def __init__(self, path: Path, keep_bytes: int) -> None:
         self._journal = Journal(path)
         self._keep_bytes = keep_bytes
-        self._held_bytes = self._journal.depth().bytes
+        depth = self._journal.depth()
+        self._held_bytes = depth.bytes + ENTRY_BYTES * depth.entries
         found = self._journal.note(_IDENTITY)
         self.identity = found or secrets.token_bytes(16)
         """Tells this journal from one that was in its place before."""
@@ -122,7 +126,7 @@ class Journalist:
                 freed = self._trim(db, needed, TRIMMED_AT_ONCE + len(drafts))
 
         entries = self._journal.append(drafts, notes=notes, also=also)
-        self._held_bytes += sum(len(draft.packed.payload) for draft in drafts) - freed
+        self._held_bytes += sum(ENTRY_BYTES + len(draft.packed.payload) for draft in drafts) - freed
         return entries
 
     def _trim(self, db: sqlite3.Connection, needed: int, most: int) -> int:
@@ -132,7 +136,7 @@ class Journalist:
         for position, size in rows:
             if position > needed or self._held_bytes - freed <= self._keep_bytes:
                 break
-            freed, last = freed + size, position
+            freed, last = freed + ENTRY_BYTES + size, position
         db.execute("DELETE FROM entry WHERE position <= ?", (last,))
         return freed
 
@@ -253,6 +257,19 @@ class Committer:
             self._committed(done.entries)
         for handed in group:
             handed.acknowledge(handed.draft.lane, handed.draft.sequence)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Tell a person what to do where the journal cannot be used."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OperatorError(
+            f"cannot use the journal {path}: {error}",
+            "Check the free space, and that no other program holds it. Where it is damaged, move it away"
+            " (keep it: it may hold alerts) and start again.",
+        ) from error
 
 
 def _prefix(origin: str, epoch: bytes) -> str:

@@ -1,14 +1,12 @@
 """Everything an operator may set for Zeus."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from socme.settings import Address, Section, Settings
-
-DEFAULT_PATH = Path("/etc/socme/zeus.toml")
 
 
 class StoreSettings(Section):
@@ -55,3 +53,10 @@ class ZeusSettings(Settings):
 
     journal: JournalSettings = JournalSettings()
     """The log of accepted batches."""
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        """Refuse one address for both ports; port 0 is another one each time."""
+        if self.enroll_listen == self.listen and not self.listen.endswith(":0"):
+            raise ValueError("enroll_listen must be another port than listen")
+        return self

@@ -227,19 +227,27 @@ def open_database(url: str, state_dir: Path) -> Engine:
     engine = create_engine(target)
     if engine.dialect.name == "sqlite":
         _sqlite(engine)
-    try:
+    with explained(engine):
         _migrate(engine)
+    return engine
+
+
+@contextmanager
+def explained(engine: Engine) -> Iterator[None]:
+    """Tell a person what to do where the database cannot be used."""
+    try:
+        yield
     except OperationalError as error:
         raise OperatorError(
-            f"cannot open the database {target.database}: {error.orig}",
-            "Check that its folder exists, that this user may write there, and the free space.",
+            f"cannot use the database {engine.url.database}: {error.orig}",
+            "Check that its folder exists, that this user may write there, the free space, and that no other"
+            " program holds it.",
         ) from error
     except DatabaseError as error:
         raise OperatorError(
-            f"the database {target.database} is damaged: {error.orig}",
+            f"the database {engine.url.database} is damaged: {error.orig}",
             "Move it away and start again: what the journal still holds is stored anew.",
         ) from error
-    return engine
 
 
 @contextmanager
@@ -311,12 +319,12 @@ def _migrate(engine: Engine) -> None:
     with reading(engine) as connection:
         if _revision(connection) == HEAD:
             return
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # else it tells of each of its plugins on import
     # Alembic takes a while to import: only when there is something to do.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}

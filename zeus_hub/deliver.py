@@ -23,6 +23,7 @@ LOG = logging.getLogger("zeus.deliver")
 MOST_ENTRIES = 256  # read at once; few enough that a sink's transaction stays short
 MOST_BYTES = 4 * 1024 * 1024  # compressed
 MOST_DECODED = 16 * 1024 * 1024  # bytes decoded at once, or one entry
+MOST_ALERTS = 10_000  # decoded at once, or one entry; an alert of 20 bytes takes 3 KiB of memory on its way
 LONGEST_PAUSE = 30.0  # seconds between two attempts at a sink that is down
 CHECK_SECONDS = 5.0  # how long to sleep at most where nobody wakes the loop
 
@@ -54,8 +55,9 @@ class Delivery:
                     if not await self._persist(lambda: loop.run_in_executor(thread, self._step, journal)):
                         await _wait(self._fresh)
             finally:
-                # The step that may still run in the thread ends before this does.
+                # The step that may still run in the thread ends before these do.
                 thread.submit(journal.close)
+                thread.submit(self._sink.close)
 
     def _step(self, journal: Journal) -> bool:
         """Deliver one piece, in the sink's thread; return whether there was any."""
@@ -86,10 +88,11 @@ class Delivery:
 
 def _prefix(entries: Sequence[Entry]) -> Sequence[Entry]:
     """Return as many entries as may be decoded at once."""
-    total = 0
+    size = alerts = 0
     for index, entry in enumerate(entries):
-        total += entry.packed.decoded_bytes
-        if index and total > MOST_DECODED:
+        size += entry.packed.decoded_bytes
+        alerts += entry.packed.alerts
+        if index and (size > MOST_DECODED or alerts > MOST_ALERTS):
             return entries[:index]
     return entries
 

@@ -1,8 +1,8 @@
 """One journal entry as alerts, with what only the hub knows: client, node, time of arrival.
 
 A node is trusted with its own alerts and with nothing else: whatever it sent is brought within the bounds
-that sinks and watchers rely on: an id of 16 bytes, times that exist, a count of at least 1, a size that fits
-a message.
+that sinks and watchers rely on: an id of 16 bytes, times that exist, a count of at least 1, a severity from
+0 to 99 (others count as unspecified), a size that fits a message.
 """
 
 import hashlib
@@ -14,13 +14,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from socme.batch import BatchError, unpack
 from socme.journal import Entry
-from socme.v1.alert_pb2 import Alert
+from socme.v1.alert_pb2 import Alert, Severity
 from socme.v1.watch_pb2 import StoredAlert
 
 ID_BYTES = 16
 # Bytes of one alert: raw is cut at 1 MiB by the node, and its text may stand in the message again.
 LARGEST_ALERT = 4 * 1024 * 1024
 LONGEST_KEPT = 4096  # characters of each text of an alert that was too large
+# Above the highest severity that there is, for those of newer nodes. Whoever counts alerts by severity
+# relies on there being few.
+HIGHEST_SEVERITY = 99
 _STAMPS: tuple[Literal["time", "observed", "first", "last"], ...] = ("time", "observed", "first", "last")
 _NANOSECONDS = 1_000_000_000
 # Seconds of the years 1 to 9999, what a Timestamp may say and a datetime can hold.
@@ -73,6 +76,8 @@ def _bounded(alert: Alert) -> Alert:
     if len(alert.id) != ID_BYTES:
         alert.id = hashlib.blake2b(alert.SerializeToString(), digest_size=ID_BYTES).digest()
     alert.count = max(alert.count, 1)
+    if not 0 <= alert.severity <= HIGHEST_SEVERITY:
+        alert.severity = Severity.SEVERITY_UNSPECIFIED
     return alert if alert.ByteSize() <= LARGEST_ALERT else _small(alert)
 
 

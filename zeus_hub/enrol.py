@@ -53,6 +53,7 @@ class Enrol(EnrollmentServicer):
         try:
             answer = await loop.run_in_executor(self._thread, self._redeem, request)
         except RequestError as error:
+            self._guesses.wrong(address, loop.time())  # looking at it costs more than at a wrong token
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except SQLAlchemyError as error:
             logs.event(LOG, logging.ERROR, "the registry cannot be used", reason=error)

@@ -19,7 +19,7 @@ from zeus_hub.registry import Node, Sighting, forget_connections, list_nodes, re
 LOG = logging.getLogger("zeus.fleet")
 
 POLL_SECONDS = 1.0  # how long a newly enrolled or revoked node may go unnoticed
-WRITE_EVERY = 5  # polls between two records of what is known of the nodes
+WRITE_EVERY = 5  # polls between two records of how nodes are; who comes and goes is written at the next one
 USUAL_INTERVAL = 10  # seconds between two vitals where a node did not say
 INTERVALS_TO_STALE = 3
 LARGEST_VITALS = 256 * 1024  # bytes; an honest node's are a few KiB
@@ -43,18 +43,23 @@ def state(
     return NodeState.NODE_STATE_STALE if quiet else NodeState.NODE_STATE_ONLINE
 
 
+def state_of(node: Node, now: datetime) -> NodeState.ValueType:
+    """Return what to make of a node now."""
+    return state(
+        now=now,
+        last_seen=node.last_seen,
+        connected=node.connected,
+        interval_seconds=node.interval_seconds,
+        revoked=node.revoked is not None,
+    )
+
+
 def status(node: Node, now: datetime) -> NodeStatus:
     """Return a node as screens see it."""
     message = NodeStatus(
         client=node.client,
         node=node.name,
-        state=state(
-            now=now,
-            last_seen=node.last_seen,
-            connected=node.connected,
-            interval_seconds=node.interval_seconds,
-            revoked=node.revoked is not None,
-        ),
+        state=state_of(node, now),
     )
     if node.last_seen is not None:
         message.last_seen.FromDatetime(node.last_seen)
@@ -82,6 +87,7 @@ class Fleet:
         self._clock = clock
         self._nodes: dict[Key, Seen] = {}
         self._unwritten: set[Key] = set()
+        self._pressing = False  # whether a person who looks at the database would be told something wrong
         self._thread = ThreadPoolExecutor(1, "fleet")
         forget_connections(engine)
         for node in list_nodes(engine):
@@ -94,6 +100,7 @@ class Fleet:
     def connected(self, key: Key, interval_seconds: int) -> None:
         """Take note that a node has a stream."""
         interval = min(interval_seconds, LONGEST_INTERVAL)
+        self._pressing = True
         self._change(key, connected=True, interval_seconds=interval, last_seen=self._clock())
 
     def heard(self, key: Key) -> None:
@@ -108,29 +115,40 @@ class Fleet:
         plain = vitals.SerializeToString()
         if len(plain) > LARGEST_VITALS:
             return False
+        seen = self._nodes.get(key)
+        self._pressing |= seen is None or seen.node.vitals is None
         self._change(key, vitals=plain, last_seen=self._clock())
         return True
 
     def gone(self, key: Key) -> None:
         """Take note that a node's stream has ended."""
+        self._pressing = True
         self._change(key, connected=False)
 
     async def run(self) -> None:
         """Follow the registry and write down what is known, for ever."""
-        loop = asyncio.get_running_loop()
+        loop, blind = asyncio.get_running_loop(), False
         try:
             for count in itertools.count(1):
                 await asyncio.sleep(POLL_SECONDS)
-                sightings = self._sightings() if count % WRITE_EVERY == 0 else {}
+                due = self._pressing or count % WRITE_EVERY == 0
+                sightings = self._sightings() if due else {}
                 try:
                     self._follow(await loop.run_in_executor(self._thread, self._registered))
                     await loop.run_in_executor(self._thread, self._write, sightings)
+                    blind = False
                 except SQLAlchemyError as error:
                     self._unwritten |= sightings.keys()
-                    logs.event(LOG, logging.ERROR, "the registry cannot be used", reason=error)
+                    if not blind:
+                        logs.event(LOG, logging.ERROR, "the registry cannot be used", reason=error)
+                    blind = True
         finally:
-            self._thread.submit(self._write, self._sightings())
+            last = self._thread.submit(self._write, self._sightings())
             self._thread.shutdown(wait=True)
+            if last.exception() is not None:
+                logs.event(
+                    LOG, logging.ERROR, "how the nodes are was not written down", reason=last.exception()
+                )
 
     def _change(self, key: Key, **changes: object) -> None:
         seen = self._nodes.get(key) or Seen(_unknown(key), 0)
@@ -157,6 +175,7 @@ class Fleet:
             if (node := self._nodes[key].node).last_seen is not None
         }
         self._unwritten.clear()
+        self._pressing = False
         return found
 
     def _write(self, sightings: dict[Key, Sighting]) -> None:

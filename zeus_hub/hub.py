@@ -6,6 +6,7 @@ Uplink ─▶ commit ─▶ journal ─▶ deliver ─▶ store
 
 import asyncio
 import fcntl
+import resource
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from sqlalchemy import Engine
 
 from socme import tls
-from socme.errors import OperatorError
+from socme.address import join, split
+from socme.errors import OperatorError, first
 from socme.identity import utc_now
 from socme.journal import Entry
 from socme.service import Notifier
@@ -24,12 +26,12 @@ from socme.spiffe import Role
 from socme.v1.enrollment_pb2_grpc import add_EnrollmentServicer_to_server
 from socme.v1.uplink_pb2_grpc import add_UplinkServicer_to_server
 from socme.v1.watch_pb2_grpc import add_WatchServicer_to_server
-from zeus_hub import local
+from zeus_hub import commit, local
 from zeus_hub.authorise import Context, Guard
 from zeus_hub.ca import Authority, certify_hub, open_authority
 from zeus_hub.commit import Committer
 from zeus_hub.config import ZeusSettings
-from zeus_hub.database import open_database
+from zeus_hub.database import explained, open_database
 from zeus_hub.deliver import Delivery
 from zeus_hub.enrol import Enrol
 from zeus_hub.fleet import Fleet
@@ -41,10 +43,20 @@ from zeus_hub.watch import Watch
 
 GOODBYE_SECONDS = 0.5  # for nodes to hear that the hub goes away
 GRACE_SECONDS = 1.0  # for calls to end, after that
-ENROLMENTS_AT_ONCE = 32  # anybody may call: a bound on what that can cost
+ENROLMENTS_AT_ONCE = 128  # anybody may call: a bound on what that can cost
+ENROLMENTS_OF_ONE = 2  # over one connection
+ENROLMENT_SECONDS = 10  # that a connection is good for, and the same again to end: nobody can block the rest
 LARGEST_ENROLMENT = 64 * 1024  # bytes
 HEALTH_SECONDS = 1.0  # between two looks at the journal
 EVERYBODY = (Role.NODE, Role.DISPLAY, Role.OPERATOR)
+# Of two options of the same name the first one counts.
+_ENROLMENT_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", LARGEST_ENROLMENT),
+    ("grpc.max_connection_age_ms", ENROLMENT_SECONDS * 1000),
+    ("grpc.max_connection_age_grace_ms", ENROLMENT_SECONDS * 1000),
+    ("grpc.max_concurrent_streams", ENROLMENTS_OF_ONE),
+    *tls.SERVER_OPTIONS,
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +106,14 @@ class _Parts:
 
 async def serve(settings: ZeusSettings, notifier: Notifier, announce: Callable[[Running], None]) -> None:
     """Run a hub until it is cancelled; `announce` is called once it takes calls."""
+    _allow_files()
     with _alone(settings.state_dir):
         authority = open_authority(settings.state_dir, now=utc_now())
         engine = open_database(settings.store.url, settings.state_dir)
         try:
-            await _run(_build(settings, authority, engine), settings, notifier, announce)
+            with explained(engine), commit.explained(settings.state_dir / "journal.db"):
+                parts = _build(settings, authority, engine)
+            await _run(parts, settings, notifier, announce)
         finally:
             engine.dispose()
 
@@ -146,12 +161,13 @@ async def _run(
             group.create_task(notifier.watch(lambda: True), name="watchdog")
             async with _listening(parts, settings) as addresses:
                 local.write_addresses(state_dir, addresses)
-                local.operator(state_dir, parts.engine, parts.authority, addresses.hub, now=utc_now())
+                with explained(parts.engine):
+                    local.operator(state_dir, parts.engine, parts.authority, addresses.hub, now=utc_now())
                 announce(Running(addresses, parts.authority.fingerprint))
                 notifier.ready(f"listening on {addresses.hub}")
                 await asyncio.Event().wait()
     except* OperatorError as errors:
-        raise _first(errors) from None
+        raise first(errors) from None
     finally:
         for part in (parts.live, parts.watch, parts.enrol):
             part.close()
@@ -165,9 +181,7 @@ async def _listening(parts: _Parts, settings: ZeusSettings) -> AsyncIterator[Add
     add_UplinkServicer_to_server(parts.ingest, nodes)
     add_WatchServicer_to_server(parts.watch, nodes)
     health_pb2_grpc.add_HealthServicer_to_server(parts.health, nodes)
-    # Of two options of the same name the first one counts.
-    options = [("grpc.max_receive_message_length", LARGEST_ENROLMENT), *tls.SERVER_OPTIONS]
-    newcomers = grpc.aio.server(options=options, maximum_concurrent_rpcs=ENROLMENTS_AT_ONCE)
+    newcomers = grpc.aio.server(options=_ENROLMENT_OPTIONS, maximum_concurrent_rpcs=ENROLMENTS_AT_ONCE)
     add_EnrollmentServicer_to_server(parts.enrol, newcomers)
 
     mutual = tls.mutual_server_credentials(key=key, chain=chain, ca=parts.authority.pem)
@@ -195,12 +209,16 @@ def _bind(server: grpc.aio.Server, key: str, address: str, credentials: grpc.Ser
     """Return the address with the port that was really given."""
     try:
         port = server.add_secure_port(address, credentials)
-    except RuntimeError as error:
-        raise OperatorError(
-            f"cannot listen on {address}",
-            f"Is another program (or another zeus) using that port? Stop it, or set another `{key}`.",
-        ) from error
-    return local.join(local.split(address)[0], port)
+    except RuntimeError as error:  # gRPC does not say why
+        local.probe(key, address)
+        raise OperatorError(f"cannot listen on {address}: {error}", f"Set another `{key}`.") from error
+    return join(split(address)[0], port)
+
+
+def _allow_files() -> None:
+    """Let this process have as many files and connections as it may; 1024 are soon taken by strangers."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextmanager
@@ -234,8 +252,3 @@ async def _judge(parts: _Parts) -> None:
             await parts.health.set(name, state)
         await parts.health.set("socme.v1.Watch", states.SERVING)
         await asyncio.sleep(HEALTH_SECONDS)
-
-
-def _first(errors: BaseExceptionGroup[OperatorError]) -> OperatorError:
-    found = errors.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found

@@ -42,7 +42,7 @@ HIGHEST_SEQUENCE = 2**63 - 1  # what the journal can hold; at 1,000 batches a se
 # Of one batch, decompressed. A node cuts batches at 1 MiB and puts at least one alert of about 2 MiB in;
 # what is more, one of few bytes could take any amount of memory behind here.
 LARGEST_BATCH = 8 * 1024 * 1024
-MOST_ALERTS = 50_000  # in one batch; each costs some memory, however small it is
+MOST_ALERTS = 5000  # in one batch; a node puts 500 in. Each costs some KiB of memory, however small it is
 RETRY_SECONDS = 1.0  # how long nodes should wait when the hub stops
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -196,6 +196,7 @@ def check(batch: AlertBatch) -> None:
         (not 0 < batch.sequence <= HIGHEST_SEQUENCE, f"the sequence {batch.sequence} is out of range"),
         (batch.decoded_bytes > LARGEST_BATCH, f"a batch of {batch.decoded_bytes} bytes is too large"),
         (batch.alerts > MOST_ALERTS, f"a batch of {batch.alerts} alerts is too large"),
+        (not batch.alerts or not batch.payload, "a batch without alerts"),
     )
     for wrong, reason in problems:
         if wrong:

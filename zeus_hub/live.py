@@ -18,6 +18,9 @@ from zeus_hub.enrich import Arrival, enrich
 
 RECENT_BYTES = 8 * 1024 * 1024  # of payloads kept in memory, so that the journal is not read for them
 DECODED_BYTES = 16 * 1024 * 1024  # of alerts kept decoded; Python needs two to three times as much
+# What the smallest batch and the smallest alert count for in these sums: they are no smaller in memory.
+LEAST_BATCH = 1024
+LEAST_ALERT = 1024
 _CURSOR = struct.Struct(">B8sQI")
 _CURSOR_VERSION = 1
 
@@ -63,9 +66,9 @@ class Live:
         """Show what has just been committed."""
         for entry in entries:
             self._recent.append(entry)
-            self._recent_bytes += len(entry.packed.payload)
+            self._recent_bytes += LEAST_BATCH + len(entry.packed.payload)
         while self._recent_bytes > RECENT_BYTES:
-            self._recent_bytes -= len(self._recent.popleft().packed.payload)
+            self._recent_bytes -= LEAST_BATCH + len(self._recent.popleft().packed.payload)
         self.last = entries[-1].position
         self._grown.set()
         self._grown = asyncio.Event()
@@ -127,7 +130,7 @@ class Live:
             self._decoded_bytes -= size
 
     def _decode(self, position: int, entry: Entry | None) -> tuple[int, Sequence[Shown]] | None:
-        """Return the size of a batch and its alerts, in the thread."""
+        """Return what a batch counts for in DECODED_BYTES and its alerts, in the thread."""
         if entry is None:
             if self._journal is None:
                 self._journal = Journal(self._path)
@@ -135,7 +138,10 @@ class Live:
         if entry is None or entry.position != position:
             return None
         arrival = enrich(entry)
-        return entry.packed.decoded_bytes, self._shown(arrival) if isinstance(arrival, Arrival) else ()
+        if not isinstance(arrival, Arrival):
+            return LEAST_BATCH, ()
+        size = LEAST_BATCH + LEAST_ALERT * len(arrival.alerts) + entry.packed.decoded_bytes
+        return size, self._shown(arrival)
 
     def _shown(self, arrival: Arrival) -> Sequence[Shown]:
         position, count = arrival.entry.position, len(arrival.alerts)

@@ -1,5 +1,6 @@
 """How commands on the hub's own machine reach it: where it listens, and an operator's identity for them."""
 
+import errno
 import json
 import socket
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Engine
 
 from socme import identity
+from socme.address import join, split
 from socme.errors import OperatorError
 from socme.identity import Identity
 from socme.spiffe import Peer, Role
@@ -38,8 +40,14 @@ class Addresses:
 def write_addresses(state_dir: Path, listening: Addresses) -> None:
     """Write down where the running hub listens."""
     fresh = state_dir / f"{_FILE}.new"
-    fresh.write_text(json.dumps(asdict(listening), indent=2) + "\n")
-    fresh.rename(state_dir / _FILE)
+    try:
+        fresh.write_text(json.dumps(asdict(listening), indent=2) + "\n")
+        fresh.rename(state_dir / _FILE)
+    except OSError as error:
+        raise OperatorError(
+            f"cannot write {state_dir / _FILE}: {error.strerror or error}",
+            "Check the free space, and that this user may write there.",
+        ) from error
 
 
 def listening(settings: ZeusSettings) -> Addresses:
@@ -53,6 +61,25 @@ def listening(settings: ZeusSettings) -> Addresses:
         raise OperatorError(
             f"cannot read {settings.state_dir / _FILE}: {error}",
             "Restart `zeus serve`, which writes it anew.",
+        ) from error
+
+
+def probe(key: str, address: str) -> None:
+    """Raise OperatorError, with the system's reason, where nobody could listen on an address now."""
+    host, port = split(address)
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            # Connections that have ended do not count.
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((host, port))
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise OperatorError(
+            f"cannot listen on {address}: {error.strerror or error}",
+            f"Stop what uses that port (another zeus?), or set another `{key}`."
+            if taken
+            else f"Set `{key}` to an address of this machine, as in 0.0.0.0:8443.",
         ) from error
 
 
@@ -109,27 +136,16 @@ def operator(state_dir: Path, engine: Engine, authority: Authority, hub: str, *,
     return made
 
 
-def split(address: str) -> tuple[str, int]:
-    """Return host and port of an address that the settings have checked."""
-    name, _, port = address.rpartition(":")
-    return name, int(port)
-
-
-def join(name: str, port: int) -> str:
-    """Return an address; `name` of an IPv6 address is in brackets."""
-    return f"{name}:{port}"
-
-
 def _near(address: str) -> str:
     """Return how an address that is listened at is reached from this machine."""
     name, port = split(address)
-    return join({"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(name, name), port)  # noqa: S104 - compared
+    return join({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name), port)  # noqa: S104 - compared
 
 
 def _reachable(address: str) -> str:
     """Return how an address that is listened at is reached from outside, as far as one can tell."""
     name, port = split(address)
-    if name not in {"0.0.0.0", "[::]"}:  # noqa: S104 - compared
+    if name not in {"0.0.0.0", "::"}:  # noqa: S104 - compared
         return address
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

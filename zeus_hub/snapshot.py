@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Connection, Engine, Row, func, or_, select
 
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import ClientSummary, SeverityCount, Snapshot, StoredAlert
@@ -70,17 +70,17 @@ def _summaries(
         .where(alert.c.received_us > microseconds(now - DAY))
         .group_by(alert.c.client_id, alert.c.severity)
         .order_by(alert.c.severity)
-    ).all()
+    )
+    last_day: dict[int, list[SeverityCount]] = {}
+    for count in counts:
+        told = SeverityCount(severity=count.severity, alerts=count.alerts)
+        last_day.setdefault(count.client_id, []).append(told)
     return [
         ClientSummary(
             client=row.name,
             name=row.title,
             nodes=nodes.get(row.id, 0),
-            last_day=[
-                SeverityCount(severity=count.severity, alerts=count.alerts)
-                for count in counts
-                if count.client_id == row.id
-            ],
+            last_day=last_day.get(row.id),
         )
         for row in clients
     ]
@@ -98,7 +98,8 @@ def _latest(connection: Connection, clients: dict[int, str], view: View) -> list
     if view.clients is not None:
         query = query.where(alert.c.client_id.in_(list(clients)))
     if view.min_severity > Severity.SEVERITY_UNSPECIFIED:
-        query = query.where(alert.c.severity >= view.min_severity)
+        unknown = Severity.SEVERITY_UNSPECIFIED  # may be anything, so it is never hidden
+        query = query.where(or_(alert.c.severity >= view.min_severity, alert.c.severity == unknown))
     found: list[StoredAlert] = []
     total = 0
     for row in connection.execute(query.execution_options(yield_per=_PIECE)):

@@ -1,7 +1,7 @@
 """The Watch service: a snapshot, then every alert as it is committed; the status of every node."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -10,12 +10,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme.spiffe import Role
-from socme.v1.vitals_pb2 import NodeStatus
+from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import Bookmark, FleetEvent, FleetRequest, Lagged, WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchServicer
 from zeus_hub import snapshot
 from zeus_hub.authorise import Context, EndedError, Guard, Stream
-from zeus_hub.fleet import Fleet, status
+from zeus_hub.fleet import Fleet, state_of, status
 from zeus_hub.live import Cursor, Live, Shown
 from zeus_hub.registry import Holder
 from zeus_hub.snapshot import View
@@ -116,11 +116,14 @@ class Watch(WatchServicer):
         loop = asyncio.get_running_loop()
         last = loop.time()
         while True:
-            for message, changes in self._statuses(clients):
-                key, stage = (message.client, message.node), (changes, message.state)
-                if told.get(key) != stage:
+            for seen in self._fleet.nodes():
+                node, now = seen.node, self._clock()
+                if clients is not None and node.client not in clients:
+                    continue
+                key, stage = (node.client, node.name), (seen.changes, state_of(node, now))
+                if told.get(key) != stage:  # only then is the message made: it holds all of the node's vitals
                     told[key] = stage
-                    await context.write(FleetEvent(node=message))
+                    await context.write(FleetEvent(node=status(node, now)))
                     last = loop.time()
             if loop.time() - last >= QUIET_SECONDS:
                 last = loop.time()
@@ -128,11 +131,6 @@ class Watch(WatchServicer):
                 event.bookmark.time.FromDatetime(self._clock())
                 await context.write(event)
             await asyncio.sleep(FLEET_SECONDS)
-
-    def _statuses(self, clients: Collection[str] | None) -> Iterator[tuple[NodeStatus, int]]:
-        for seen in self._fleet.nodes():
-            if clients is None or seen.node.client in clients:
-                yield status(seen.node, self._clock()), seen.changes
 
 
 def visible(holder: Holder, wanted: Collection[str]) -> frozenset[str] | None:
@@ -158,7 +156,7 @@ def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[Watch
     size = 0
     place = cursor
     for shown in page[cursor.index :]:
-        if (view.clients is None or shown.client in view.clients) and shown.severity >= view.min_severity:
+        if _is_wanted(shown, view):
             event = shown.full if view.with_raw else shown.lean
             size += event.ByteSize()
             if events and size > PIECE_BYTES:
@@ -166,6 +164,13 @@ def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[Watch
             events.append(event)
         place = shown.after
     return events, Cursor(cursor.position + 1)
+
+
+def _is_wanted(shown: Shown, view: View) -> bool:
+    """Tell whether a watcher follows an alert; one of unknown severity may be anything, so it does."""
+    if view.clients is not None and shown.client not in view.clients:
+        return False
+    return shown.severity >= view.min_severity or shown.severity == Severity.SEVERITY_UNSPECIFIED
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -152,9 +152,9 @@ class Alert(_message.Message):
     read twice from the same place has the same id. ECS: event.id (as 32 hexadecimal digits).
     """
     source: Global___AlertSource.ValueType
-    """ECS: event.module."""
+    """The program that raised it; known by the file that the line stood in. ECS: event.module."""
     severity: Global___Severity.ValueType
-    """On SOCme's own scale. ECS: socme.severity."""
+    """On SOCme's own scale. EVE: alert.severity and metadata.signature_severity; Wazuh: rule.level. ECS: socme.severity."""
     user: _builtins.str
     """The account that the alert is about. Wazuh: data.dstuser, else data.srcuser, else
     data.win.eventdata.targetUserName, else data.audit.auid or syscheck.uname_after. ECS: user.name.
@@ -176,7 +176,7 @@ class Alert(_message.Message):
     It need not be UTF-8. ECS: event.original.
     """
     raw_bytes: _builtins.int
-    """Length of the whole line in bytes; greater than the length of raw where raw was cut."""
+    """Length of the whole line in bytes; greater than the length of raw where raw was cut. ECS: socme.raw_bytes."""
     raw_cut: _builtins.bool
     """Whether raw was cut. ECS: socme.raw_cut."""
     origin: _builtins.str
@@ -409,11 +409,16 @@ class Endpoint(_message.Message):
     ip: _builtins.str
     """Compressed IPv6 or dotted IPv4; empty where the source gave none or no address at all.
     EVE: src_ip, dest_ip. Wazuh: data.srcip or data.src_ip, data.dstip or data.dest_ip.
+    ECS: source.ip, destination.ip.
     """
     port: _builtins.int
-    """0 where there is none (ICMP, GRE). EVE: src_port, dest_port. Wazuh: data.srcport, data.dstport."""
+    """0 where there is none (ICMP, GRE). EVE: src_port, dest_port. Wazuh: data.srcport or data.src_port,
+    data.dstport or data.dest_port. ECS: source.port, destination.port.
+    """
     mac: _builtins.str
-    """Lower case, colons. EVE: ether.src_mac, ether.dest_mac. ECS: source.mac, destination.mac."""
+    """Lower case, colons. EVE: ether.src_mac, ether.dest_mac. Wazuh's own alerts have none.
+    ECS: source.mac, destination.mac.
+    """
     def __init__(
         self,
         *,
@@ -440,7 +445,7 @@ class Host(_message.Message):
     name: _builtins.str
     """Wazuh: agent.name, else agentless.host. EVE: host (sensor-name). ECS: host.name."""
     ip: _builtins.str
-    """Wazuh: agent.ip, compressed. EVE: empty. ECS: host.ip."""
+    """Wazuh: agent.ip, else agentless.host where it is an address; compressed. EVE: empty. ECS: host.ip."""
     def __init__(
         self,
         *,
@@ -466,9 +471,13 @@ class Network(_message.Message):
     INTERFACE_FIELD_NUMBER: _builtins.int
     VLANS_FIELD_NUMBER: _builtins.int
     transport: _builtins.str
-    """Lower case. EVE: proto. Wazuh: data.protocol or data.proto. ECS: network.transport."""
+    """Lower case. EVE: proto. Wazuh: data.protocol or data.proto, where it names a transport.
+    ECS: network.transport.
+    """
     protocol: _builtins.str
-    """Lower case; empty where EVE says "failed". EVE: app_proto. ECS: network.protocol."""
+    """Lower case; empty where EVE says "failed". EVE: app_proto. Wazuh's own alerts have none, nor have they
+    any of the fields below. ECS: network.protocol.
+    """
     community_id: _builtins.str
     """EVE: community_id. ECS: network.community_id."""
     flow_id: _builtins.int

@@ -138,7 +138,7 @@ class EnrollResponse(_message.Message):
     ca_certificate: _builtins.bytes
     """The CA's certificate in PEM."""
     client: _builtins.str
-    """Client of the node; empty for a screen that sees all clients. ECS: organization.id."""
+    """Client of the node; empty for a screen. ECS: organization.id."""
     name: _builtins.str
     """The name that the hub gave it. ECS: agent.name."""
     @_builtins.property

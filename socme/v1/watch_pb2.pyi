@@ -33,7 +33,9 @@ class WatchRequest(_message.Message):
     WITH_RAW_FIELD_NUMBER: _builtins.int
     SNAPSHOT_ALERTS_FIELD_NUMBER: _builtins.int
     min_severity: _alert_pb2.Severity.ValueType
-    """Only alerts of at least this severity; unspecified for all."""
+    """Only alerts of at least this severity, and those whose severity is unspecified, since it may be
+    anything; unspecified for all.
+    """
     cursor: _builtins.bytes
     """Go on after this event, as WatchEvent.cursor gave it; empty for a snapshot first."""
     with_raw: _builtins.bool

@@ -53,7 +53,7 @@ SOME = [
         (Filters(since=NOON + timedelta(minutes=3)), [3, 4, 5, 6]),
         (Filters(until=NOON + timedelta(minutes=3)), [1, 2]),
         (Filters(severity=Severity.SEVERITY_HIGH), [3]),
-        (Filters(min_severity=Severity.SEVERITY_HIGH), [3, 4, 6]),
+        (Filters(min_severity=Severity.SEVERITY_HIGH), [3, 4, 5, 6]),
         (Filters(source=AlertSource.ALERT_SOURCE_WAZUH), [4]),
         (Filters(rule="5712"), [3]),
         (Filters(rule="571"), []),
@@ -69,7 +69,7 @@ SOME = [
         (Filters(text="\\x/"), [4]),
         (Filters(text=HOSTILE), [4]),
         (Filters(rule=HOSTILE, text=HOSTILE), []),
-        (Filters(client="acme", min_severity=Severity.SEVERITY_MEDIUM, text="rule"), [2, 6]),
+        (Filters(client="acme", min_severity=Severity.SEVERITY_MEDIUM, text="rule"), [2, 5, 6]),
     ],
 )
 def test_each_filter_finds_what_meets_it(engine: Engine, filters: Filters, expected: list[int]) -> None:

@@ -16,7 +16,7 @@ from socme.spiffe import Peer, Role
 from socme.v1.watch_pb2 import FleetRequest, WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
 from tests.zeus_hub.kit import Hub, Link, Machine, alert, connect, eventually, hub, linked
-from zeus_hub import registry
+from zeus_hub import authorise, registry
 from zeus_hub.authorise import objection
 from zeus_hub.ca import Authority, certify, certify_hub, open_authority, private_pem
 from zeus_hub.registry import Holder
@@ -145,13 +145,30 @@ async def test_a_revoked_screen_that_reads_nothing_is_cut_off_as_well(tmp_path: 
         assert seen < 400
 
 
+async def test_nobody_can_take_all_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authorise, "MOST_OF_ONE", 3)
+    async with hub(tmp_path) as zeus:
+        wall, other = await zeus.display(), await zeus.display("other")
+        async with connect(zeus.address, wall) as channel, connect(zeus.address, other) as second:
+            calls = [WatchStub(channel).Alerts(WatchRequest()) for _ in range(3)]
+            for call in calls:
+                await call.read()
+            refused = WatchStub(channel).Alerts(WatchRequest())
+
+            assert await refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert isinstance(await WatchStub(second).Alerts(WatchRequest()).read(), WatchEvent)
+
+
 async def test_disabling_a_client_cuts_off_its_nodes_and_enabling_lets_them_in(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus:
         node = await zeus.node()
         async with linked(zeus.address, node) as link:
             registry.disable_client(zeus.engine, "acme")
             async with asyncio.timeout(2):
-                assert (await link.failure()).code() is grpc.StatusCode.PERMISSION_DENIED
+                error = await link.failure()
+
+            assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+            assert "client acme is disabled" in str(error.details())
         await _gets_nothing(zeus, node)
         registry.enable_client(zeus.engine, "acme")
         async with linked(zeus.address, node) as link:

@@ -105,6 +105,14 @@ def _request(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCur
         (_request(ed25519.Ed25519PrivateKey.generate()), "P-256"),
         (_request(ec.generate_private_key(ec.SECP521R1())), "P-256"),
         (csr(ec.generate_private_key(ec.SECP256R1()))[:-1] + b"\x00", "signed|read"),
+        (
+            _request(ed25519.Ed25519PrivateKey.generate()).replace(b"\x2b\x65\x70", b"\x2b\x65\x01"),
+            "cannot be read",
+        ),
+        (
+            csr(ec.generate_private_key(ec.SECP256R1())).replace(b"\x02\x01\x00", b"\x02\x01\x4a", 1),
+            "cannot be read",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_used_says_why(request_: bytes, words: str) -> None:

@@ -10,10 +10,19 @@ from pathlib import Path
 import pytest
 
 from socme.batch import Packed
+from socme.errors import OperatorError
 from socme.journal import Draft, Entry, Journal
 from tests.zeus_hub.kit import eventually
 from zeus_hub import commit
-from zeus_hub.commit import EPOCHS_KEPT, TRIMMED_AT_ONCE, Committer, Handed, Journalist
+from zeus_hub.commit import (
+    ENTRY_BYTES,
+    EPOCHS_KEPT,
+    TRIMMED_AT_ONCE,
+    Committer,
+    Handed,
+    Journalist,
+    explained,
+)
 
 EPOCH = b"e" * 16
 NOTHING: Callable[[int, int], None] = lambda lane, sequence: None  # noqa: E731
@@ -96,7 +105,7 @@ def test_the_oldest_entries_go_once_every_sink_has_read_them(tmp_path: Path) -> 
         journalist.commit([_handed(sequence, size=100)], needed=12)
     journal = Journal(tmp_path / "journal.db")
 
-    assert journal.first() == 13, "what a sink has not read is kept, however much it is"
+    assert _first(journal) == 13, "what a sink has not read is kept, however much it is"
     journalist.commit([_handed(31, size=100)], needed=30)
     assert journal.depth().bytes <= 1000 + 100
     assert journalist.marks("a/n1", EPOCH) == {1: 31}
@@ -110,7 +119,7 @@ def test_trimming_takes_a_bounded_time(tmp_path: Path) -> None:
     journalist.commit([_handed(1001)], needed=1001)
     journal = Journal(tmp_path / "journal.db")
 
-    assert journal.first() == TRIMMED_AT_ONCE + 2
+    assert _first(journal) == TRIMMED_AT_ONCE + 2
     journal.close()
     journalist.close()
 
@@ -232,3 +241,25 @@ async def test_repeats_and_gaps_are_counted(tmp_path: Path) -> None:
         task.cancel()
 
     assert (desk.committer.repeated, desk.committer.gaps) == (2, 2)
+
+
+def _first(journal: Journal) -> int:
+    """Return the position of the oldest entry."""
+    return journal.read(0, entries=1, size=1)[0].position
+
+
+def test_batches_of_no_size_are_forgotten_too(tmp_path: Path) -> None:
+    journalist = Journalist(tmp_path / "journal.db", 10 * ENTRY_BYTES)
+    for sequence in range(1, 101):
+        journalist.commit([_handed(sequence, size=0)], needed=100)
+    journal = Journal(tmp_path / "journal.db")
+
+    assert journal.depth().entries <= 11
+    journal.close()
+    journalist.close()
+
+
+def test_a_journal_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path) -> None:
+    refused = pytest.raises(OperatorError, match=r"journal\.db: malformed\n.*move it away")
+    with refused, explained(tmp_path / "journal.db"):
+        raise sqlite3.DatabaseError("malformed")

@@ -32,3 +32,11 @@ def test_a_journal_too_small_for_anything_is_refused(tmp_path: Path) -> None:
     file.write_text("[journal]\nkeep_bytes = 1000\n")
     with pytest.raises(OperatorError, match=r"journal.keep_bytes: .*1048576"):
         load(ZeusSettings, file)
+
+
+def test_both_ports_cannot_be_one(tmp_path: Path) -> None:
+    """Said before either is opened."""
+    file = tmp_path / "zeus.toml"
+    file.write_text('listen = "127.0.0.1:8443"\nenroll_listen = "127.0.0.1:8443"\n')
+    with pytest.raises(OperatorError, match="enroll_listen must be another port than listen"):
+        load(ZeusSettings, file)

@@ -66,7 +66,7 @@ def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -
 
 def test_a_path_that_cannot_be_opened_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "zeus.db").mkdir()
-    with pytest.raises(OperatorError, match=r"cannot open[^\n]*\n.*Check"):
+    with pytest.raises(OperatorError, match=r"cannot use[^\n]*\n.*Check"):
         open_database(URL, tmp_path)
 
 

@@ -28,6 +28,7 @@ class Shelf:
         self.calls: list[list[int]] = []
         self.unreadable: list[int] = []
         self.down = ""
+        self.closed = False
 
     def position(self) -> int:
         return self.at
@@ -40,7 +41,7 @@ class Shelf:
         self.at = batches[-1].entry.position
 
     def close(self) -> None:
-        """Nothing is open."""
+        self.closed = True
 
     @property
     def seen(self) -> list[int]:
@@ -72,6 +73,8 @@ async def test_a_sink_gets_everything_behind_its_position_in_order(tmp_path: Pat
 
         assert sink.seen == list(range(101, 601))
         assert max(len(call) for call in sink.calls) == deliver.MOST_ENTRIES
+        assert not sink.closed
+    assert sink.closed
 
 
 async def test_a_commit_wakes_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,3 +139,15 @@ async def test_one_batch_that_is_larger_than_the_bound_goes_alone(
     sink = Shelf()
     async with running(sink, path):
         await eventually(lambda: sink.calls == [[1], [2]])
+
+
+async def test_many_tiny_alerts_are_not_decoded_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An alert of a few bytes takes some KiB of memory on its way."""
+    path = tmp_path / "journal.db"
+    monkeypatch.setattr(deliver, "MOST_ALERTS", 4)
+    _write(path, range(1, 6), packed=pack([b"", b""]))
+    sink = Shelf()
+    async with running(sink, path):
+        await eventually(lambda: sink.calls == [[1, 2], [3, 4], [5]])

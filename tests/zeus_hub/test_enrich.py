@@ -142,3 +142,14 @@ def test_a_batch_may_carry_fields_that_this_hub_does_not_know() -> None:
     payload = zstandard.ZstdCompressor().compress(plain)
 
     assert isinstance(enrich(_entry(Packed(payload, 1, 1, len(plain)))), Arrival)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [(4, 4), (42, 42), (100, 0), (2**31 - 1, 0), (-1, 0), (-(2**31), 0)]
+)
+def test_there_are_few_severities_whatever_a_node_sends(sent: int, kept: int) -> None:
+    """Counts by severity go to every screen: a node that made up millions of them would blind all."""
+    made = alert(1)
+    made.severity = sent  # type: ignore[assignment]
+
+    assert _one(made).severity == kept

@@ -1,14 +1,16 @@
 """Enrolment over real TLS: who gets a certificate, and what everybody else is told."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from socme import spiffe
+from socme import spiffe, tls
 from socme.identity import utc_now
 from socme.spiffe import Role
 from socme.v1 import enrollment_pb2
@@ -16,6 +18,7 @@ from socme.v1.enrollment_pb2 import EnrollRequest
 from tests.zeus_hub.kit import Hub, csr, hub
 from zeus_hub import registry
 from zeus_hub.enrol import ADDRESSES, GUESSES, REFILL_SECONDS, Guesses, host
+from zeus_hub.hub import ENROLMENTS_AT_ONCE
 from zeus_hub.tokens import Grant, create_token
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -101,6 +104,31 @@ async def test_who_guesses_has_to_wait(tmp_path: Path) -> None:
 
         assert set(codes[:-1]) == {grpc.StatusCode.PERMISSION_DENIED}
         assert codes[-1] is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_whoever_sends_requests_that_cannot_be_read_has_to_wait_too(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        request = EnrollRequest(secret=b"guess", csr=b"junk", role=NODE)
+        codes = [(await _refusal(zeus, request)).code() for _ in range(GUESSES + 1)]
+
+        assert set(codes[:-1]) == {grpc.StatusCode.INVALID_ARGUMENT}
+        assert codes[-1] is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_calls_that_never_say_what_they_want_do_not_keep_others_out(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        address = zeus.running.listening.enrolment
+        credentials = tls.enrolment_channel_credentials(ca=zeus.ca)
+        async with grpc.aio.secure_channel(address, credentials, options=tls.CHANNEL_OPTIONS) as channel:
+            hang: Any = channel.stream_stream("/socme.v1.Enrollment/Enroll")
+            calls = [hang() for _ in range(2 * ENROLMENTS_AT_ONCE)]
+            await asyncio.wait_for(channel.channel_ready(), 5)
+            await asyncio.sleep(0.5)  # for the calls to be there; nothing comes back from them
+            answer = await zeus.ask(EnrollRequest(secret=_secret(zeus), csr=csr(KEY), role=NODE))
+            for call in calls:
+                call.cancel()
+
+        assert answer.name == "acme-1"
 
 
 async def test_a_request_of_any_size_is_not_taken(tmp_path: Path) -> None:

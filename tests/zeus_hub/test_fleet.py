@@ -140,6 +140,24 @@ async def test_what_is_known_is_written_down_now_and_then(
         task.cancel()
 
 
+async def test_who_comes_and_goes_is_written_down_at_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who enrols a node and looks must not be told that it never came."""
+    monkeypatch.setattr(fleet, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(fleet, "WRITE_EVERY", 10**9)
+    known = Fleet(engine, lambda: NOW)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(known.run())
+        known.connected(KEY, 10)
+        await eventually(lambda: registry.get_node(engine, *KEY).connected)
+        known.reported(KEY, Vitals(hostname="box"))
+        await eventually(lambda: registry.get_node(engine, *KEY).vitals is not None)
+        known.gone(KEY)
+        await eventually(lambda: not registry.get_node(engine, *KEY).connected)
+        task.cancel()
+
+
 async def test_commands_in_other_processes_are_noticed(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

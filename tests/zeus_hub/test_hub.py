@@ -16,6 +16,7 @@ from socme.service import Notifier
 from socme.v1.watch_pb2 import WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
 from tests.zeus_hub.kit import Link, alert, connect, eventually, hub, ids, linked, settings
+from zeus_hub import database
 from zeus_hub.hub import Running, serve
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -164,3 +165,21 @@ async def test_alerts_are_stored_within_a_quarter_of_a_second(tmp_path: Path) ->
 def _remove(folder: Path, names: str) -> None:
     for path in folder.glob(names):
         path.unlink()
+
+
+async def test_a_database_that_is_held_and_a_journal_that_is_damaged_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 10)
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        for sequence in range(1, 41):
+            await link.batch(sequence, [alert(sequence)])
+        await link.until_acked(40)
+    engine = database.open_database("sqlite:///zeus.db", tmp_path)
+    with database.writing(engine), pytest.raises(OperatorError, match="is locked"):
+        await serve(settings(tmp_path), Notifier(), _nothing)
+    engine.dispose()
+    path = tmp_path / "journal.db"
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
+    with pytest.raises(OperatorError, match=r"journal[^\n]*malformed\n"):
+        await serve(settings(tmp_path), Notifier(), _nothing)

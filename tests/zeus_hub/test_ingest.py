@@ -98,11 +98,14 @@ async def test_a_gap_is_taken_and_a_lane_nobody_knows_keeps_its_number(tmp_path:
 
 
 async def test_what_a_newer_node_says_beyond_our_knowledge_is_ignored(tmp_path: Path) -> None:
-    """A field and a kind of message that this hub does not know."""
+    """Fields, a kind of message and values of enums that this hub does not know."""
     async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
         unknown = b"\xfa\x07\x03abc"  # field 127
         await link.send(NodeMessage.FromString(unknown))
-        batch = message(1, pack([alert(1).SerializeToString() + unknown]))
+        await link.send(NodeMessage(vitals=Vitals.FromString(unknown)))
+        newer = alert(1)
+        newer.severity = newer.source = newer.action = 42  # type: ignore[assignment]
+        batch = message(1, pack([newer.SerializeToString() + unknown]))
         await link.send(NodeMessage.FromString(NodeMessage(batch=batch).SerializeToString() + unknown))
         await link.until_acked(1)
         await eventually(lambda: zeus.stored() == [alert(1).id])
@@ -195,10 +198,12 @@ async def test_a_stream_that_stays_silent_is_ended(tmp_path: Path, monkeypatch: 
         ({"sequence": 2**63}, grpc.StatusCode.INVALID_ARGUMENT, "out of range"),
         ({"decoded_bytes": 2**40}, grpc.StatusCode.INVALID_ARGUMENT, "too large"),
         ({"alerts": 2**32 - 1}, grpc.StatusCode.INVALID_ARGUMENT, "too large"),
+        ({"alerts": 0}, grpc.StatusCode.INVALID_ARGUMENT, "without alerts"),
+        ({"payload": b""}, grpc.StatusCode.INVALID_ARGUMENT, "without alerts"),
     ],
 )
 def test_an_envelope_that_breaks_the_contract_is_refused(
-    changes: dict[str, int], code: grpc.StatusCode, words: str
+    changes: dict[str, int | bytes], code: grpc.StatusCode, words: str
 ) -> None:
     batch = message(1, pack([alert(1).SerializeToString()]))
     for name, value in changes.items():

@@ -66,7 +66,7 @@ async def test_a_page_holds_one_batch(live: Live, path: Path, in_memory: bool) -
 async def test_what_the_journal_forgot_and_memory_too_is_gone(live: Live, path: Path) -> None:
     _commit(path, [1], [2])
     journal = Journal(path)
-    journal.trim(1)
+    journal.trim_lane(1, 1)
     journal.close()
 
     assert await live.page(1) is None
@@ -156,3 +156,34 @@ def test_a_cursor_of_another_journal_or_from_the_future_is_of_no_use() -> None:
     assert here.decode(here.encode(Cursor(11))) == Cursor(11)
     assert here.decode(here.encode(Cursor(12))) is None
     assert here.decode(there.encode(Cursor(5))) is None
+
+
+async def test_batches_and_alerts_of_no_size_fill_no_memory(
+    live: Live, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(path)
+    monkeypatch.setattr(module, "RECENT_BYTES", 3 * module.LEAST_BATCH)
+    monkeypatch.setattr(module, "DECODED_BYTES", 3 * module.LEAST_BATCH)
+    drafts = [Draft("a/n1", 1, number, Packed(b"", 1, 1, 0)) for number in range(1, 21)]
+    live.publish(journal.append(drafts))
+    journal.close()
+    for position in range(1, 21):
+        assert await live.page(position) == ()
+
+    assert len(live._recent) <= 3
+    assert len(live._decoded) <= 4
+
+
+async def test_tiny_alerts_count_for_what_they_cost_decoded(
+    live: Live, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DECODED_BYTES", 10 * module.LEAST_ALERT)
+    journal = Journal(path)
+    live.publish(journal.append([Draft("a/n1", 1, number, pack([b""] * 5)) for number in range(1, 11)]))
+    journal.close()
+    for position in range(1, 11):
+        page = await live.page(position)
+        assert page is not None
+        assert len(page) == 5
+
+    assert len(live._decoded) <= 2

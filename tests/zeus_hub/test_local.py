@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from socme.address import split
 from socme.errors import OperatorError
 from socme.spiffe import Role
 from zeus_hub import local, registry
@@ -62,7 +63,7 @@ def test_without_a_public_address_tokens_name_one_that_can_be_dialled(tmp_path: 
     assert local.public(_settings(tmp_path)) == Addresses("127.0.0.1:4000", "127.0.0.1:5000")
     local.write_addresses(tmp_path, Addresses("0.0.0.0:4000", "0.0.0.0:5000"))
 
-    host, port = local.split(local.public(_settings(tmp_path)).hub)
+    host, port = split(local.public(_settings(tmp_path)).hub)
     assert host != "0.0.0.0"
     assert port == 4000
 
@@ -87,3 +88,8 @@ def test_the_operators_identity_is_renewed_before_it_ends_and_after_it_was_revok
 
     assert renewed != made
     assert local.operator(tmp_path, engine, authority, "h:1", now=late) != renewed
+
+
+def test_addresses_that_cannot_be_written_down_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match=r"cannot write .*hub\.json[^\n]*\n.*free space"):
+        local.write_addresses(tmp_path / "nowhere", Addresses("a:1", "b:2"))

@@ -142,18 +142,21 @@ async def test_raw_comes_only_when_asked_for(tmp_path: Path) -> None:
 async def test_a_watcher_gets_what_it_asked_for_and_no_more(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus:
         acme, beta = await zeus.node("acme", "n1"), await zeus.node("beta", "n1")
-        mixed = [alert(1), alert(2, Severity.SEVERITY_CRITICAL), alert(3, 99)]
+        unknown = Severity.SEVERITY_UNSPECIFIED  # may be anything, and is never hidden
+        mixed = [alert(1), alert(2, Severity.SEVERITY_CRITICAL), alert(3, 99), alert(8, unknown)]
         await _send(zeus, acme, mixed)
-        await eventually(lambda: len(zeus.stored()) == 3)
+        await eventually(lambda: len(zeus.stored()) == 4)
         request = {"clients": ["acme"], "min_severity": Severity.SEVERITY_HIGH, "snapshot_alerts": 10}
         async with eye(zeus, zeus.operator(), **request) as looking:
             snapshot = (await looking.read()).snapshot
             await _send(zeus, beta, [alert(4, Severity.SEVERITY_CRITICAL)])
-            await _send(zeus, acme, [alert(5), alert(6, Severity.SEVERITY_HIGH)], sequence=2)
-            await looking.until(3)
+            await _send(
+                zeus, acme, [alert(5), alert(6, Severity.SEVERITY_HIGH), alert(7, unknown)], sequence=2
+            )
+            await looking.until(5)
 
         assert [client.client for client in snapshot.clients] == ["acme"]
-        assert looking.seen == ids([*mixed[1:], alert(6)])
+        assert looking.seen == ids([*mixed[1:], alert(6), alert(7)])
 
 
 async def test_a_screen_sees_its_clients_alone(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """`zeus check`: whether the hub has what it needs; a line for each thing, and what to do where it has not."""
 
 import shutil
-import socket
 from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -49,20 +48,25 @@ def database(settings: "ZeusSettings") -> str:
     """Look at the database; an older schema is brought up to date, as at any start."""
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
-    from zeus_hub.database import HEAD  # noqa: PLC0415
+    from zeus_hub.database import HEAD, reading  # noqa: PLC0415
+    from zeus_hub.sinks.store import refused  # noqa: PLC0415
 
     path = state.database_file(settings)
     if not path.exists():
         return _LATER
     with state.opened(settings) as engine:
         clients, nodes = len(registry.list_clients(engine)), len(registry.list_nodes(engine))
-    return f"{path}, schema {HEAD}, {clients} clients, {nodes} nodes"
+        with reading(engine) as connection:
+            unreadable = refused(connection)
+    told = f"{path}, schema {HEAD}, {clients} clients, {nodes} nodes"
+    return f"{told}, {unreadable} batches that could not be read were set aside" if unreadable else told
 
 
 def journal(settings: "ZeusSettings") -> str:
     """Look at the journal, and at what of it is not in the database yet."""
     from socme.journal import Journal  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.commit import explained  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
     from zeus_hub.sinks.store import position  # noqa: PLC0415
 
@@ -71,7 +75,7 @@ def journal(settings: "ZeusSettings") -> str:
         return _LATER
     with state.opened(settings) as engine, reading(engine) as connection:
         stored = position(connection)
-    with closing(Journal(path)) as opened:
+    with explained(path), closing(Journal(path)) as opened:
         depth = opened.depth(stored)
     return f"{path}, {depth.alerts} alerts in it are not in the database yet"
 
@@ -99,7 +103,7 @@ def ports(settings: "ZeusSettings") -> str:
     if _answers(settings, here.hub):
         return f"the hub answers at {here.hub}"
     for key, address in (("listen", settings.listen), ("enroll_listen", local.enroll_listen(settings))):
-        _bind(key, *local.split(address))
+        local.probe(key, address)
     return "free; no hub runs here now"
 
 
@@ -158,18 +162,3 @@ def _answers(settings: "ZeusSettings", address: str) -> bool:
             f"the hub at {address} runs, but cannot write its journal", "Its log says why: journalctl -u zeus"
         )
     return True
-
-
-def _bind(key: str, host: str, port: int) -> None:
-    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # connections that have ended do not count
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError as error:
-            raise OperatorError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}",
-                f"Stop what uses that port, or set another `{key}`.",
-            ) from error

@@ -21,6 +21,8 @@ def serve(*, config: ConfigOption = CONFIG) -> None:
     from zeus_hub.commands import state  # noqa: PLC0415
 
     settings = state.read_settings(config)
+    with state.usable(settings):
+        state.refuse_for_another(settings)
     service.run(lambda notifier: hub.serve(settings, notifier, _announce))
 
 

@@ -1,5 +1,7 @@
 """What commands find in a hub's state folder, whether the hub runs or not."""
 
+import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ from sqlalchemy import Engine
 from socme.errors import OperatorError
 from socme.settings import beside, load
 from zeus_hub.config import ZeusSettings
-from zeus_hub.database import open_database
+from zeus_hub.database import explained, open_database
 
 
 def read_settings(config: Path) -> ZeusSettings:
@@ -39,6 +41,8 @@ def opened(settings: ZeusSettings, *, create: bool = False, wanted: str = "") ->
     asked for, as in "node acme/acme-1".
     """
     with usable(settings):
+        if create:
+            refuse_for_another(settings)
         if not create and not database_file(settings).exists():
             raise OperatorError(
                 f"there is no hub in {settings.state_dir} yet" + (f", and no {wanted}" if wanted else ""),
@@ -46,9 +50,31 @@ def opened(settings: ZeusSettings, *, create: bool = False, wanted: str = "") ->
             )
         engine = open_database(settings.store.url, settings.state_dir)
     try:
-        yield engine
+        with explained(engine):
+            yield engine
     finally:
         engine.dispose()
+
+
+def refuse_for_another(settings: ZeusSettings) -> None:
+    """Raise OperatorError where root would leave files behind that the hub's own user cannot read."""
+    folder = settings.state_dir
+    if os.geteuid() != 0 or not folder.exists():
+        return
+    owner = folder.stat().st_uid
+    if owner != 0:
+        name = _user(owner)
+        raise OperatorError(
+            f"the state folder {folder} belongs to {name}, who could not read what root leaves there",
+            f"Run this as that user: sudo -u {name} zeus …",
+        )
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"
 
 
 def database_file(settings: ZeusSettings) -> Path:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("zeus.watch")
 
 LONGEST_PAUSE = 5.0  # seconds between attempts; a person waits
-SILENCE = 15.0  # seconds without any event after which a connection counts as dead; the hub speaks every 5
+SILENCE = 15.0  # seconds without any event after which a connection counts as dead; the hub speaks every 2
 LONGEST_REASON = 300  # characters
 WIDTHS = (19, 8, 20, 12, 60, 15, 15, 5, 8)  # of row()'s columns, which cannot wait for the longest
 

@@ -35,4 +35,4 @@ class Sink(Protocol):
         """Take batches over."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections; the last call, from the thread of `send`."""

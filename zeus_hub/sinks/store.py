@@ -136,6 +136,13 @@ class Store:
         return place
 
 
+def refused(connection: Connection) -> int:
+    """Return how many batches were set aside since the beginning, within a transaction."""
+    table = database.sink
+    found = connection.execute(select(table.c.refused).where(table.c.name == NAME)).scalar_one_or_none()
+    return found or 0
+
+
 def position(connection: Connection) -> int:
     """Return the store's position, within a transaction."""
     table = database.sink
@@ -209,4 +216,6 @@ def _set_aside(connection: Connection, batches: Sequence[Unreadable]) -> None:
         }
         key = connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one()
         connection.execute(delete(table).where(table.c.sink == NAME, table.c.id <= key - REFUSED_KEPT))
-        logs.event(LOG, logging.WARNING, "batch set aside", origin=entry.origin, reason=batch.reason)
+    for batch in batches[:1]:  # the rest of them is counted
+        origin, reason = batch.entry.origin, batch.reason
+        logs.event(LOG, logging.WARNING, "set aside", batches=len(batches), origin=origin, reason=reason)

@@ -6,12 +6,16 @@ import socket
 
 import pytest
 
+from socme.batch import Packed
 from socme.errors import OperatorError
+from socme.journal import Entry
 from socme.service import Notifier
 from tests.zeus_hub.commands.place import Place
 from zeus_hub import hub
 from zeus_hub.commands import check
 from zeus_hub.commands.state import read_settings
+from zeus_hub.enrich import Unreadable
+from zeus_hub.sinks.store import Store
 
 NAMES = ["settings", "certificate authority", "database", "journal", "disk", "ports", "addresses"]
 
@@ -53,6 +57,16 @@ async def test_while_the_hub_runs(place: Place) -> None:
     assert "0 alerts in it are not in the database" in told["journal"]
     assert "good until" in told["certificate authority"]
     assert await asyncio.to_thread(check.ports, settings) == "free; no hub runs here now"
+
+
+def test_batches_that_were_set_aside_are_told(place: Place) -> None:
+    engine = place.set_up('listen = "127.0.0.1:0"').database()
+    store = Store(engine, b"j" * 16, 1)
+    assert "set aside" not in lines(place)["database"]
+    store.send([Unreadable(Entry(1, "acme/acme-1", 1, 1, 0, Packed(b"", 1, 0, 0)), "damaged")])
+    engine.dispose()
+
+    assert lines(place)["database"].endswith("1 batches that could not be read were set aside")
 
 
 def test_a_port_that_is_taken(place: Place) -> None:

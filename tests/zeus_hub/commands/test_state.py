@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from socme.errors import OperatorError
+from socme.identity import utc_now
 from tests.zeus_hub.commands.place import Place
-from zeus_hub import registry
+from zeus_hub import database, registry
 from zeus_hub.commands.state import database_file, opened, read_settings, usable
 
 
@@ -73,9 +74,33 @@ def test_a_state_folder_of_somebody_else(place: Place) -> None:
         place.state_dir.chmod(0o700)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_leaves_nothing_behind_that_the_hubs_user_cannot_read(place: Place) -> None:
+    place.state_dir.mkdir()
+    os.chown(place.state_dir, 65534, -1)
+
+    with pytest.raises(OperatorError, match="belongs to nobody") as told:
+        place.try_("client", "add", "acme")
+
+    assert "sudo -u nobody zeus" in told.value.mend
+    assert list(place.state_dir.iterdir()) == []
+
+
 def test_trouble_with_files_names_the_folder_and_the_mend(place: Place) -> None:
     with pytest.raises(OperatorError, match="Permission denied") as told, usable(read_settings(place.config)):
         raise PermissionError(13, "Permission denied")
 
     assert str(place.state_dir) in str(told.value)
     assert "sudo -u zeus" in told.value.mend
+
+
+def test_a_database_that_another_program_holds(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 10)
+    engine = place.set_up().database()
+    with (
+        database.writing(engine),
+        pytest.raises(OperatorError, match=r"is locked\n.*no other program holds"),
+        opened(read_settings(place.config)) as mine,
+    ):
+        registry.add_client(mine, "gamma", now=utc_now())
+    engine.dispose()

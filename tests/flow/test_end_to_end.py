@@ -5,6 +5,7 @@ Each alert once, byte for byte, and nothing else.
 
 import base64
 import json
+import random
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -128,6 +129,28 @@ def test_a_line_is_seen_on_every_screen(stage: Stage, data: Path, tmp_path: Path
     assert [(alert["client"], alert["severity"], alert["rule"]["name"]) for alert in shown] == [
         ("acme", "critical", name)
     ]
+
+
+def test_an_alert_that_is_larger_than_a_message_may_be(stage: Stage, data: Path, tmp_path: Path) -> None:
+    """Suricata writes alerts of 2.4 MB: raw is cut at 1 MiB and flagged, and the next alerts come through."""
+    small = next(alert.raw for alert in oracle.eve([data / "eve.json"]))
+    record = json.loads(small)
+    record["payload"] = random.Random(1).randbytes(1_800_000).hex()  # does not compress to less than half
+    large = json.dumps(record, separators=(",", ":")).encode()
+    log = tmp_path / "eve.json"
+    log.write_bytes(b"\n".join([large, large.replace(b'"payload":"', b'"payload":"00'), small, b""]))
+    hub = stage.hub()
+    stage.node(hub, "acme", "acme-1", Follow("suricata", log))
+
+    stored = sorted(hub.wait_for_alerts(3), key=lambda alert: int(alert["raw_bytes"]))
+
+    assert [(alert["raw_bytes"], alert["raw_cut"]) for alert in stored] == [
+        (len(small), False),
+        (len(large), True),
+        (len(large) + 2, True),
+    ]
+    assert raw(stored[1]) == large[: 1024 * 1024]
+    assert len({alert["id"] for alert in stored}) == 3
 
 
 def test_clients_do_not_mix(stage: Stage, data: Path) -> None:

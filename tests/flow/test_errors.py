@@ -76,7 +76,12 @@ SETTINGS_AND_USAGE = [
     Mistake("not enrolled, hermes", "hermes run", "", ("not enrolled", "hermes enroll TOKEN")),
     Mistake("not enrolled, tail", "hermes tail", "", ("not enrolled", "hermes enroll TOKEN")),
     Mistake("bad listen address", "zeus serve", 'listen = "8443"\n', ("listen", "host:port", "8443")),
-    Mistake("address that is not ours", "zeus serve", 'listen = "192.0.2.1:8443"\n', ("192.0.2.1:8443",)),
+    Mistake(
+        "address that is not ours",
+        "zeus serve",
+        'listen = "192.0.2.1:8443"\n',
+        ("192.0.2.1:8443", "Cannot assign", "`listen`"),
+    ),
     Mistake("bad port of the wall", "hermes check", 'listen = "here"\n', ("listen",)),
     Mistake("no token", "artemis enroll", SOURCE, ("TOKEN",), USAGE),
     Mistake("something that is no token", "artemis enroll nonsense", SOURCE, ("not an enrolment token",)),

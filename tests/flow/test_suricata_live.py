@@ -9,6 +9,7 @@ import pytest
 from tests.flow import suricata_live
 from tests.flow.programs import Follow, Stage, wait_until
 from tests.generate import make_captures
+from tests.lacking import lacking
 
 pytestmark = [pytest.mark.slow, pytest.mark.suricata, pytest.mark.timeout(300)]
 
@@ -20,7 +21,7 @@ REPLAYED = {"log4shell": 3, "tagged": 2, "web-shell": 2, "dns-tunnel": 6}
 def _able() -> None:
     reason = suricata_live.missing()
     if reason:
-        pytest.skip(f"real Suricata cannot run here: {reason}")
+        lacking(f"real Suricata cannot run here: {reason}")
 
 
 def test_each_alert_that_suricata_writes_is_stored_once_and_unchanged(stage: Stage, tmp_path: Path) -> None:

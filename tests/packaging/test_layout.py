@@ -66,6 +66,19 @@ def test_no_module_is_too_long_to_read_in_one_go() -> None:
     assert {module: length for module, length in lengths.items() if length > LONGEST_MODULE} == {}
 
 
+def test_every_module_is_on_the_map() -> None:
+    """In docs/architecture.md, in the paragraph of its package, by its name or its folder's."""
+    paragraphs = (REPOSITORY / "docs" / "architecture.md").read_text().split("\n\n")
+    missing = []
+    for module in modules():
+        package, word = module.relative_to(REPOSITORY).with_suffix("").parts[:2]
+        told = next(each for each in paragraphs if each.startswith(f"`{package}`:"))
+        if not word.startswith("__") and f"`{word}`" not in told:
+            missing.append(name(module))
+
+    assert not missing, "\n".join(missing)
+
+
 def functions(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Yield every function with its length."""
     for node in ast.walk(tree):

@@ -19,6 +19,7 @@ import hermes_display.config
 import zeus_hub.config
 from socme.settings import Settings
 from tests.conftest import REPOSITORY
+from tests.lacking import lacking
 from tests.packaging.units import PROGRAMS, complaints, exposure_is_at_most, parse, shipped, words
 
 NIX = REPOSITORY / "nix"
@@ -41,7 +42,7 @@ def run(*command: str, state: Path) -> subprocess.CompletedProcess[str]:
     """Run a command of Nix with a store of its own, without a network."""
     program = shutil.which(command[0])
     if program is None:
-        pytest.skip(f"{command[0]} is not on this machine (Debian: apt install nix-bin)")
+        lacking(f"{command[0]} is not on this machine (Debian: apt install nix-bin)")
     wanted = (
         "experimental-features = nix-command flakes\nbuild-users-group =\nsandbox = false\nsubstituters ="
     )

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 
-import artemis_agent.config
-import hermes_display.config
-import zeus_hub.config
+from artemis_agent.config import ArtemisSettings
+from hermes_display.config import HermesSettings
+from socme.commands import config_path
 from socme.settings import Settings
 from tests.conftest import REPOSITORY
 from tests.packaging.units import PROGRAMS, complaints, exposure_is_at_most, parse, shipped, words
+from zeus_hub.config import ZeusSettings
 
 EXPOSURE = {"artemis": 1.0, "zeus": 1.0, "hermes": 1.2}
 SYSUSERS = REPOSITORY / "systemd" / "socme.sysusers.conf"
-DEFAULTS: dict[str, tuple[Path, type[Settings]]] = {
-    "artemis": (artemis_agent.config.DEFAULT_PATH, artemis_agent.config.ArtemisSettings),
-    "zeus": (zeus_hub.config.DEFAULT_PATH, zeus_hub.config.ZeusSettings),
-    "hermes": (hermes_display.config.DEFAULT_PATH, hermes_display.config.HermesSettings),
+SETTINGS: dict[str, type[Settings]] = {
+    "artemis": ArtemisSettings,
+    "zeus": ZeusSettings,
+    "hermes": HermesSettings,
 }
 
 
@@ -50,18 +51,17 @@ def test_a_misspelt_directive_would_be_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_unit_starts_its_program_with_the_default_settings_file(program: str) -> None:
     scripts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"]
-    path, _ = DEFAULTS[program]
 
     started, _command, option, config = parse(shipped(program).read_text())["Service.ExecStart"][0].split()
 
     assert Path(started).name in scripts
-    assert (option, config) == ("--config", str(path))
+    assert (option, config) == ("--config", str(config_path(program)))
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_state_directory_is_the_one_in_the_settings(program: str) -> None:
     """The sandbox lets a program write nowhere else."""
-    _, settings = DEFAULTS[program]
+    settings = SETTINGS[program]
     unit = parse(shipped(program).read_text())
 
     assert unit["Service.StateDirectory"] == [program]

@@ -5,9 +5,8 @@ import subprocess
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import REPOSITORY
+from tests.lacking import lacking
 
 PROGRAMS = ("artemis", "zeus", "hermes")
 
@@ -42,7 +41,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run systemd-analyze, which needs no running systemd for what is asked of it here."""
     program = shutil.which("systemd-analyze")
     if program is None:
-        pytest.skip("systemd-analyze is not on this machine")
+        lacking("systemd-analyze is not on this machine")
     return subprocess.run([program, "--no-pager", *arguments], capture_output=True, text=True, check=False)
 
 

@@ -13,7 +13,7 @@ from socme.demo import processes, replay
 from socme.demo.guide import guide
 from socme.demo.layout import SCREEN, SITES, Layout, Site, settings
 from socme.demo.processes import Daemon, Say, command
-from socme.errors import OperatorError
+from socme.errors import OperatorError, first
 
 LOOK_SECONDS = 0.2  # between two looks whether the first alert is stored
 
@@ -51,7 +51,7 @@ async def run(folder: Path, say: Say, *, seconds: float | None, kept: bool) -> N
     except* _TimeIsUp:
         pass
     except* OperatorError as errors:
-        raise _first(errors) from None
+        raise first(errors) from None
 
 
 class _Play:
@@ -78,8 +78,8 @@ class _Play:
 
     async def _sites(self, began: float) -> None:
         """Start one site first: two at once would both be late with their first alert."""
-        first, *others = SITES
-        await self._site(first)
+        quick, *others = SITES
+        await self._site(quick)
         async with asyncio.TaskGroup() as opening:
             opening.create_task(self._tell_first_alert(began))
             for site in others:
@@ -139,9 +139,3 @@ async def _first_alert(layout: Layout) -> None:
     question = ("alert", "list", "--limit", "1", "--json", "--config", str(layout.zeus))
     while not await command("zeus", *question):  # noqa: ASYNC110 - the store is another process's
         await asyncio.sleep(LOOK_SECONDS)
-
-
-def _first(errors: BaseExceptionGroup[OperatorError]) -> OperatorError:
-    for error in errors.exceptions:
-        return _first(error) if isinstance(error, BaseExceptionGroup) else error
-    raise AssertionError("an exception group is never empty")

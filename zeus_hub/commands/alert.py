@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from socme.v1.watch_pb2 import StoredAlert
     from zeus_hub.alerts import Filters
 
-LATEST = 50  # alerts that a list shows unless told otherwise
+LATEST = 50  # alerts that a list shows a person unless told otherwise
 SHOWN_DIGITS = 12  # of an id in a table: enough to tell a billion alerts apart
 LONGEST_RAW = 20_000  # characters that are shown to a person
 _ID = re.compile(r"[0-9a-f]{6,32}")
@@ -57,7 +57,7 @@ def list_(  # noqa: PLR0913 - its options are its parameters
     *,
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
-    limit: LimitOption = LATEST,
+    limit: LimitOption = None,
     client: ClientOption = None,
     node: NodeOption = None,
     since: SinceOption = None,
@@ -74,16 +74,16 @@ def list_(  # noqa: PLR0913 - its options are its parameters
     from zeus_hub.alerts import Filters  # noqa: PLC0415
 
     filters = Filters(client, node, since, until, severity, min_severity, source, rule, ip, technique, text)
-    found = _find(config, filters, newest_first=True, limit=limit)
-    if json:
-        _print_all(found)
+    if json:  # a script must not be given a part unasked
+        _print_all(_find(config, filters, newest_first=True, limit=limit))
         return
     from socme.table import show_table  # noqa: PLC0415
 
-    rows = [row(stored) for stored in found]
+    shown = limit or LATEST
+    rows = [row(stored) for stored in _find(config, filters, newest_first=True, limit=shown)]
     show_table(_COLUMNS, rows)
-    if len(rows) == limit:
-        hint(f"The newest {limit}; --limit N shows more.")
+    if len(rows) == shown:
+        hint(f"The newest {shown}; --limit N shows more.")
 
 
 @app.command("export")

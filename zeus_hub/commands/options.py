@@ -118,7 +118,10 @@ def hint(text: str) -> None:
 
 _NAMES = "low|medium|high|critical"
 
-LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many at the most.")]
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help="How many at the most. [default: 50; as JSON, all]"),
+]
 AllLimitOption = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="How many at the most. [default: all]")
 ]

@@ -54,6 +54,15 @@ def test_export_is_the_oldest_first(stored: Place) -> None:
     assert ids(stored.objects("alert", "export", "--limit", "2")) == [1, 2]
 
 
+def test_a_script_is_given_all_and_a_person_the_newest(place: Place) -> None:
+    """A part that nobody asked for would pass for the whole."""
+    place.database(alert(number) for number in range(1, 61)).dispose()
+
+    assert len(place.objects("alert", "list", "--json")) == 60
+    assert len(place.objects("alert", "list", "--json", "--limit", "7")) == 7
+    assert len(place.run("alert", "list").splitlines()) == 1 + 50
+
+
 def test_a_bounded_list_says_that_there_may_be_more(stored: Place) -> None:
     result = stored.try_("alert", "list", "--limit", "2")
 

@@ -6,7 +6,7 @@ import typer
 
 from socme.commands import ConfigOption, JsonOption
 from socme.identity import utc_now
-from zeus_hub.commands.options import CONFIG, AllLimitOption, hint, print_json
+from zeus_hub.commands.options import CONFIG, AllLimitOption, print_json, suggest
 
 if TYPE_CHECKING:
     from zeus_hub.registry import Client
@@ -30,7 +30,7 @@ def add(
     with state.opened(state.read_settings(config), create=True) as engine:
         client = registry.add_client(engine, name, title=title, now=utc_now())
     typer.echo(f"client {client.name} added")
-    hint(f"Next, for each of its nodes: zeus token create --client {client.name} --node NAME")
+    suggest("Next, for each of its nodes", f"zeus token create --client {client.name} --node NAME", config)
 
 
 @app.command("list")

@@ -6,7 +6,7 @@ import typer
 
 from socme.commands import ConfigOption, JsonOption
 from socme.identity import utc_now
-from zeus_hub.commands.options import CONFIG, AllLimitOption, hint, print_json
+from zeus_hub.commands.options import CONFIG, AllLimitOption, print_json, suggest
 
 if TYPE_CHECKING:
     from zeus_hub.registry import Watcher
@@ -48,7 +48,7 @@ def revoke(
     with state.opened(state.read_settings(config), wanted=f"display {name}") as engine:
         registry.revoke_watcher(engine, Role.DISPLAY, name, now=utc_now())
     typer.echo(f"display {name} revoked")
-    hint(f"To let it in again: zeus token create --display {name}")
+    suggest("To let it in again", f"zeus token create --display {name}", config)
 
 
 def _view(display: "Watcher") -> dict[str, object]:

@@ -8,7 +8,7 @@ import typer
 
 from socme.commands import ConfigOption, JsonOption
 from socme.identity import utc_now
-from zeus_hub.commands.options import CONFIG, AllLimitOption, ClientOption, facts, hint, print_json
+from zeus_hub.commands.options import CONFIG, AllLimitOption, ClientOption, facts, print_json, suggest
 
 if TYPE_CHECKING:
     from socme.v1.vitals_pb2 import NodeStatus
@@ -96,7 +96,7 @@ def revoke(place: PlaceArgument, *, config: ConfigOption = CONFIG) -> None:
     with state.opened(state.read_settings(config), wanted=f"node {place}") as engine:
         registry.revoke_node(engine, place.client, place.node, now=utc_now())
     typer.echo(f"node {place} revoked")
-    hint(f"To let it in again: zeus token create --client {place.client} --node {place.node}")
+    suggest("To let it in again", f"zeus token create --client {place.client} --node {place.node}", config)
 
 
 def age(since: datetime, now: datetime) -> str:

@@ -5,8 +5,10 @@ A value that cannot be read is wrong usage (exit code 2).
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -114,6 +116,12 @@ def facts(view: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, o
 def hint(text: str) -> None:
     """Tell a person what else there is to know; scripts that read standard output do not see it."""
     typer.echo(text, err=True)
+
+
+def suggest(text: str, command: str, config: Path) -> None:
+    """Tell a person what to run next, with the settings file of this run."""
+    named = "" if config == CONFIG else f" --config {shlex.quote(str(config))}"
+    hint(f"{text}: {command}{named}")
 
 
 _NAMES = "low|medium|high|critical"

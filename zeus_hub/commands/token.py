@@ -71,7 +71,7 @@ def create(
     hint(
         f"On {grant.name} run, before {token.expires.ToDatetime():%Y-%m-%d %H:%M} UTC: {program} enroll TOKEN"
     )
-    hint(f"It will look for this hub at {token.enrollment_address} and {token.hub_address}.")
+    hint(f"It will look for this hub at {token.hub_address}, and to enrol at {token.enrollment_address}.")
 
 
 def _grant(clients: list[str], node: str | None, display: str | None) -> "Grant":

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import typer
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from socme.identity import utc_now
 from zeus_hub.commands.options import (
+    CONFIG,
     address,
     duration,
     facts,
@@ -20,6 +22,7 @@ from zeus_hub.commands.options import (
     print_json,
     severity,
     source,
+    suggest,
     technique,
 )
 
@@ -118,3 +121,14 @@ def test_facts_have_dotted_names() -> None:
     view = {"a": 1, "b": {"c": [1, 2], "d": {}}, "e": [{"f": "x"}, {"f": "y"}], "g": []}
 
     assert list(facts(view)) == [("a", 1), ("b.c", "1, 2"), ("e.1.f", "x"), ("e.2.f", "y"), ("g", "")]
+
+
+def test_a_suggestion_names_the_settings_file_of_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is printed can be typed as it is."""
+    suggest("Next", "zeus client list", CONFIG)
+    suggest("Next", "zeus client list", Path("/tmp/a hub/zeus.toml"))
+
+    assert capsys.readouterr().err.splitlines() == [
+        "Next: zeus client list",
+        "Next: zeus client list --config '/tmp/a hub/zeus.toml'",
+    ]

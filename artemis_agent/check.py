@@ -236,7 +236,7 @@ def _ask_health(address: str, own: Identity) -> None:
 
 def _reason(error: grpc.RpcError) -> str:
     assert isinstance(error, grpc.Call)  # noqa: S101 - what an invocation raises is both
-    return f"{error.code().name}: {clean(error.details() or 'no reason given', LONGEST_REASON)}"
+    return f"{error.code().name}: {clean(tls.explain(error.details()), LONGEST_REASON)}"
 
 
 def _check_clock(state_dir: Path) -> Iterator[Line]:

@@ -245,7 +245,7 @@ class _Stream:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SETTLE_SECONDS):
                     code, details = await self._call.code(), await self._call.details()
-        return _judge(code, details or "no details", steady=self._is_steady())
+        return _judge(code, tls.explain(details), steady=self._is_steady())
 
     async def _greet(self) -> None:
         """Say Hello and settle what the hub's Welcome says."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 
 from hermes_display.board import LONGEST_REASON, Event, Link
-from socme import logs
+from socme import logs, tls
 from socme.backoff import delays
 from socme.errors import first
 from socme.identity import utc_now
@@ -196,6 +196,5 @@ async def _next(call: "grpc.aio.UnaryStreamCall[_Request, _Answer]", kind: type[
 
 def _why(error: Exception) -> Lost:
     if isinstance(error, grpc.aio.AioRpcError):
-        text = error.details() or error.code().name
-        return Lost(clean(text, LONGEST_REASON), refused=error.code() in REFUSALS)
+        return Lost(clean(tls.explain(error.details()), LONGEST_REASON), refused=error.code() in REFUSALS)
     return Lost(str(error))

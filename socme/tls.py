@@ -12,6 +12,9 @@ import grpc
 # CA with this name: the CA is its own and certifies nobody else for a server's use.
 SERVER_NAME = "zeus.socme.internal"
 
+# How gRPC begins a report that ends with what the system said.
+_NO_CONNECTION = "failed to connect to all addresses"
+
 MIB = 1024 * 1024
 # Batches are cut at 1 MiB before compression and hold at least one alert of at most about 2 MiB.
 LARGEST_MESSAGE = 8 * MIB
@@ -60,3 +63,14 @@ def channel_credentials(*, key: bytes, chain: bytes, ca: bytes) -> grpc.ChannelC
 def enrolment_channel_credentials(*, ca: bytes) -> grpc.ChannelCredentials:
     """Return credentials of a client that has no certificate yet."""
     return grpc.ssl_channel_credentials(root_certificates=ca)
+
+
+def explain(details: str | None) -> str:
+    """Return what gRPC says of a failed call in words for people; hostile text stays hostile."""
+    if not details:
+        return "no reason given"
+    if "CERTIFICATE_VERIFY_FAILED" in details:
+        return "another hub answers there: its certificate is not of the CA that this identity is of"
+    if details.startswith(_NO_CONNECTION):
+        return details.rpartition(": ")[2]
+    return details

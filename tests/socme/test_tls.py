@@ -173,3 +173,22 @@ def test_a_frozen_hub_is_found_within_half_a_minute(authority: Authority, tmp_pa
             hub.kill()
 
     assert lost.value.code() is grpc.StatusCode.UNAVAILABLE, "the call's own deadline came first"
+
+
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        (None, "no reason given"),
+        (
+            (
+                "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect"
+                " to remote host: Connection refused"
+            ),
+            "Connection refused",
+        ),
+        ("…TSI_PROTOCOL_FAILURE: …CERTIFICATE_VERIFY_FAILED…", "another hub answers there"),
+        ("the client acme is disabled", "the client acme is disabled"),
+    ],
+)
+def test_a_failed_call_is_explained(details: str | None, told: str) -> None:
+    assert tls.explain(details).startswith(told)

@@ -94,6 +94,7 @@ async def _session(connect: Connect, request: "WatchRequest", take: Callable[["W
     """Take events over one connection; always ends with LostError."""
     import grpc  # noqa: PLC0415
 
+    from socme import tls  # noqa: PLC0415
     from socme.v1.watch_pb2 import WatchEvent  # noqa: PLC0415
     from socme.v1.watch_pb2_grpc import WatchStub  # noqa: PLC0415
 
@@ -110,7 +111,7 @@ async def _session(connect: Connect, request: "WatchRequest", take: Callable[["W
         raise LostError(f"no sign of life for {SILENCE:g} s") from None
     except grpc.aio.AioRpcError as error:
         refusals = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
-        reason = clean(error.details() or error.code().name, LONGEST_REASON)
+        reason = clean(tls.explain(error.details()), LONGEST_REASON)
         raise LostError(reason, refused=error.code() in refusals) from error
 
 

@@ -36,6 +36,8 @@ class _AlertSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertSour
     """Wazuh 4.x, read from alerts.json; also for what Wazuh copied from Suricata (rule 86601)."""
     ALERT_SOURCE_SURICATA: _AlertSource.ValueType  # 2
     """Suricata 6, 7 or 8, read from eve.json."""
+    ALERT_SOURCE_SOCME: _AlertSource.ValueType  # 3
+    """SOCme itself, about itself: the node about a gap, the hub about a node that is silent."""
 
 class AlertSource(_AlertSource, metaclass=_AlertSourceEnumTypeWrapper):
     """The program on the node that raised the alert. ECS: event.module."""
@@ -46,6 +48,8 @@ ALERT_SOURCE_WAZUH: AlertSource.ValueType  # 1
 """Wazuh 4.x, read from alerts.json; also for what Wazuh copied from Suricata (rule 86601)."""
 ALERT_SOURCE_SURICATA: AlertSource.ValueType  # 2
 """Suricata 6, 7 or 8, read from eve.json."""
+ALERT_SOURCE_SOCME: AlertSource.ValueType  # 3
+"""SOCme itself, about itself: the node about a gap, the hub about a node that is silent."""
 Global___AlertSource: _TypeAlias = AlertSource  # noqa: Y015
 
 class _Severity:
@@ -110,6 +114,34 @@ ACTION_BLOCKED: Action.ValueType  # 2
 """EVE alert.action "blocked"."""
 Global___Action: _TypeAlias = Action  # noqa: Y015
 
+class _ConditionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConditionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConditionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONDITION_STATE_UNSPECIFIED: _ConditionState.ValueType  # 0
+    """A state that this reader is too old to know."""
+    CONDITION_STATE_RAISED: _ConditionState.ValueType  # 1
+    """It began, and lasts until an alert with the same kind and subject clears it."""
+    CONDITION_STATE_CLEARED: _ConditionState.ValueType  # 2
+    """It is over."""
+    CONDITION_STATE_HAPPENED: _ConditionState.ValueType  # 3
+    """It happened; there is nothing to clear."""
+
+class ConditionState(_ConditionState, metaclass=_ConditionStateEnumTypeWrapper):
+    """Whether something that SOCme says of itself begins, ends, or was over when it was seen."""
+
+CONDITION_STATE_UNSPECIFIED: ConditionState.ValueType  # 0
+"""A state that this reader is too old to know."""
+CONDITION_STATE_RAISED: ConditionState.ValueType  # 1
+"""It began, and lasts until an alert with the same kind and subject clears it."""
+CONDITION_STATE_CLEARED: ConditionState.ValueType  # 2
+"""It is over."""
+CONDITION_STATE_HAPPENED: ConditionState.ValueType  # 3
+"""It happened; there is nothing to clear."""
+Global___ConditionState: _TypeAlias = ConditionState  # noqa: Y015
+
 @_typing.final
 class Alert(_message.Message):
     """One alert. A field that the source did not give is absent or empty, never invented. In an alert that
@@ -147,6 +179,8 @@ class Alert(_message.Message):
     DECODER_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     NATIVE_ID_FIELD_NUMBER: _builtins.int
+    CANARY_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """16 bytes of BLAKE2b over source kind, file identity, byte offset and raw line; the same line
     read twice from the same place has the same id. ECS: event.id (as 32 hexadecimal digits).
@@ -235,6 +269,16 @@ class Alert(_message.Message):
     def last(self) -> _timestamp_pb2.Timestamp:
         """Time of the last alert of a roll-up; absent where count is 1. ECS: event.end."""
 
+    @_builtins.property
+    def canary(self) -> Global___Canary:
+        """Present in a canary alone: an alert that proves the way and is no alert. Whoever counts, shows or
+        forwards alerts leaves it out.
+        """
+
+    @_builtins.property
+    def condition(self) -> Global___Condition:
+        """What SOCme says of itself; present where source is ALERT_SOURCE_SOCME."""
+
     def __init__(
         self,
         *,
@@ -267,13 +311,77 @@ class Alert(_message.Message):
         decoder: _builtins.str = ...,
         location: _builtins.str = ...,
         native_id: _builtins.str = ...,
+        canary: Global___Canary | None = ...,
+        condition: Global___Condition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["destination_endpoint", b"destination_endpoint", "file", b"file", "first", b"first", "host", b"host", "last", b"last", "network", b"network", "observed", b"observed", "rule", b"rule", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["canary", b"canary", "condition", b"condition", "destination_endpoint", b"destination_endpoint", "file", b"file", "first", b"first", "host", b"host", "last", b"last", "network", b"network", "observed", b"observed", "rule", b"rule", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "count", b"count", "decoder", b"decoder", "destination_endpoint", b"destination_endpoint", "domain", b"domain", "file", b"file", "first", b"first", "host", b"host", "id", b"id", "last", b"last", "location", b"location", "message", b"message", "native_id", b"native_id", "network", b"network", "observed", b"observed", "offset", b"offset", "origin", b"origin", "process", b"process", "raw", b"raw", "raw_bytes", b"raw_bytes", "raw_cut", b"raw_cut", "rule", b"rule", "severity", b"severity", "source", b"source", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time", "url", b"url", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "canary", b"canary", "condition", b"condition", "count", b"count", "decoder", b"decoder", "destination_endpoint", b"destination_endpoint", "domain", b"domain", "file", b"file", "first", b"first", "host", b"host", "id", b"id", "last", b"last", "location", b"location", "message", b"message", "native_id", b"native_id", "network", b"network", "observed", b"observed", "offset", b"offset", "origin", b"origin", "process", b"process", "raw", b"raw", "raw_bytes", b"raw_bytes", "raw_cut", b"raw_cut", "rule", b"rule", "severity", b"severity", "source", b"source", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time", "url", b"url", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Alert: _TypeAlias = Alert  # noqa: Y015
+
+@_typing.final
+class Canary(_message.Message):
+    """A line that a node writes into a log of its own beside each source, so that it takes the whole way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    WRITTEN_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its number: 1 for the first of the source, then one more each time."""
+    @_builtins.property
+    def written(self) -> _timestamp_pb2.Timestamp:
+        """When the line was written, by the node's clock."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        written: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["written", b"written"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "written", b"written"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___Canary: _TypeAlias = Canary  # noqa: Y015
+
+@_typing.final
+class Condition(_message.Message):
+    """What SOCme says of itself. ECS: socme.condition.*."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Short and stable: "node_silent", "gap". Also Alert.rule.id, behind "socme."."""
+    subject: _builtins.str
+    """What it is about within the node: a source's path, a sink's name; empty for the node itself."""
+    state: Global___ConditionState.ValueType
+    """Whether it begins or ends."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is so."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        state: Global___ConditionState.ValueType = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "since", b"since", "state", b"state", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___Condition: _TypeAlias = Condition  # noqa: Y015
 
 @_typing.final
 class Rule(_message.Message):

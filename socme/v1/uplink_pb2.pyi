@@ -5,7 +5,7 @@ The stream between a node and the hub. The node dials; the client and node names
 certificate alone, never from a message.
 
   node → hub   Hello, then AlertBatch and Vitals in any mix
-  hub → node   Welcome, then Ack, at last GoingAway
+  hub → node   Welcome, then Ack, Pace and Refusal in any mix, at last GoingAway
 
 A batch belongs to the node until an Ack covers it; from then on it belongs to the hub, which has
 committed it to disk. A node sends a lane's batches in ascending order of sequence and never sends
@@ -42,7 +42,7 @@ class _LaneEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Lane.ValueType],
     LANE_NORMAL: _Lane.ValueType  # 1
     """Everything, as long as nothing is more urgent."""
     LANE_URGENT: _Lane.ValueType  # 2
-    """Overtakes LANE_NORMAL."""
+    """High and critical alerts, and those that are read as they are written; overtakes LANE_NORMAL."""
 
 class Lane(_Lane, metaclass=_LaneEnumTypeWrapper):
     """How urgent a batch is. Each lane has its own sequence and keeps its own order."""
@@ -52,7 +52,7 @@ LANE_UNSPECIFIED: Lane.ValueType  # 0
 LANE_NORMAL: Lane.ValueType  # 1
 """Everything, as long as nothing is more urgent."""
 LANE_URGENT: Lane.ValueType  # 2
-"""Overtakes LANE_NORMAL."""
+"""High and critical alerts, and those that are read as they are written; overtakes LANE_NORMAL."""
 Global___Lane: _TypeAlias = Lane  # noqa: Y015
 
 class _Encoding:
@@ -65,6 +65,8 @@ class _EncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Encoding.Val
     """Never sent on purpose. A hub refuses an encoding that it is too old to know."""
     ENCODING_ZSTD: _Encoding.ValueType  # 1
     """One zstd frame that holds one serialised Alerts message."""
+    ENCODING_DROPPED: _Encoding.ValueType  # 2
+    """A serialised Dropped message in place of alerts that the node gave up. AlertBatch.alerts is 0."""
 
 class Encoding(_Encoding, metaclass=_EncodingEnumTypeWrapper):
     """How a batch's payload is encoded."""
@@ -73,6 +75,8 @@ ENCODING_UNSPECIFIED: Encoding.ValueType  # 0
 """Never sent on purpose. A hub refuses an encoding that it is too old to know."""
 ENCODING_ZSTD: Encoding.ValueType  # 1
 """One zstd frame that holds one serialised Alerts message."""
+ENCODING_DROPPED: Encoding.ValueType  # 2
+"""A serialised Dropped message in place of alerts that the node gave up. AlertBatch.alerts is 0."""
 Global___Encoding: _TypeAlias = Encoding  # noqa: Y015
 
 @_typing.final
@@ -122,6 +126,8 @@ class HubMessage(_message.Message):
     WELCOME_FIELD_NUMBER: _builtins.int
     ACK_FIELD_NUMBER: _builtins.int
     GOING_AWAY_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    PACE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """Answer to Hello."""
@@ -134,18 +140,28 @@ class HubMessage(_message.Message):
     def going_away(self) -> Global___GoingAway:
         """The hub is about to close the stream."""
 
+    @_builtins.property
+    def refusal(self) -> Global___Refusal:
+        """The hub does not take a batch, whatever is tried; the stream ends behind it."""
+
+    @_builtins.property
+    def pace(self) -> Global___Pace:
+        """The hub wants more or fewer batches from now on."""
+
     def __init__(
         self,
         *,
         welcome: Global___Welcome | None = ...,
         ack: Global___Ack | None = ...,
         going_away: Global___GoingAway | None = ...,
+        refusal: Global___Refusal | None = ...,
+        pace: Global___Pace | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "going_away", b"going_away", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "going_away", b"going_away", "message", b"message", "pace", b"pace", "refusal", b"refusal", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "going_away", b"going_away", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "going_away", b"going_away", "message", b"message", "pace", b"pace", "refusal", b"refusal", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "ack", "going_away"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "ack", "going_away", "refusal", "pace"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -161,6 +177,7 @@ class Hello(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     VITALS_INTERVAL_SECONDS_FIELD_NUMBER: _builtins.int
+    INSTANCE_FIELD_NUMBER: _builtins.int
     agent_version: _builtins.str
     """Version of the agent, as in "0.1.0"."""
     epoch: _builtins.bytes
@@ -169,6 +186,10 @@ class Hello(_message.Message):
     """
     vitals_interval_seconds: _builtins.int
     """Seconds between two vitals; the hub judges silence by it."""
+    instance: _builtins.bytes
+    """16 random bytes, made at each start of the agent. An instance that comes back after another one
+    took its place is one of two that share an identity.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """The node's clock, so that the hub can tell how far it is off."""
@@ -180,10 +201,11 @@ class Hello(_message.Message):
         epoch: _builtins.bytes = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         vitals_interval_seconds: _builtins.int = ...,
+        instance: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "epoch", b"epoch", "time", b"time", "vitals_interval_seconds", b"vitals_interval_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "epoch", b"epoch", "instance", b"instance", "time", b"time", "vitals_interval_seconds", b"vitals_interval_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Hello: _TypeAlias = Hello  # noqa: Y015
@@ -239,17 +261,23 @@ class Mark(_message.Message):
 
     LANE_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
     lane: Global___Lane.ValueType
     """Which lane."""
     sequence: _builtins.int
     """Its last sequence."""
+    check: _builtins.bytes
+    """First 8 bytes of BLAKE2b over that batch's payload. A node whose own batch of this number differs
+    shares its spool with another one (a clone, a restored copy) and begins a new epoch.
+    """
     def __init__(
         self,
         *,
         lane: Global___Lane.ValueType = ...,
         sequence: _builtins.int = ...,
+        check: _builtins.bytes = ...,
     ) -> None: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lane", b"lane", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "lane", b"lane", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Mark: _TypeAlias = Mark  # noqa: Y015
@@ -268,6 +296,7 @@ class AlertBatch(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     ALERTS_FIELD_NUMBER: _builtins.int
     DECODED_BYTES_FIELD_NUMBER: _builtins.int
+    ALERTS_BEFORE_FIELD_NUMBER: _builtins.int
     lane: Global___Lane.ValueType
     """Which lane it belongs to."""
     sequence: _builtins.int
@@ -280,6 +309,10 @@ class AlertBatch(_message.Message):
     """How many they are."""
     decoded_bytes: _builtins.int
     """Size of the payload once it is decompressed, in bytes; a reader refuses one that is larger."""
+    alerts_before: _builtins.int
+    """Alerts in all batches of this lane and epoch before this one, with those that were given up. The hub
+    has counted as many, or some are missing.
+    """
     def __init__(
         self,
         *,
@@ -289,11 +322,41 @@ class AlertBatch(_message.Message):
         payload: _builtins.bytes = ...,
         alerts: _builtins.int = ...,
         decoded_bytes: _builtins.int = ...,
+        alerts_before: _builtins.int = ...,
     ) -> None: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "decoded_bytes", b"decoded_bytes", "encoding", b"encoding", "lane", b"lane", "payload", b"payload", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "alerts_before", b"alerts_before", "decoded_bytes", b"decoded_bytes", "encoding", b"encoding", "lane", b"lane", "payload", b"payload", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___AlertBatch: _TypeAlias = AlertBatch  # noqa: Y015
+
+@_typing.final
+class Dropped(_message.Message):
+    """Stands in a lane in place of batches whose alerts the node gave up, so that no sequence is missing
+    without a reason. The batch's own sequence is the last of them.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    first_sequence: _builtins.int
+    """The first sequence that it stands for."""
+    alerts: _builtins.int
+    """How many alerts were in them."""
+    reason: _builtins.str
+    """Why: "age", "refused", "damaged"."""
+    def __init__(
+        self,
+        *,
+        first_sequence: _builtins.int = ...,
+        alerts: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "first_sequence", b"first_sequence", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___Dropped: _TypeAlias = Dropped  # noqa: Y015
 
 @_typing.final
 class Alerts(_message.Message):
@@ -338,6 +401,62 @@ class Ack(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Ack: _TypeAlias = Ack  # noqa: Y015
+
+@_typing.final
+class Refusal(_message.Message):
+    """The hub does not take this batch: it breaks a bound, and would again. Everything before it in its lane
+    is on the hub's disk. The node splits it, so that only the alert that is at fault stays behind.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANE_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    lane: Global___Lane.ValueType
+    """Which lane."""
+    sequence: _builtins.int
+    """Which batch."""
+    reason: _builtins.str
+    """For people."""
+    def __init__(
+        self,
+        *,
+        lane: Global___Lane.ValueType = ...,
+        sequence: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lane", b"lane", "reason", b"reason", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
+
+@_typing.final
+class Pace(_message.Message):
+    """What the hub is ready to hold of this node from now on, in place of what Welcome or the last Pace said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOW_BYTES_FIELD_NUMBER: _builtins.int
+    WINDOW_BATCHES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    window_bytes: _builtins.int
+    """Unacknowledged batches, in bytes."""
+    window_batches: _builtins.int
+    """The same, in batches; 0: none until the next Pace."""
+    reason: _builtins.str
+    """For people: "the hub's disk is full". Empty where all is well."""
+    def __init__(
+        self,
+        *,
+        window_bytes: _builtins.int = ...,
+        window_batches: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "window_batches", b"window_batches", "window_bytes", b"window_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___Pace: _TypeAlias = Pace  # noqa: Y015
 
 @_typing.final
 class GoingAway(_message.Message):

@@ -5,7 +5,7 @@ The stream between a node and the hub. The node dials; the client and node names
 certificate alone, never from a message.
 
   node → hub   Hello, then AlertBatch and Vitals in any mix
-  hub → node   Welcome, then Ack, at last GoingAway
+  hub → node   Welcome, then Ack, Pace and Refusal in any mix, at last GoingAway
 
 A batch belongs to the node until an Ack covers it; from then on it belongs to the hub, which has
 committed it to disk. A node sends a lane's batches in ascending order of sequence and never sends

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15socme/v1/vitals.proto\x12\x08socme.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x02\n\x06Vitals\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ragent_version\x18\x02 \x01(\t\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x04 \x01(\x04\x12\x11\n\tcpu_usage\x18\x05 \x01(\x01\x12\x11\n\tcpu_count\x18\x06 \x01(\r\x12\"\n\x06memory\x18\x07 \x01(\x0b\x32\x12.socme.v1.Capacity\x12\x1d\n\x05\x64isks\x18\x08 \x03(\x0b\x32\x0e.socme.v1.Disk\x12\x11\n\taddresses\x18\t \x03(\t\x12\'\n\x07sources\x18\n \x03(\x0b\x32\x16.socme.v1.SourceVitals\x12$\n\x05spool\x18\x0b \x01(\x0b\x32\x15.socme.v1.SpoolVitals\x12\x1c\n\x14\x61gent_uptime_seconds\x18\x0c \x01(\x04\x12\x1a\n\x12\x61gent_memory_bytes\x18\r \x01(\x04\"3\n\x08\x43\x61pacity\x12\x13\n\x0btotal_bytes\x18\x01 \x01(\x04\x12\x12\n\nused_bytes\x18\x02 \x01(\x04\"@\n\x04\x44isk\x12\x12\n\nmountpoint\x18\x01 \x01(\t\x12$\n\x08\x63\x61pacity\x18\x02 \x01(\x0b\x32\x12.socme.v1.Capacity\"\xf3\x02\n\x0cSourceVitals\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x0f\n\x07records\x18\x04 \x01(\x04\x12\x0e\n\x06\x61lerts\x18\x05 \x01(\x04\x12\x0f\n\x07spooled\x18\x06 \x01(\x04\x12\x34\n\x07\x64ropped\x18\x07 \x03(\x0b\x32#.socme.v1.SourceVitals.DroppedEntry\x12\x13\n\x0bundecodable\x18\x08 \x01(\x04\x12\x11\n\tlag_bytes\x18\t \x01(\x04\x12$\n\x17last_record_age_seconds\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07problem\x18\x0b \x01(\t\x12\x12\n\nlost_bytes\x18\x0c \x01(\x04\x12\x11\n\trotations\x18\r \x01(\x04\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x42\x1a\n\x18_last_record_age_seconds\"z\n\x0bSpoolVitals\x12\x0e\n\x06\x61lerts\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x1f\n\x12oldest_age_seconds\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x0c\x61\x63knowledged\x18\x04 \x01(\x04\x42\x15\n\x13_oldest_age_seconds\"\xcd\x01\n\nNodeStatus\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\"\n\x05state\x18\x03 \x01(\x0e\x32\x13.socme.v1.NodeState\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x06vitals\x18\x05 \x01(\x0b\x32\x10.socme.v1.Vitals\x12,\n\x08\x65nrolled\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x98\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eNODE_STATE_NEW\x10\x01\x12\x15\n\x11NODE_STATE_ONLINE\x10\x02\x12\x14\n\x10NODE_STATE_STALE\x10\x03\x12\x16\n\x12NODE_STATE_OFFLINE\x10\x04\x12\x16\n\x12NODE_STATE_REVOKED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15socme/v1/vitals.proto\x12\x08socme.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x03\n\x06Vitals\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ragent_version\x18\x02 \x01(\t\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x04 \x01(\x04\x12\x11\n\tcpu_usage\x18\x05 \x01(\x01\x12\x11\n\tcpu_count\x18\x06 \x01(\r\x12\"\n\x06memory\x18\x07 \x01(\x0b\x32\x12.socme.v1.Capacity\x12\x1d\n\x05\x64isks\x18\x08 \x03(\x0b\x32\x0e.socme.v1.Disk\x12\x11\n\taddresses\x18\t \x03(\t\x12\'\n\x07sources\x18\n \x03(\x0b\x32\x16.socme.v1.SourceVitals\x12$\n\x05spool\x18\x0b \x01(\x0b\x32\x15.socme.v1.SpoolVitals\x12\x1c\n\x14\x61gent_uptime_seconds\x18\x0c \x01(\x04\x12\x1a\n\x12\x61gent_memory_bytes\x18\r \x01(\x04\x12$\n\x06ledger\x18\x0e \x03(\x0b\x32\x14.socme.v1.LedgerHour\"3\n\x08\x43\x61pacity\x12\x13\n\x0btotal_bytes\x18\x01 \x01(\x04\x12\x12\n\nused_bytes\x18\x02 \x01(\x04\"@\n\x04\x44isk\x12\x12\n\nmountpoint\x18\x01 \x01(\t\x12$\n\x08\x63\x61pacity\x18\x02 \x01(\x0b\x32\x12.socme.v1.Capacity\"\xd6\x03\n\x0cSourceVitals\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x0f\n\x07records\x18\x04 \x01(\x04\x12\x0e\n\x06\x61lerts\x18\x05 \x01(\x04\x12\x0f\n\x07spooled\x18\x06 \x01(\x04\x12\x34\n\x07\x64ropped\x18\x07 \x03(\x0b\x32#.socme.v1.SourceVitals.DroppedEntry\x12\x13\n\x0bundecodable\x18\x08 \x01(\x04\x12\x11\n\tlag_bytes\x18\t \x01(\x04\x12$\n\x17last_record_age_seconds\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07problem\x18\x0b \x01(\t\x12\x12\n\nlost_bytes\x18\x0c \x01(\x04\x12\x11\n\trotations\x18\r \x01(\x04\x12\x11\n\trolled_up\x18\x0e \x01(\x04\x12&\n\x06\x63\x61nary\x18\x0f \x01(\x0b\x32\x16.socme.v1.CanaryVitals\x12&\n\x06sensor\x18\x10 \x01(\x0b\x32\x16.socme.v1.SensorVitals\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x42\x1a\n\x18_last_record_age_seconds\"n\n\x0c\x43\x61naryVitals\x12\x18\n\x10interval_seconds\x18\x01 \x01(\r\x12\x0f\n\x07written\x18\x02 \x01(\x04\x12\x0c\n\x04read\x18\x03 \x01(\x04\x12\x0f\n\x07spooled\x18\x04 \x01(\x04\x12\x14\n\x0c\x61\x63knowledged\x18\x05 \x01(\x04\"r\n\x0cSensorVitals\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0euptime_seconds\x18\x02 \x01(\x04\x12\x0f\n\x07packets\x18\x03 \x01(\x04\x12\x0f\n\x07\x64ropped\x18\x04 \x01(\x04\"\xb5\x03\n\nLedgerHour\x12\x0e\n\x06source\x18\x01 \x01(\t\x12(\n\x04hour\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04read\x18\x03 \x01(\x04\x12\x11\n\tnot_alert\x18\x04 \x01(\x04\x12\x34\n\x08\x66iltered\x18\x05 \x03(\x0b\x32\".socme.v1.LedgerHour.FilteredEntry\x12\x11\n\trolled_up\x18\x06 \x01(\x04\x12\x13\n\x0bundecodable\x18\x07 \x01(\x04\x12\x0f\n\x07spooled\x18\x08 \x01(\x04\x12\x0c\n\x04made\x18\t \x01(\x04\x12\x14\n\x0c\x61\x63knowledged\x18\n \x01(\x04\x12\x0f\n\x07pending\x18\x0b \x01(\x04\x12\x32\n\x07\x64ropped\x18\x0c \x03(\x0b\x32!.socme.v1.LedgerHour.DroppedEntry\x12\x13\n\x0bunaccounted\x18\r \x01(\x04\x1a/\n\rFilteredEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x9d\x02\n\x0bSpoolVitals\x12\x0e\n\x06\x61lerts\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x1f\n\x12oldest_age_seconds\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x0c\x61\x63knowledged\x18\x04 \x01(\x04\x12\x16\n\x0e\x63\x61pacity_bytes\x18\x05 \x01(\x04\x12\x33\n\x07\x64ropped\x18\x06 \x03(\x0b\x32\".socme.v1.SpoolVitals.DroppedEntry\x12\x13\n\x0bunaccounted\x18\x07 \x01(\x04\x12\x0f\n\x07problem\x18\x08 \x01(\t\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x42\x15\n\x13_oldest_age_seconds\"\x80\x02\n\nNodeStatus\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\"\n\x05state\x18\x03 \x01(\x0e\x32\x13.socme.v1.NodeState\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x06vitals\x18\x05 \x01(\x0b\x32\x10.socme.v1.Vitals\x12,\n\x08\x65nrolled\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x06health\x18\x07 \x01(\x0e\x32\x10.socme.v1.Health\x12\x0f\n\x07reasons\x18\x08 \x03(\t\"\x8c\x01\n\x0c\x43lientStatus\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12 \n\x06health\x18\x02 \x01(\x0e\x32\x10.socme.v1.Health\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06seeing\x18\x05 \x01(\x01*\x98\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eNODE_STATE_NEW\x10\x01\x12\x15\n\x11NODE_STATE_ONLINE\x10\x02\x12\x14\n\x10NODE_STATE_STALE\x10\x03\x12\x16\n\x12NODE_STATE_OFFLINE\x10\x04\x12\x16\n\x12NODE_STATE_REVOKED\x10\x05*\x8e\x01\n\x06Health\x12\x16\n\x12HEALTH_UNSPECIFIED\x10\x00\x12\r\n\tHEALTH_UP\x10\x01\x12\x13\n\x0fHEALTH_DEGRADED\x10\x02\x12\x0f\n\x0bHEALTH_LATE\x10\x03\x12\x10\n\x0cHEALTH_BLIND\x10\x04\x12\x11\n\rHEALTH_SILENT\x10\x05\x12\x12\n\x0eHEALTH_REVOKED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,20 +34,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SOURCEVITALS_DROPPEDENTRY']._loaded_options = None
   _globals['_SOURCEVITALS_DROPPEDENTRY']._serialized_options = b'8\001'
-  _globals['_NODESTATE']._serialized_start=1273
-  _globals['_NODESTATE']._serialized_end=1425
+  _globals['_LEDGERHOUR_FILTEREDENTRY']._loaded_options = None
+  _globals['_LEDGERHOUR_FILTEREDENTRY']._serialized_options = b'8\001'
+  _globals['_LEDGERHOUR_DROPPEDENTRY']._loaded_options = None
+  _globals['_LEDGERHOUR_DROPPEDENTRY']._serialized_options = b'8\001'
+  _globals['_SPOOLVITALS_DROPPEDENTRY']._loaded_options = None
+  _globals['_SPOOLVITALS_DROPPEDENTRY']._serialized_options = b'8\001'
+  _globals['_NODESTATE']._serialized_start=2436
+  _globals['_NODESTATE']._serialized_end=2588
+  _globals['_HEALTH']._serialized_start=2591
+  _globals['_HEALTH']._serialized_end=2733
   _globals['_VITALS']._serialized_start=69
-  _globals['_VITALS']._serialized_end=445
-  _globals['_CAPACITY']._serialized_start=447
-  _globals['_CAPACITY']._serialized_end=498
-  _globals['_DISK']._serialized_start=500
-  _globals['_DISK']._serialized_end=564
-  _globals['_SOURCEVITALS']._serialized_start=567
-  _globals['_SOURCEVITALS']._serialized_end=938
-  _globals['_SOURCEVITALS_DROPPEDENTRY']._serialized_start=864
-  _globals['_SOURCEVITALS_DROPPEDENTRY']._serialized_end=910
-  _globals['_SPOOLVITALS']._serialized_start=940
-  _globals['_SPOOLVITALS']._serialized_end=1062
-  _globals['_NODESTATUS']._serialized_start=1065
-  _globals['_NODESTATUS']._serialized_end=1270
+  _globals['_VITALS']._serialized_end=483
+  _globals['_CAPACITY']._serialized_start=485
+  _globals['_CAPACITY']._serialized_end=536
+  _globals['_DISK']._serialized_start=538
+  _globals['_DISK']._serialized_end=602
+  _globals['_SOURCEVITALS']._serialized_start=605
+  _globals['_SOURCEVITALS']._serialized_end=1075
+  _globals['_SOURCEVITALS_DROPPEDENTRY']._serialized_start=1001
+  _globals['_SOURCEVITALS_DROPPEDENTRY']._serialized_end=1047
+  _globals['_CANARYVITALS']._serialized_start=1077
+  _globals['_CANARYVITALS']._serialized_end=1187
+  _globals['_SENSORVITALS']._serialized_start=1189
+  _globals['_SENSORVITALS']._serialized_end=1303
+  _globals['_LEDGERHOUR']._serialized_start=1306
+  _globals['_LEDGERHOUR']._serialized_end=1743
+  _globals['_LEDGERHOUR_FILTEREDENTRY']._serialized_start=1648
+  _globals['_LEDGERHOUR_FILTEREDENTRY']._serialized_end=1695
+  _globals['_LEDGERHOUR_DROPPEDENTRY']._serialized_start=1001
+  _globals['_LEDGERHOUR_DROPPEDENTRY']._serialized_end=1047
+  _globals['_SPOOLVITALS']._serialized_start=1746
+  _globals['_SPOOLVITALS']._serialized_end=2031
+  _globals['_SPOOLVITALS_DROPPEDENTRY']._serialized_start=1001
+  _globals['_SPOOLVITALS_DROPPEDENTRY']._serialized_end=1047
+  _globals['_NODESTATUS']._serialized_start=2034
+  _globals['_NODESTATUS']._serialized_end=2290
+  _globals['_CLIENTSTATUS']._serialized_start=2293
+  _globals['_CLIENTSTATUS']._serialized_end=2433
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,46 @@ NODE_STATE_REVOKED: NodeState.ValueType  # 5
 """Its certificate was revoked; nothing is taken from it."""
 Global___NodeState: _TypeAlias = NodeState  # noqa: Y015
 
+class _Health:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HealthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Health.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HEALTH_UNSPECIFIED: _Health.ValueType  # 0
+    """One that this reader is too old to know."""
+    HEALTH_UP: _Health.ValueType  # 1
+    """Everything that the sensors see arrives."""
+    HEALTH_DEGRADED: _Health.ValueType  # 2
+    """It does, but something needs care (a certificate, a clock, a spool that fills)."""
+    HEALTH_LATE: _Health.ValueType  # 3
+    """It arrives, but late."""
+    HEALTH_BLIND: _Health.ValueType  # 4
+    """The node is there, but does not see: a sensor drops packets, sees none, or its log stands still."""
+    HEALTH_SILENT: _Health.ValueType  # 5
+    """Nothing is heard of the node."""
+    HEALTH_REVOKED: _Health.ValueType  # 6
+    """Its certificate was revoked."""
+
+class Health(_Health, metaclass=_HealthEnumTypeWrapper):
+    """What can be relied on, from best to worst."""
+
+HEALTH_UNSPECIFIED: Health.ValueType  # 0
+"""One that this reader is too old to know."""
+HEALTH_UP: Health.ValueType  # 1
+"""Everything that the sensors see arrives."""
+HEALTH_DEGRADED: Health.ValueType  # 2
+"""It does, but something needs care (a certificate, a clock, a spool that fills)."""
+HEALTH_LATE: Health.ValueType  # 3
+"""It arrives, but late."""
+HEALTH_BLIND: Health.ValueType  # 4
+"""The node is there, but does not see: a sensor drops packets, sees none, or its log stands still."""
+HEALTH_SILENT: Health.ValueType  # 5
+"""Nothing is heard of the node."""
+HEALTH_REVOKED: Health.ValueType  # 6
+"""Its certificate was revoked."""
+Global___Health: _TypeAlias = Health  # noqa: Y015
+
 @_typing.final
 class Vitals(_message.Message):
     """A node's vital signs at one moment, measured by the node itself."""
@@ -75,6 +115,7 @@ class Vitals(_message.Message):
     SPOOL_FIELD_NUMBER: _builtins.int
     AGENT_UPTIME_SECONDS_FIELD_NUMBER: _builtins.int
     AGENT_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    LEDGER_FIELD_NUMBER: _builtins.int
     agent_version: _builtins.str
     """Version of the agent, as in "0.1.0"."""
     hostname: _builtins.str
@@ -113,6 +154,10 @@ class Vitals(_message.Message):
     def spool(self) -> Global___SpoolVitals:
         """The spool of alerts that the hub has not acknowledged yet."""
 
+    @_builtins.property
+    def ledger(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerHour]:
+        """What became of everything that was read, for the hours that changed since the last vitals."""
+
     def __init__(
         self,
         *,
@@ -129,10 +174,11 @@ class Vitals(_message.Message):
         spool: Global___SpoolVitals | None = ...,
         agent_uptime_seconds: _builtins.int = ...,
         agent_memory_bytes: _builtins.int = ...,
+        ledger: _abc.Iterable[Global___LedgerHour] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["memory", b"memory", "spool", b"spool", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "agent_memory_bytes", b"agent_memory_bytes", "agent_uptime_seconds", b"agent_uptime_seconds", "agent_version", b"agent_version", "cpu_count", b"cpu_count", "cpu_usage", b"cpu_usage", "disks", b"disks", "hostname", b"hostname", "memory", b"memory", "sources", b"sources", "spool", b"spool", "time", b"time", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "agent_memory_bytes", b"agent_memory_bytes", "agent_uptime_seconds", b"agent_uptime_seconds", "agent_version", b"agent_version", "cpu_count", b"cpu_count", "cpu_usage", b"cpu_usage", "disks", b"disks", "hostname", b"hostname", "ledger", b"ledger", "memory", b"memory", "sources", b"sources", "spool", b"spool", "time", b"time", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Vitals: _TypeAlias = Vitals  # noqa: Y015
@@ -225,6 +271,9 @@ class SourceVitals(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     LOST_BYTES_FIELD_NUMBER: _builtins.int
     ROTATIONS_FIELD_NUMBER: _builtins.int
+    ROLLED_UP_FIELD_NUMBER: _builtins.int
+    CANARY_FIELD_NUMBER: _builtins.int
+    SENSOR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The source's name in the node's settings: its path."""
     kind: _builtins.str
@@ -251,9 +300,19 @@ class SourceVitals(_message.Message):
     """Bytes that are known to be lost (a file that went away before it was read to its end)."""
     rotations: _builtins.int
     """Rotations and truncations seen."""
+    rolled_up: _builtins.int
+    """Alerts that were counted into a roll-up instead of being sent one by one."""
     @_builtins.property
     def dropped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Alerts not sent, by reason ("min_severity", "wazuh_copy")."""
+
+    @_builtins.property
+    def canary(self) -> Global___CanaryVitals:
+        """How far this source's canaries have come on the node; absent where canaries are off."""
+
+    @_builtins.property
+    def sensor(self) -> Global___SensorVitals:
+        """What Suricata's own statistics say; absent where the source has none."""
 
     def __init__(
         self,
@@ -271,10 +330,13 @@ class SourceVitals(_message.Message):
         problem: _builtins.str = ...,
         lost_bytes: _builtins.int = ...,
         rotations: _builtins.int = ...,
+        rolled_up: _builtins.int = ...,
+        canary: Global___CanaryVitals | None = ...,
+        sensor: Global___SensorVitals | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds", "last_record_age_seconds", b"last_record_age_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds", "canary", b"canary", "last_record_age_seconds", b"last_record_age_seconds", "sensor", b"sensor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds", "alerts", b"alerts", "bytes", b"bytes", "dropped", b"dropped", "kind", b"kind", "lag_bytes", b"lag_bytes", "last_record_age_seconds", b"last_record_age_seconds", "lost_bytes", b"lost_bytes", "name", b"name", "problem", b"problem", "records", b"records", "rotations", b"rotations", "spooled", b"spooled", "undecodable", b"undecodable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds", "alerts", b"alerts", "bytes", b"bytes", "canary", b"canary", "dropped", b"dropped", "kind", b"kind", "lag_bytes", b"lag_bytes", "last_record_age_seconds", b"last_record_age_seconds", "lost_bytes", b"lost_bytes", "name", b"name", "problem", b"problem", "records", b"records", "rolled_up", b"rolled_up", "rotations", b"rotations", "sensor", b"sensor", "spooled", b"spooled", "undecodable", b"undecodable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__last_record_age_seconds: _TypeAlias = _typing.Literal["last_record_age_seconds"]  # noqa: Y015
     _WhichOneofArgType__last_record_age_seconds: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds"]  # noqa: Y015
@@ -283,15 +345,219 @@ class SourceVitals(_message.Message):
 Global___SourceVitals: _TypeAlias = SourceVitals  # noqa: Y015
 
 @_typing.final
+class CanaryVitals(_message.Message):
+    """How far a source's canaries have come on the node. Each number is that of the last canary."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERVAL_SECONDS_FIELD_NUMBER: _builtins.int
+    WRITTEN_FIELD_NUMBER: _builtins.int
+    READ_FIELD_NUMBER: _builtins.int
+    SPOOLED_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    interval_seconds: _builtins.int
+    """Seconds between two."""
+    written: _builtins.int
+    """Written to its log."""
+    read: _builtins.int
+    """Read and recognised."""
+    spooled: _builtins.int
+    """Committed to the spool."""
+    acknowledged: _builtins.int
+    """Acknowledged by the hub."""
+    def __init__(
+        self,
+        *,
+        interval_seconds: _builtins.int = ...,
+        written: _builtins.int = ...,
+        read: _builtins.int = ...,
+        spooled: _builtins.int = ...,
+        acknowledged: _builtins.int = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "interval_seconds", b"interval_seconds", "read", b"read", "spooled", b"spooled", "written", b"written"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___CanaryVitals: _TypeAlias = CanaryVitals  # noqa: Y015
+
+@_typing.final
+class SensorVitals(_message.Message):
+    """A sensor's own account of itself: the newest stats event in eve.json."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    UPTIME_SECONDS_FIELD_NUMBER: _builtins.int
+    PACKETS_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
+    uptime_seconds: _builtins.int
+    """Seconds since the sensor started. EVE: stats.uptime."""
+    packets: _builtins.int
+    """Packets seen since then. EVE: stats.capture.kernel_packets, else stats.decoder.pkts."""
+    dropped: _builtins.int
+    """Packets lost since then. EVE: stats.capture.kernel_drops."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was written, by the sensor's clock."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        uptime_seconds: _builtins.int = ...,
+        packets: _builtins.int = ...,
+        dropped: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "packets", b"packets", "time", b"time", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___SensorVitals: _TypeAlias = SensorVitals  # noqa: Y015
+
+@_typing.final
+class LedgerHour(_message.Message):
+    """What became of everything that was read from one source in one hour.
+
+      read    = not_alert + filtered + rolled_up + undecodable + (spooled - made)
+      spooled = acknowledged + pending + dropped
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FilteredEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+    @_typing.final
+    class DroppedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    HOUR_FIELD_NUMBER: _builtins.int
+    READ_FIELD_NUMBER: _builtins.int
+    NOT_ALERT_FIELD_NUMBER: _builtins.int
+    FILTERED_FIELD_NUMBER: _builtins.int
+    ROLLED_UP_FIELD_NUMBER: _builtins.int
+    UNDECODABLE_FIELD_NUMBER: _builtins.int
+    SPOOLED_FIELD_NUMBER: _builtins.int
+    MADE_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
+    UNACCOUNTED_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The source's name in the node's settings."""
+    read: _builtins.int
+    """Lines read, blank ones left out."""
+    not_alert: _builtins.int
+    """Lines that are no alerts."""
+    rolled_up: _builtins.int
+    """Alerts counted into a roll-up."""
+    undecodable: _builtins.int
+    """Lines that could not be decoded, kept in the dead-letter file."""
+    spooled: _builtins.int
+    """Alerts committed to the spool."""
+    made: _builtins.int
+    """Those of them that are no lines: roll-ups, gaps."""
+    acknowledged: _builtins.int
+    """Alerts that the hub has acknowledged."""
+    pending: _builtins.int
+    """Alerts that wait in the spool, counted there."""
+    unaccounted: _builtins.int
+    """By how much the two equations fail, taken together; 0 where all is well."""
+    @_builtins.property
+    def hour(self) -> _timestamp_pb2.Timestamp:
+        """The beginning of the hour in which it was read, by the node's clock."""
+
+    @_builtins.property
+    def filtered(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Alerts that stay on the site, by rule ("min_severity", "wazuh_copy", "spool_full")."""
+
+    @_builtins.property
+    def dropped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Alerts that were given up after they had been spooled, by reason ("age", "refused", "damaged")."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        hour: _timestamp_pb2.Timestamp | None = ...,
+        read: _builtins.int = ...,
+        not_alert: _builtins.int = ...,
+        filtered: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        rolled_up: _builtins.int = ...,
+        undecodable: _builtins.int = ...,
+        spooled: _builtins.int = ...,
+        made: _builtins.int = ...,
+        acknowledged: _builtins.int = ...,
+        pending: _builtins.int = ...,
+        dropped: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        unaccounted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hour", b"hour"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "dropped", b"dropped", "filtered", b"filtered", "hour", b"hour", "made", b"made", "not_alert", b"not_alert", "pending", b"pending", "read", b"read", "rolled_up", b"rolled_up", "source", b"source", "spooled", b"spooled", "unaccounted", b"unaccounted", "undecodable", b"undecodable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___LedgerHour: _TypeAlias = LedgerHour  # noqa: Y015
+
+@_typing.final
 class SpoolVitals(_message.Message):
     """The node's spool."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class DroppedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
     ALERTS_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
     OLDEST_AGE_SECONDS_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    CAPACITY_BYTES_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
+    UNACCOUNTED_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     alerts: _builtins.int
     """Alerts that wait for an acknowledgement."""
     bytes: _builtins.int
@@ -300,6 +566,16 @@ class SpoolVitals(_message.Message):
     """Age of the oldest of them in seconds; absent when the spool is empty."""
     acknowledged: _builtins.int
     """Alerts acknowledged by the hub since the first start of this epoch."""
+    capacity_bytes: _builtins.int
+    """Size at which the spool is full."""
+    unaccounted: _builtins.int
+    """By how much all ledgers of this spool fail; 0 where all is well."""
+    problem: _builtins.str
+    """Why nothing can be written now ("the disk is full"); empty when all is well."""
+    @_builtins.property
+    def dropped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Alerts given up after they had been spooled, by reason, since the first start of this epoch."""
+
     def __init__(
         self,
         *,
@@ -307,10 +583,14 @@ class SpoolVitals(_message.Message):
         bytes: _builtins.int = ...,
         oldest_age_seconds: _builtins.float | None = ...,
         acknowledged: _builtins.int = ...,
+        capacity_bytes: _builtins.int = ...,
+        dropped: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        unaccounted: _builtins.int = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_oldest_age_seconds", b"_oldest_age_seconds", "oldest_age_seconds", b"oldest_age_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_oldest_age_seconds", b"_oldest_age_seconds", "acknowledged", b"acknowledged", "alerts", b"alerts", "bytes", b"bytes", "oldest_age_seconds", b"oldest_age_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_oldest_age_seconds", b"_oldest_age_seconds", "acknowledged", b"acknowledged", "alerts", b"alerts", "bytes", b"bytes", "capacity_bytes", b"capacity_bytes", "dropped", b"dropped", "oldest_age_seconds", b"oldest_age_seconds", "problem", b"problem", "unaccounted", b"unaccounted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__oldest_age_seconds: _TypeAlias = _typing.Literal["oldest_age_seconds"]  # noqa: Y015
     _WhichOneofArgType__oldest_age_seconds: _TypeAlias = _typing.Literal["_oldest_age_seconds", b"_oldest_age_seconds"]  # noqa: Y015
@@ -330,12 +610,16 @@ class NodeStatus(_message.Message):
     LAST_SEEN_FIELD_NUMBER: _builtins.int
     VITALS_FIELD_NUMBER: _builtins.int
     ENROLLED_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     client: _builtins.str
     """The client that it belongs to. ECS: organization.id."""
     node: _builtins.str
     """Its name, unique within the client. ECS: agent.name."""
     state: Global___NodeState.ValueType
     """Its state at the time of sending."""
+    health: Global___Health.ValueType
+    """What can be relied on."""
     @_builtins.property
     def last_seen(self) -> _timestamp_pb2.Timestamp:
         """When the hub last heard of it, by the hub's clock; absent when never."""
@@ -348,6 +632,10 @@ class NodeStatus(_message.Message):
     def enrolled(self) -> _timestamp_pb2.Timestamp:
         """When it was enrolled."""
 
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why, the worst first; empty where health is up."""
+
     def __init__(
         self,
         *,
@@ -357,10 +645,53 @@ class NodeStatus(_message.Message):
         last_seen: _timestamp_pb2.Timestamp | None = ...,
         vitals: Global___Vitals | None = ...,
         enrolled: _timestamp_pb2.Timestamp | None = ...,
+        health: Global___Health.ValueType = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["enrolled", b"enrolled", "last_seen", b"last_seen", "vitals", b"vitals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "enrolled", b"enrolled", "last_seen", b"last_seen", "node", b"node", "state", b"state", "vitals", b"vitals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "enrolled", b"enrolled", "health", b"health", "last_seen", b"last_seen", "node", b"node", "reasons", b"reasons", "state", b"state", "vitals", b"vitals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___NodeStatus: _TypeAlias = NodeStatus  # noqa: Y015
+
+@_typing.final
+class ClientStatus(_message.Message):
+    """A client at a glance: the worst of its nodes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    SEEING_FIELD_NUMBER: _builtins.int
+    client: _builtins.str
+    """Its id. ECS: organization.id."""
+    health: Global___Health.ValueType
+    """What can be relied on."""
+    seeing: _builtins.float
+    """Share of the last 24 hours in which it could see (up, degraded or late), 0 to 1."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why, the worst first; each begins with the node's name."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        client: _builtins.str = ...,
+        health: Global___Health.ValueType = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        seeing: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "health", b"health", "reasons", b"reasons", "seeing", b"seeing", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___ClientStatus: _TypeAlias = ClientStatus  # noqa: Y015

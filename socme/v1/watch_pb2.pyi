@@ -301,12 +301,13 @@ Global___FleetRequest: _TypeAlias = FleetRequest  # noqa: Y015
 
 @_typing.final
 class FleetEvent(_message.Message):
-    """One node's status, or a sign of life."""
+    """One node's or client's status, or a sign of life."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
     BOOKMARK_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def node(self) -> _vitals_pb2.NodeStatus:
         """A node that is new or has changed. All nodes come first."""
@@ -315,17 +316,22 @@ class FleetEvent(_message.Message):
     def bookmark(self) -> Global___Bookmark:
         """Nothing happened."""
 
+    @_builtins.property
+    def client(self) -> _vitals_pb2.ClientStatus:
+        """A client whose state is new or has changed."""
+
     def __init__(
         self,
         *,
         node: _vitals_pb2.NodeStatus | None = ...,
         bookmark: Global___Bookmark | None = ...,
+        client: _vitals_pb2.ClientStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bookmark", b"bookmark", "event", b"event", "node", b"node"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bookmark", b"bookmark", "client", b"client", "event", b"event", "node", b"node"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookmark", b"bookmark", "event", b"event", "node", b"node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookmark", b"bookmark", "client", b"client", "event", b"event", "node", b"node"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["node", "bookmark"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["node", "bookmark", "client"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

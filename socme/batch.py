@@ -32,14 +32,15 @@ class Packed:
 def pack(alerts: Sequence[bytes]) -> Packed:
     """Join serialised Alert messages into one Alerts message and compress it.
 
-    The wire format of a repeated field is its elements one after another, so nothing is encoded twice.
+    The wire format of a repeated field is its elements one after another, so nothing is encoded twice. The
+    frame carries a checksum: a bit that turns on a disk must never pass for another alert.
     """
     parts: list[bytes] = []
     for alert in alerts:
         parts += (_ALERT_TAG, _varint(len(alert)), alert)
     plain = b"".join(parts)
     return Packed(
-        payload=zstandard.ZstdCompressor(level=LEVEL).compress(plain),
+        payload=zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(plain),
         encoding=Encoding.ENCODING_ZSTD,
         alerts=len(alerts),
         decoded_bytes=len(plain),

@@ -7,19 +7,32 @@ holds what it made of the entries. All calls block; the owner makes them from on
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from socme.batch import Packed
 from socme.errors import OperatorError
+from socme.v1.uplink_pb2 import Encoding
 
-VERSION = 1  # of the schema, kept in PRAGMA user_version
+VERSION = 2  # of the schema, kept in PRAGMA user_version
 BUSY_SECONDS = 10.0  # how long to wait for another process (`artemis status`) that holds the file
+HOUR_US = 3600 * 1_000_000
 _FREE_PAGES = ("freelist_count", "page_size")
+LOWEST = -(2**63)  # before all positions
+_HIGHEST = 2**63 - 1
+_DROPPED = Encoding.ENCODING_DROPPED
+_HELD = "lane, origin, received_us / 3600000000, count(*), sum(alerts), sum(bytes)"
+_BY_HOUR = "GROUP BY lane, origin, received_us / 3600000000"
+_KEEP = "Move it away (keep it: it may hold alerts) and start again."
+_TABLES = {"entry", "note"}
 _COLUMNS = "position, origin, lane, sequence, received_us, alerts, encoding, decoded_bytes, payload"
+
+
+class DamagedError(OperatorError):
+    """A file that is no journal, or no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +69,64 @@ class Depth:
     """When the oldest of them was appended, in microseconds since 1970; None where there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What an entry is, without its payload."""
+
+    position: int
+    origin: str
+    sequence: int
+    received_us: int
+    alerts: int
+    encoding: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a journal holds of one lane, origin and hour."""
+
+    lane: int
+    origin: str
+    hour: int
+    """In which the entries were appended, in hours since 1970."""
+    entries: int
+    alerts: int
+    bytes: int
+
+
 class Journal:
     """One journal file, open for reading and writing.
 
     `also` of `append` runs inside the transaction with the journal's connection, for tables that an
-    owner keeps beside the journal's own (`schema`, run once when the file is made).
+    owner keeps beside the journal's own (`schema`, run once when the file is made). A journal that is opened
+    `by_lane` gets the indexes that the calls with a lane want; in each lane its sequences ascend with the
+    positions.
     """
 
-    def __init__(self, path: Path, *, schema: str = "", clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        schema: str = "",
+        by_lane: bool = False,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._clock = clock
-        self._db = _open(path, schema)
+        self._db = _open(path, _sql("lanes") + schema if by_lane else schema)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what is done inside as one; nothing of it where it fails, or the disk does."""
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:  # a full disk may have ended it already
+                db.execute("ROLLBACK")
+            raise
 
     def append(
         self,
@@ -73,40 +134,34 @@ class Journal:
         *,
         notes: Mapping[str, bytes] | None = None,
         also: Callable[[sqlite3.Connection], None] | None = None,
+        at_us: int | None = None,
     ) -> list[Entry]:
-        """Commit entries and notes in one transaction; return the entries with their positions."""
-        now = self._clock() // 1000
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        """Commit entries and notes in one transaction; return the entries with their positions.
+
+        `at_us` says when, in microseconds since 1970; by the clock unless it is given.
+        """
+        now = self._clock() // 1000 if at_us is None else at_us
+        with self.transaction() as db:
             entries = [_insert(db, draft, now) for draft in drafts]
             if notes:
-                db.executemany("INSERT OR REPLACE INTO note (key, value) VALUES (?, ?)", notes.items())
+                self.put(notes)
             if also is not None:
                 also(db)
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:  # a full disk may have ended it already
-                db.execute("ROLLBACK")
-            raise
         return entries
+
+    def put(self, notes: Mapping[str, bytes]) -> None:
+        """Write notes, within the transaction that is open."""
+        self._db.executemany("INSERT OR REPLACE INTO note (key, value) VALUES (?, ?)", notes.items())
 
     def read(self, after: int, *, entries: int, size: int) -> list[Entry]:
         """Return entries behind `after` in order: at most `entries`, and at most `size` bytes or one."""
-        found: list[Entry] = []
-        total = 0
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM entry WHERE position > ? ORDER BY position LIMIT ?",  # noqa: S608 - constants
-            (after, entries),
+        return _carry(
+            self._db.execute(
+                f"SELECT {_COLUMNS} FROM entry WHERE position > ? ORDER BY position LIMIT ?",  # noqa: S608 - constants
+                (after, entries),
+            ),
+            size,
         )
-        for row in rows:
-            entry = _entry(row)
-            total += len(entry.packed.payload)
-            if found and total > size:
-                break
-            found.append(entry)
-        rows.close()
-        return found
 
     def last(self) -> int:
         """Return the last position ever given; 0 for none."""
@@ -122,19 +177,94 @@ class Journal:
         ).fetchone()
         return Depth(entries, alerts, size, oldest)
 
-    def trim_lane(self, lane: int, sequence: int) -> Depth:
+    def read_lane(self, lane: int, after: int, *, entries: int, size: int) -> list[Entry]:
+        """Return entries of a lane behind a position, as `read` does."""
+        return _carry(
+            self._db.execute(
+                f"SELECT {_COLUMNS} FROM entry WHERE lane = ? AND position > ? ORDER BY position LIMIT ?",  # noqa: S608 - constants
+                (lane, after, entries),
+            ),
+            size,
+        )
+
+    def find(self, lane: int, sequence: int) -> Entry | None:
+        """Return the last entry of a lane up to and with a sequence; None where there is none."""
+        row = self._db.execute(
+            f"SELECT {_COLUMNS} FROM entry WHERE position = (SELECT position FROM entry WHERE lane = ?"  # noqa: S608 - constants
+            " AND sequence <= ? ORDER BY position DESC LIMIT 1)",
+            (lane, sequence),
+        ).fetchone()
+        return _entry(row) if row else None
+
+    def find_behind(self, lane: int, sequence: int) -> Entry | None:
+        """Return the first entry of a lane behind a sequence; None where there is none."""
+        row = self._db.execute(
+            f"SELECT {_COLUMNS} FROM entry WHERE lane = ? AND sequence > ? ORDER BY position LIMIT 1",  # noqa: S608 - constants
+            (lane, sequence),
+        ).fetchone()
+        return _entry(row) if row else None
+
+    def outlines(self, lane: int, after: int, *, entries: int) -> list[Outline]:
+        """Return what entries of a lane behind a position are, without their payloads."""
+        rows = self._db.execute(
+            "SELECT position, origin, sequence, received_us, alerts, encoding, bytes FROM entry"
+            " WHERE lane = ? AND position > ? ORDER BY position LIMIT ?",
+            (lane, after, entries),
+        )
+        return [Outline(*row) for row in rows]
+
+    def dropped(self, lane: int) -> Iterator[bytes]:
+        """Yield the Dropped messages of a lane, serialised."""
+        rows = self._db.execute(
+            f"SELECT payload FROM entry WHERE lane = ? AND encoding = {_DROPPED} ORDER BY position",  # noqa: S608 - constants
+            (lane,),
+        )
+        for (payload,) in rows:
+            yield bytes(payload)
+
+    def held(self) -> list[Held]:
+        """Count everything by lane, origin and hour."""
+        rows = self._db.execute(f"SELECT {_HELD} FROM entry INDEXED BY entry_lane {_BY_HOUR}")  # noqa: S608 - constants
+        return [Held(*row) for row in rows]
+
+    def trim_lane(self, lane: int, sequence: int) -> list[Held]:
         """Forget the entries of a lane up to and with a sequence; return how much that was.
 
-        For a journal of one origin, where a lane's sequences ascend with the positions: only the entries
-        up to the first that stays are looked at.
+        Only the entries up to the first that stays are looked at.
         """
-        rows = self._db.execute(
-            "DELETE FROM entry WHERE lane = ?1 AND position < coalesce("
-            " (SELECT position FROM entry WHERE lane = ?1 AND sequence > ?2 ORDER BY position LIMIT 1),"
-            " 9223372036854775807) RETURNING alerts, bytes",
+        first = self._db.execute(
+            "SELECT position FROM entry WHERE lane = ? AND sequence > ? ORDER BY position LIMIT 1",
             (lane, sequence),
+        ).fetchone()
+        values = (lane, first[0] if first else _HIGHEST)
+        gone = self._db.execute(
+            f"SELECT {_HELD} FROM entry WHERE lane = ? AND position < ? {_BY_HOUR}",  # noqa: S608 - constants
+            values,
         ).fetchall()
-        return Depth(len(rows), sum(row[0] for row in rows), sum(row[1] for row in rows), None)
+        self._db.execute("DELETE FROM entry WHERE lane = ? AND position < ?", values)
+        return [Held(*row) for row in gone]
+
+    def insert(self, draft: Draft, at_us: int, position: int) -> None:
+        """Add an entry at a position of its own, within the transaction that is open."""
+        _insert(self._db, draft, at_us, position)
+
+    def rewrite(self, position: int, packed: Packed) -> None:
+        """Put something else in an entry's place, within the transaction that is open."""
+        size = len(packed.payload)
+        self._db.execute(
+            "UPDATE entry SET alerts = ?, encoding = ?, decoded_bytes = ?, bytes = ?, payload = ?"
+            " WHERE position = ?",
+            (packed.alerts, packed.encoding, packed.decoded_bytes, size, packed.payload, position),
+        )
+
+    def remove(self, position: int) -> None:
+        """Remove one entry, within the transaction that is open."""
+        self._db.execute("DELETE FROM entry WHERE position = ?", (position,))
+
+    def first(self) -> int | None:
+        """Return the lowest position; None for no entry."""
+        found = self._db.execute("SELECT min(position) FROM entry").fetchone()[0]
+        return None if found is None else int(found)
 
     def oldest_us(self) -> int | None:
         """Return when the oldest entry was appended, in microseconds since 1970; None for no entry."""
@@ -158,6 +288,12 @@ class Journal:
         (pages,), (size,) = (self._db.execute(f"PRAGMA {name}").fetchone() for name in _FREE_PAGES)
         return int(pages) * int(size)
 
+    def examine(self) -> None:
+        """Look through the whole file; DamagedError where it is not sound. Takes as long as reading it."""
+        (found,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise DamagedError(f"the file is damaged: {found}", _KEEP)
+
     def query(self, sql: str, values: Iterable[object] = ()) -> list[tuple[object, ...]]:
         """Read from a table that the owner keeps beside the journal's own."""
         return self._db.execute(sql, tuple(values)).fetchall()
@@ -172,41 +308,60 @@ def _open(path: Path, schema: str) -> sqlite3.Connection:
         path.touch(mode=0o600)
     try:
         db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        version = int(db.execute("PRAGMA user_version").fetchone()[0])
-        if version > VERSION:
+        try:
+            _prepare(db, path, schema)
+        except BaseException:
             db.close()
-            raise OperatorError(
-                f"{path} was written by a newer version (schema {version}, this program knows {VERSION})",
-                "Update this program, or move the file away to begin anew.",
-            )
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        if version == 0:
-            _create(db, schema)
+            raise
     except sqlite3.OperationalError as error:
         raise OperatorError(
             f"cannot open {path}: {error}",
             "Check that its folder exists, that this user may write there, and the free space.",
         ) from error
     except sqlite3.DatabaseError as error:
-        raise OperatorError(
-            f"{path} is damaged: {error}", "Move it away (keep it: it may hold alerts) and start again."
-        ) from error
+        raise DamagedError(f"{path} is damaged: {error}", _KEEP) from error
     path.chmod(0o600)
     return db
 
 
-def _create(db: sqlite3.Connection, schema: str) -> None:
-    own = resources.files("socme").joinpath("sql/journal.sql").read_text()
-    db.executescript(f"BEGIN IMMEDIATE;\n{own}\n{schema}\nPRAGMA user_version = {VERSION};\nCOMMIT;")
+def _prepare(db: sqlite3.Connection, path: Path, schema: str) -> None:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise OperatorError(
+            f"{path} was written by a newer version (schema {version}, this program knows {VERSION})",
+            "Update this program, or move the file away to begin anew.",
+        )
+    if 0 < version < VERSION:
+        raise OperatorError(
+            f"{path} was written by an older version (schema {version}, this program needs {VERSION})",
+            "Let the version that wrote it finish its work first, or move the file away (keep it: it may hold"
+            " alerts) to begin anew.",
+        )
+    tables = {str(row[0]) for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if not tables >= _TABLES if version else tables:
+        raise DamagedError(
+            f"{path} is no journal: its tables are {', '.join(sorted(tables)) or 'gone'}", _KEEP
+        )
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA secure_delete = OFF")  # else trimming writes back what it forgets
+    if version == 0:
+        db.executescript(
+            f"BEGIN IMMEDIATE;\n{_sql('journal')}\n{schema}\nPRAGMA user_version = {VERSION};\nCOMMIT;"
+        )
 
 
-def _insert(db: sqlite3.Connection, draft: Draft, now: int) -> Entry:
+def _sql(name: str) -> str:
+    return resources.files("socme").joinpath(f"sql/{name}.sql").read_text()
+
+
+def _insert(db: sqlite3.Connection, draft: Draft, now: int, position: int | None = None) -> Entry:
     packed = draft.packed
     row = db.execute(
-        "INSERT INTO entry (origin, lane, sequence, received_us, alerts, encoding, decoded_bytes, bytes,"
-        " payload) VALUES (?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO entry (position, origin, lane, sequence, received_us, alerts, encoding, decoded_bytes,"
+        " bytes, payload) VALUES (?,?,?,?,?,?,?,?,?,?)",
         (
+            position,
             draft.origin,
             draft.lane,
             draft.sequence,
@@ -219,6 +374,20 @@ def _insert(db: sqlite3.Connection, draft: Draft, now: int) -> Entry:
         ),
     )
     return Entry(row.lastrowid or 0, draft.origin, draft.lane, draft.sequence, now, packed)
+
+
+def _carry(rows: sqlite3.Cursor, size: int) -> list[Entry]:
+    """Return the entries of a query up to a size in bytes, or one."""
+    found: list[Entry] = []
+    total = 0
+    for row in rows:
+        entry = _entry(row)
+        total += len(entry.packed.payload)
+        if found and total > size:
+            break
+        found.append(entry)
+    rows.close()
+    return found
 
 
 def _entry(row: tuple[int, str, int, int, int, int, int, int, bytes]) -> Entry:

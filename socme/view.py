@@ -20,6 +20,8 @@ from socme.v1.alert_pb2 import (
     Action,
     Alert,
     AlertSource,
+    Condition,
+    ConditionState,
     Endpoint,
     File,
     Host,
@@ -27,7 +29,18 @@ from socme.v1.alert_pb2 import (
     Rule,
     Threat,
 )
-from socme.v1.vitals_pb2 import NodeState, NodeStatus, SourceVitals, SpoolVitals, Vitals
+from socme.v1.vitals_pb2 import (
+    CanaryVitals,
+    ClientStatus,
+    Health,
+    LedgerHour,
+    NodeState,
+    NodeStatus,
+    SensorVitals,
+    SourceVitals,
+    SpoolVitals,
+    Vitals,
+)
 from socme.v1.watch_pb2 import StoredAlert
 
 View = dict[str, object]
@@ -35,6 +48,7 @@ View = dict[str, object]
 SOURCES: Mapping[int, str] = {
     AlertSource.ALERT_SOURCE_WAZUH: "wazuh",
     AlertSource.ALERT_SOURCE_SURICATA: "suricata",
+    AlertSource.ALERT_SOURCE_SOCME: "socme",
 }
 _ACTIONS: Mapping[int, str] = {Action.ACTION_ALLOWED: "allowed", Action.ACTION_BLOCKED: "blocked"}
 _STATES: Mapping[int, str] = {
@@ -44,6 +58,19 @@ _STATES: Mapping[int, str] = {
     NodeState.NODE_STATE_OFFLINE: "offline",
     NodeState.NODE_STATE_REVOKED: "revoked",
 }
+_CONDITIONS: Mapping[int, str] = {
+    ConditionState.CONDITION_STATE_RAISED: "raised",
+    ConditionState.CONDITION_STATE_CLEARED: "cleared",
+    ConditionState.CONDITION_STATE_HAPPENED: "happened",
+}
+_HEALTH: Mapping[int, str] = {
+    Health.HEALTH_UP: "up",
+    Health.HEALTH_DEGRADED: "degraded",
+    Health.HEALTH_LATE: "late",
+    Health.HEALTH_BLIND: "blind",
+    Health.HEALTH_SILENT: "silent",
+    Health.HEALTH_REVOKED: "revoked",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # What JSON leaves as it is and a terminal or a line reader does not: DEL, C1 controls, line separators,
@@ -52,7 +79,7 @@ _ESCAPED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\u
 
 
 def source_name(number: int) -> str:
-    """Return "wazuh" or "suricata", and "unknown" for anything else."""
+    """Return "wazuh", "suricata" or "socme", and "unknown" for anything else."""
     return SOURCES.get(number, severity.UNKNOWN)
 
 
@@ -106,11 +133,21 @@ def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
             domain=alert.domain,
             decoder=alert.decoder,
             location=alert.location,
+            socme=_of_itself(alert),
         ),
         "event": {"module": module, **_event(alert, observed)},
-        "log": {**_given(file=alert.origin), "offset": alert.offset},
-        **(_raw(alert) if raw else {}),
+        **_line(alert, raw=raw),
     }
+
+
+def _line(alert: Alert, *, raw: bool) -> View:
+    """Return where the line stood and, with `raw`, the line."""
+    place: View = {"log": {**_given(file=alert.origin), "offset": alert.offset}}
+    return {**place, **_raw(alert)} if raw else place
+
+
+def _of_itself(alert: Alert) -> View:
+    return _given(condition=_condition(alert.condition) if alert.HasField("condition") else None)
 
 
 def node_view(status: NodeStatus) -> View:
@@ -122,6 +159,8 @@ def node_view(status: NodeStatus) -> View:
         "state": state_name(status.state),
         "last_seen": last_seen,
         **_given(
+            health=_HEALTH.get(status.health),
+            reasons=list(status.reasons),
             enrolled=_time(status.enrolled, status.HasField("enrolled")),
             vitals=vitals_view(status.vitals) if status.HasField("vitals") else None,
         ),
@@ -131,6 +170,22 @@ def node_view(status: NodeStatus) -> View:
 def state_name(number: int) -> str:
     """Return a node's state in lower case, "unknown" for one that this version does not know."""
     return _STATES.get(number, severity.UNKNOWN)
+
+
+def health_name(number: int) -> str:
+    """Return a health in lower case, "unknown" for one that this version does not know."""
+    return _HEALTH.get(number, severity.UNKNOWN)
+
+
+def client_view(status: ClientStatus) -> View:
+    """Return what can be relied on at a client."""
+    return {
+        "client": status.client,
+        "health": health_name(status.health),
+        "reasons": list(status.reasons),
+        "since": _time(status.since, status.HasField("since")),
+        "seeing": _number(status.seeing),
+    }
 
 
 def lag_bytes(vitals: Vitals) -> int:
@@ -181,6 +236,28 @@ def source_view(source: SourceVitals) -> View:
         "rotations": source.rotations,
         "last_record_age_seconds": _number(source.last_record_age_seconds) if aged else None,
         "problem": source.problem,
+        "rolled_up": source.rolled_up,
+        "canary": _canary(source.canary) if source.HasField("canary") else None,
+        "sensor": _sensor(source.sensor) if source.HasField("sensor") else None,
+    }
+
+
+def ledger_view(hour: LedgerHour) -> View:
+    """Return what became of all that was read from a source in an hour."""
+    return {
+        "source": hour.source,
+        "hour": _time(hour.hour, hour.HasField("hour")),
+        "read": hour.read,
+        "not_alert": hour.not_alert,
+        "filtered": dict(sorted(hour.filtered.items())),
+        "rolled_up": hour.rolled_up,
+        "undecodable": hour.undecodable,
+        "spooled": hour.spooled,
+        "made": hour.made,
+        "acknowledged": hour.acknowledged,
+        "pending": hour.pending,
+        "dropped": dict(sorted(hour.dropped.items())),
+        "unaccounted": hour.unaccounted,
     }
 
 
@@ -192,6 +269,10 @@ def spool_view(spool: SpoolVitals) -> View:
         "bytes": spool.bytes,
         "acknowledged": spool.acknowledged,
         "oldest_age_seconds": _number(spool.oldest_age_seconds) if aged else None,
+        "capacity_bytes": spool.capacity_bytes or None,
+        "dropped": dict(sorted(spool.dropped.items())),
+        "unaccounted": spool.unaccounted,
+        "problem": spool.problem,
     }
 
 
@@ -227,6 +308,34 @@ def _rule(rule: Rule) -> View:
             generator=rule.generator if rule.HasField("generator") else None,
             fired_times=rule.fired_times if rule.HasField("fired_times") else None,
         ),
+    }
+
+
+def _condition(condition: Condition) -> View:
+    return {
+        "kind": condition.kind,
+        "subject": condition.subject,
+        "state": _CONDITIONS.get(condition.state, severity.UNKNOWN),
+        "since": _time(condition.since, condition.HasField("since")),
+    }
+
+
+def _canary(canary: CanaryVitals) -> View:
+    return {
+        "interval_seconds": canary.interval_seconds,
+        "written": canary.written,
+        "read": canary.read,
+        "spooled": canary.spooled,
+        "acknowledged": canary.acknowledged,
+    }
+
+
+def _sensor(sensor: SensorVitals) -> View:
+    return {
+        "time": _time(sensor.time, sensor.HasField("time")),
+        "uptime_seconds": sensor.uptime_seconds,
+        "packets": sensor.packets,
+        "dropped": sensor.dropped,
     }
 
 

@@ -1,9 +1,9 @@
--- Schema of a journal, version 1 (PRAGMA user_version). One file holds one journal.
+-- Schema of a journal, version 2 (PRAGMA user_version). One file holds one journal.
 
 -- The log itself. AUTOINCREMENT: a position is never given twice, not even after all entries are gone.
 CREATE TABLE entry (
     position      INTEGER PRIMARY KEY AUTOINCREMENT,
-    origin        TEXT    NOT NULL,  -- who sent it: "client/node" at the hub, empty on a node
+    origin        TEXT    NOT NULL,  -- who sent it: "client/node" at the hub, the source on a node
     lane          INTEGER NOT NULL,  -- socme.v1.Lane
     sequence      INTEGER NOT NULL,  -- its number within origin, epoch and lane
     received_us   INTEGER NOT NULL,  -- when it was appended, microseconds since 1970

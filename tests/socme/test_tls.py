@@ -1,6 +1,7 @@
 """Who may talk to whom, over real handshakes, and a peer that freezes."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -60,6 +61,14 @@ def ask(address: str, credentials: grpc.ChannelCredentials, request: bytes = b"h
         return call(request, timeout=20)
 
 
+def failure(address: str, credentials: grpc.ChannelCredentials) -> str:
+    """Return why a call fails, in words."""
+    with pytest.raises(grpc.RpcError) as error:
+        ask(address, credentials)
+    assert isinstance(error.value, grpc.Call)
+    return tls.explain(error.value.details())
+
+
 def own(authority: Authority, leaf: Leaf) -> grpc.ChannelCredentials:
     return tls.channel_credentials(key=leaf.key, chain=leaf.chain, ca=authority.pem)
 
@@ -96,8 +105,33 @@ def test_strangers_stay_out(authority: Authority) -> None:
 
 
 def test_a_hub_of_another_ca_is_not_believed(authority: Authority) -> None:
-    with serving(server_credentials(make_authority())) as address, pytest.raises(grpc.RpcError):
-        ask(address, own(authority, authority.leaf(NODE)))
+    """And the reason is told in words, though gRPC says no more than that a signature is bad."""
+    with serving(server_credentials(make_authority())) as address:
+        assert failure(address, own(authority, authority.leaf(NODE))).startswith("another hub answers there")
+
+
+def test_a_key_of_another_certificate_is_told(authority: Authority) -> None:
+    leaf, other = authority.leaf(NODE), authority.leaf(NODE)
+    mixed = tls.channel_credentials(key=other.key, chain=leaf.chain, ca=authority.pem)
+    with serving(server_credentials(authority)) as address:
+        assert failure(address, mixed) == "this machine's key and certificate cannot be used"
+
+
+def test_what_is_no_hub_is_told(authority: Authority) -> None:
+    """A web server without TLS, say."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            taken, _ = server.accept()
+            with taken:
+                taken.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                taken.recv(1)
+
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(answer)
+            address = f"127.0.0.1:{server.getsockname()[1]}"
+
+            assert "no hub" in failure(address, own(authority, authority.leaf(NODE)))
 
 
 def test_a_node_cannot_play_the_hub(authority: Authority) -> None:
@@ -175,6 +209,14 @@ def test_a_frozen_hub_is_found_within_half_a_minute(authority: Authority, tmp_pa
     assert lost.value.code() is grpc.StatusCode.UNAVAILABLE, "the call's own deadline came first"
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "[::1]:1", "unix:1", "ipv6:1"])
+def test_an_address_is_a_host_whatever_it_is_called(authority: Authority, address: str) -> None:
+    """GRPC takes some names for kinds of addresses, and would look for a file called "1"."""
+    told = failure(tls.target(address), own(authority, authority.leaf(NODE)))
+
+    assert told.startswith(("Connection refused", "the name cannot be resolved", "Network", "Cannot assign"))
+
+
 @pytest.mark.parametrize(
     ("details", "told"),
     [
@@ -186,6 +228,14 @@ def test_a_frozen_hub_is_found_within_half_a_minute(authority: Authority, tmp_pa
             ),
             "Connection refused",
         ),
+        (
+            (
+                "errors resolving nowhere:1: [field:hostname lookup error:address lookup failed for"
+                " nowhere:1: Domain name not found]"
+            ),
+            "the name cannot be resolved: Domain name not found",
+        ),
+        ("failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: odd: OK", "odd"),
         ("…TSI_PROTOCOL_FAILURE: …CERTIFICATE_VERIFY_FAILED…", "another hub answers there"),
         ("the client acme is disabled", "the client acme is disabled"),
     ],

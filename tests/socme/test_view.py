@@ -11,10 +11,31 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socme.v1.alert_pb2 import Alert, AlertSource, Severity
-from socme.v1.vitals_pb2 import NodeState, NodeStatus, Vitals
+from socme.v1.alert_pb2 import Alert, AlertSource, Condition, ConditionState, Rule, Severity
+from socme.v1.vitals_pb2 import (
+    CanaryVitals,
+    ClientStatus,
+    Health,
+    LedgerHour,
+    NodeState,
+    NodeStatus,
+    SensorVitals,
+    SourceVitals,
+    Vitals,
+)
 from socme.v1.watch_pb2 import StoredAlert
-from socme.view import alert_view, json_line, moment, node_view, stamp, vitals_view
+from socme.view import (
+    alert_view,
+    client_view,
+    health_name,
+    json_line,
+    ledger_view,
+    moment,
+    node_view,
+    source_view,
+    stamp,
+    vitals_view,
+)
 
 ID = bytes(range(16))
 RECEIVED = "2026-07-01T12:00:05.000001Z"
@@ -318,7 +339,16 @@ def test_a_node_with_vitals() -> None:
     vitals = view["vitals"]
     assert vitals["cpu"] == {"usage": 0.1235, "count": 4}
     assert vitals["lag_bytes"] == 11
-    assert vitals["spool"] == {"alerts": 7, "bytes": 0, "acknowledged": 0, "oldest_age_seconds": None}
+    assert vitals["spool"] == {
+        "alerts": 7,
+        "bytes": 0,
+        "acknowledged": 0,
+        "oldest_age_seconds": None,
+        "capacity_bytes": None,
+        "dropped": {},
+        "unaccounted": 0,
+        "problem": "",
+    }
     assert vitals["sources"][0]["dropped"] == {"min_severity": 2}
     assert vitals["sources"][0]["problem"] == "gone"
     assert vitals["sources"][0]["last_record_age_seconds"] is None
@@ -358,3 +388,74 @@ def test_stamps_are_in_utc() -> None:
 
     assert stamp(half_past) == "2026-07-01T12:30:00.000000Z"
     assert stamp(half_past + timedelta(microseconds=1)) == "2026-07-01T12:30:00.000001Z"
+
+
+def test_what_socme_says_of_itself() -> None:
+    alert = Alert(source=AlertSource.ALERT_SOURCE_SOCME, rule=Rule(id="socme.node_silent"))
+    alert.condition.CopyFrom(Condition(kind="node_silent", state=ConditionState.CONDITION_STATE_RAISED))
+    alert.condition.since.FromJsonString(RECEIVED)
+
+    view = json.loads(json_line(alert_view(StoredAlert(alert=alert))))
+
+    assert view["source"]["module"] == view["event"]["module"] == "socme"
+    assert view["socme"] == {
+        "condition": {"kind": "node_silent", "subject": "", "state": "raised", "since": RECEIVED}
+    }
+    assert "socme" not in alert_view(StoredAlert())
+
+
+def test_sources_with_canaries_and_a_sensor() -> None:
+    """Null where a source has none, which is not the same as none seen."""
+    source = SourceVitals(
+        canary=CanaryVitals(interval_seconds=60, written=5, read=4, spooled=3, acknowledged=2),
+        sensor=SensorVitals(uptime_seconds=7, packets=100, dropped=1),
+        rolled_up=9,
+    )
+
+    view = source_view(source)
+
+    assert view["canary"] == {
+        "interval_seconds": 60,
+        "written": 5,
+        "read": 4,
+        "spooled": 3,
+        "acknowledged": 2,
+    }
+    assert view["sensor"] == {"time": None, "uptime_seconds": 7, "packets": 100, "dropped": 1}
+    assert view["rolled_up"] == 9
+    assert (source_view(SourceVitals())["canary"], source_view(SourceVitals())["sensor"]) == (None, None)
+
+
+def test_an_hour_of_the_ledger() -> None:
+    hour = LedgerHour(source="eve.json", read=5, filtered={"b": 1, "a": 2}, pending=2, unaccounted=7)
+    hour.hour.FromJsonString("2026-07-01T12:00:00Z")
+
+    view = ledger_view(hour)
+
+    assert (view["source"], view["hour"]) == ("eve.json", "2026-07-01T12:00:00.000000Z")
+    assert (view["read"], view["pending"], view["unaccounted"]) == (5, 2, 7)
+    assert view["filtered"] == {"a": 2, "b": 1}
+
+
+def test_what_can_be_relied_on_at_a_client() -> None:
+    status = ClientStatus(
+        client="acme", health=Health.HEALTH_BLIND, reasons=["acme-1: drops"], seeing=0.51234
+    )
+
+    view = client_view(status)
+
+    assert (view["client"], view["health"], view["reasons"]) == ("acme", "blind", ["acme-1: drops"])
+    assert (view["since"], view["seeing"]) == (None, 0.5123)
+
+
+def test_every_health_and_state_of_a_condition_has_a_name() -> None:
+    assert [health_name(number) for number in Health.values()] == [
+        "unknown",
+        "up",
+        "degraded",
+        "late",
+        "blind",
+        "silent",
+        "revoked",
+    ]
+    assert health_name(99) == "unknown"

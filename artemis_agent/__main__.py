@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from artemis_agent import spool_commands
 from socme import commands
 from socme.commands import ConfigOption, JsonOption
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 PROGRAM = "artemis"
 CONFIG = commands.config_path(PROGRAM)
 app = commands.application(PROGRAM, "Sends the alerts of Wazuh and Suricata on this network to the hub.")
+app.add_typer(spool_commands.app, name="spool")
 
 
 class KindName(StrEnum):

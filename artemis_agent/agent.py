@@ -1,6 +1,7 @@
 """The wiring of the agent: makes every stage, hands each what it needs, and runs them together.
 
     sources ─▶ collect ─▶ spool ─▶ uplink        vitals ─▶ uplink        all ─▶ status
+    canary logs ─▶ collect
 
 Ends by cancellation alone. What was not committed is read again at the next start.
 """
@@ -8,33 +9,66 @@ Ends by cancellation alone. What was not committed is read again at the next sta
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from artemis_agent import copies, status, uplink
+from artemis_agent import canary, copies, counters, held, status, uplink
+from artemis_agent.canary import CanaryLog
 from artemis_agent.collect import Collector, Site
-from artemis_agent.config import ArtemisSettings, SourceSettings
-from artemis_agent.dead_letter import DeadLetters
+from artemis_agent.config import ArtemisSettings, Kind, SourceSettings
+from artemis_agent.dead_letter import DeadLetters, Letter
 from artemis_agent.file_source import open_file_source
-from artemis_agent.spool import Spool, open_spool
-from artemis_agent.status import Connection, spool_vitals
-from artemis_agent.uplink import Link, Uplink
-from artemis_agent.vitals import Meter
+from artemis_agent.gap import spool_damaged
+from artemis_agent.gone import GoneSource
+from artemis_agent.link import Link
+from artemis_agent.rollup import Limits
+from artemis_agent.spool import Spool, SpoolWriteError, open_spool
+from artemis_agent.status import Connection
+from artemis_agent.uplink import Uplink
+from artemis_agent.vitals import Meter, Told
 from artemis_agent.worker import Worker
 from socme import VERSION, identity, logs, severity
 from socme.errors import OperatorError, first
 from socme.identity import Identity
 from socme.service import Notifier
 from socme.settings import beside
-from socme.v1.vitals_pb2 import SourceVitals, Vitals
+from socme.v1.alert_pb2 import Alert
+from socme.v1.vitals_pb2 import CanaryVitals, SourceVitals, SpoolVitals, Vitals
 
 LOG = logging.getLogger("artemis.agent")
 
 TELL_SECONDS = 2.0  # age of the status file at most
 STUCK_SECONDS = 60.0  # a thread that is at one piece of work for so long hangs; systemd shall restart us
+DAY_SECONDS = 24 * 3600
 COMMAND = "artemis enroll TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A source, with its canaries where there are any."""
+
+    collector: Collector
+    log: CanaryLog
+    canaries: Collector | None
+
+    async def vitals(self, interval_seconds: int) -> SourceVitals:
+        """Return how it is, and how far its canaries came."""
+        vitals = await self.collector.vitals()
+        if self.canaries is not None:
+            spooled = self.canaries.canary_spooled
+            vitals.canary.CopyFrom(
+                CanaryVitals(
+                    interval_seconds=interval_seconds,
+                    written=self.log.number,
+                    read=self.canaries.canary_read,
+                    spooled=spooled,
+                    acknowledged=max(0, spooled - await self.canaries.pending()),
+                )
+            )
+        return vitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +77,60 @@ class Agent:
 
     settings: ArtemisSettings
     state_dir: Path
-    spool: Spool
-    collectors: Sequence[Collector]
+    site: Site
+    followed: Sequence[Followed]
     link: Link
     meter: Meter
     probes: Worker
-    """The thread that looks at the machine, the identity and the status file."""
-    letters: Worker
-    """The thread that writes dead letters."""
+    """The thread that looks at the machine, the identity and the status file, and writes canaries."""
+    told: Told = field(default_factory=Told)
+
+    @property
+    def spool(self) -> Spool:
+        """Where alerts wait."""
+        return self.site.spool
 
     def is_working(self) -> bool:
         """Tell whether no thread hangs; that the event loop turns shows by the call itself."""
-        workers = (self.spool.worker, self.probes, self.letters, *(each.worker for each in self.collectors))
+        sources = (each.collector.worker for each in self.followed)
+        workers = (self.spool.worker, self.probes, self.site.letters, *sources)
         return all(worker.busy_seconds < STUCK_SECONDS for worker in workers)
 
-    async def credentials(self) -> tuple[str, Identity]:
-        """Return the hub's address and this node's identity as they are now."""
+    async def credentials(self) -> tuple[tuple[str, ...], Identity]:
+        """Return the hub's addresses and this node's identity as they are now."""
         own = await self.probes.do(lambda: load_identity(self.state_dir))
-        return self.settings.hub_address or own.hub_address, own
+        return self.settings.hub_address or (own.hub_address,), own
+
+    async def bury(self, payload: bytes, reason: str) -> None:
+        """Keep an alert that the hub does not take, for a person."""
+        alert = Alert.FromString(payload)
+        letter = Letter(alert.origin, b"", alert.offset, alert.raw_bytes, reason, alert.raw)
+        site = self.site
+        await site.letters.do(lambda: site.dead_letters.append([letter], observed=site.clock()))
 
     async def vitals(self) -> Vitals:
-        """Measure everything."""
+        """Measure everything, for the hub."""
         vitals = await self.probes.do(self.meter.measure)
         vitals.sources.extend(await self.sources())
-        vitals.spool.CopyFrom(spool_vitals(self.spool.depth, self.spool.acknowledged))
+        logs_of_canaries = {each.canaries.name for each in self.followed if each.canaries}
+        hours = [hour for hour in await self.spool.ledger() if hour.source not in logs_of_canaries]
+        vitals.ledger.extend(self.told.changed(hours, self.link.since))
+        vitals.spool.CopyFrom(await self.spool_vitals())
         return vitals
 
     async def sources(self) -> list[SourceVitals]:
         """Return how each source is doing."""
-        return [await collector.vitals() for collector in self.collectors]
+        seconds = self.settings.canary.interval_seconds
+        return [await each.vitals(seconds) for each in self.followed]
+
+    async def spool_vitals(self) -> SpoolVitals:
+        """Return how the spool is."""
+        spool = self.spool
+        vitals = status.spool_vitals(spool.depth, spool.acknowledged, await spool.dropped())
+        vitals.capacity_bytes = self.settings.spool.max_bytes
+        vitals.unaccounted = spool.unaccounted
+        vitals.problem = spool.problem
+        return vitals
 
 
 async def run(settings: ArtemisSettings, config: Path, notifier: Notifier) -> None:
@@ -96,57 +155,87 @@ async def _run(agent: Agent, notifier: Notifier) -> None:
         credentials=agent.credentials,
         vitals=agent.vitals,
         interval_seconds=agent.settings.vitals_interval_seconds,
+        bury=agent.bury,
     )
     async with asyncio.TaskGroup() as tasks:
-        for number, collector in enumerate(agent.collectors):
-            tasks.create_task(collector.run(), name=f"collect-{number}")
+        for number, each in enumerate(agent.followed):
+            tasks.create_task(each.collector.run(), name=f"collect-{number}")
+            if each.canaries is not None:
+                tasks.create_task(each.canaries.run(), name=f"canaries-{number}")
+        if agent.settings.canary.interval_seconds:
+            tasks.create_task(_sing(agent), name="canary")
+        tasks.create_task(_release(agent), name="release")
         tasks.create_task(agent.spool.run_trim(), name="trim")
         tasks.create_task(uplink.serve(line, random.SystemRandom()), name="uplink")
         tasks.create_task(_tell(agent, notifier), name="status")
         tasks.create_task(notifier.watch(agent.is_working), name="watchdog")
         logs.event(LOG, logging.INFO, "running", version=VERSION, state_dir=agent.state_dir)
-        notifier.ready(f"following {len(agent.collectors)} sources")
+        notifier.ready(f"following {len(agent.followed)} sources")
 
 
 async def _make(settings: ArtemisSettings, config: Path, state_dir: Path, stack: AsyncExitStack) -> Agent:
     """Open everything; the stack closes it in reverse order."""
-    spool = open_spool(state_dir, max_bytes=settings.spool.max_bytes, schema=copies.SCHEMA)
+    paths = {beside(config, source.path): source for source in settings.source}
+    if len(paths) < len(settings.source):
+        raise OperatorError(f"{config}: two [[source]] tables name the same file", "Remove one of them.")
+    spool = open_spool(
+        state_dir,
+        max_bytes=settings.spool.max_bytes,
+        max_age_seconds=settings.spool.max_age_days * DAY_SECONDS,
+        schema=copies.SCHEMA + held.SCHEMA,
+    )
     stack.push_async_callback(spool.close)
-    letters, probes = Worker("dead-letters"), Worker("probes")
+    letters, probes, link = Worker("dead-letters"), Worker("probes"), Link()
     stack.callback(letters.close)
     stack.callback(probes.close)
-    site = Site(
+    site = _site(settings, DeadLetters(state_dir), spool, letters, lambda: link.live)
+    followed = await _follow(settings, paths, state_dir, site, stack)
+    if spool.set_aside:
+        logs.event(LOG, logging.ERROR, "the spool was damaged and set aside", path=spool.set_aside)
+        followed[0].collector.announce(spool_damaged(spool.set_aside, observed=site.clock()))
+    return Agent(
+        settings=settings,
+        state_dir=state_dir,
+        site=site,
+        followed=followed,
+        link=link,
+        meter=Meter((state_dir, *(path.parent for path in paths))),
+        probes=probes,
+    )
+
+
+def _site(
+    settings: ArtemisSettings,
+    dead_letters: DeadLetters,
+    spool: Spool,
+    letters: Worker,
+    is_live: Callable[[], bool],
+) -> Site:
+    rollup = settings.rollup
+    return Site(
         spool=spool,
-        dead_letters=DeadLetters(state_dir),
+        dead_letters=dead_letters,
         letters=letters,
         min_severity=severity.named(settings.filter.min_severity),
         keep_both=settings.filter.keep_both,
         clock=identity.utc_now,
-    )
-    paths = {beside(config, source.path): source for source in settings.source}
-    if len(paths) < len(settings.source):
-        raise OperatorError(f"{config}: two [[source]] tables name the same file", "Remove one of them.")
-    collectors = await _collectors(paths, site, stack)
-    folders = (state_dir, *(path.parent for path in paths))
-    return Agent(
-        settings=settings,
-        state_dir=state_dir,
-        spool=spool,
-        collectors=collectors,
-        link=Link(),
-        meter=Meter(folders),
-        probes=probes,
-        letters=letters,
+        is_live=is_live,
+        rollup=Limits(rollup.burst, int(rollup.window_seconds * 1_000_000)) if rollup else None,
+        drops_lowest=settings.spool.when_full == "drop-lowest",
     )
 
 
-async def _collectors(
-    paths: dict[Path, SourceSettings], site: Site, stack: AsyncExitStack
-) -> list[Collector]:
+async def _follow(
+    settings: ArtemisSettings,
+    paths: Mapping[Path, SourceSettings],
+    state_dir: Path,
+    site: Site,
+    stack: AsyncExitStack,
+) -> list[Followed]:
     """Open the sources: Suricata's first, because Wazuh's copies are judged by what they gave."""
-    made: dict[Path, Collector] = {}
+    made: dict[Path, Followed] = {}
     for kind in ("suricata", "wazuh"):
-        originals = [] if kind == "suricata" else list(made.values())
+        originals = [] if kind == "suricata" else [each.collector for each in made.values()]
         for path, source in paths.items():
             if source.kind == kind:
                 saved = await site.spool.position(str(path))
@@ -154,8 +243,57 @@ async def _collectors(
                     open_file_source(path, source.kind, source.start, saved), site, originals=originals
                 )
                 stack.push_async_callback(collector.close)
-                made[path] = collector
+                log = CanaryLog(canary.log_path(state_dir, source.kind, str(path)), source.kind)
+                canaries = None
+                if settings.canary.interval_seconds:
+                    canaries = await _canaries(log, collector, site)
+                    stack.push_async_callback(canaries.close)
+                made[path] = Followed(collector, log, canaries)
     return [made[path] for path in paths]
+
+
+async def _canaries(log: CanaryLog, collector: Collector, site: Site) -> Collector:
+    """Open a source's canary log, which a source of its own reads, in the same thread."""
+    with suppress(OSError):  # it is made with the first canary then
+        log.path.parent.mkdir(mode=0o700, exist_ok=True)
+    saved = await site.spool.position(str(log.path))
+    source = open_file_source(log.path, log.kind, "beginning", saved)
+    canaries = Collector(source, site, canaries_of=collector)
+    await canaries.restore()
+    log.number = canaries.canary_spooled
+    return canaries
+
+
+async def _sing(agent: Agent) -> None:
+    """Write a canary for each source, for ever."""
+    failing: dict[Path, str] = {}
+    while True:
+        for log in (each.log for each in agent.followed):
+            try:
+                await agent.probes.do(partial(log.write, agent.site.clock()))
+                failing.pop(log.path, None)
+            except OSError as error:  # the hub learns of it: the number was used up
+                if failing.get(log.path) != str(error):
+                    logs.event(LOG, logging.WARNING, "a canary cannot be written", reason=error)
+                failing[log.path] = str(error)
+        await asyncio.sleep(agent.settings.canary.interval_seconds)
+
+
+async def _release(agent: Agent) -> None:
+    """Send what is held of sources that are no longer followed: nobody else would."""
+    site, spool = agent.site, agent.spool
+    for name in await spool.ask(lambda journal: held.sources(journal.query)):
+        if name in {each.collector.name for each in agent.followed}:
+            continue
+        kind: Kind = "wazuh" if counters.read(await spool.counters(name)).kind == "wazuh" else "suricata"
+        source = GoneSource(name, kind, await spool.position(name) or b"")
+        collector = Collector(source, replace(site, rollup=None))
+        try:
+            await collector.restore()
+            while collector.holds:
+                await collector.turn()
+        finally:
+            await collector.close()
 
 
 async def _tell(agent: Agent, notifier: Notifier) -> None:
@@ -167,6 +305,7 @@ async def _tell(agent: Agent, notifier: Notifier) -> None:
         if problem and not before:
             logs.event(LOG, logging.WARNING, "the status file cannot be written", reason=problem)
         line = f"{link.state}: {link.hub}" if link.hub else link.state
+        line += f" ({link.slowed})" if link.slowed else ""
         if line != told:
             notifier.status(line)
             told = line
@@ -184,12 +323,14 @@ async def _write_status(agent: Agent) -> str:
         since=link.since,
         last_acknowledgement=link.last_acknowledgement,
         last_error=link.last_error,
+        slowed=link.slowed,
         clock_offset_seconds=link.clock_offset_seconds,
     )
-    sources = await agent.sources()
+    set_aside = agent.spool.set_aside
     try:
-        await agent.probes.do(lambda: status.tell(agent.state_dir, connection, sources))
-    except OSError as error:
+        sources, spool = await agent.sources(), await agent.spool_vitals()
+        await agent.probes.do(lambda: status.tell(agent.state_dir, connection, sources, spool, set_aside))
+    except (OSError, SpoolWriteError) as error:
         return str(error)
     return ""
 

@@ -18,21 +18,25 @@ from cryptography.hazmat.primitives import serialization
 from artemis_agent import preview, status
 from artemis_agent.config import ArtemisSettings, SourceSettings
 from artemis_agent.line_file import open_line_file
-from artemis_agent.spool import is_running, peek
+from artemis_agent.spool import FILE, is_running, peek
 from socme import identity, tls
 from socme.enrol import explain, split_address
 from socme.errors import OperatorError
 from socme.identity import Identity
 from socme.settings import beside, load
 from socme.text import clean
+from socme.v1.vitals_pb2 import SpoolVitals
 
 TIMEOUT_SECONDS = 5.0  # for each step on the way to the hub
 EXPIRES_SOON = timedelta(days=14)
 CLOCK_OFF_SECONDS = 5.0  # more makes the times of alerts misleading
+NEARLY_FULL = 0.8  # of the spool
 LONGEST_REASON = 300  # characters of what a hub says
 # Health.Check of grpc.health.v1 by hand: the package with its stubs is the hub's alone.
 _HEALTH = "/grpc.health.v1.Health/Check"
 _ASK_ALL = b""  # HealthCheckRequest with service ""
+_DRAIN = "see why the hub does not take them (artemis status), or raise spool.max_bytes"
+_ASIDE = "see what is in it (artemis spool check, artemis spool export), then move it away"
 _SERVING = b"\x08\x01"  # HealthCheckResponse with status SERVING
 
 
@@ -65,14 +69,15 @@ def check(config: Path) -> Iterator[Line]:
     yield _check_state_dir(state_dir)
     for source in settings.source:
         yield _check_source(source, beside(config, source.path))
-    yield _check_spool(state_dir)
+    yield from _check_spool(state_dir, settings.spool.max_bytes)
     try:
         own = identity.load(state_dir, now=identity.utc_now(), command="artemis enroll TOKEN")
     except OperatorError as error:
         yield _failed(error)
         return
     yield _check_identity(own)
-    yield _check_hub(settings.hub_address or own.hub_address, own, identity.folder(state_dir))
+    for address in settings.hub_address or (own.hub_address,):
+        yield _check_hub(address, own, identity.folder(state_dir))
     yield from _check_clock(state_dir)
 
 
@@ -139,15 +144,27 @@ def _may_pass(each: Path, path: Path) -> bool:
     return os.access(each, os.R_OK if each == path else os.X_OK, effective_ids=True)
 
 
-def _check_spool(state_dir: Path) -> Line:
+def _check_spool(state_dir: Path, max_bytes: int) -> Iterator[Line]:
     try:
         found = peek(state_dir)
         running = is_running(state_dir)
+        told = status.read(state_dir).spool if found and running else SpoolVitals()
     except OperatorError as error:
-        return _failed(error)
+        yield _failed(error)
+        return
     if found is None:
-        return Line("spool: none yet, artemis run makes it")
-    return Line(f"spool: {found.depth.alerts} alerts wait, artemis {'runs' if running else 'does not run'}")
+        yield Line("spool: none yet, artemis run makes it")
+    else:
+        what = f"spool: {found.depth.alerts} alerts wait, artemis {'runs' if running else 'does not run'}"
+        full = found.depth.bytes / max_bytes
+        yield Line(f"{what}, {full:.0%} full", _DRAIN) if full > NEARLY_FULL else Line(what)
+    if told.problem:
+        yield Line(f"spool: it cannot be written: {told.problem}", f"make room on the disk of {state_dir}")
+    if told.unaccounted:
+        yield Line(f"spool: {told.unaccounted} alerts are unaccounted for", "artemis spool check")
+    for aside in sorted(state_dir.glob(f"{FILE}.damaged-*")):
+        if not aside.name.endswith(("-wal", "-shm")):
+            yield Line(f"spool: a damaged one was set aside at {aside}", _ASIDE)
 
 
 def _check_identity(own: Identity) -> Line:

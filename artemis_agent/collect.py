@@ -6,42 +6,58 @@ behind it. Nothing is dropped without being counted, and the counters commit in 
 Copies: Wazuh writes an alert for each alert of eve.json that it reads, so the original is on disk before
 the copy. When a reading of Wazuh holds copies, every Suricata source is first read to its end, here and
 now, and only then the copies' keys are looked up among the committed ones. No timer has a say in it.
+
+What a flood is rolled up into is kept by `held` in the same transaction. A canary log is a source like any
+other, but for what is done with its alerts: they are marked, and go.
 """
 
 import asyncio
 import logging
 import math
+import sqlite3
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeAlias
+from typing import TypeVar
 
-from artemis_agent import copies, counters
-from artemis_agent.config import Kind
+from artemis_agent import copies, counters, held
 from artemis_agent.counters import Counters
 from artemis_agent.dead_letter import DeadLetters, Letter
-from artemis_agent.filter import WAZUH_COPY, Drop, verdict
-from artemis_agent.normalise import NotAnAlert, Undecodable, normalise
+from artemis_agent.examine import Bad, Examined, Found, Rules, examine
+from artemis_agent.filter import WAZUH_COPY, has_room
+from artemis_agent.gap import gap_alert
+from artemis_agent.held import Held
 from artemis_agent.portions import portions
+from artemis_agent.rollup import Limits
+from artemis_agent.sort import Sorted, sort, waiting
 from artemis_agent.source import Health, Reading, Record, Reject, Source
 from artemis_agent.spool import Progress, Spool, SpoolWriteError
 from artemis_agent.worker import Worker
 from socme import logs
-from socme.v1.alert_pb2 import Severity
+from socme.journal import Journal
+from socme.v1.alert_pb2 import Alert, Severity
 from socme.v1.vitals_pb2 import SourceVitals
 
 LOG = logging.getLogger("artemis.collect")
 
 SAVE_SECONDS = 1.0  # age at which a position is saved though no alert came with it; each save is an fsync
 REST_SECONDS = 10.0  # longest wait for a source to change before it is read all the same
+LEAST_REST_SECONDS = 0.5  # between two looks whether roll-ups are due
 SLICE_RECORDS = 200  # normalised in one go, so that other tasks get their turn in a large reading
 SLICE_BYTES = 2 * 1024 * 1024
 CATCH_UP_BYTES = 64 * 1024 * 1024  # beyond the end: a sensor that outruns us must not hold up Wazuh for ever
 WRITE_PAUSE_SECONDS = 5.0  # between attempts while the disk does not take the spool
 HEALTH_SECONDS = 2.0  # how long the vitals wait for a source that is busy
+FULL = "the spool is full: reading pauses until the hub has taken some of it"
+_SECOND = 1_000_000  # microseconds
+_PENDING = """
+SELECT coalesce(sum(CASE key WHEN 'spooled' THEN count ELSE -count END), 0) FROM ledger
+WHERE source = ? AND (key IN ('spooled', 'acknowledged') OR key LIKE 'dropped:%')
+"""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,50 +73,59 @@ class Site:
     keep_both: bool
     """Whether copies are sent as well."""
     clock: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An alert on its way to the spool."""
-
-    payload: bytes
-    """The serialised Alert message."""
-    copy_key: int | None
-    copy_of: int | None
-    """See normalise.Normalised."""
-    drop: str
-    """Why it stays on the site; empty when it goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """A record that could not be decoded."""
-
-    record: Record
-    reason: str
-
-
-Examined: TypeAlias = Found | Bad
+    is_live: Callable[[], bool] = lambda: False
+    """Tells whether the hub is connected."""
+    rollup: Limits | None = None
+    """When floods are rolled up; None for never."""
+    drops_lowest: bool = False
+    """Whether a spool that fills keeps what room it has for the severe alerts."""
 
 
 class Collector:
     """Reads one source; made in the wiring, run by `run`, and made to catch up by Wazuh's collectors."""
 
-    def __init__(self, source: Source, site: Site, *, originals: Sequence["Collector"] = ()) -> None:
-        """`originals` are the sources that this one's copies are copies of."""
-        self.worker = Worker(f"source-{source.kind}")
+    def __init__(
+        self,
+        source: Source,
+        site: Site,
+        *,
+        originals: Sequence["Collector"] = (),
+        canaries_of: "Collector | None" = None,
+    ) -> None:
+        """`originals` are the sources that this one's copies are copies of.
+
+        `canaries_of` says that the source is the canary log of another one, whose thread it shares.
+        """
+        self.worker: Worker = canaries_of.worker if canaries_of else Worker(f"source-{source.kind}")
+        self.source_name: str = canaries_of.source_name if canaries_of else source.name
+        self.canary_read = self.canary_spooled = 0  # numbers of the last canaries that came so far
         self._source = source
         self._site = site
+        self._rules = Rules(
+            kind=source.kind,
+            source=self.source_name,
+            min_severity=site.min_severity,
+            rolls_up=site.rollup is not None,
+            canaries=canaries_of is not None,
+        )
         self._originals = () if site.keep_both else originals
         self._turn = asyncio.Lock()
-        self._counted: Counters | None = None  # in all runs; what only the health knows is added later
+        self._held: Held | None = None  # known, as all totals are, from `restore` on
+        self._counted = Counters()  # in all runs; what only the health knows is added later
+        self._unbooked = Counters()  # since the last save
         self._rotations = 0  # as of the last save
         self._health = Health(lag_bytes=0, problem="", lost_bytes=0, rotations=0)
         self._position = b""  # behind the last reading
         self._saved_position = b""
         self._saved = -math.inf  # when a position was saved last
+        self._announced: list[Alert] = []
         self._last_record: float | None = None
         self._trouble = ""
+
+    @property
+    def name(self) -> str:
+        """What the spool knows the source by: its own name."""
+        return self._source.name
 
     async def run(self) -> None:
         """Read the source for ever."""
@@ -131,48 +156,72 @@ class Collector:
                 self._health = await self.worker.do(self._source.health)
         except TimeoutError:
             pass  # the last one known will do: the thread is in the middle of something
-        vitals = counters.message(self._totals(), name=self._source.name, kind=self._source.kind)
+        vitals = counters.message(self._totals(), name=self.source_name, kind=self._source.kind)
         vitals.lag_bytes = self._health.lag_bytes
         vitals.problem = self._trouble or self._health.problem
+        if self._health.sensor is not None:
+            vitals.sensor.CopyFrom(self._health.sensor)
         if self._last_record is not None:
             vitals.last_record_age_seconds = time.monotonic() - self._last_record
         return vitals
 
+    async def restore(self) -> None:
+        """Take up what the spool knows of the source; needed once, before anything else."""
+        note = await self._site.spool.counters(self.name)
+        self._counted = counters.parse(note)
+        self.canary_read = self.canary_spooled = counters.read(note).canary.spooled
+        limits = self._site.rollup
+        self._held = await self._site.spool.ask(lambda journal: held.load(journal.query, self.name, limits))
+
+    async def pending(self) -> int:
+        """Return how many alerts of the source the hub has still to acknowledge."""
+        rows = await self._site.spool.ask(lambda journal: journal.query(_PENDING, (self.name,)))
+        return sum(number for (number,) in rows if isinstance(number, int))
+
+    def announce(self, alert: Alert) -> None:
+        """Send with the next turn what the node has to say of itself."""
+        self._announced.append(alert)
+
+    @property
+    def holds(self) -> bool:
+        """Whether something waits for its roll-up."""
+        return self._known().windows.due_us() is not None
+
     async def close(self) -> None:
         """Let go of the source."""
         await self.worker.do(self._source.close)
-        self.worker.close()
+        if not self._rules.canaries:
+            self.worker.close()
 
     async def _take(self) -> Reading:
-        if self._counted is None:
-            self._counted = counters.parse(await self._site.spool.counters(self._source.name))
-        await self._site.spool.wait_for_room()
+        if self._held is None:
+            await self.restore()
+        await self._wait_for_room()
         reading, self._health = await self.worker.do(self._read)
         observed = self._site.clock()
         examined: list[Examined] = []
         for records in portions(reading.records, _size, most=SLICE_RECORDS, largest=SLICE_BYTES):
             examined += await self.worker.do(partial(self._examine, records, observed))
         alerts = await self._without_copies([each for each in examined if isinstance(each, Found)])
-        bad = [each for each in examined if isinstance(each, Bad)]
-        unreadable: list[Bad | Reject] = [*bad, *reading.rejects]
-        letters = [_letter(each, self._source.name) for each in unreadable]
-        if letters:  # on disk before the position behind them is
-            dead_letters = self._site.dead_letters
-            await self._site.letters.do(lambda: dead_letters.append(letters, observed=observed))
-        self._count(reading, alerts, len(letters))
-        await self._keep(reading, alerts, urgent=bool(letters))
+        self.canary_read = max((each.canary for each in alerts), default=self.canary_read)
+        letters = await self._bury([*(each for each in examined if isinstance(each, Bad)), *reading.rejects])
+        result = self._sort(reading, alerts, observed)
+        self._count(reading, alerts, result, letters)
+        await self._keep(reading, alerts, result, urgent=letters > 0)
         return reading
+
+    async def _wait_for_room(self) -> None:
+        """Wait while the spool is full, and say so in the vitals: the log file is the buffer."""
+        spool = self._site.spool
+        self._trouble = FULL if spool.share >= 1 else ""
+        await spool.wait_for_room()
+        self._trouble = ""
 
     def _read(self) -> tuple[Reading, Health]:
         return self._source.read(), self._source.health()
 
     def _examine(self, records: Sequence[Record], observed: datetime) -> list[Examined]:
-        kind, name, least = self._source.kind, self._source.name, self._site.min_severity
-        return [
-            each
-            for record in records
-            if (each := examine(record, kind=kind, origin=name, observed=observed, min_severity=least))
-        ]
+        return [each for record in records if (each := examine(record, self._rules, observed))]
 
     async def _without_copies(self, alerts: list[Found]) -> list[Found]:
         """Return the alerts with those that are copies of an alert that was read marked as dropped."""
@@ -181,36 +230,61 @@ class Collector:
             return alerts
         for original in self._originals:
             await original.catch_up()
-        known = await self._site.spool.ask(lambda journal: copies.known(journal.query, keys))
+        known = await self._ask(lambda journal: copies.known(journal.query, keys))
         return [replace(alert, drop=WAZUH_COPY) if alert.copy_of in known else alert for alert in alerts]
 
-    def _count(self, reading: Reading, alerts: Sequence[Found], undecodable: int) -> None:
+    async def _bury(self, unreadable: Sequence[Bad | Reject]) -> int:
+        """Put what cannot be read on disk, before the position behind it is; return how many those are."""
+        letters = [_letter(each, self.source_name) for each in unreadable]
+        if letters:
+            dead_letters, observed = self._site.dead_letters, self._site.clock()
+            await self._site.letters.do(lambda: dead_letters.append(letters, observed=observed))
+        return len(letters)
+
+    def _sort(self, reading: Reading, alerts: Sequence[Found], observed: datetime) -> Sorted:
+        share = self._site.spool.share if self._site.drops_lowest else 0.0
+        gaps = () if self._rules.canaries else reading.gaps  # a canary's number says that it is lost
+        lost = [gap_alert(gap, origin=self.source_name, observed=observed) for gap in gaps]
+        return sort(
+            alerts,
+            self._known(),
+            _microseconds(observed),
+            has_room=lambda severity: self._rules.canaries or has_room(severity, share),
+            more=[*self._announced, *lost],
+        )
+
+    def _known(self) -> Held:
+        assert self._held is not None  # noqa: S101 - `restore` came first
+        return self._held
+
+    def _count(self, reading: Reading, alerts: Sequence[Found], result: Sorted, undecodable: int) -> None:
         if reading.lines:
             self._last_record = time.monotonic()
-        dropped = Counter(alert.drop for alert in alerts if alert.drop)
         read = Counters(
             bytes=reading.bytes,
-            records=reading.lines,
+            records=max(reading.lines, len(alerts) + undecodable),  # a source need not count its lines
             alerts=len(alerts),
-            spooled=len(alerts) - dropped.total(),
+            spooled=len(result.going),
             undecodable=undecodable,
-            dropped=dropped,
+            dropped=result.dropped,
+            rolled_up=result.held,
+            made=result.made,
         )
-        self._counted = (self._counted or Counters()) + read
+        self._counted += read
+        self._unbooked += read
 
     def _totals(self) -> Counters:
-        since_opened = Counters(lost_bytes=self._health.lost_bytes, rotations=self._health.rotations)
-        return (self._counted or Counters()) + since_opened
+        return self._counted + Counters(lost_bytes=self._health.lost_bytes, rotations=self._health.rotations)
 
-    async def _keep(self, reading: Reading, alerts: Sequence[Found], *, urgent: bool) -> None:
+    async def _keep(self, reading: Reading, alerts: Sequence[Found], result: Sorted, *, urgent: bool) -> None:
         """Commit what must not be read again; leave a bare position for later."""
         self._position = reading.position
-        payloads = [alert.payload for alert in alerts if not alert.drop]
         keys = [alert.copy_key for alert in alerts if alert.copy_key is not None]
         # The first position says where a new source began; behind a rotation the old one may find nothing.
         urgent = urgent or math.isinf(self._saved) or self._health.rotations != self._rotations
-        if payloads or keys or urgent:
-            await self._save(payloads, keys)
+        if result.going or result.held or keys or urgent:
+            live = self._site.is_live() and not reading.more
+            await self._save(result, keys, live=live)
         elif self._is_behind() and time.monotonic() - self._saved >= SAVE_SECONDS:
             await self._save()
 
@@ -218,63 +292,77 @@ class Collector:
         """Tell whether the position on disk is not the newest."""
         return self._position != self._saved_position
 
-    async def _save(self, payloads: Sequence[bytes] = (), keys: Sequence[int] = ()) -> None:
-        now_us = int(self._site.clock().timestamp() * 1_000_000)
-        totals = counters.message(self._totals(), name=self._source.name, kind=self._source.kind)
+    async def _save(
+        self, result: Sorted | None = None, keys: Sequence[int] = (), *, live: bool = False
+    ) -> None:
+        known = self._known()
+        going, dues = (result.going, result.dues) if result else ((), ())
+        firsts = await self._ask(lambda journal: held.firsts(journal.query, self.name, dues)) if dues else {}
+        now_us = _microseconds(self._site.clock())
+
+        def also(db: sqlite3.Connection) -> None:
+            copies.remember(db, keys, now_us)
+            known.keep(db)
+
+        totals = counters.message(self._totals(), name=self.source_name, kind=self._source.kind)
+        totals.canary.spooled = self.canary_read
         progress = Progress(
-            source=self._source.name,
+            source=self.name,
             position=self._position,
             counters=totals.SerializeToString(),
-            alerts=payloads,
-            also=lambda db: copies.remember(db, keys, now_us),
+            alerts=waiting(going, firsts, live=live),
+            tally=counters.tally(self._unbooked),
+            also=also,
         )
+        await self._insist(lambda: self._site.spool.append(progress))
+        known.kept()
+        if result is not None:
+            self._announced.clear()
+        self._unbooked, self.canary_spooled = Counters(), self.canary_read
+        self._saved, self._saved_position = time.monotonic(), progress.position
+        self._rotations = self._health.rotations
+
+    async def _insist(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Return what the spool answers, however long its disk fails; say so once and in the vitals.
+
+        Giving up is no way out: the source has given what was read, and will not again.
+        """
         while True:
-            if await self._append(progress):
-                self._saved, self._saved_position = time.monotonic(), progress.position
-                self._rotations = self._health.rotations
-                return
+            try:
+                done = await work()
+            except SpoolWriteError as error:
+                if not self._trouble:
+                    logs.event(LOG, logging.ERROR, "the spool cannot be written", reason=error)
+                self._trouble = f"the spool cannot be written: {error}"
+            else:
+                self._trouble = ""
+                return done
             await asyncio.sleep(WRITE_PAUSE_SECONDS)
 
-    async def _append(self, progress: Progress) -> bool:
-        """Return whether the disk took it; where not, say so once and in the vitals."""
-        try:
-            await self._site.spool.append(progress)
-        except SpoolWriteError as error:
-            if not self._trouble:
-                logs.event(LOG, logging.ERROR, "the spool cannot be written", reason=error)
-            self._trouble = f"the spool cannot be written: {error}"
-            return False
-        self._trouble = ""
-        return True
+    async def _ask(self, question: Callable[[Journal], Result]) -> Result:
+        return await self._insist(lambda: self._site.spool.ask(question))
 
     async def _rest(self) -> None:
-        """Wait until there is something to read; save a position that is not on disk yet."""
+        """Wait until there is something to read or to send; save a position that is not on disk yet."""
         try:
-            async with asyncio.timeout(SAVE_SECONDS if self._is_behind() else REST_SECONDS):
+            async with asyncio.timeout(self._patience()):
                 await self._source.changed()
         except TimeoutError:
             async with self._turn:
                 if self._is_behind():
                     await self._save()
 
+    def _patience(self) -> float:
+        """Return for how many seconds nothing is to be done unless the source changes."""
+        due_us = self._known().windows.due_us()
+        seconds = SAVE_SECONDS if self._is_behind() else REST_SECONDS
+        if due_us is None:
+            return seconds
+        return min(seconds, max(LEAST_REST_SECONDS, (due_us - _microseconds(self._site.clock())) / _SECOND))
 
-def examine(
-    record: Record, *, kind: Kind, origin: str, observed: datetime, min_severity: Severity.ValueType
-) -> Examined | None:
-    """Return what a record is and what is to become of it; None for one that is no alert."""
-    match normalise(record, kind=kind, origin=origin, observed=observed):
-        case NotAnAlert():
-            return None
-        case Undecodable(reason):
-            return Bad(record, reason)
-        case normalised:
-            judged = verdict(normalised.alert, min_severity)
-            return Found(
-                payload=normalised.alert.SerializeToString(),
-                copy_key=normalised.copy_key,
-                copy_of=normalised.copy_of,
-                drop=judged.reason if isinstance(judged, Drop) else "",
-            )
+
+def _microseconds(time: datetime) -> int:
+    return int(time.timestamp() * _SECOND)
 
 
 def _size(record: Record) -> int:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from socme.settings import Address, Section, Settings, SeverityName
+from socme.address import split
+from socme.settings import Section, Settings, SeverityName
 
 Kind = Literal["suricata", "wazuh"]
 
@@ -36,12 +37,55 @@ class FilterSettings(Section):
     eve.json already. Off, because it shows each alert twice, once with the wrong severity."""
 
 
+class RollupSettings(Section):
+    """When alerts that say the same are counted into one. Without this table every alert is sent."""
+
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    """So many alerts with the same rule, source and destination within a window are sent one by one; the
+    further ones are counted into one alert, which is sent at the window's end."""
+
+    window_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """Length of a window; it begins with the first alert of its kind."""
+
+
+class CanarySettings(Section):
+    """A marked alert beside each source, by which the hub sees that the whole way works."""
+
+    interval_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
+    """How often one is written; 0 for never."""
+
+
 class SpoolSettings(Section):
     """Where alerts wait for the hub."""
 
     max_bytes: Annotated[int, Field(ge=1024 * 1024)] = 1024**3
-    """Size at which reading pauses until the hub has acknowledged some; the log files are the buffer
-    then. 1 GiB holds about 3 million alerts."""
+    """Size at which the spool is full. 1 GiB holds about 3 million alerts."""
+
+    max_age_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
+    """Age at which an alert that the hub never took is given up, and counted."""
+
+    when_full: Literal["pause", "drop-lowest"] = "pause"
+    """"pause": reading stops until the hub has acknowledged some, and the log files are the buffer.
+    "drop-lowest": low alerts may fill half of the spool, medium ones three quarters, high ones nine tenths;
+    beyond that they are dropped and counted, so that there is room for the severe ones. Where those fill
+    it, reading stops."""
+
+
+def _listed(given: object) -> object:
+    """Let one address stand for a list of one."""
+    return (given,) if isinstance(given, str) else given
+
+
+def _addresses(given: tuple[str, ...]) -> tuple[str, ...]:
+    for address in given:
+        split(address)
+    return given
+
+
+Addresses = Annotated[
+    tuple[str, ...], BeforeValidator(_listed), AfterValidator(_addresses), Field(min_length=1)
+]
+"""A setting that is one address, "host:port", or several."""
 
 
 class ArtemisSettings(Settings):
@@ -53,8 +97,9 @@ class ArtemisSettings(Settings):
     """Folder for everything that Artemis writes: identity, spool, dead letters. Relative to the settings
     file's folder."""
 
-    hub_address: Address | None = None
-    """Where the hub is, "host:port". None: where it was at enrolment."""
+    hub_address: Addresses | None = None
+    """Where the hub is, "host:port"; or a list of its addresses, which are tried in turn. None: where it
+    was at enrolment."""
 
     vitals_interval_seconds: Annotated[float, Field(ge=1, le=3600)] = 10.0
     """How often the node's vital signs are sent; the hub calls a node stale after three of them."""
@@ -65,8 +110,14 @@ class ArtemisSettings(Settings):
     filter: FilterSettings = FilterSettings()
     """What leaves the site."""
 
+    rollup: RollupSettings | None = None
+    """When alerts that say the same are counted into one; None for never."""
+
     spool: SpoolSettings = SpoolSettings()
     """Where alerts wait for the hub."""
+
+    canary: CanarySettings = CanarySettings()
+    """A marked alert beside each source, by which the hub sees that the whole way works."""
 
     @field_validator("source")
     @classmethod

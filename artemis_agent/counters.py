@@ -24,6 +24,9 @@ class Counters:
     lost_bytes: int = 0
     rotations: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
+    rolled_up: int = 0
+    made: int = 0
+    """Of those spooled, the ones that are no lines (roll-ups, gaps); for the ledger alone, in no note."""
 
     def __add__(self, other: "Counters") -> "Counters":
         return Counters(
@@ -35,7 +38,25 @@ class Counters:
             lost_bytes=self.lost_bytes + other.lost_bytes,
             rotations=self.rotations + other.rotations,
             dropped=Counter(self.dropped) + Counter(other.dropped),
+            rolled_up=self.rolled_up + other.rolled_up,
+            made=self.made + other.made,
         )
+
+
+def tally(read: Counters) -> dict[str, int]:
+    """Return what the ledger books of what was read: each line once, so that it comes out even.
+
+    Whatever was neither an alert nor unreadable is no alert. The spool itself books what it takes.
+    """
+    booked = {
+        "read": read.records,
+        "not_alert": read.records - read.alerts - read.undecodable,
+        "undecodable": read.undecodable,
+        "rolled_up": read.rolled_up,
+        "made": read.made,
+    }
+    booked |= {f"filtered:{rule}": number for rule, number in read.dropped.items()}
+    return {key: number for key, number in booked.items() if number}
 
 
 def message(counters: Counters, *, name: str, kind: str) -> SourceVitals:
@@ -51,6 +72,7 @@ def message(counters: Counters, *, name: str, kind: str) -> SourceVitals:
         lost_bytes=counters.lost_bytes,
         rotations=counters.rotations,
         dropped=counters.dropped,
+        rolled_up=counters.rolled_up,
     )
 
 
@@ -74,4 +96,5 @@ def parse(note: bytes | None) -> Counters:
         lost_bytes=vitals.lost_bytes,
         rotations=vitals.rotations,
         dropped=dict(vitals.dropped),
+        rolled_up=vitals.rolled_up,
     )

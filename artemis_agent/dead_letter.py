@@ -1,4 +1,4 @@
-"""What could not be read, kept for a person: where it stood, why, and how it begins.
+"""What could not be read, or the hub did not take, kept for a person: where it stood, why, and how it begins.
 
 One JSON object a line in `<folder>/dead-letters.jsonl`, in plain ASCII, so that nothing in it can reach a
 terminal as a command; the line before it was full is in `dead-letters.jsonl.1`. Letters are on disk before
@@ -28,18 +28,18 @@ LOG = logging.getLogger("artemis.dead_letter")
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A record that could not be read."""
+    """A record that could not be read or sent."""
 
     source: str
     """The source's name."""
     file: bytes
-    """Identity of its file."""
+    """Identity of its file; empty where that is no longer known."""
     offset: int
     """Where it begins in that file, in bytes."""
     size: int
     """How long it is, in bytes."""
     reason: str
-    """Why it could not be read."""
+    """Why it is here."""
     head: bytes
     """The record, or how it begins."""
 

@@ -1,6 +1,7 @@
 """Which file is it? Names change and inodes are used again, but a log's first line stays what it was.
 
-Beside that, the form in which a tail's position is saved: a list of the files that it knows.
+Where first lines are the same, the bytes before the place that was read to tell files apart. Beside that,
+the form in which a tail's position is saved: a list of the files that it knows.
 """
 
 import hashlib
@@ -10,13 +11,14 @@ import msgspec
 
 from socme.errors import OperatorError
 
-VERSION = 1  # of the saved position
+VERSION = 2  # of the saved position
 HEAD = 1024  # bytes; the part of a first line that is compared
-MOST_LEFT = 16  # files that are remembered after they were read to their end; logrotate keeps 14
+MOST_LEFT = 64  # files that are remembered after they were read to their end; logrotate keeps 14
+TRAIL = 256  # bytes before the place that was read to; compared as well
 _BLANK = b" \t\r\n\x00"
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class Known(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A file that was read, or is being read."""
 
     device: int
@@ -28,9 +30,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     """Where reading goes on, in bytes."""
     size: int
-    """How large it was when it was last looked at, in bytes."""
+    """How large it was when it was last looked at, in bytes; what is compressed counts as it was before."""
     left: bool
     """Whether it was read to its end and nothing more was expected."""
+    trail: bytes = b""
+    """Hash of the TRAIL bytes before `offset`; empty where nothing was read."""
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +47,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Rotated files that were modified before this time are older than the tail's work (nanoseconds)."""
     files: tuple[Known, ...] = ()
     """Newest last."""
+    seen: tuple[int, ...] = ()
+    """Fingerprints of rotated files in which there is nothing to read while they stay as they are."""
+    target: str = ""
+    """Where the path led to, if it was a link: rotated files are looked for there as well."""
 
 
 def head_of(beginning: bytes) -> bytes | None:
@@ -76,15 +84,20 @@ def identity_of(device: int, inode: int, head: bytes, taken: Collection[bytes] =
         generation += 1
 
 
+def trail_hash(trail: bytes) -> bytes:
+    """Return what is kept of the bytes before an offset; nothing of none."""
+    return hash_of(trail) if trail else b""
+
+
 def encode(position: Position) -> bytes:
     """Return a position as it is saved."""
-    return msgspec.json.encode(position)
+    return msgspec.msgpack.encode(position)
 
 
 def decode(saved: bytes) -> Position:
     """Return a position that was saved; raise OperatorError where it is damaged or from a later version."""
     try:
-        position = msgspec.json.decode(saved, type=Position)
+        position = msgspec.msgpack.decode(saved, type=Position)
     except msgspec.DecodeError as error:
         raise OperatorError(
             f"the saved position of a log file is damaged: {error}",

@@ -1,19 +1,26 @@
 """A log file as a source: tail, then sift, woken by what happens to the file."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from artemis_agent import sensor
 from artemis_agent.config import Kind
 from artemis_agent.file_identity import identity_of
 from artemis_agent.line_file import BLOCK, Block, LineFile, Truncated, open_line_file
+from artemis_agent.rotated import MOST_OPEN
 from artemis_agent.sift import Sieve
 from artemis_agent.source import Health, Reading, Record, Reject
-from artemis_agent.tail import MOST_OPEN, Tail
+from artemis_agent.tail import Tail
 from artemis_agent.wake import Wake
 from socme.errors import OperatorError
 
+if TYPE_CHECKING:
+    from socme.v1.vitals_pb2 import SensorVitals
+
 BLOCKS_PER_READING = 4  # of 256 KiB: small enough to be spooled in one go, large enough to be fast
+SENSOR_SECONDS = 5.0  # between two looks for what the sensor says about itself; Suricata does so every 8 s
 MOST_RECORDS = 10_000  # end a reading: one of two bytes takes some hundred times that in memory
 
 
@@ -26,6 +33,8 @@ class FileSource:
         self._tail = tail
         self._wake = wake
         self._sieves: dict[bytes, Sieve] = {}
+        self._sensor: SensorVitals | None = None
+        self._sensor_due = 0.0
         self._problem = tail.problem
 
     @property
@@ -60,7 +69,8 @@ class FileSource:
                 break
         self._problem = self._tail.problem or self._spelling_problem()
         self._wake.follow(self._tail.descriptors, busy=size > 0)
-        return Reading(records, rejects, self._tail.position, size, lines, more)
+        gaps = self._tail.take_gaps()
+        return Reading(records, rejects, self._tail.position, size, lines, more, gaps)
 
     def health(self) -> Health:
         """Return how the source is now."""
@@ -69,6 +79,7 @@ class FileSource:
             problem=self._problem,
             lost_bytes=self._tail.lost_bytes,
             rotations=self._tail.rotations,
+            sensor=self._sensor,
         )
 
     async def changed(self) -> None:
@@ -88,7 +99,19 @@ class FileSource:
             del self._sieves[next(iter(self._sieves))]
         found, lines = _candidates(block, sieve)
         records += found
+        if self._kind == "suricata":
+            self._ask_sensor(block)
         return lines
+
+    def _ask_sensor(self, block: Block) -> None:
+        """See what the sensor says about itself: in every block while few lines come, else in few."""
+        now = time.monotonic()
+        if now < self._sensor_due:
+            return
+        newest = sensor.latest(block.data, block.size)
+        self._sensor = newest or self._sensor
+        if newest or block.size > BLOCK // 2:
+            self._sensor_due = now + SENSOR_SECONDS
 
     def _spelling_problem(self) -> str:
         newest = next(reversed(self._sieves.values()), None)

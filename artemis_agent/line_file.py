@@ -1,5 +1,6 @@
 """One open file as blocks of whole lines; sees when it is cut or written anew under our hands."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from artemis_agent.file_identity import HEAD, Known, hash_of, head_of
+from artemis_agent.file_identity import HEAD, TRAIL, Known, hash_of, head_of, trail_hash
 from artemis_agent.source import Reject
 
 BLOCK = 256 * 1024  # bytes; larger blocks fall out of the second-level cache and are searched more slowly
 LONGEST = 16 * 1024 * 1024  # bytes of a line that is still taken; Suricata has written 2.4 MB
 SAMPLE = 256  # bytes that are shown of what is refused
 _BLANK = b" \t\r\n\x00"
+_MOST_HOLES = 256  # blocks of NUL bytes that are passed over in one go
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -54,7 +56,9 @@ class LineFile:
         self.grew = clock()
         self.offset = 0
         self.identity = b""
+        self.expected = 0  # how large it is known to have been, where this is a copy of it
         self._head: bytes | None = None
+        self._trail = b""  # the bytes before `offset`
         self._searched = 0  # where to go on looking for the end of a line that is longer than a block
         self._clock = clock
         self._look_for_head()
@@ -84,26 +88,79 @@ class LineFile:
             offset=self.offset,
             size=self.size,
             left=left,
+            trail=trail_hash(self._trail),
         )
+
+    @property
+    def remaining(self) -> int:
+        """How many bytes are to be read, as of the last look."""
+        return max(0, self.size - self.offset)
+
+    def holds(self, known: Known) -> bool:
+        """Return whether all that was read of a known file is in this one."""
+        return (
+            self.head == known.head
+            and self.size >= known.offset
+            and trail_hash(self.before(known.offset)) == known.trail
+        )
+
+    def before(self, offset: int) -> bytes:
+        """Return the bytes before an offset, TRAIL of them if there are so many."""
+        begin = max(0, offset - TRAIL)
+        return os.pread(self.descriptor, offset - begin, begin)
+
+    def go_on(self, known: Known) -> None:
+        """Stand where the reading of a known file ended, and be that file."""
+        self.identity, self.expected = known.identity, known.size
+        self._stand(known.offset)
+
+    def is_another(self) -> bool:
+        """Return whether what was read of the file is no longer in it: it was cut, or written anew."""
+        head = self._head or b""
+        if os.pread(self.descriptor, len(head), 0) != head:
+            return True
+        trail = self._trail
+        return bool(trail) and os.pread(self.descriptor, len(trail), self.offset - len(trail)) != trail
 
     def read(self, buffer: bytearray) -> Block | Reject | Truncated | None:
         """Return the next whole lines; None where there are none yet. OSError where the disk says so.
 
-        The first line is compared after the bytes were read, never before: if it is the old one then,
-        the file was not written anew before or during the read, and what was read belongs to it.
+        The first line and the bytes before the offset are compared after more was read, never before: if
+        they are the old ones then, the file was not written anew before or during the read, and what was
+        read belongs to it.
         """
         if self._searched > self.offset:
             return self._search(buffer)
-        count = os.preadv(self.descriptor, [buffer], self.offset)
-        if self._is_another():
-            return Truncated()
+        for _ in range(_MOST_HOLES):
+            count = os.preadv(self.descriptor, [buffer], self.offset)
+            if self.is_another() or not self.note_growth():
+                return Truncated()
+            if not count or buffer[0] or not self._pass_over(buffer, count):
+                return self._whole_lines(buffer, count)
+        return self._block(buffer, 0)
+
+    def _whole_lines(self, buffer: bytearray, count: int) -> Block | None:
         end = buffer.rfind(b"\n", 0, count) + 1
         if not end and count == len(buffer):
-            if buffer.strip(b"\x00"):
-                self._searched = self.offset + count
-                return self._block(buffer, 0)
-            end = count  # a hole that a crash left, or a writer that does not append after copytruncate
+            self._searched = self.offset + count
+            return self._block(buffer, 0)
         return self._block(buffer, end) if end else None
+
+    def _pass_over(self, buffer: bytearray, count: int) -> bool:
+        """Pass over NUL bytes if there is something behind them; return whether there was.
+
+        A crash leaves such a hole, and so does a writer that does not append when its file is cut: it
+        writes on where it was.
+        """
+        nuls = count - len(buffer[:count].lstrip(b"\x00"))
+        if nuls == count < len(buffer):
+            return False
+        offset = self.offset + nuls
+        if nuls == count:
+            with contextlib.suppress(OSError):  # no data behind it, or a file system that knows no holes
+                offset = max(offset, os.lseek(self.descriptor, offset, os.SEEK_DATA))
+        self._stand(offset)
+        return True
 
     def rest(self) -> Block | Reject | None:
         """Give up waiting for the end of the last line: return it if it is whole, or what it is.
@@ -113,12 +170,10 @@ class LineFile:
         size = self.size - self.offset
         data = bytearray(min(size, LONGEST))
         filled = _fill(self.descriptor, data, self.offset)
-        if size <= LONGEST:
-            if not data[:filled].strip(_BLANK):
-                return None
-            if _is_object(data[:filled]):
-                return self._block(data, filled)
-        return Reject(bytes(data[:SAMPLE]), size, self.identity, self.offset, "never ended")
+        found = last_line(data[:filled], size, self.identity, self.offset)
+        if isinstance(found, Block):
+            self._stand(self.offset + filled)
+        return found
 
     def go_to_end(self) -> None:
         """Stand behind the last line that has ended."""
@@ -127,17 +182,18 @@ class LineFile:
             begin = max(0, position - BLOCK)
             found = os.pread(self.descriptor, position - begin, begin).rfind(b"\n")
             if found >= 0:
-                self.offset = begin + found + 1
+                self._stand(begin + found + 1)
                 return
             position = begin
-        self.offset = 0
+        self._stand(0)
 
     def restart(self) -> None:
         """Begin with the file as a new one."""
         status = os.fstat(self.descriptor)
         self.size, self.modified = status.st_size, status.st_mtime_ns
-        self.offset = self._searched = 0
+        self._searched = self.expected = 0
         self.identity, self._head = b"", None
+        self._stand(0)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -145,17 +201,10 @@ class LineFile:
 
     def _look_for_head(self) -> bool:
         self._head = head_of(os.pread(self.descriptor, HEAD, 0))
-        if self._head is None:
-            self._note_growth()
+        self.note_growth()
         return self._head is not None
 
-    def _is_another(self) -> bool:
-        head = self._head or b""
-        if os.pread(self.descriptor, len(head), 0) != head:
-            return True
-        return not self._note_growth()
-
-    def _note_growth(self) -> bool:
+    def note_growth(self) -> bool:
         """Look at the size; return False where the file is shorter than what was read of it."""
         status = os.fstat(self.descriptor)
         if status.st_size < self.offset:
@@ -168,12 +217,16 @@ class LineFile:
     def _block(self, data: bytearray, size: int) -> Block:
         block = Block(data, size, self.identity, self.offset)
         self.offset += size
+        self._trail = (self._trail + data[max(0, size - TRAIL) : size])[-TRAIL:]
         return block
+
+    def _stand(self, offset: int) -> None:
+        self.offset, self._trail = offset, self.before(offset)
 
     def _search(self, buffer: bytearray) -> Block | Reject | Truncated | None:
         """Look on for the end of a line that is longer than a block."""
         count = os.preadv(self.descriptor, [buffer], self._searched)
-        if self._is_another():
+        if self.is_another() or not self.note_growth():
             return Truncated()
         found = buffer.find(b"\n", 0, count)
         if found < 0:
@@ -184,26 +237,47 @@ class LineFile:
     def _long_line(self, size: int) -> Block | Reject | Truncated:
         data = bytearray(size + 1 if size <= LONGEST else SAMPLE)
         filled = _fill(self.descriptor, data, self.offset)
-        if self._is_another() or filled < len(data):
+        if self.is_another() or filled < len(data):
             return Truncated()
         if size <= LONGEST:
             return self._block(data, size + 1)
-        offset, self.offset = self.offset, self.offset + size + 1
-        reason = f"longer than {LONGEST // 1024**2} MiB"
-        return Reject(bytes(data), size, self.identity, offset, reason)
+        refused = too_long(bytes(data), size, self.identity, self.offset)
+        self._stand(self.offset + size + 1)
+        return refused
 
 
 def open_line_file(path: Path, clock: Callable[[], float] = time.monotonic) -> LineFile:
     """Open a file for reading; raise OSError where it cannot be, or is no regular file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    descriptor = open_regular(path)
     try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return LineFile(descriptor, clock)
+        return LineFile(descriptor, clock)
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def open_regular(path: Path) -> int:
+    """Return a descriptor of a file to read; raise OSError where it cannot be, or is no regular file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
     os.close(descriptor)
     raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def last_line(data: bytearray, size: int, identity: bytes, offset: int) -> Block | Reject | None:
+    """Return what a file ends with that has no line feed: a line if it is whole, or what it is."""
+    if size <= LONGEST:
+        if not data.strip(_BLANK):
+            return None
+        if _is_object(data):
+            return Block(data, len(data), identity, offset)
+    return Reject(bytes(data[:SAMPLE]), size, identity, offset, "never ended")
+
+
+def too_long(head: bytes, size: int, identity: bytes, offset: int) -> Reject:
+    """Return a line that is longer than LONGEST as it is refused."""
+    return Reject(head, size, identity, offset, f"longer than {LONGEST // 1024**2} MiB")
 
 
 def _fill(descriptor: int, data: bytearray, offset: int) -> int:

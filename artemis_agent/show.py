@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from socme.text import clean
-from socme.v1.vitals_pb2 import SourceVitals, SpoolVitals, Vitals
+from socme.v1.vitals_pb2 import SensorVitals, SourceVitals, SpoolVitals, Vitals
 
 LONGEST = 200  # characters of one value on a terminal
 UNKNOWN = "unknown"
@@ -34,7 +34,7 @@ def vitals_rows(vitals: Vitals) -> Iterator[Row]:
     yield "addresses", ", ".join(vitals.addresses) or UNKNOWN
     for source in vitals.sources:
         yield from source_rows(source)
-    yield "spool", spool_line(vitals.spool)
+    yield from spool_rows(vitals.spool)
 
 
 def source_rows(source: SourceVitals) -> Iterator[Row]:
@@ -44,23 +44,49 @@ def source_rows(source: SourceVitals) -> Iterator[Row]:
     if source.dropped:
         reasons = (f"{reason} {count(number)}" for reason, number in sorted(source.dropped.items()))
         yield "", f"dropped: {', '.join(reasons)}"
+    if source.rolled_up:
+        yield "", f"rolled up: {count(source.rolled_up)}"
     if source.undecodable:
         yield "", f"undecodable: {count(source.undecodable)} (see dead-letters.jsonl in the state folder)"
     if source.lost_bytes:
         yield "", f"lost: {size(source.lost_bytes)}"
     age = ", last record " + duration(source.last_record_age_seconds) + " ago"
     yield "", f"{size(source.lag_bytes)} behind" + (age if source.HasField("last_record_age_seconds") else "")
+    if source.HasField("sensor"):
+        yield "", sensor_line(source.sensor)
+    if source.HasField("canary"):
+        sung = source.canary
+        yield "", f"canaries: {sung.written} written, {sung.read} read, {sung.acknowledged} at the hub"
     if source.problem:
         yield "", f"PROBLEM: {source.problem}"
 
 
-def spool_line(spool: SpoolVitals) -> str:
-    """Return how the spool is."""
-    waiting = f"{count(spool.alerts)} alerts wait ({size(spool.bytes)}"
+def sensor_line(sensor: SensorVitals) -> str:
+    """Return what a sensor says of itself."""
+    seen = f"sensor: {count(sensor.packets)} packets"
+    if not sensor.dropped:
+        return f"{seen}, none dropped"
+    share = sensor.dropped / max(sensor.packets, sensor.dropped)
+    return f"{seen}, {count(sensor.dropped)} dropped ({share:.2%})"
+
+
+def spool_rows(spool: SpoolVitals) -> Iterator[Row]:
+    """Yield how the spool is."""
+    held = size(spool.bytes)
+    if spool.capacity_bytes:
+        held += f" of {size(spool.capacity_bytes)}"
+    waiting = f"{count(spool.alerts)} alerts wait ({held}"
     waiting += (
         f", oldest {duration(spool.oldest_age_seconds)})" if spool.HasField("oldest_age_seconds") else ")"
     )
-    return f"{waiting}, {count(spool.acknowledged)} acknowledged"
+    yield "spool", f"{waiting}, {count(spool.acknowledged)} acknowledged"
+    if spool.dropped:
+        reasons = (f"{reason} {count(number)}" for reason, number in sorted(spool.dropped.items()))
+        yield "", f"given up: {', '.join(reasons)}"
+    if spool.unaccounted:
+        yield "", f"UNACCOUNTED: {count(spool.unaccounted)} (artemis spool check)"
+    if spool.problem:
+        yield "", f"PROBLEM: {spool.problem}"
 
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:

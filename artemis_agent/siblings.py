@@ -1,18 +1,20 @@
 """Where rotated files are: beside the file itself, or in the dated folders of Wazuh.
 
 logrotate calls them `eve.json.1`, `eve.json-20261122` or, with `extension`, `eve-20261122.json`; Wazuh
-keeps `2026/Nov/ossec-alerts-22.json` (with -001 and on where it rotates by size).
+keeps `2026/Nov/ossec-alerts-22.json` (with -001 and on where it rotates by size). Each may be compressed.
 """
 
+import hashlib
+import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MOST = 256  # files that are looked at, the newest first
+COMPRESSED = ".gz"
 _MONTHS = 2  # dated folders that are looked at, the newest first
-_DATED = re.compile(r"ossec-alerts-\d\d(-\d{3})?\.json")
+_DATED = re.compile(rf"ossec-alerts-\d\d(-\d{{3}})?\.json({re.escape(COMPRESSED)})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,46 +28,85 @@ class Sibling:
     modified: int
     """Nanoseconds since 1970."""
     rotated: bool
-    """Whether its name is one that rotation gives. Other names are only trusted with a known first line."""
+    """Whether its name is one that rotation gives. Other names are only trusted with known content."""
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether its name says so."""
+        return self.path.name.endswith(COMPRESSED)
+
+    @property
+    def fingerprint(self) -> int:
+        """What stays the same while the file does."""
+        return fingerprint(self.device, self.inode, self.size, self.modified)
 
 
-def siblings(path: Path) -> list[Sibling]:
+def siblings(path: Path, *, inodes: Collection[int] = (), target: str = "") -> list[Sibling]:
     """Return the regular files that may hold what once was in `path`, the newest first.
 
-    They are beside the file itself and, where the path is a link to it, beside that as well. OSError where
-    a folder cannot be listed.
+    They are beside the file itself and, where the path is a link to it, beside that as well, and beside
+    the `target` that it once led to. A file of one of `inodes` counts under any name. A folder that may
+    not be listed, or is gone, holds none; OSError where something else hinders.
     """
-    places = {path.parent.resolve() / path.name, path.resolve()}
-    found = [sibling for place in places for sibling in (*_beside(place), *_dated(place))]
-    return sorted(found, key=lambda sibling: sibling.modified, reverse=True)[:MOST]
+    places = {path.parent.resolve() / path.name, path.resolve(), *([Path(target)] if target else [])}
+    found = {
+        (sibling.device, sibling.inode, sibling.path): sibling
+        for place in places
+        for sibling in (*_beside(place, inodes), *_dated(place), *_itself(place, path))
+    }
+    return sorted(found.values(), key=lambda sibling: sibling.modified, reverse=True)
 
 
-def _beside(path: Path) -> Iterator[Sibling]:
+def fingerprint(device: int, inode: int, size: int, modified: int) -> int:
+    """Return 8 bytes that stay the same while a file does, whatever it is called."""
+    text = b"%d %d %d %d" % (device, inode, size, modified)
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+
+
+def _beside(path: Path, inodes: Collection[int]) -> Iterator[Sibling]:
     name = re.escape(path.name)
-    stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+    stem, suffix, compressed = re.escape(path.stem), re.escape(path.suffix), re.escape(COMPRESSED)
     # Not eve.1.json: with `threaded: yes` that is a live file of its own.
-    rotated = re.compile(rf"{name}[.-][\d.:_-]+|{stem}[-_]\d[\d:_-]{{5,}}{suffix}")
-    for entry in path.parent.iterdir():
-        if entry.name != path.name and entry.name.startswith(path.stem):
-            yield from _look(entry, rotated=rotated.fullmatch(entry.name) is not None)
+    rotated = re.compile(rf"({name}[.-][\d.:_-]*\d|{stem}[-_]\d[\d:_-]{{5,}}{suffix})({compressed})?")
+    for entry in _entries(path.parent):
+        if entry.name != path.name and (entry.name.startswith(path.stem) or entry.inode() in inodes):
+            yield from _look(Path(entry.path), rotated=rotated.fullmatch(entry.name) is not None)
+
+
+def _itself(place: Path, path: Path) -> Iterator[Sibling]:
+    """Give what a link led to once, and does no longer."""
+    if place not in {path.parent.resolve() / path.name, path.resolve()}:
+        yield from _look(place, rotated=False)
 
 
 def _dated(path: Path) -> Iterator[Sibling]:
     if path.name != "alerts.json":
         return
     months = [
-        folder for folder in path.parent.glob("[0-9][0-9][0-9][0-9]/[A-Z][a-z][a-z]") if folder.is_dir()
+        (month.stat().st_mtime_ns, month.path)
+        for year in _entries(path.parent)
+        if re.fullmatch(r"\d{4}", year.name) and year.is_dir()
+        for month in _entries(Path(year.path))
+        if re.fullmatch(r"[A-Z][a-z]{2}", month.name) and month.is_dir()
     ]
-    for folder in sorted(months, key=lambda folder: folder.stat().st_mtime_ns)[-_MONTHS:]:
-        for entry in folder.iterdir():
+    for _, month in sorted(months)[-_MONTHS:]:
+        for entry in _entries(Path(month)):
             if _DATED.fullmatch(entry.name):
-                yield from _look(entry, rotated=True)
+                yield from _look(Path(entry.path), rotated=True)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def _look(path: Path, *, rotated: bool) -> Iterator[Sibling]:
     try:
         status = path.lstat()
-    except FileNotFoundError:  # rotation goes on while we look
+    except (FileNotFoundError, NotADirectoryError):  # rotation goes on while we look
         return
     if stat.S_ISREG(status.st_mode):
         yield Sibling(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, rotated)

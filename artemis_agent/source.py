@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from artemis_agent.config import Kind
+from socme.v1.vitals_pb2 import SensorVitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,21 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Lines that the source held once and that can no longer be had. Told once: by one reading."""
+
+    file: bytes
+    """Identity of the file, the same that its records carry."""
+    offset: int
+    """Where in that file they began, in bytes."""
+    size: int | None
+    """How many bytes are known to be lost: those that were seen there. There may have been more. None where
+    it is not known whether there were any."""
+    reason: str
+    """Why they are lost, in a few words for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What one read of a source gave."""
 
@@ -55,6 +71,8 @@ class Reading:
     """How many non-blank lines that was, as far as the source counts them without parsing."""
     more: bool
     """Whether there is more to read right now."""
+    gaps: Sequence[Gap] = ()
+    """What is lost; the position stands behind it, so that it is not told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +84,11 @@ class Health:
     problem: str
     """Why it cannot be read ("permission denied: /var/log/…"); empty when all is well."""
     lost_bytes: int
-    """Bytes known to be lost since the source was opened."""
+    """Bytes known to be lost since the source was opened: the sum of the sizes of its gaps."""
     rotations: int
     """Rotations and truncations seen since the source was opened."""
+    sensor: SensorVitals | None = None
+    """What the sensor last said about itself in its log; None until it was seen."""
 
 
 class Source(Protocol):

@@ -2,42 +2,45 @@
 
 One SQLite file, `<state_dir>/spool.db`, in the hands of one thread; the rest of the agent awaits it. An
 alert belongs to its source's file until `append` returns, to the spool until the hub has acknowledged
-it, and to the hub from then on. A batch's sequence is never used twice within an epoch.
+it, and to the hub from then on. A batch's sequence is never used twice within an epoch and lane.
 """
 
 import asyncio
-import fcntl
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from artemis_agent.portions import portions
+from artemis_agent import ledger, lock, salvage
+from artemis_agent.lock import is_running
+from artemis_agent.numbering import number
+from artemis_agent.shelf import LANES, Progress, Waiting
+from artemis_agent.sure import Horizon
 from artemis_agent.worker import Worker
-from socme import batch
 from socme.errors import OperatorError
-from socme.journal import Depth, Draft, Entry, Journal
-from socme.v1.uplink_pb2 import Lane
+from socme.journal import HOUR_US, Depth, Entry, Journal
+from socme.v1.uplink_pb2 import Mark
+from socme.v1.vitals_pb2 import LedgerHour
 
-MOST_ALERTS = 500  # in one batch
-MOST_BYTES = 1024 * 1024  # of serialised alerts in one batch; one that is larger goes alone
-AT_ONCE = 16  # batches that are read from the disk together
+__all__ = ["Peek", "Progress", "Spool", "SpoolWriteError", "Waiting", "is_running", "open_spool", "peek"]
+
 RESERVE_BYTES = 64 * 1024 * 1024  # of the disk are left free: SQLite needs space to forget, too
 TRIM_SECONDS = 0.2  # how long acknowledgements are gathered before the entries go in one commit
-EPOCH_BYTES = 16
-FILE = "spool.db"
-LOCK = "artemis.lock"
-_LANE = Lane.LANE_NORMAL  # the only one that this agent fills so far
-_SEQUENCE = f"sequence:{_LANE}"  # note: the last sequence given in the lane
-_MEND = (
-    f"Check that its disk has space. If it is damaged, move {FILE} in the state folder away (keep it: it may"
-    " hold alerts) and start again."
-)
+TEND_SECONDS = 5.0  # between two looks at what is sure and at what is too old
+COUNT_SHARE = 0.02  # of the time may go into counting all entries for the ledger
+ENTRY_BYTES = 150  # what an entry takes on disk beside its payload, about
+MAX_AGE_SECONDS = 30 * 24 * 3600.0
+FILE = salvage.FILE
+_MEND = "Start it again: it looks at its spool closely then, and sets it aside if it is damaged."
+_PROBLEMS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "the file is read-only",
+    sqlite3.SQLITE_IOERR: "the disk has an input/output error",
+}
 
 Result = TypeVar("Result")
 
@@ -46,65 +49,68 @@ class SpoolWriteError(Exception):
     """The spool cannot be written now (disk full, I/O error); nothing of the append was kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What one commit keeps: alerts, and how far their source has been read."""
-
-    source: str
-    """Its name."""
-    position: bytes
-    """Where it stands, opaque."""
-    counters: bytes
-    """Its totals, opaque."""
-    alerts: Sequence[bytes] = ()
-    """Serialised Alert messages in order."""
-    also: Callable[[sqlite3.Connection], None] | None = None
-    """What else belongs into the transaction."""
-
-
 @dataclass(slots=True)
-class _State:
-    """What the loop knows of the file without asking the thread, which keeps `depth` and `acknowledged`."""
+class _Counted:
+    """The ledger as it was counted last."""
 
-    depth: Depth
-    acknowledged: int
-    marks: dict[int, int] = field(default_factory=dict)
-    """For each lane, the last acknowledged sequence that is not trimmed yet."""
+    hours: Sequence[LedgerHour] = ()
+    again: float = 0.0
+    """When it is to be counted again, by the monotonic clock."""
 
 
 class Spool:
     """The spool of one agent; made by `open_spool`, used from one event loop."""
 
-    def __init__(self, journal: Journal, lock: int, *, max_bytes: int) -> None:
-        self._journal = journal
+    def __init__(
+        self, opened: salvage.Opened, handle: int, *, max_bytes: int, max_age_seconds: float
+    ) -> None:
         self.worker = Worker("spool")
-        self._lock = lock
+        self.problem = ""
+        """Why it cannot be written now; empty when all is well."""
+        self.set_aside = opened.set_aside
+        """Path of a damaged spool that this start set aside; empty where it was sound."""
+        self._journal = opened.journal
+        self._shelf = opened.shelf
+        self._state_dir = opened.state_dir
+        self._horizon = Horizon(opened.state_dir)
+        self._lock = handle
         self._max_bytes = max_bytes
+        self._max_age_us = int(max_age_seconds * 1_000_000)
         self._changed = asyncio.Condition()
         self._trim_due = asyncio.Event()
-        self._state = _State(journal.depth(), _number(journal.note("acknowledged")))
-        self._epoch = journal.note("epoch") or b""
+        self._marks: dict[int, int] = {}  # by lane, the last acknowledged sequence that is not trimmed yet
+        self._counted = _Counted()
 
     @property
     def epoch(self) -> bytes:
         """16 random bytes that name this spool's sequences."""
-        return self._epoch
+        return self._shelf.epoch
 
     @property
     def depth(self) -> Depth:
         """What waits for an acknowledgement."""
-        return self._state.depth
+        return self._shelf.depth
 
     @property
     def acknowledged(self) -> int:
-        """Alerts that the hub has taken since the first start of this epoch."""
-        return self._state.acknowledged
+        """Alerts that the hub has taken since the spool was made."""
+        return self._shelf.acknowledged
+
+    @property
+    def share(self) -> float:
+        """How full it is: 1 at its bound."""
+        depth = self._shelf.depth
+        return (depth.bytes + ENTRY_BYTES * depth.entries) / self._max_bytes
+
+    @property
+    def unaccounted(self) -> int:
+        """By how much all ledgers of the spool failed when they were counted last."""
+        return sum(hour.unaccounted for hour in self._counted.hours)
 
     async def append(self, progress: Progress) -> None:
         """Commit progress as a whole; raise SpoolWriteError where the disk does not take it."""
-        await self._call(lambda: self._append(progress))
-        async with self._changed:
-            self._changed.notify_all()
+        await self._write(lambda: self._append(progress))
+        await self._tell()
 
     async def position(self, source: str) -> bytes | None:
         """Return where a source stood at the last commit; None for a new one."""
@@ -121,58 +127,103 @@ class Spool:
     async def wait_for_room(self) -> None:
         """Wait until the spool is below its bound."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._state.depth.bytes < self._max_bytes)
+            await self._changed.wait_for(lambda: self.share < 1)
 
-    async def read(self, after: int, *, entries: int, size: int) -> list[Entry]:
-        """Return batches behind a position, in order: at most `entries`, and at most `size` bytes or one."""
-        return await self._call(lambda: self._journal.read(after, entries=entries, size=size))
+    async def next(self, after: Mapping[int, int]) -> Sequence[Entry]:
+        """Wait until there are batches behind these positions, by lane; return the first few.
 
-    async def wait_for_more(self, after: int) -> list[Entry]:
-        """Wait until there are batches behind a position; return the first few."""
+        Urgent ones come alone and before all others. A lane that is not in `after` is read from its begin.
+        """
         async with self._changed:
-            while not (found := await self.read(after, entries=AT_ONCE, size=MOST_BYTES)):
+            while not (found := await self._call(lambda: self._shelf.next(after))):
                 await self._changed.wait()
         return found
 
+    async def before(self) -> Mapping[int, int]:
+        """Return for each lane AlertBatch.alerts_before of the first batch that it holds."""
+        return await self._call(self._shelf.before)
+
     def acknowledge(self, lane: int, sequence: int) -> None:
         """Take note that the hub has all batches of a lane up to a sequence; `run_trim` forgets them."""
-        marks = self._state.marks
-        marks[lane] = max(sequence, marks.get(lane, 0))
+        self._marks[lane] = max(sequence, self._marks.get(lane, 0))
         self._trim_due.set()
 
     async def run_trim(self) -> None:
-        """Forget acknowledged batches, many in one commit, for ever."""
+        """Forget what is acknowledged, many batches in one commit, and what is too old, for ever."""
+        tended = time.monotonic()
         while True:
-            await self._trim_due.wait()
-            await asyncio.sleep(TRIM_SECONDS)
-            await self.trim()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TEND_SECONDS):
+                    await self._trim_due.wait()
+                await asyncio.sleep(TRIM_SECONDS)
+                await self.trim()
+            if time.monotonic() - tended >= TEND_SECONDS:
+                await self.tend()
+                tended = time.monotonic()
 
     async def trim(self) -> None:
         """Forget acknowledged batches now; where the disk does not take it, later."""
         self._trim_due.clear()
-        marks, self._state.marks = self._state.marks, {}
+        marks, self._marks, epoch = self._marks, {}, self.epoch
         try:
-            await self._call(lambda: self._trim(marks))
+            await self._write(lambda: self._shelf.trim(marks))
         except SpoolWriteError:
-            for lane, sequence in marks.items():
-                self.acknowledge(lane, sequence)
+            if epoch == self.epoch:
+                for lane, sequence in marks.items():
+                    self.acknowledge(lane, sequence)
             return
-        async with self._changed:
-            self._changed.notify_all()
+        await self._tell()
 
-    async def follow(self, marks: Mapping[int, int]) -> bool:
+    async def tend(self) -> None:
+        """Give up what is too old, note what is sure, and forget old hours; where the disk fails, later."""
+        with suppress(SpoolWriteError, OSError):  # `problem` says so
+            while await self._write(self._expire):
+                pass
+            await self._call(lambda: self._horizon.look(self._shelf))
+            await self._tell()
+
+    async def follow(self, marks: Sequence[Mark]) -> bool:
         """Forget what the hub says it has of this epoch; return whether the stream may go on.
 
-        A hub that has sequences which this spool never gave means that the spool is an old copy of
-        itself (a restored backup). It begins a new epoch then, so that no number stands for two batches,
-        and the stream must be opened anew; the hub recognises alerts that it has by their ids.
+        Where the hub has sequences that this spool never gave, or another batch under one of them, the
+        spool is an old copy of itself (a restored backup) or has a twin. It begins a new epoch then, so
+        that no number stands for two batches, and the stream must be opened anew; the hub recognises
+        alerts that it has by their ids. Nothing may be on its way when it is called.
         """
-        if await self._call(lambda: self._is_behind(marks)):
-            self._epoch = await self._call(self._begin_epoch)
+        await self._call(self._shelf.settle)
+        if not await self._call(lambda: self._shelf.agrees(marks)):
+            await self._renumber(self._shelf.begin_epoch)
             return False
-        self.acknowledge(_LANE, marks.get(_LANE, 0))
+        for mark in marks:
+            self.acknowledge(mark.lane, mark.sequence)
         await self.trim()
         return True
+
+    async def alerts_of(self, lane: int, sequence: int) -> Sequence[bytes]:
+        """Return the alerts of one batch, serialised; none where it is gone or cannot be read."""
+        return await self._call(lambda: self._shelf.alerts_of(lane, sequence))
+
+    async def split(self, lane: int, sequence: int) -> None:
+        """Make one batch one for each of its alerts; a new epoch begins. Nothing may be on its way."""
+        await self._renumber(lambda marks: self._shelf.split(lane, sequence, marks))
+
+    async def give_up(self, lane: int, sequence: int, reason: str) -> None:
+        """Give up one batch, for a reason in one word. Nothing may be on its way."""
+        await self._write(lambda: self._shelf.give_up(lane, sequence, reason))
+        await self._tell()
+
+    async def ledger(self) -> list[LedgerHour]:
+        """Return what became of everything, by source and hour, of the last 48 hours, oldest first.
+
+        It is counted anew unless the last count took long: a large spool is counted less often.
+        """
+        if time.monotonic() >= self._counted.again:
+            self._counted = await self._call(self._count)
+        return ledger.recent(self._counted.hours, self._shelf.now_us() // HOUR_US)
+
+    async def dropped(self) -> Mapping[str, int]:
+        """Return how many alerts were given up after they had been spooled, by reason."""
+        return await self._call(self._shelf.dropped)
 
     async def close(self) -> None:
         """Let go of the file; what was asked before is finished first."""
@@ -180,109 +231,80 @@ class Spool:
         self.worker.close()
         os.close(self._lock)
 
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _renumber(self, work: Callable[[Mapping[int, int]], None]) -> None:
+        """Do what begins a new epoch; the marks are of the old one, so they go with it."""
+        marks, self._marks = self._marks, {}
+        try:
+            await self._write(lambda: work(marks))
+        except SpoolWriteError:
+            self._marks = marks
+            raise
+        await self._tell()
+
+    async def _write(self, work: Callable[[], Result]) -> Result:
+        done = await self._call(work)
+        self.problem = ""
+        return done
+
     async def _call(self, work: Callable[[], Result]) -> Result:
         try:
             return await self.worker.do(work)
         except sqlite3.OperationalError as error:
-            raise SpoolWriteError(str(error)) from error
+            self.problem = _PROBLEMS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, str(error))
+            raise SpoolWriteError(self.problem) from error
         except sqlite3.DatabaseError as error:
+            salvage.suspect(self._state_dir)
             raise OperatorError(f"the spool is damaged: {error}", _MEND) from error
 
     def _append(self, progress: Progress) -> None:
         self._leave_reserve()
-        last = _number(self._journal.note(_SEQUENCE))
-        drafts = [
-            Draft("", _LANE, last + number, batch.pack(alerts))
-            for number, alerts in enumerate(
-                portions(progress.alerts, len, most=MOST_ALERTS, largest=MOST_BYTES), start=1
-            )
-        ]
-        notes = {
-            f"position:{progress.source}": progress.position,
-            f"counters:{progress.source}": progress.counters,
-        }
-        if drafts:
-            notes[_SEQUENCE] = _bytes(drafts[-1].sequence)
-        entries = self._journal.append(drafts, notes=notes, also=progress.also)
-        for entry in entries:
-            self._state.depth = _deeper(self._state.depth, entry)
+        self._shelf.append(progress)
+
+    def _expire(self) -> bool:
+        limit = self._shelf.now_us() - self._max_age_us
+        more = [self._shelf.expire(lane, limit) for lane in LANES]
+        return True in more
+
+    def _count(self) -> _Counted:
+        begun = time.monotonic()
+        hours = self._shelf.hours()
+        end = time.monotonic()
+        return _Counted(hours, end + (end - begun) / COUNT_SHARE)
 
     def _leave_reserve(self) -> None:
         """Refuse what might take the last of the disk: then nothing could be forgotten either, for ever."""
         disk = os.fstatvfs(self._lock)
         free = disk.f_bavail * disk.f_frsize
         if free < RESERVE_BYTES and free + self._journal.reusable_bytes() < RESERVE_BYTES:
-            raise SpoolWriteError(f"less than {RESERVE_BYTES // 1024**2} MiB of its disk are free")
-
-    def _trim(self, marks: Mapping[int, int]) -> None:
-        forgotten: list[Depth] = []
-        total = self._state.acknowledged
-
-        def forget(db: sqlite3.Connection) -> None:
-            nonlocal total
-            forgotten.extend(self._journal.trim_lane(lane, sequence) for lane, sequence in marks.items())
-            total += sum(depth.alerts for depth in forgotten)
-            db.execute("INSERT OR REPLACE INTO note VALUES ('acknowledged', ?)", (_bytes(total),))
-
-        self._journal.append([], also=forget)
-        self._state.acknowledged = total
-        for depth in forgotten:
-            self._state.depth = _shallower(self._state.depth, depth, self._journal.oldest_us())
-
-    def _is_behind(self, marks: Mapping[int, int]) -> bool:
-        return marks.get(_LANE, 0) > _number(self._journal.note(_SEQUENCE))
-
-    def _begin_epoch(self) -> bytes:
-        epoch = secrets.token_bytes(EPOCH_BYTES)
-
-        def renumber(db: sqlite3.Connection) -> None:
-            rows = db.execute("SELECT position FROM entry ORDER BY position").fetchall()
-            numbered = [(number, row[0]) for number, row in enumerate(rows, start=1)]
-            db.executemany("UPDATE entry SET sequence = ? WHERE position = ?", numbered)
-            db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (_SEQUENCE, _bytes(len(numbered))))
-
-        self._journal.append([], notes={"epoch": epoch}, also=renumber)
-        return epoch
+            self.problem = f"less than {RESERVE_BYTES // 1024**2} MiB of its disk are free"
+            raise SpoolWriteError(self.problem)
 
 
 def open_spool(
-    state_dir: Path, *, max_bytes: int, schema: str = "", clock: Callable[[], int] = time.time_ns
+    state_dir: Path,
+    *,
+    max_bytes: int,
+    max_age_seconds: float = MAX_AGE_SECONDS,
+    schema: str = "",
+    clock: Callable[[], int] = time.time_ns,
 ) -> Spool:
     """Open the spool, making it where there is none; refuse where another agent has it.
 
-    `schema` makes the tables of those who write in the same transactions (Progress.also).
+    A damaged one is set aside, and reading resumes where everything is sure to be at the hub. What is
+    older than `max_age_seconds` is given up. `schema` makes the tables of those who write in the same
+    transactions (Progress.also).
     """
-    lock = _take(state_dir / LOCK)
+    handle = lock.take(state_dir)
     try:
-        journal = Journal(state_dir / FILE, schema=schema, clock=clock)
-        if journal.note("epoch") is None:
-            journal.append([], notes={"epoch": secrets.token_bytes(EPOCH_BYTES)})
-        return Spool(journal, lock, max_bytes=max_bytes)
-    except BaseException as error:
-        os.close(lock)
-        if isinstance(error, sqlite3.DatabaseError):
-            raise OperatorError(f"the spool cannot be opened: {error}", _MEND) from error
-        raise
-
-
-def is_running(state_dir: Path) -> bool:
-    """Tell whether an agent has the spool of this folder open."""
-    path = state_dir / LOCK
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise OperatorError(
-            f"cannot read {path}: {error.strerror}", "Run this as the user that artemis runs as, or as root."
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
+        opened = salvage.opened(state_dir, schema=schema, clock=clock)
+        return Spool(opened, handle, max_bytes=max_bytes, max_age_seconds=max_age_seconds)
+    except BaseException:
         os.close(handle)
-    return False
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +316,13 @@ class Peek:
 
     @property
     def acknowledged(self) -> int:
-        """Alerts that the hub has taken since the first start of this epoch."""
-        return _number(self.notes.get("acknowledged"))
+        """Alerts that the hub has taken since the spool was made."""
+        return number(self.notes.get("acknowledged"))
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Alerts that were given up after they had been spooled, by reason."""
+        return {reason: number(note) for reason, note in self.of_sources("dropped").items()}
 
     def of_sources(self, what: str) -> dict[str, bytes]:
         """Return each source's "position" or "counters", by its name."""
@@ -320,47 +347,3 @@ def peek(state_dir: Path) -> Peek | None:
             f"cannot read {path}: {error}", "Run this as the user that artemis runs as, or as root."
         ) from error
     return Peek(notes, Depth(*row))
-
-
-def _deeper(depth: Depth, entry: Entry) -> Depth:
-    packed = entry.packed
-    return Depth(
-        depth.entries + 1,
-        depth.alerts + packed.alerts,
-        depth.bytes + len(packed.payload),
-        entry.received_us if depth.oldest_us is None else depth.oldest_us,
-    )
-
-
-def _shallower(depth: Depth, gone: Depth, oldest_us: int | None) -> Depth:
-    return Depth(
-        depth.entries - gone.entries, depth.alerts - gone.alerts, depth.bytes - gone.bytes, oldest_us
-    )
-
-
-def _take(path: Path) -> int:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise OperatorError(
-            f"cannot write to the state folder {path.parent}: {error.strerror}",
-            "Run this as the user that owns the folder, or set state_dir to another.",
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise OperatorError(
-            f"another artemis runs with the state folder {path.parent}",
-            "Stop it first (systemctl stop artemis), or give this one a state_dir of its own.",
-        ) from None
-    return handle
-
-
-def _bytes(number: int) -> bytes:
-    return number.to_bytes(8, "big")
-
-
-def _number(note: bytes | None) -> int:
-    return int.from_bytes(note or b"", "big")

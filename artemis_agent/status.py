@@ -6,26 +6,33 @@ without a daemon, too (how much waits, how far the files were read), is read fro
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
-from artemis_agent import counters, show
+from artemis_agent import canary, counters, show
 from artemis_agent.file_identity import decode
 from artemis_agent.show import Row
-from artemis_agent.spool import is_running, peek
+from artemis_agent.spool import FILE, is_running, peek
 from socme import VERSION, view
 from socme.errors import OperatorError
 from socme.journal import Depth
+from socme.v1.uplink_pb2 import Lane
 from socme.v1.vitals_pb2 import SourceVitals, SpoolVitals
 
 FORMAT = 1  # of status.json
 NAME = "status.json"
+_LANE_NAMES: Mapping[int, str] = {Lane.LANE_NORMAL: "normal", Lane.LANE_URGENT: "urgent"}
+
+Told = TypeVar("Told", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,8 @@ class Connection:
     since: datetime | None
     last_acknowledgement: datetime | None
     last_error: str
+    slowed: str
+    """Why the hub takes fewer batches than usual; empty where it does not."""
     clock_offset_seconds: float | None
 
 
@@ -52,10 +61,21 @@ class Status:
     offsets: Mapping[str, int]
     """By source: up to which byte its newest file was read."""
     spool: SpoolVitals
+    lanes: Mapping[str, int]
+    """Alerts that wait, by lane."""
 
 
-def tell(state_dir: Path, connection: Connection, sources: Sequence[SourceVitals]) -> None:
-    """Replace the status file. Blocks; a reader sees the old one or the new one, never half of it."""
+def tell(
+    state_dir: Path,
+    connection: Connection,
+    sources: Sequence[SourceVitals],
+    spool: SpoolVitals,
+    set_aside: str,
+) -> None:
+    """Replace the status file. Blocks; a reader sees the old one or the new one, never half of it.
+
+    `set_aside` is the path of a damaged spool that this start met; empty for none.
+    """
     told = {
         "format": FORMAT,
         "pid": os.getpid(),
@@ -66,7 +86,10 @@ def tell(state_dir: Path, connection: Connection, sources: Sequence[SourceVitals
         "connection_since": show.iso(connection.since),
         "last_acknowledgement": show.iso(connection.last_acknowledgement),
         "last_error": connection.last_error,
+        "slowed": connection.slowed,
         "clock_offset_seconds": connection.clock_offset_seconds,
+        "spool": json_format.MessageToDict(spool),
+        "set_aside": set_aside,
         "sources": [json_format.MessageToDict(source) for source in sources],
     }
     fresh = state_dir / f"{NAME}.new"
@@ -83,21 +106,30 @@ def read(state_dir: Path) -> Status:
     running, told = is_running(state_dir), _told(state_dir / NAME)
     found = peek(state_dir)
     if found is None:
-        return Status(running, told, [], {}, SpoolVitals())
-    saved = found.of_sources("counters")
+        return Status(running, told, [], {}, SpoolVitals(), {})
+    canaries = f"{state_dir.absolute() / canary.FOLDER}/"
+    saved = {
+        name: note for name, note in found.of_sources("counters").items() if not name.startswith(canaries)
+    }
     live = {source.name: source for source in _sources(told)} if running else {}
+    spool = spool_vitals(found.depth, found.acknowledged, found.dropped)
+    if running:  # what the daemon alone knows
+        known = _parsed(told.get("spool", {}), SpoolVitals())
+        spool.capacity_bytes, spool.unaccounted = known.capacity_bytes, known.unaccounted
+        spool.problem = known.problem
     return Status(
         running=running,
         told=told,
         sources=[live.get(name) or counters.read(note) for name, note in sorted(saved.items())],
         offsets={name: _offset(note) for name, note in found.of_sources("position").items()},
-        spool=spool_vitals(found.depth, found.acknowledged),
+        spool=spool,
+        lanes=_lanes(state_dir / FILE),
     )
 
 
-def spool_vitals(depth: Depth, acknowledged: int) -> SpoolVitals:
-    """Return how a spool is."""
-    vitals = SpoolVitals(alerts=depth.alerts, bytes=depth.bytes, acknowledged=acknowledged)
+def spool_vitals(depth: Depth, acknowledged: int, dropped: Mapping[str, int]) -> SpoolVitals:
+    """Return how a spool is, as far as it lies on disk."""
+    vitals = SpoolVitals(alerts=depth.alerts, bytes=depth.bytes, acknowledged=acknowledged, dropped=dropped)
     if depth.oldest_us is not None:
         vitals.oldest_age_seconds = max(0.0, time.time() - depth.oldest_us / 1_000_000)
     return vitals
@@ -116,8 +148,10 @@ def as_json(status: Status, *, name: str) -> dict[str, object]:
         "connection_since": told.get("connection_since") if status.running else None,
         "last_acknowledgement": told.get("last_acknowledgement"),
         "last_error": told.get("last_error"),
+        "slowed": told.get("slowed") if status.running else None,
         "clock_offset_seconds": told.get("clock_offset_seconds"),
-        "spool": view.spool_view(status.spool),
+        "spool": view.spool_view(status.spool) | {"lanes": dict(status.lanes)},
+        "set_aside": told.get("set_aside"),
         "sources": [
             view.source_view(source) | {"offset": status.offsets.get(source.name)}
             for source in status.sources
@@ -133,14 +167,27 @@ def rows(status: Status, *, name: str) -> Iterator[Row]:
     yield "hub", str(told.get("hub") or show.UNKNOWN)
     if status.running:
         yield "connection", f"{told.get('connection')} since {told.get('connection_since')}"
+        if told.get("slowed"):
+            yield "slowed", str(told["slowed"])
     yield "last acknowledgement", str(told.get("last_acknowledgement") or "none")
     if told.get("last_error"):
         yield "last error", str(told["last_error"])
-    yield "spool", show.spool_line(status.spool)
+    yield from show.spool_rows(status.spool)
+    if status.lanes:
+        yield "", ", ".join(f"{lane} {show.count(alerts)}" for lane, alerts in status.lanes.items())
+    if told.get("set_aside"):
+        yield "", f"SET ASIDE: a damaged spool, {told['set_aside']}: artemis spool export"
     for source in status.sources:
         yield from show.source_rows(source)
         if source.name in status.offsets:
             yield "", f"read up to byte {show.count(status.offsets[source.name])}"
+
+
+def _lanes(spool: Path) -> dict[str, int]:
+    """Return how many alerts wait in each lane, the urgent one first."""
+    with closing(sqlite3.connect(f"{spool.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        rows = db.execute("SELECT lane, sum(alerts) FROM entry GROUP BY lane ORDER BY lane DESC").fetchall()
+    return {_LANE_NAMES.get(lane, str(lane)): alerts for lane, alerts in rows}
 
 
 def _told(path: Path) -> Mapping[str, Any]:
@@ -157,7 +204,11 @@ def _told(path: Path) -> Mapping[str, Any]:
 
 def _sources(told: Mapping[str, Any]) -> Iterator[SourceVitals]:
     for source in told.get("sources", ()):
-        yield json_format.ParseDict(source, SourceVitals(), ignore_unknown_fields=True)
+        yield _parsed(source, SourceVitals())
+
+
+def _parsed(told: Mapping[str, Any], message: Told) -> Told:
+    return json_format.ParseDict(dict(told), message, ignore_unknown_fields=True)
 
 
 def _offset(position: bytes) -> int:

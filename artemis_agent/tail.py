@@ -3,7 +3,7 @@
 Offsets belong to inodes, not to the name: a renamed file is read on through its open descriptor for as
 long as it grows, beside the new one, and a name that goes away and comes back changes nothing. A file
 that is cut (copytruncate) begins a new life under a new identity; what was not read of its old one is
-taken from the copy that rotation left.
+taken from the copy that rotation left. What can no longer be had is told as a gap.
 """
 
 import errno
@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
-from artemis_agent.file_identity import MOST_LEFT, Known, Position, decode, encode, identity_of
+from artemis_agent.archive import Archive
+from artemis_agent.doubt import GRACE
+from artemis_agent.file_identity import identity_of
 from artemis_agent.line_file import BLOCK, Block, LineFile, Truncated, open_line_file
-from artemis_agent.siblings import Sibling, siblings
-from artemis_agent.source import Reject
+from artemis_agent.memory import Memory
+from artemis_agent.rotated import MOST_OPEN, Lines, Rotated
+from artemis_agent.siblings import siblings
+from artemis_agent.source import Gap, Reject
 
-GRACE = 10.0  # seconds of quiet; after HUP, Suricata writes to the old file until its next event
-MOST_OPEN = 64  # rotated files at a time; four times what logrotate keeps
+PATIENCE = 60.0  # seconds for which a rotated file is tried that the disk does not give
 _CLOCK_SLACK = 1_000_000_000  # nanoseconds by which a file system's clock may be behind ours
+_MOST_NOTED = 16  # rotated files of before our time of which the first line is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Lag:
     """How far behind a tail is, as of its last look."""
 
     old: int
-    """Bytes to be read in rotated files."""
+    """Bytes to be read in rotated files; compressed ones count as they are."""
     current: tuple[int, int, int] | None
     """Device, inode and offset of the file that has the name."""
 
@@ -50,41 +52,43 @@ class Tail:
         position: bytes | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        saved = Position(fresh=True) if position is None else decode(position)
         self.problem = ""
         """Why the file cannot be read; empty when all is well."""
-        self.lost_bytes = 0
         self.rotations = 0
         self._path = path
         self._start = start
         self._clock = clock
-        self._fresh = saved.fresh
+        self._memory = Memory(position)
+        self._rotated = Rotated(path, self._memory, clock)
         self._settled = False
         self._away = False  # nothing has had the name for a while
-        self._since = saved.since
-        self._known = list(saved.files)
-        self._old: list[LineFile] = []
+        self._old: list[Lines] = []
         self._current: LineFile | None = None
+        self._failing: dict[int, float] = {}  # since when the disk does not give a file, by descriptor
         self._buffer = bytearray(BLOCK)
         self.look()
 
     @property
     def position(self) -> bytes:
         """Where the tail stands: behind everything that `next` returned."""
-        read = [known for file in self._files() if (known := file.known())]
-        return encode(Position(fresh=self._fresh, since=self._since, files=(*self._known, *read)))
+        return self._memory.position(known for file in self._files() if (known := file.known()))
 
     @property
     def lag(self) -> Lag:
         """How far behind the tail is."""
         current = self._current
-        old = sum(max(0, file.size - file.offset) for file in self._old)
+        old = sum(file.remaining for file in self._old) + self._rotated.remaining
         return Lag(old, (current.device, current.inode, current.offset) if current else None)
+
+    @property
+    def lost_bytes(self) -> int:
+        """The sum of the sizes of all gaps."""
+        return self._memory.lost_bytes
 
     @property
     def descriptors(self) -> Mapping[tuple[int, int], int]:
         """The open files by device and inode."""
-        return {_inode(file): file.descriptor for file in self._files()}
+        return {(file.device, file.inode): file.descriptor for file in self._files()}
 
     def look(self) -> None:
         """See which file has the name now. Call it before a run of `next`."""
@@ -92,54 +96,94 @@ class Tail:
         try:
             if not self._settled:
                 self._settle()
-            elif len(self._old) < MOST_OPEN:
-                self._look_at_path()
+            else:
+                if len(self._old) < MOST_OPEN:
+                    self._look_at_path()
+                if self._rotated.is_due:
+                    self._find_rotated()
         except OSError as error:
             self._report(error)
+        if self._rotated.problem and not self.problem:
+            self._report(self._rotated.problem)
 
     def next(self) -> Block | Reject | None:
         """Return the next lines, of rotated files first; None where there are none now."""
+        if self._weigh(urgent=True):
+            return Block(self._buffer, 0, b"", 0)
         for file in list(self._files()):
             try:
                 found = self._read(file)
+                self._failing.pop(file.descriptor, None)
             except OSError as error:
+                self._failing.setdefault(file.descriptor, self._clock())
                 self._report(error)
                 continue
             if found is not None:
                 return found
+        if self._weigh(urgent=False):
+            return Block(self._buffer, 0, b"", 0)
         return self._leave()
+
+    def take_gaps(self) -> Sequence[Gap]:
+        """Return what was lost since the last call; the position stands behind it."""
+        return self._memory.take_gaps()
 
     def close(self) -> None:
         """Let go of all files."""
         for file in self._files():
             file.close()
+        self._rotated.close()
         self._old, self._current = [], None
 
-    def _files(self) -> Iterator[LineFile]:
+    def _files(self) -> Iterator[Lines]:
         yield from self._old
         if self._current:
             yield self._current
 
-    def _read(self, file: LineFile) -> Block | Reject | None:
+    def _read(self, file: Lines) -> Block | Reject | None:
         if not file.knows_head():
             return None
+        if isinstance(file, Archive):
+            return file.read(self._buffer)
         if not file.identity:  # it was empty so far: whole lives may have gone by since
             self._name(file)
-            self._old += self._unread(self._siblings())
+            self._find_rotated()
             return Block(self._buffer, 0, b"", 0)
+        size = file.size
         found = file.read(self._buffer)
         if isinstance(found, Truncated):
             self._begin_new_life(file)
             return Block(self._buffer, 0, b"", 0)
-        if file is self._current:
-            self._since = max(self._since, file.modified)
+        self._note_cut(file, size)
+        if file is self._current and not self._rotated.owed:
+            self._memory.since = file.modified
         return found
 
-    def _name(self, file: LineFile) -> None:
-        known = None if file.identity else file.known()
-        if known:
-            taken = {other.identity for other in self._known} | {other.identity for other in self._files()}
-            file.identity = identity_of(known.device, known.inode, known.head, taken)
+    def _note_cut(self, file: LineFile, size: int) -> None:
+        """Take note if a file is shorter than it was, though not shorter than what was read of it."""
+        if file.size < size:
+            self._memory.lose(file.identity, file.size, size - file.size, "the file was cut short")
+
+    def _name(self, file: LineFile | None) -> None:
+        known = file.known() if file else None
+        if file and known and not file.identity:
+            file.identity = self._memory.name(known, (other.identity for other in self._files()))
+
+    def _find_rotated(self) -> None:
+        self._old += self._rotated.find(list(self._files()))
+        if not self._rotated.owed:  # else the folder that the path once led to is still of interest
+            real = str(self._path.resolve())
+            self._memory.target = "" if real == str(self._path.absolute()) else real
+
+    def _weigh(self, *, urgent: bool) -> bool:
+        """Find out more about compressed files; return whether there was something to do."""
+        try:
+            worked, found = self._rotated.weigh(list(self._files()), urgent=urgent)
+        except OSError as error:
+            self._report(error)
+            return False
+        self._old = [*found, *self._old]
+        return worked
 
     # Which file has the name.
 
@@ -158,13 +202,14 @@ class Tail:
         if before and before is not self._current:
             self._old.append(before)
             self.rotations += 1
-        self._old += self._unread(self._siblings())
+        self._find_rotated()
+        self._name(self._current)
 
     def _take(self) -> LineFile:
         """Return the file that has the name: one that is open already, one that is known, or a new one."""
         file = open_line_file(self._path, self._clock)
         for other in self._files():
-            if _inode(other) == _inode(file):
+            if (other.device, other.inode) == (file.device, file.inode) and isinstance(other, LineFile):
                 file.close()
                 self._old = [old for old in self._old if old is not other]
                 return other
@@ -172,22 +217,13 @@ class Tail:
         return file
 
     def _resume(self, file: LineFile) -> None:
-        same = [known for known in self._known if _is_same(known, file)]
+        """Go on with a file that is known: by its inode and content, or by its content in another inode."""
+        same = [known for known in self._memory.with_head(file.head or b"") if file.holds(known)]
+        same.sort(key=lambda known: (known.device, known.inode) != (file.device, file.inode))
         if same:
-            self._go_on(file, same[-1])
-
-    def _go_on(self, file: LineFile, known: Known) -> None:
-        """Continue a known file.
-
-        One that is shorter now lost its end in a power cut. It keeps its identity, by which its records
-        are recognised when they come again.
-        """
-        self._known.remove(known)
-        file.identity = known.identity
-        if file.size >= known.offset:
-            file.offset = known.offset
-        else:
-            self.rotations += 1
+            self._memory.take(same[0])
+            file.go_on(same[0])
+            self._note_cut(file, same[0].size)
 
     # The first look: where were we, and what happened since?
 
@@ -196,109 +232,43 @@ class Tail:
             self._current = self._current or self._take()
         except FileNotFoundError as error:
             self._report(error)
-        if self._fresh:
-            self._begin(self._siblings())
+        if self._memory.fresh:
+            self._begin()
         elif self._path.parent.is_dir():
-            self._find_again(self._siblings())
+            if time.time_ns() < self._memory.since - _CLOCK_SLACK:
+                self._memory.since = 0  # the clock was set back: times tell nothing, only what is known
+            self._find_rotated()
+            self.rotations += self._recognise_shortened(self._current)
         else:
             return
-        self._fresh, self._settled = False, True
+        self._name(self._current)
+        self._memory.fresh, self._settled = False, True
 
-    def _siblings(self) -> Sequence[Sibling]:
-        """Return the siblings; none where the folder is missing or may be passed through but not listed."""
-        try:
-            return siblings(self._path)
-        except OSError:
-            return ()
-
-    def _begin(self, beside: Sequence[Sibling]) -> None:
+    def _begin(self) -> None:
         """Take note of what is older than us, so that it is never taken for a rotation that we missed."""
-        self._since = time.time_ns() - _CLOCK_SLACK
+        since = time.time_ns() - _CLOCK_SLACK
         if self._current:
-            self._since = min(self._since, self._current.modified)
+            since = min(since, self._current.modified)
             if self._start == "end":
                 self._current.go_to_end()
-        for sibling in beside:
-            if sibling.modified >= self._since and not self._is_open(sibling):
-                with_head = _open_sibling(sibling, self._clock)
-                if with_head:
-                    with_head.offset = with_head.size
-                    self._name(with_head)
-                    self._remember(with_head)
+        noted = 0
+        for sibling in siblings(self._path):
+            old = sibling.rotated and not sibling.is_compressed and (sibling.device, sibling.inode)
+            if old and old not in self.descriptors and noted < _MOST_NOTED:
+                noted += 1
+                self._note(sibling.path)
+            self._memory.seen.add(sibling.fingerprint)
+        self._memory.since = since
 
-    def _find_again(self, beside: Sequence[Sibling]) -> None:
-        """Open what was being read when we stopped, under whatever name it has now."""
-        for known in [known for known in self._known if not known.left]:
-            itself = [sibling for sibling in beside if _inode(sibling) == _inode(known)]
-            longer = [sibling for sibling in beside if sibling.size > known.offset]
-            file = self._find(known, itself)
-            current = self._current
-            if not file and current and not current.identity and current.head == known.head:
-                self._go_on(current, known)  # the same lines in another inode: moved, or restored
-                continue
-            self._known.remove(known)
-            self._replace(known, file or self._find(known, longer))
-        self._old += self._unread(beside)
-
-    def _find(self, known: Known, among: Sequence[Sibling]) -> LineFile | None:
-        """Open the first of some siblings that has a known file's first line and all that was read of it."""
-        for sibling in among:
-            file = None if self._is_open(sibling) else _open_sibling(sibling, self._clock)
-            if file and file.head == known.head and file.size >= known.offset:
-                file.identity, file.offset = known.identity, known.offset
-                return file
-            if file:
-                file.close()
-        return None
-
-    def _replace(self, known: Known, file: LineFile | None) -> None:
-        """Go on with a known file in another one; without one, what is known of the rest is lost.
-
-        Reading compressed copies belongs between the two.
-        """
-        if file:
-            self._old.append(file)
+    def _note(self, path: Path) -> None:
+        """Remember the first line of a rotated file, and where it ends: more of it is new."""
+        try:
+            file = open_line_file(path, self._clock)
+        except OSError:  # rotation goes on while we look, and not every file beside ours is ours to read
             return
-        self.lost_bytes += max(0, known.size - known.offset)
-        self._known.append(msgspec.structs.replace(known, left=True))
-        self._forget()
-
-    def _unread(self, beside: Sequence[Sibling]) -> list[LineFile]:
-        """Return rotated files with lines that came while nobody looked, the oldest first."""
-        sizes = {_inode(known): known.size for known in self._known}
-        unread: list[LineFile] = []
-        for sibling in beside:
-            grew = sibling.size > sizes.get(_inode(sibling), sibling.size)
-            missed = sibling.rotated and sibling.modified >= self._since
-            if (grew or missed) and not self._is_open(sibling):
-                file = _open_sibling(sibling, self._clock)
-                if file and self._has_unread(file, unread):
-                    unread.append(file)
-                elif file:
-                    file.close()
-        for file in unread:
-            self._name(file)
-        return unread[::-1]
-
-    def _has_unread(self, file: LineFile, unread: Sequence[LineFile]) -> bool:
-        """Return whether a rotated file is to be read: from its beginning, or on from where it was left."""
-        if file.head is None or file.head in {other.head for other in unread}:
-            return False  # there is no line in it, or it has two names, as Wazuh's files have
-        left = [known for known in self._known if _is_same(known, file) and known.size < file.size]
-        if not left and self._knows(file.head):
-            return False
-        if len(self._old) + len(unread) >= MOST_OPEN:
-            self.lost_bytes += file.size
-            return False
-        if left:
-            self._go_on(file, left[-1])
-        return True
-
-    def _is_open(self, sibling: Sibling) -> bool:
-        return _inode(sibling) in self.descriptors
-
-    def _knows(self, head: bytes) -> bool:
-        return head in {known.head for known in self._known} | {file.head for file in self._files()}
+        file.go_to_end()
+        self._name(file)
+        self._rotated.leave(file)
 
     # The end of a file's life.
 
@@ -306,48 +276,78 @@ class Tail:
         """Look for what was not read of a file that was cut, then begin with it anew."""
         self.rotations += 1
         known = file.known()
-        if known:
-            beside = self._siblings()
-            self._replace(known, self._find(known, [other for other in beside if other.size > known.offset]))
-            self._old += self._unread(beside)
         file.restart()
+        if known:
+            self._memory.known.append(known)
+            self._find_rotated()
+            self._recognise_shortened(file)
+
+    def _recognise_shortened(self, file: LineFile | None) -> bool:
+        """Keep the identity of a file that lost its end, in a power cut or because somebody cut it there.
+
+        It begins as it did, and no copy of what it was is there. Its records are known by it when they come
+        again.
+        """
+        if not file or file.identity or not file.knows_head():
+            return False
+        inode = (file.device, file.inode)
+        for known in self._memory.wanted:
+            same = (known.device, known.inode) == inode and file.head == known.head
+            if same and not self._rotated.may_be_in_archive(known.identity):
+                self._memory.take(known)
+                self._memory.lose_rest(known, "the file was cut short, or lost its end in a power cut")
+                file.identity = known.identity
+                return True
+        return False
 
     def _leave(self) -> Block | Reject | None:
         """Leave rotated files that have been quiet, once the new one is in use; return a last line."""
-        if not self._current or not self._current.size:
-            return None
-        for file in [file for file in self._old if self._is_quiet(file)]:
-            self._old.remove(file)
-            rest = self._rest(file)
-            self._remember(file)
-            if rest is not None:
-                return rest
+        for file in list(self._old):
+            if self._is_done(file):
+                self._old.remove(file)
+                rest = self._finish(file)
+                if rest is not None:
+                    return rest
         return None
 
-    def _is_quiet(self, file: LineFile) -> bool:
-        crowded = len(self._old) >= MOST_OPEN and file is self._old[0]
-        return crowded or self._clock() - file.grew >= GRACE
+    def _is_done(self, file: Lines) -> bool:
+        quiet = self._clock() - file.grew >= GRACE
+        if isinstance(file, Archive):
+            return file.ended or quiet
+        if not self._current or not self._current.size:
+            return False
+        if file.descriptor in self._failing:
+            return self._clock() - self._failing[file.descriptor] >= PATIENCE
+        crowded = len(self._old) >= MOST_OPEN and file in self._old[: MOST_OPEN // 2]
+        return quiet or crowded
 
-    def _rest(self, file: LineFile) -> Block | Reject | None:
+    def _finish(self, file: Lines) -> Block | Reject | None:
+        file.identity = file.identity or identity_of(file.device, file.inode, b"")
+        rest = None
+        if file.descriptor in self._failing:
+            file.note_growth()  # its size is not known from reading
         try:
-            file.identity = file.identity or identity_of(file.device, file.inode, b"")
-            return file.rest()
+            rest = file.rest()
+            self._note_missing(file, rest.size if isinstance(rest, Reject) else 0)
         except OSError as error:
             self._report(error)
-            self.lost_bytes += max(0, file.size - file.offset)
-            return None
+            size = max(file.expected - file.offset, file.remaining)
+            self._memory.lose(
+                file.identity, file.offset, size, f"the disk does not give it: {error.strerror}"
+            )
+        self._failing.pop(file.descriptor, None)
+        self._rotated.leave(file)
+        return rest
 
-    def _remember(self, file: LineFile) -> None:
-        known = file.known(left=True)
-        file.close()
-        if known:
-            self._known.append(known)
-        self._forget()
-
-    def _forget(self) -> None:
-        """Keep the list of files that were left short."""
-        surplus = [known for known in self._known if known.left][:-MOST_LEFT]
-        self._known = [known for known in self._known if known not in surplus]
+    def _note_missing(self, file: Lines, refused: int) -> None:
+        """Take note of what a file has not, that is left now; `refused` bytes of it are told otherwise."""
+        end = max(file.offset + refused, file.size if isinstance(file, LineFile) else 0)
+        if isinstance(file, Archive) and not file.ended:
+            begin = file.began if file.damage else file.offset
+            why = f"a compressed file is damaged: {file.damage or 'it has no end'}"
+            self._memory.lose(file.identity, begin, max(0, file.expected - end) or None, why)
+        elif file.expected > end:
+            self._memory.lose(file.identity, end, file.expected - end, "it is not in the copy that is left")
 
     def _report(self, error: OSError) -> None:
         self.problem = f"{error.strerror or error}: {self._path}{_MEND.get(error.errno or 0, '')}"
@@ -363,18 +363,3 @@ _MEND = {
     errno.ENFILE: " (raise the machine's limit of open files)",
     errno.EIO: " (look after the disk)",
 }
-
-
-def _is_same(known: Known, file: LineFile) -> bool:
-    return (_inode(known), known.head) == (_inode(file), file.head)
-
-
-def _inode(file: LineFile | Known | Sibling) -> tuple[int, int]:
-    return file.device, file.inode
-
-
-def _open_sibling(sibling: Sibling, clock: Callable[[], float]) -> LineFile | None:
-    try:
-        return open_line_file(sibling.path, clock)
-    except OSError:  # rotation goes on while we look, and not every file beside ours is ours to read
-        return None

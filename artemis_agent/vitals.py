@@ -7,14 +7,14 @@ left absent and the rest is still told.
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
 import psutil
 
 from socme import VERSION
-from socme.v1.vitals_pb2 import Capacity, Disk, Vitals
+from socme.v1.vitals_pb2 import Capacity, Disk, LedgerHour, Vitals
 
 STARTED = time.monotonic()
 MOMENT = 0.25  # seconds; the kernel counts the processors' time in hundredths
@@ -55,6 +55,27 @@ class Meter:
         before, self._times = self._times, _processor_times()
         if before is not None and self._times is not None:
             vitals.cpu_usage = _usage(before, self._times)
+
+
+class Told:
+    """Which hours of the ledger the hub was told over a connection, so that it is told what changed alone."""
+
+    def __init__(self) -> None:
+        self._connection: object = None
+        self._hours: dict[tuple[str, int], bytes] = {}
+
+    def changed(self, hours: Iterable[LedgerHour], connection: object) -> list[LedgerHour]:
+        """Return the hours to tell; `connection` is equal for as long as one connection lasts.
+
+        What was told over one that ended may never have arrived: over the next one all are told again.
+        """
+        if connection != self._connection:
+            self._connection, self._hours = connection, {}
+        now = {(hour.source, hour.hour.seconds): hour for hour in hours}
+        written = {key: hour.SerializeToString(deterministic=True) for key, hour in now.items()}
+        fresh = [hour for key, hour in now.items() if self._hours.get(key) != written[key]]
+        self._hours = written
+        return fresh
 
 
 def _softly(probe: Callable[[Vitals], None], vitals: Vitals) -> None:

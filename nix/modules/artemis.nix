@@ -4,6 +4,7 @@ let
   inherit (lib) mkOption types;
   cfg = config.services.artemis;
   suricata = config.services.suricata or { };
+  address = types.strMatching ".+:[0-9]+";
   program = import ./program.nix {
     inherit config lib pkgs;
     name = "artemis";
@@ -11,10 +12,10 @@ let
     description = "SOCme's node agent";
     leaves = {
       hub_address = mkOption {
-        type = types.nullOr (types.strMatching ".+:[0-9]+");
+        type = types.nullOr (types.either address (types.nonEmptyListOf address));
         default = null;
         example = "zeus.example:8443";
-        description = "Where the hub is. Null: where it was at enrolment.";
+        description = "Where the hub is, or a list of its addresses, tried in turn. Null: where it was at enrolment.";
       };
       source = mkOption {
         default = [ ];
@@ -42,6 +43,24 @@ let
         type = types.enum [ "low" "medium" "high" "critical" ];
         default = "low";
         description = "Alerts below it stay on the site and are counted.";
+      };
+      rollup = mkOption {
+        default = { };
+        description = "When alerts that say the same are counted into one. Null: never.";
+        type = types.nullOr (types.submodule {
+          options = {
+            burst = mkOption {
+              type = types.ints.between 1 1000000;
+              default = 20;
+              description = "How many alerts with the same rule, source and destination are sent one by one in a window.";
+            };
+            window_seconds = mkOption {
+              type = types.ints.between 1 3600;
+              default = 60;
+              description = "Length of a window.";
+            };
+          };
+        });
       };
     };
   };

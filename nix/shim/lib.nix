@@ -73,6 +73,15 @@ let
         let flat = concatLists values; in
         genList (index: resolve inner (where ++ [ "[definition ${toString (index + 1)}]" ]) [ (elemAt flat index) ]) (length flat);
     };
+    nonEmptyListOf = inner: listOf inner // {
+      name = "non-empty (list of ${inner.name})";
+      check = value: isList value && value != [ ];
+    };
+    either = left: right: {
+      name = "${left.name} or ${right.name}";
+      check = value: left.check value || right.check value;
+      merge = where: values: resolve (if all left.check values then left else right) where values;
+    };
     attrsOf = inner: {
       name = "attribute set of ${inner.name}";
       check = isAttrs;

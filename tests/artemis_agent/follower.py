@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from artemis_agent.source import Reject
-from artemis_agent.tail import GRACE, Tail
+from artemis_agent.doubt import GRACE
+from artemis_agent.source import Gap, Reject
+from artemis_agent.tail import Tail
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Follower:
     clock: Clock = field(default_factory=Clock)
     lines: list[tuple[bytes, int, bytes]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tail = self._open(None)
@@ -59,6 +61,7 @@ class Follower:
             for line in bytes(found.data[: found.size]).splitlines(keepends=True):
                 self.lines.append((found.file, offset, line.rstrip(b"\n")))
                 offset += len(line)
+        self.gaps += self.tail.take_gaps()
         return [line for _, _, line in self.lines[before:]]
 
     def after_grace(self) -> list[bytes]:

@@ -20,8 +20,8 @@ from socme import identity
 from socme.errors import OperatorError
 from socme.service import Notifier
 from socme.settings import load
-from tests.artemis_agent.hub import LIMIT, Hub, serving
-from tests.artemis_agent.test_collect import copy_of, eve, wazuh
+from tests.artemis_agent.hub import LIMIT, Hub, alerts_of, dropped_of, serving
+from tests.artemis_agent.sources import copy_of, eve, wazuh
 from tests.certificates import Authority, make_authority
 
 
@@ -64,6 +64,7 @@ def node(tmp_path: Path) -> Node:
         'state_dir = "state"\nvitals_interval_seconds = 1\n'
         '[[source]]\nkind = "suricata"\npath = "eve.json"\nstart = "beginning"\n'
         '[[source]]\nkind = "wazuh"\npath = "alerts.json"\nstart = "beginning"\n'
+        "[canary]\ninterval_seconds = 0\n"
     )
     return made
 
@@ -175,6 +176,124 @@ async def test_a_damaged_position_is_one_message(node: Node, authority: Authorit
 
     with pytest.raises(OperatorError, match="position"):
         await agent.run(load(ArtemisSettings, node.config), node.config, Notifier())
+
+
+def canaries(hub: Hub) -> dict[str, set[int]]:
+    """Return the numbers of the canaries that the hub has, by origin."""
+    found: dict[str, set[int]] = {}
+    for alert in (alert for batch in hub.batches for alert in alerts_of(batch)):
+        if alert.HasField("canary"):
+            found.setdefault(alert.origin, set()).add(alert.canary.number)
+    return found
+
+
+async def test_each_source_has_canaries_that_take_its_way(
+    node: Node, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every stage is told; numbers go on after a restart; nothing of it is in the source's own counts."""
+    monkeypatch.setenv("ARTEMIS_CANARY__INTERVAL_SECONDS", "1")
+    hub, names = Hub(), {str(node.folder / "eve.json"), str(node.folder / "alerts.json")}
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: canaries(hub).keys() == names)
+            await hub.until(lambda: bool(hub.vitals) and acknowledged(hub) >= {1})
+        before = canaries(hub)
+        hub.batches.clear()
+        async with running(node):
+            await hub.until(lambda: canaries(hub).keys() == names)
+
+    assert all(min(numbers) > max(before[name]) for name, numbers in canaries(hub).items())
+    vitals = hub.vitals[-1]
+    assert {source.canary.interval_seconds for source in vitals.sources} == {1}
+    assert all(source.canary.written >= source.canary.read >= 1 for source in vitals.sources)
+    assert [source.records for source in vitals.sources] == [0, 0]
+    assert [hour for each in hub.vitals for hour in each.ledger] == []
+
+
+def acknowledged(hub: Hub) -> set[int]:
+    """Return the numbers of the last canaries that the node knows to be at the hub."""
+    return {min(source.canary.acknowledged, 1) for source in hub.vitals[-1].sources}
+
+
+async def test_vitals_tell_the_ledger_as_it_changes(node: Node, authority: Authority) -> None:
+    hub = Hub()
+    node.log("eve.json", eve(1), b'{"event_type":"stats"}')
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: any(hour.acknowledged for each in hub.vitals for hour in each.ledger))
+
+    hours = [hour for each in hub.vitals for hour in each.ledger]
+    assert {hour.source for hour in hours} == {str(node.folder / "eve.json")}
+    assert (hours[-1].read, hours[-1].not_alert, hours[-1].spooled, hours[-1].unaccounted) == (2, 1, 1, 0)
+    assert hub.vitals[-1].spool.capacity_bytes == 1 << 30
+
+
+async def test_a_damaged_spool_is_told_to_the_hub(node: Node, authority: Authority) -> None:
+    """By the agent that set it aside."""
+    hub = Hub()
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        damage(node)
+        async with running(node):
+            await hub.until(lambda: bool(hub.batches))
+            (alert,) = alerts_of(hub.batches[0])
+
+    assert alert.rule.id == "socme.spool_damaged"
+    assert "spool.db.damaged-" in alert.message
+
+
+def damage(node: Node) -> None:
+    (node.state_dir / "spool.db").write_bytes(b"no database" * 1000)
+
+
+async def test_what_is_held_of_a_source_that_was_removed_is_sent(
+    node: Node, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARTEMIS_ROLLUP", '{"burst": 1, "window_seconds": 3600}')
+    hub, flood = Hub(), [eve(1, number=number) for number in range(5)]
+    node.log("eve.json", *flood)
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: hub.raw == flood[:1])
+            await hub.until(lambda: bool(hub.vitals) and hub.vitals[-1].sources[0].rolled_up == 4)
+        other = [{"kind": "suricata", "path": str(node.folder / "other.json")}]
+        monkeypatch.setenv("ARTEMIS_SOURCE", json.dumps(other))
+        async with running(node):
+            await hub.until(lambda: hub.raw == flood[:2])
+
+    (roll_up,) = alerts_of(hub.batches[-1])
+    assert (roll_up.count, roll_up.origin) == (4, str(node.folder / "eve.json"))
+
+
+async def test_hubs_are_dialled_in_turn(
+    node: Node, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one is away."""
+    hub = Hub()
+    async with serving(hub, authority) as port:
+        enrol(node, authority, 1)
+        monkeypatch.setenv("ARTEMIS_HUB_ADDRESS", json.dumps(["127.0.0.1:1", f"127.0.0.1:{port}"]))
+        async with running(node):
+            await hub.until(lambda: bool(hub.hellos))
+
+
+async def test_an_alert_that_the_hub_refuses_becomes_a_dead_letter(node: Node, authority: Authority) -> None:
+    """The others of its batch go on, and a person finds the line."""
+    hub, bad = Hub(), eve(2)
+    hub.reject = lambda batch: "too odd" if any(alert.raw == bad for alert in alerts_of(batch)) else ""
+    node.log("eve.json", eve(1), bad, eve(3))
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: any(dropped_of(batch) for batch in hub.batches))
+            await until_file(node.state_dir / "dead-letters.jsonl", "too odd")
+
+    letter = json.loads((node.state_dir / "dead-letters.jsonl").read_text())
+    assert letter["head"].encode() == bad
+    assert (letter["source"], letter["offset"]) == (str(node.folder / "eve.json"), len(eve(1)) + 1)
 
 
 async def test_the_daemon_tells_systemd_and_ends_within_seconds(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,13 @@ from artemis_agent import check as checking
 from artemis_agent import status
 from artemis_agent.check import Line, check
 from artemis_agent.config import Kind, SourceSettings
-from artemis_agent.spool import open_spool
+from artemis_agent.file_identity import Position, encode
+from artemis_agent.spool import Progress, Waiting, open_spool
 from artemis_agent.status import Connection
 from socme import identity, tls
-from tests.artemis_agent.test_collect import eve, wazuh
+from socme.v1.alert_pb2 import Alert
+from socme.v1.vitals_pb2 import SpoolVitals
+from tests.artemis_agent.sources import eve, wazuh
 from tests.certificates import Authority, make_authority
 
 
@@ -231,13 +235,52 @@ def test_who_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_spool_in_use_and_a_clock_that_is_off(config: Path, authority: Authority) -> None:
     state_dir = enrol(config, authority, 1)
     spool = open_spool(state_dir, max_bytes=1 << 30)
-    link = Connection("127.0.0.1:1", "connected", None, None, "", clock_offset_seconds=-3600.5)
-    status.tell(state_dir, link, [])
+    link = Connection("127.0.0.1:1", "connected", None, None, "", "", clock_offset_seconds=-3600.5)
+    status.tell(state_dir, link, [], SpoolVitals(), "")
 
     lines = [str(line) for line in check(config)]
 
     assert "ok    spool: 0 alerts wait, artemis runs" in lines
     assert any("clock: the hub's is 3600.5 s behind → " in line for line in lines)
-    status.tell(state_dir, replace(link, clock_offset_seconds=0.5), [])
+    status.tell(state_dir, replace(link, clock_offset_seconds=0.5), [], SpoolVitals(), "")
     assert "ok    clock: the hub's is 0.5 s ahead" in [str(line) for line in check(config)]
     await spool.close()
+
+
+async def test_a_spool_that_needs_care(
+    config: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly full, not to be written, with alerts that nobody can account for, or set aside."""
+    state_dir = enrol(config, authority, 1)
+    monkeypatch.setenv("ARTEMIS_SPOOL__MAX_BYTES", "1048576")
+    spool = open_spool(state_dir, max_bytes=1 << 30)
+    noise, start = random.Random(1).randbytes(900_000), encode(Position(files=()))
+    await spool.append(
+        Progress("eve", start, b"", [Waiting(Alert(raw=noise).SerializeToString())], {"read": 1})
+    )
+    link = Connection("127.0.0.1:1", "connected", None, None, "", "", None)
+    status.tell(state_dir, link, [], SpoolVitals(problem="the disk is full", unaccounted=2), "")
+    for name in ("spool.db.damaged-1", "spool.db.damaged-1-wal"):
+        (state_dir / name).touch()
+
+    told = [str(line) for line in check(config) if "  spool" in str(line)]
+
+    assert [line.partition(" → ")[0] for line in told] == [
+        "FAIL  spool: 1 alerts wait, artemis runs, 86% full",
+        "FAIL  spool: it cannot be written: the disk is full",
+        "FAIL  spool: 2 alerts are unaccounted for",
+        f"FAIL  spool: a damaged one was set aside at {state_dir}/spool.db.damaged-1",
+    ]
+    await spool.close()
+
+
+def test_each_of_several_hubs_is_tried(config: Path, authority: Authority) -> None:
+    enrol(config, authority, 1)
+    config.write_text('hub_address = ["127.0.0.1:1", "127.0.0.1:2"]\n' + config.read_text())
+
+    hubs = [str(line) for line in check(config) if "hub 127" in str(line)]
+
+    assert [line.partition(": cannot")[0] for line in hubs] == [
+        "FAIL  hub 127.0.0.1:1",
+        "FAIL  hub 127.0.0.1:2",
+    ]

@@ -2,139 +2,54 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from artemis_agent import collect, copies
+from artemis_agent import canary, collect
 from artemis_agent.collect import Collector, Site
-from artemis_agent.config import Kind
-from artemis_agent.dead_letter import NAME, DeadLetters
+from artemis_agent.dead_letter import NAME
 from artemis_agent.file_source import open_file_source
-from artemis_agent.source import Health, Reading, Record, Reject
-from artemis_agent.spool import Spool, open_spool
-from artemis_agent.worker import Worker
+from artemis_agent.rollup import Limits
+from artemis_agent.source import Gap, Health, Reject
+from artemis_agent.spool import Spool, SpoolWriteError
 from socme.batch import unpack
-from socme.identity import utc_now
-from socme.v1.alert_pb2 import Alert, AlertSource, Severity
-from socme.v1.vitals_pb2 import SourceVitals
+from socme.journal import Journal
+from socme.v1.alert_pb2 import AlertSource, Severity
+from socme.v1.uplink_pb2 import Lane
+from socme.v1.vitals_pb2 import SensorVitals
+from tests.artemis_agent.sources import (
+    Memory,
+    copy_of,
+    eve,
+    hours,
+    names,
+    open_site_spool,
+    reading,
+    site_of,
+    spooled,
+    until,
+    wazuh,
+)
 
-GIB = 1 << 30
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 @pytest.fixture
 async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
-    made = open_spool(tmp_path / "state", max_bytes=GIB, schema=copies.SCHEMA)
+    made = open_site_spool(tmp_path / "state")
     yield made
     await made.close()
 
 
 @pytest.fixture
 async def site(spool: Spool, tmp_path: Path) -> AsyncIterator[Site]:
-    letters = Worker("letters")
-    yield Site(
-        spool=spool,
-        dead_letters=DeadLetters(tmp_path / "state"),
-        letters=letters,
-        min_severity=Severity.SEVERITY_LOW,
-        keep_both=False,
-        clock=utc_now,
-    )
-    letters.close()
-
-
-def eve(number: int, *, severity: int = 2) -> bytes:
-    """Return a Suricata alert."""
-    alert = {"signature_id": number, "gid": 1, "rev": 1, "signature": f"rule {number}", "severity": severity}
-    record = {
-        "timestamp": f"2026-11-22T10:00:00.{number:06}+0000",
-        "flow_id": 1000 + number,
-        "event_type": "alert",
-        "src_ip": "192.0.2.1",
-        "dest_ip": "192.0.2.2",
-        "proto": "TCP",
-        "alert": alert,
-    }
-    return json.dumps(record, separators=(",", ":")).encode()
-
-
-def copy_of(number: int) -> bytes:
-    """Return what Wazuh makes of it."""
-    record = {
-        "timestamp": "2026-11-22T10:00:01.000+0000",
-        "rule": {"level": 3, "description": "Suricata: Alert", "id": "86601", "groups": ["ids", "suricata"]},
-        "agent": {"id": "000", "name": "manager"},
-        "id": f"1.{number}",
-        "data": {
-            "timestamp": f"2026-11-22T10:00:00.{number:06}+0000",
-            "flow_id": f"{1000 + number}.000000",
-            "event_type": "alert",
-            "alert": {"signature_id": str(number), "signature": f"rule {number}", "severity": "2"},
-        },
-    }
-    return json.dumps(record).encode()
-
-
-def wazuh(number: int, *, level: int = 5) -> bytes:
-    """Return an alert of Wazuh's own."""
-    rule = {"level": level, "description": f"own {number}", "id": "5710", "groups": ["sshd"]}
-    record = {"timestamp": "2026-11-22T10:00:01.000+0000", "rule": rule, "agent": {"id": "000"}, "id": "1.1"}
-    return json.dumps(record).encode()
-
-
-@dataclass
-class Memory:
-    """A source that gives prepared readings."""
-
-    kind: Kind
-    readings: list[Reading] = field(default_factory=list)
-    name: str = "memory"
-    condition: Health = field(default_factory=lambda: Health(0, "", 0, 0))
-    reads: int = 0
-    closed: bool = False
-
-    def read(self) -> Reading:
-        """Give the next one."""
-        self.reads += 1
-        if self.readings:
-            return replace(self.readings.pop(0), more=bool(self.readings))
-        return Reading([], [], str(self.reads).encode(), 0, 0, more=False)
-
-    def health(self) -> Health:
-        """Return what was prepared."""
-        return self.condition
-
-    async def changed(self) -> None:
-        """Never change."""
-        await asyncio.Event().wait()
-
-    def close(self) -> None:
-        """Take note."""
-        self.closed = True
-
-
-def reading(*lines: bytes, position: bytes = b"p", rejects: Sequence[Reject] = ()) -> Reading:
-    records = [Record(line, b"file", offset) for offset, line in enumerate(lines)]
-    size = sum(len(line) + 1 for line in lines)
-    return Reading(records, rejects, position, size, len(lines), more=False)
-
-
-async def spooled(spool: Spool) -> list[Alert]:
-    entries = await spool.read(0, entries=10_000, size=GIB)
-    return [alert for entry in entries for alert in unpack(entry.packed)]
-
-
-async def names(spool: Spool) -> list[str]:
-    return [alert.rule.name for alert in await spooled(spool)]
-
-
-async def until(collector: Collector, condition: Callable[[SourceVitals], bool]) -> None:
-    """Wait until a source's vitals are so."""
-    async with asyncio.timeout(30):
-        while not condition(await collector.vitals()):  # noqa: ASYNC110 - vitals are polled
-            await asyncio.sleep(0.005)
+    async with site_of(spool, tmp_path / "state") as made:
+        yield made
 
 
 async def test_alerts_are_spooled_whole_with_their_position(site: Site, spool: Spool) -> None:
@@ -161,7 +76,7 @@ async def test_everything_is_counted(site: Site, spool: Spool, tmp_path: Path) -
 
     vitals = await collector.vitals()
     assert (vitals.name, vitals.kind) == ("memory", "suricata")
-    assert (vitals.records, vitals.alerts, vitals.spooled, vitals.undecodable) == (4, 2, 1, 2)
+    assert (vitals.records, vitals.alerts, vitals.spooled, vitals.undecodable) == (5, 2, 1, 2)
     assert dict(vitals.dropped) == {"min_severity": 1}
     assert (vitals.lag_bytes, vitals.problem, vitals.lost_bytes, vitals.rotations) == (7, "p", 5, 2)
     assert 0 <= vitals.last_record_age_seconds < 60
@@ -173,7 +88,7 @@ async def test_everything_is_counted(site: Site, spool: Spool, tmp_path: Path) -
     again = Collector(Memory("suricata", [reading(eve(3))], condition=Health(0, "", 1, 1)), picky)
     await again.turn()
     vitals = await again.vitals()
-    assert (vitals.records, vitals.alerts, vitals.spooled, vitals.undecodable) == (5, 3, 2, 2)
+    assert (vitals.records, vitals.alerts, vitals.spooled, vitals.undecodable) == (6, 3, 2, 2)
     assert (vitals.lost_bytes, vitals.rotations) == (6, 3)
     await again.close()
 
@@ -326,7 +241,7 @@ async def test_a_sensor_that_never_stops_does_not_hold_up_wazuh(
 
 async def test_a_full_spool_stops_reading_and_goes_on_later(tmp_path: Path, site: Site) -> None:
     """Both sources wait, whoever waits for whom, and everything comes once there is room."""
-    small = open_spool(tmp_path / "small", max_bytes=1, schema=copies.SCHEMA)
+    small = open_site_spool(tmp_path / "small", max_bytes=1)
     crowded = replace(site, spool=small)
     eve_source = Memory("suricata", [reading(eve(number)) for number in range(3)], name="eve")
     suricata = Collector(eve_source, crowded)
@@ -336,16 +251,18 @@ async def test_a_full_spool_stops_reading_and_goes_on_later(tmp_path: Path, site
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(suricata.run()), tasks.create_task(collector.run())]
         async with asyncio.timeout(20):
-            position = 0
+            after: dict[int, int] = {}
+            await until(suricata, lambda vitals: vitals.problem == collect.FULL)
             while len(seen) < 5:
-                for entry in await small.wait_for_more(position):
+                for entry in await small.next(after):
                     seen += [alert.rule.name for alert in unpack(entry.packed)]
-                    position = entry.position
+                    after[entry.lane] = entry.position
                     small.acknowledge(entry.lane, entry.sequence)
                     await small.trim()
         for task in running:
             task.cancel()
 
+    assert (await suricata.vitals()).problem == ""
     assert sorted(seen) == ["own 10", "own 9", "rule 0", "rule 1", "rule 2"]
     for each in (collector, suricata):
         await each.close()
@@ -368,6 +285,45 @@ async def test_a_disk_that_is_full_is_told_and_waited_for(
     assert len(await spooled(spool)) == 400
     assert (await collector.vitals()).problem == ""
     await collector.close()
+
+
+async def test_a_disk_that_fails_to_be_read_is_waited_for(
+    site: Site, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of the source is not lost with the answer: the source will not give it again."""
+    monkeypatch.setattr(collect, "WRITE_PAUSE_SECONDS", 0.01)
+    failing: Any = Failing(spool)
+    suricata = Collector(Memory("suricata", [reading(eve(1))], name="eve"), site)
+    await suricata.turn()
+    source = Memory("wazuh", [reading(copy_of(1), wazuh(9))], name="alerts")
+    collector = Collector(source, replace(site, spool=failing), originals=[suricata])
+    await collector.restore()
+    failing.left = 3
+
+    await collector.turn()
+
+    assert [alert.raw for alert in await spooled(spool)] == [eve(1), wazuh(9)]
+    assert failing.left == 0
+    for each in (collector, suricata):
+        await each.close()
+
+
+class Failing:
+    """A spool whose disk fails at some questions."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.left = 0
+        self._spool = spool
+
+    async def ask(self, question: Callable[[Journal], object]) -> object:
+        """Answer, where the disk does not fail."""
+        if self.left:
+            self.left -= 1
+            raise SpoolWriteError("the disk has an input/output error")
+        return await self._spool.ask(question)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._spool, name)
 
 
 async def test_real_files_read_by_both(site: Site, spool: Spool, tmp_path: Path) -> None:
@@ -395,3 +351,186 @@ async def test_real_files_read_by_both(site: Site, spool: Spool, tmp_path: Path)
     assert dict((await collector.vitals()).dropped) == {"wazuh_copy": 1100}
     for each in (collector, suricata):
         await each.close()
+
+
+async def lanes(spool: Spool) -> dict[str, int]:
+    """Return the lane of each alert that waits, by its rule's name."""
+    entries = await spool.ask(lambda journal: journal.read(0, entries=1000, size=1 << 30))
+    return {alert.rule.name: entry.lane for entry in entries for alert in unpack(entry.packed)}
+
+
+async def test_of_a_backlog_the_severe_overtakes(site: Site, spool: Spool) -> None:
+    """And so does everything that is read as it is written while the hub is there."""
+    live = replace(site, is_live=lambda: True)
+    source = Memory(
+        "suricata", [reading(eve(1, severity=1), eve(2), eve(3, severity=3)), reading(eve(4, severity=3))]
+    )
+    collector = Collector(source, live)
+    await collector.turn()
+    await collector.turn()
+    await collector.close()
+    away = Collector(Memory("suricata", [reading(eve(5))], name="away"), site)
+    await away.turn()
+    await away.close()
+
+    urgent, normal = Lane.LANE_URGENT, Lane.LANE_NORMAL
+    assert await lanes(spool) == {
+        "rule 1": urgent,
+        "rule 2": normal,
+        "rule 3": normal,
+        "rule 4": urgent,
+        "rule 5": normal,
+    }
+
+
+async def test_what_is_lost_is_an_alert(site: Site, spool: Spool) -> None:
+    """In the same transaction as the position behind it, and booked as no line."""
+    gap = Gap(b"file", 100, 50, "deleted before it was read")
+    collector = Collector(Memory("suricata", [reading(eve(1), position=b"behind", gaps=[gap])]), site)
+
+    await collector.turn()
+
+    lost, alert = sorted(await spooled(spool), key=lambda each: each.source, reverse=True)
+    assert (lost.rule.id, lost.source, lost.origin) == ("socme.gap", AlertSource.ALERT_SOURCE_SOCME, "memory")
+    assert alert.raw == eve(1)
+    assert await spool.position("memory") == b"behind"
+    (hour,) = await hours(spool)
+    assert (hour.read, hour.spooled, hour.made, hour.unaccounted) == (1, 2, 1, 0)
+    await collector.close()
+
+
+async def test_a_gap_alone_is_told_at_once(site: Site, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "SAVE_SECONDS", 3600.0)
+    gap = Gap(b"file", 100, None, "deleted before it was read")
+    collector = Collector(Memory("suricata", [reading(), reading(gaps=[gap])]), site)
+    await collector.turn()
+    await collector.turn()
+
+    assert [alert.rule.id for alert in await spooled(spool)] == ["socme.gap"]
+    await collector.close()
+
+
+async def test_a_flood_is_rolled_up(site: Site, spool: Spool) -> None:
+    """Of a hundred alerts two go; the others are one, at the window's end, though nothing more comes."""
+    clock = [NOW]
+    rolling = replace(site, rollup=Limits(burst=2, window_us=60_000_000), clock=lambda: clock[0])
+    flood = [eve(7, number=number) for number in range(100)]
+    collector = Collector(Memory("suricata", [reading(*flood[:50]), reading(*flood[50:])]), rolling)
+    await collector.turn()
+    await collector.turn()
+    assert [alert.raw for alert in await spooled(spool)] == flood[:2]
+
+    clock[0] = NOW + timedelta(seconds=60)
+    await collector.turn()
+
+    *_, roll_up = await spooled(spool)
+    assert (roll_up.count, roll_up.raw) == (98, flood[2])
+    vitals = await collector.vitals()
+    assert (vitals.alerts, vitals.spooled, vitals.rolled_up) == (100, 3, 98)
+    (hour,) = await hours(spool)
+    assert (hour.read, hour.rolled_up, hour.spooled, hour.made, hour.unaccounted) == (100, 98, 3, 1, 0)
+    await collector.close()
+
+
+async def test_what_is_held_leaves_after_a_restart_without_roll_up(site: Site, spool: Spool) -> None:
+    rolling = replace(site, rollup=Limits(burst=1, window_us=60_000_000))
+    before = Collector(Memory("suricata", [reading(*[eve(7, number=n) for n in range(5)])]), rolling)
+    await before.turn()
+    await before.close()
+
+    after = Collector(Memory("suricata"), site)
+    await after.turn()
+
+    assert [alert.count for alert in await spooled(spool)] == [1, 4]
+    assert (await after.vitals()).rolled_up == 4
+    await after.close()
+
+
+async def test_the_wait_for_a_window_s_end_is_bounded_by_it(site: Site) -> None:
+    clock = [NOW]
+    rolling = replace(site, rollup=Limits(burst=1, window_us=5_000_000), clock=lambda: clock[0])
+    collector = Collector(Memory("suricata", [reading(eve(1))]), rolling)
+    await collector.turn()
+
+    assert collector._patience() == 5.0
+    clock[0] = NOW + timedelta(seconds=4.9)
+    assert collector._patience() == collect.LEAST_REST_SECONDS
+    clock[0] = NOW + timedelta(seconds=5)
+    await collector.turn()
+    assert collector._patience() > collect.LEAST_REST_SECONDS
+    await collector.close()
+
+
+async def test_a_spool_that_fills_drops_the_lowest_first(tmp_path: Path, site: Site) -> None:
+    """Counted by reason; the default drops nothing."""
+    half_full = open_site_spool(tmp_path / "small", max_bytes=1)
+    for drops_lowest, kept in ((False, ["rule 1", "rule 2", "rule 3"]), (True, ["rule 1", "rule 2"])):
+        spool: Any = Crowded(half_full, 0.6)
+        crowded = replace(site, spool=spool, drops_lowest=drops_lowest)
+        source = Memory(
+            "suricata", [reading(*[eve(n, severity=n) for n in (1, 2, 3)])], name=str(drops_lowest)
+        )
+        collector = Collector(source, crowded)
+        await collector.turn()
+        mine = [alert for alert in await spooled(half_full) if alert.origin == str(drops_lowest)]
+        assert sorted(alert.rule.name for alert in mine) == kept
+        assert dict((await collector.vitals()).dropped) == ({"spool_full": 1} if drops_lowest else {})
+        await collector.close()
+    assert [hour.unaccounted for hour in await hours(half_full)] == [0, 0]
+    await half_full.close()
+
+
+class Crowded:
+    """A spool that says how full it is."""
+
+    def __init__(self, spool: Spool, share: float) -> None:
+        self.share = share
+        self._spool = spool
+
+    async def wait_for_room(self) -> None:
+        """Never wait."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._spool, name)
+
+
+async def test_the_sensor_s_own_words_are_vitals(site: Site) -> None:
+    condition = Health(0, "", 0, 0, SensorVitals(packets=7, dropped=1))
+    collector = Collector(Memory("suricata", condition=condition), site)
+    await collector.turn()
+
+    assert (await collector.vitals()).sensor == SensorVitals(packets=7, dropped=1)
+    await collector.close()
+
+
+async def test_canaries_are_marked_and_nothing_else_happens_to_them(site: Site, spool: Spool) -> None:
+    """No filter, no roll-up, no gap; in the thread of the source whose canaries they are."""
+    picky = replace(
+        site, min_severity=Severity.SEVERITY_CRITICAL, rollup=Limits(burst=1, window_us=60_000_000)
+    )
+    source = Collector(Memory("suricata", name="eve"), picky)
+    lines = [canary.line("suricata", number, NOW) for number in (1, 2, 3)]
+    log = Memory("suricata", [reading(*lines, gaps=[Gap(b"f", 0, 1, "r")])], name="canary log")
+    collector = Collector(log, picky, canaries_of=source)
+
+    await collector.turn()
+
+    alerts = await spooled(spool)
+    assert [alert.canary.number for alert in alerts] == [1, 2, 3]
+    assert {(alert.origin, alert.count) for alert in alerts} == {("eve", 1)}
+    assert collector.worker is source.worker
+    assert (collector.canary_read, collector.canary_spooled) == (3, 3)
+    assert [hour.source for hour in await hours(spool)] == ["canary log"]
+    again = Collector(Memory("suricata", name="canary log"), picky, canaries_of=source)
+    await again.restore()
+    assert (again.canary_read, again.canary_spooled) == (3, 3)
+    await collector.close()
+    await source.close()
+
+
+async def test_an_alert_that_looks_like_a_canary_is_an_alert(site: Site, spool: Spool) -> None:
+    collector = Collector(Memory("suricata", [reading(canary.line("suricata", 1, NOW))]), site)
+    await collector.turn()
+
+    assert [alert.HasField("canary") for alert in await spooled(spool)] == [False]
+    await collector.close()

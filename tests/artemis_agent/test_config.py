@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent.config import ArtemisSettings
+from artemis_agent.config import ArtemisSettings, RollupSettings
 from socme.errors import OperatorError
 from socme.settings import load
+from tests.conftest import REPOSITORY
 
 SOURCE = '[[source]]\nkind = "suricata"\npath = "/var/log/suricata/eve.json"\n'
 
@@ -36,6 +37,8 @@ def test_one_source_is_enough(tmp_path: Path) -> None:
         (SOURCE + 'start = "middle"', "source.0.start: .*'beginning'"),
         ("vitals_interval_seconds = 0\n" + SOURCE, "vitals_interval_seconds: "),
         ('hub_address = "zeus"\n' + SOURCE, "hub_address: give .host:port"),
+        ('hub_address = ["zeus:1", "zeus"]\n' + SOURCE, "hub_address: give .host:port"),
+        ("hub_address = []\n" + SOURCE, "hub_address: .*at least 1"),
         (SOURCE + '[filter]\nmin_severity = "urgent"', "filter.min_severity: .*'critical'"),
         (
             SOURCE + SOURCE.replace("suricata", "wazuh", 1),
@@ -44,6 +47,9 @@ def test_one_source_is_enough(tmp_path: Path) -> None:
         (SOURCE.replace("[[source]]", "[source]"), r"source: write a list, or tables under \[\[source\]\]"),
         ("state_dir = 5\n" + SOURCE, "state_dir: give a path in quotes"),
         (SOURCE + "[spool]\nmax_bytes = 1", "spool.max_bytes: .*1048576"),
+        (SOURCE + '[spool]\nwhen_full = "drop"', "spool.when_full: .*'drop-lowest'"),
+        (SOURCE + "[rollup]\nburst = 0", "rollup.burst: .*1"),
+        (SOURCE + "[canary]\ninterval_seconds = -1", "canary.interval_seconds: .*0"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
@@ -60,3 +66,29 @@ def test_a_wrong_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         OperatorError, match=r"spool.max_bytes \(environment variable ARTEMIS_SPOOL__MAX_BYTES\): "
     ):
         read(tmp_path, SOURCE)
+
+
+def test_flood_control_is_off_without_its_section(tmp_path: Path) -> None:
+    """Present and empty, it is on with sane figures."""
+    assert read(tmp_path, SOURCE).rollup is None
+    empty = read(tmp_path, SOURCE + "[rollup]").rollup
+    assert empty is not None
+    assert (empty.burst, empty.window_seconds) == (20, 60)
+
+
+def test_the_shipped_settings_roll_floods_up() -> None:
+    shipped = load(ArtemisSettings, REPOSITORY / "systemd" / "artemis.toml")
+
+    assert shipped.rollup == RollupSettings()
+    assert [source.kind for source in shipped.source] == ["suricata", "wazuh"]
+
+
+def test_one_hub_or_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the file and in the environment."""
+    assert read(tmp_path, SOURCE).hub_address is None
+    assert read(tmp_path, 'hub_address = "a:1"\n' + SOURCE).hub_address == ("a:1",)
+    assert read(tmp_path, 'hub_address = ["a:1", "b:2"]\n' + SOURCE).hub_address == ("a:1", "b:2")
+    monkeypatch.setenv("ARTEMIS_HUB_ADDRESS", "c:3")
+    assert read(tmp_path, SOURCE).hub_address == ("c:3",)
+    monkeypatch.setenv("ARTEMIS_HUB_ADDRESS", '["c:3", "d:4"]')
+    assert read(tmp_path, SOURCE).hub_address == ("c:3", "d:4")

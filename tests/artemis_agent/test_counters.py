@@ -4,18 +4,36 @@ from socme.v1.vitals_pb2 import SourceVitals
 
 
 def test_addition_adds_every_count() -> None:
-    one = Counters(1, 2, 3, 4, 5, 6, 7, {"a": 1, "b": 2})
+    one = Counters(1, 2, 3, 4, 5, 6, 7, {"a": 1, "b": 2}, 8, 9)
 
-    assert one + one == Counters(2, 4, 6, 8, 10, 12, 14, {"a": 2, "b": 4})
+    assert one + one == Counters(2, 4, 6, 8, 10, 12, 14, {"a": 2, "b": 4}, 16, 18)
     assert one + Counters() == one
 
 
 def test_counters_survive_as_a_note() -> None:
-    one = Counters(1, 2, 3, 4, 5, 6, 7, {"a": 1})
+    one = Counters(1, 2, 3, 4, 5, 6, 7, {"a": 1}, 8)
     message = counters.message(one, name="eve.json", kind="suricata")
 
     assert counters.parse(message.SerializeToString()) == one
     assert (message.name, message.kind) == ("eve.json", "suricata")
+
+
+def test_the_ledger_books_each_line_once() -> None:
+    """100 lines: 10 alerts, of which 3 stay, 2 are held and 5 go; 4 cannot be read; a roll-up goes, too."""
+    read = Counters(
+        records=100, alerts=10, spooled=6, made=1, undecodable=4, dropped={"min_severity": 3}, rolled_up=2
+    )
+
+    assert counters.tally(read) == {
+        "read": 100,
+        "not_alert": 86,
+        "undecodable": 4,
+        "rolled_up": 2,
+        "made": 1,
+        "filtered:min_severity": 3,
+    }
+    assert 100 == 86 + 3 + 2 + 4 + (6 - 1)
+    assert counters.tally(Counters()) == {}
 
 
 def test_no_note_and_a_damaged_one_begin_at_zero() -> None:

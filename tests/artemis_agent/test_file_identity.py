@@ -1,10 +1,20 @@
 """What tells files apart, and the form of a saved position."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artemis_agent.file_identity import HEAD, Known, Position, decode, encode, head_of, identity_of
+from artemis_agent.file_identity import (
+    HEAD,
+    Known,
+    Position,
+    decode,
+    encode,
+    head_of,
+    identity_of,
+    trail_hash,
+)
 from socme.errors import OperatorError
 
 
@@ -41,13 +51,18 @@ def test_identities_are_the_same_each_time_and_differ_by_each_part() -> None:
 
 
 def test_a_position_is_what_it_was_after_being_saved() -> None:
-    known = Known(device=1, inode=2, head=b"\xff", identity=b"\x00", offset=3, size=4, left=True)
-    position = Position(fresh=True, since=5, files=(known,))
+    known = Known(device=1, inode=2, head=b"\xff", identity=b"\x00", offset=3, size=4, left=True, trail=b"t")
+    position = Position(fresh=True, since=5, files=(known,), seen=(2**64 - 1,), target="/log")
 
     assert decode(encode(position)) == position
 
 
-@pytest.mark.parametrize("saved", [b"", b"{", b"[]", b'{"version":2,"fresh":false,"since":0,"files":[]}'])
+def test_nothing_is_kept_of_a_trail_that_is_not_there() -> None:
+    assert trail_hash(b"") == b""
+    assert len(trail_hash(b"x")) == 16
+
+
+@pytest.mark.parametrize("saved", [b"", b"\x81", b"[]", msgspec.msgpack.encode(Position(version=1))])
 def test_a_position_that_cannot_be_understood_is_an_error_with_a_mend(saved: bytes) -> None:
     with pytest.raises(OperatorError) as caught:
         decode(saved)

@@ -4,14 +4,17 @@ import asyncio
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from artemis_agent import sensor
+from artemis_agent.doubt import GRACE
 from artemis_agent.file_source import FileSource, candidates_in_file, open_file_source
 from artemis_agent.line_file import BLOCK, LONGEST
-from artemis_agent.source import Record, Reject, Source
+from artemis_agent.source import Gap, Record, Reject, Source
 from socme.errors import OperatorError
 
 FLOW = b'{"timestamp":"2026-11-22T10:00:00.000000+0000","event_type":"flow"}\n'
@@ -215,3 +218,65 @@ def test_a_reading_of_tiny_records_is_bounded_too(path: Path) -> None:
 
     assert len(reading.records) == BLOCK // 2
     assert reading.more
+
+
+STATS = b'{"timestamp":"2026-11-22T10:00:00.000000+0000","event_type":"stats","stats":{"uptime":%d}}\n'
+
+
+def test_health_tells_what_the_sensor_says_about_itself(path: Path, source: FileSource) -> None:
+    assert source.health().sensor is None
+
+    path.write_bytes(FLOW + STATS % 8 + FLOW)
+    source.read()
+    newest = source.health().sensor
+
+    assert newest
+    assert newest.uptime_seconds == 8
+
+
+def test_the_sensor_is_not_looked_for_in_every_block_of_a_backlog(
+    path: Path, source: FileSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    monkeypatch.setattr(sensor, "latest", lambda *_: looks.append(1))
+    path.write_bytes(FLOW * (2 * BLOCK // len(FLOW)))
+    source.read()
+
+    assert len(looks) == 1
+
+
+def test_wazuh_says_nothing_about_itself(path: Path) -> None:
+    source = open_file_source(path, "wazuh", "beginning", None)
+    path.write_bytes(STATS % 8)
+    source.read()
+
+    assert source.health().sensor is None
+
+    source.close()
+
+
+def test_a_gap_is_told_by_one_reading(path: Path) -> None:
+    path.write_bytes(alert(1) + b"\n")
+    source = open_file_source(path, "suricata", "beginning", None)
+    position = source.read().position
+    source.close()
+    path.write_bytes(FLOW)
+    again = open_file_source(path, "suricata", "beginning", position)
+    again._tail._clock = again._tail._rotated._clock = lambda: time.monotonic() + GRACE
+    gaps: list[Gap] = []
+    end = time.monotonic() + LIMIT
+    while not gaps and time.monotonic() < end:
+        reading = again.read()
+        gaps += reading.gaps
+    (gap,) = gaps
+
+    assert gap.offset == len(alert(1)) + 1
+    assert again.health().lost_bytes == (gap.size or 0)
+    assert again.read().gaps == []
+
+    again.close()
+    last = open_file_source(path, "suricata", "beginning", reading.position)
+
+    assert last.read().gaps == []
+
+    last.close()

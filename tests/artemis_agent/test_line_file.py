@@ -125,3 +125,70 @@ def test_what_is_no_regular_file_is_refused_and_closed(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="not a regular file"):
         open_line_file(tmp_path / "pipe")
+
+
+def test_a_line_behind_nul_bytes_begins_behind_them(path: Path) -> None:
+    """However much is read at a time: a record's offset must be the same each time."""
+    path.write_bytes(bytes(10_000) + b"1\n2\n")
+    offsets = []
+    for size in (100, 4096, 20_000):
+        file = open_line_file(path)
+        buffer = bytearray(size)
+        while not isinstance(found := file.read(buffer), Block) or not found.size:
+            assert found
+        offsets.append((found.offset, bytes(found.data[: found.size])))
+        file.close()
+
+    assert offsets == [(10_000, b"1\n2\n")] * 3
+
+
+def test_nul_bytes_with_nothing_behind_them_are_waited_for(path: Path) -> None:
+    path.write_bytes(b"1\n" + bytes(100))
+    file = open_line_file(path)
+    file.read(bytearray(BUFFER))
+
+    assert file.read(bytearray(BUFFER)) is None
+    assert file.offset == 2
+
+    file.close()
+
+
+def test_a_known_file_is_one_that_holds_what_was_read_of_it(path: Path) -> None:
+    path.write_bytes(b"first\n" + b"x" * 5000 + b"\nlast\n")
+    file = open_line_file(path)
+    buffer = bytearray(BUFFER)
+    while file.read(buffer):
+        pass
+    known = file.known()
+    assert known
+    contents = {
+        "first\n" + "x" * 5000 + "\nlast\nmore\n": True,
+        "first\n" + "x" * 5000 + "\nlost\nmore\n": False,
+        "other\n" + "x" * 5000 + "\nlast\nmore\n": False,
+        "first\n": False,
+    }
+    for content, held in contents.items():
+        path.write_text(content)
+        other = open_line_file(path)
+
+        assert other.holds(known) is held
+
+        other.close()
+    file.close()
+
+
+def test_going_on_with_a_known_file_is_being_it(path: Path) -> None:
+    path.write_bytes(b"1\n2\n")
+    file = open_line_file(path)
+    file.identity = b"identity"
+    file.read(bytearray(2))
+    known = file.known()
+    assert known
+    again = open_line_file(path)
+    again.go_on(known)
+
+    assert again.known() == known
+    assert again.remaining == 2
+
+    file.close()
+    again.close()

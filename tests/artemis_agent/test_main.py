@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from socme import identity
-from tests.artemis_agent.test_collect import copy_of, eve, wazuh
+from tests.artemis_agent.sources import copy_of, eve, wazuh
 from tests.certificates import make_authority
 
 

@@ -8,7 +8,7 @@ import pytest
 from artemis_agent.preview import Judged, Log, judge, kind_of
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
-from tests.artemis_agent.test_collect import copy_of, eve, wazuh
+from tests.artemis_agent.sources import copy_of, eve, wazuh
 
 
 def write(path: Path, *lines: bytes) -> Path:

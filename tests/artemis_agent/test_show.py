@@ -3,7 +3,15 @@ from datetime import UTC, datetime
 import pytest
 
 from artemis_agent import show
-from socme.v1.vitals_pb2 import Capacity, Disk, SourceVitals, SpoolVitals, Vitals
+from socme.v1.vitals_pb2 import (
+    CanaryVitals,
+    Capacity,
+    Disk,
+    SensorVitals,
+    SourceVitals,
+    SpoolVitals,
+    Vitals,
+)
 
 SOURCE = SourceVitals(
     name="/var/log/eve.json",
@@ -18,6 +26,9 @@ SOURCE = SourceVitals(
     last_record_age_seconds=61.0,
     problem="permission denied\x1b[2J",
     lost_bytes=2048,
+    rolled_up=1500,
+    canary=CanaryVitals(interval_seconds=60, written=9, read=8, spooled=8, acknowledged=7),
+    sensor=SensorVitals(packets=2000, dropped=20),
 )
 VITALS = Vitals(
     agent_version="0.1.0",
@@ -29,7 +40,16 @@ VITALS = Vitals(
     disks=[Disk(mountpoint="/", capacity=Capacity(total_bytes=2048, used_bytes=1024))],
     addresses=["192.0.2.7"],
     sources=[SOURCE],
-    spool=SpoolVitals(alerts=3, bytes=1500, oldest_age_seconds=2.0, acknowledged=1_234_567),
+    spool=SpoolVitals(
+        alerts=3,
+        bytes=1500,
+        oldest_age_seconds=2.0,
+        acknowledged=1_234_567,
+        capacity_bytes=1 << 30,
+        dropped={"age": 4},
+        unaccounted=5,
+        problem="the disk is full",
+    ),
 )
 
 
@@ -49,7 +69,13 @@ def test_everything_is_shown_on_aligned_safe_lines() -> None:
         "lost: 2.0 KiB",
         "5 B behind, last record 1 min 1 s ago",
         "PROBLEM: permission denied",
-        "3 alerts wait (1.5 KiB, oldest 2 s), 1,234,567 acknowledged",
+        "rolled up: 1,500",
+        "canaries: 9 written, 8 read, 7 at the hub",
+        "sensor: 2,000 packets, 20 dropped (1.00%)",
+        "3 alerts wait (1.5 KiB of 1.0 GiB, oldest 2 s), 1,234,567 acknowledged",
+        "given up: age 4",
+        "UNACCOUNTED: 5",
+        "PROBLEM: the disk is full",
     ):
         assert words in text
     assert "\x1b" not in text
@@ -89,3 +115,8 @@ def test_sizes(number: int, text: str) -> None:
 def test_times() -> None:
     assert show.iso(datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)) == "2026-11-22T01:02:03.000000Z"
     assert show.iso(None) is None
+
+
+def test_a_sensor_that_drops_nothing_says_so() -> None:
+    assert show.sensor_line(SensorVitals(packets=7)) == "sensor: 7 packets, none dropped"
+    assert "(100.00%)" in show.sensor_line(SensorVitals(dropped=7))

@@ -14,10 +14,14 @@ from types import SimpleNamespace
 import pytest
 
 from artemis_agent import spool as spooling
-from artemis_agent.spool import Progress, Spool, SpoolWriteError, is_running, open_spool, peek
+from artemis_agent.numbering import check_of
+from artemis_agent.shelf import MOST_BYTES
+from artemis_agent.spool import Progress, Spool, SpoolWriteError, Waiting, is_running, open_spool, peek
 from socme.batch import unpack
 from socme.errors import OperatorError
+from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert
+from socme.v1.uplink_pb2 import Dropped, Lane, Mark
 
 GIB = 1 << 30
 
@@ -30,13 +34,25 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
 
 
 def progress(*messages: str, position: bytes = b"p", counters: bytes = b"c") -> Progress:
-    alerts = [Alert(message=message).SerializeToString() for message in messages]
-    return Progress(source="eve.json", position=position, counters=counters, alerts=alerts)
+    alerts = [Waiting(Alert(message=message).SerializeToString()) for message in messages]
+    return Progress(
+        source="eve.json", position=position, counters=counters, alerts=alerts, tally={"read": len(alerts)}
+    )
+
+
+async def entries_in(spool: Spool) -> list[Entry]:
+    """Return all batches as they would leave."""
+    found: list[Entry] = []
+    after: dict[int, int] = {}
+    while len(found) < spool.depth.entries:
+        for entry in await spool.next(after):
+            after[entry.lane] = entry.position
+            found.append(entry)
+    return found
 
 
 async def messages(spool: Spool) -> list[str]:
-    entries = await spool.read(0, entries=1000, size=GIB)
-    return [alert.message for entry in entries for alert in unpack(entry.packed)]
+    return [alert.message for entry in await entries_in(spool) for alert in unpack(entry.packed)]
 
 
 async def test_alerts_position_and_counters_are_kept_together(tmp_path: Path) -> None:
@@ -73,14 +89,16 @@ async def test_an_append_that_fails_leaves_nothing(spool: Spool) -> None:
     assert await spool.position("eve.json") == b"1"
     assert spool.depth.entries == 1
     await spool.append(progress("c"))
-    assert [entry.sequence for entry in await spool.read(0, entries=9, size=GIB)] == [1, 2]
+    assert [entry.sequence for entry in await entries_in(spool)] == [1, 2]
 
 
 async def test_a_full_disk_is_told_and_survived(spool: Spool) -> None:
     """SQLite ends the transaction by itself then; the next append works all the same."""
     await spool.append(progress("a", position=b"1"))
     await spool.ask(lambda journal: journal._db.execute("PRAGMA max_page_count = 10").fetchall())
-    large = Progress("eve.json", b"2", b"", [bytes(range(256)) * 4, *_incompressible(300)])
+    large = Progress(
+        "eve.json", b"2", b"", [Waiting(bytes(range(256)) * 4), *map(Waiting, _incompressible(300))]
+    )
 
     with pytest.raises(SpoolWriteError, match="full"):
         await spool.append(large)
@@ -111,7 +129,7 @@ async def test_sequences_are_never_given_twice(tmp_path: Path) -> None:
     again = open_spool(tmp_path, max_bytes=GIB)
     await again.append(progress("c"))
 
-    (entry,) = await again.read(0, entries=9, size=GIB)
+    (entry,) = await entries_in(again)
     assert entry.sequence == 3
     assert again.acknowledged == 2
     await again.close()
@@ -132,7 +150,7 @@ async def test_trimming_keeps_what_is_not_acknowledged(spool: Spool) -> None:
     assert await messages(spool) == ["d"]
     assert spool.acknowledged == 3
     assert spool.depth.alerts == 1
-    assert spool.depth.oldest_us == (await spool.read(0, entries=1, size=1))[0].received_us
+    assert spool.depth.oldest_us == (await entries_in(spool))[0].received_us
 
 
 async def test_many_acknowledgements_are_trimmed_in_one_go(spool: Spool) -> None:
@@ -167,9 +185,9 @@ async def test_room_comes_back_with_acknowledgements(tmp_path: Path) -> None:
 
 async def test_readers_wait_for_the_next_batch(spool: Spool) -> None:
     await spool.append(progress("a"))
-    (first,) = await spool.wait_for_more(0)
+    (first,) = await spool.next({})
     async with asyncio.TaskGroup() as tasks:
-        waiting = tasks.create_task(spool.wait_for_more(first.position))
+        waiting = tasks.create_task(spool.next({first.lane: first.position}))
         await spool.append(progress("b"))
         (second,) = await asyncio.wait_for(waiting, 5)
 
@@ -205,10 +223,12 @@ async def test_follow_forgets_what_the_hub_has(spool: Spool) -> None:
     for message in "abc":
         await spool.append(progress(message))
 
-    assert await spool.follow({1: 2})
+    second = (await entries_in(spool))[1]
+
+    assert await spool.follow([Mark(lane=Lane.LANE_NORMAL, sequence=2, check=check_of(second.packed))])
 
     assert await messages(spool) == ["c"]
-    assert await spool.follow({})
+    assert await spool.follow([])
     assert await messages(spool) == ["c"]
 
 
@@ -220,13 +240,13 @@ async def test_an_old_copy_of_a_spool_begins_anew(spool: Spool) -> None:
     await spool.trim()
     old = spool.epoch
 
-    assert not await spool.follow({1: 7})
+    assert not await spool.follow([Mark(lane=Lane.LANE_NORMAL, sequence=7)])
 
     assert spool.epoch != old
     assert await messages(spool) == ["b", "c"]
-    assert [entry.sequence for entry in await spool.read(0, entries=9, size=GIB)] == [1, 2]
+    assert [entry.sequence for entry in await entries_in(spool)] == [1, 2]
     await spool.append(progress("d"))
-    assert (await spool.read(0, entries=9, size=GIB))[-1].sequence == 3
+    assert (await entries_in(spool))[-1].sequence == 3
 
 
 async def test_peek_sees_a_spool_in_use(spool: Spool, tmp_path: Path) -> None:
@@ -251,10 +271,10 @@ def test_peek_at_a_damaged_spool(tmp_path: Path) -> None:
 
 async def test_batches_are_bounded_in_number_and_size(spool: Spool) -> None:
     """A larger alert goes alone."""
-    half = bytes(spooling.MOST_BYTES // 2)
+    half = bytes(MOST_BYTES // 2)
     for alerts in ([b""] * 1201, [half, half, b"", 3 * half, b""]):
-        await spool.append(Progress("eve.json", b"p", b"c", alerts))
-    entries = await spool.read(0, entries=100, size=GIB)
+        await spool.append(Progress("eve.json", b"p", b"c", [Waiting(alert) for alert in alerts]))
+    entries = await entries_in(spool)
 
     assert [entry.packed.alerts for entry in entries] == [500, 500, 201, 3, 1, 1]
 
@@ -262,7 +282,7 @@ async def test_batches_are_bounded_in_number_and_size(spool: Spool) -> None:
 APPEND_FOR_EVER = """
 import asyncio, itertools, sys
 from pathlib import Path
-from artemis_agent.spool import Progress, open_spool
+from artemis_agent.spool import Progress, Waiting, open_spool
 from socme.v1.alert_pb2 import Alert
 
 async def main():
@@ -271,7 +291,7 @@ async def main():
     for number in itertools.count(begin + 1):
         alert = Alert(message=str(number), raw=bytes(5000)).SerializeToString()
         position = number.to_bytes(8, "big")
-        await spool.append(Progress("s", position, position, [alert]))
+        await spool.append(Progress("s", position, position, [Waiting(alert)]))
         if number % 7 == 0:
             spool.acknowledge(1, number - 3)
             await spool.trim()
@@ -296,7 +316,7 @@ async def test_kill_in_the_middle_of_appends(tmp_path: Path) -> None:
     for _ in range(4):
         told = append_and_kill(tmp_path)
         spool = open_spool(tmp_path, max_bytes=GIB)
-        entries = await spool.read(0, entries=10_000, size=GIB)
+        entries = await entries_in(spool)
         last = int.from_bytes(await spool.position("s") or b"", "big")
 
         assert last in {told[-1], told[-1] + 1}
@@ -322,7 +342,7 @@ async def test_the_last_of_the_disk_is_left_free(spool: Spool, monkeypatch: pyte
 
 async def test_what_was_forgotten_counts_as_free(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file never shrinks: were its own free pages not counted, it would refuse for ever."""
-    await spool.append(Progress("eve.json", b"p", b"c", [random.randbytes(300_000)]))
+    await spool.append(Progress("eve.json", b"p", b"c", [Waiting(random.randbytes(300_000))]))
     monkeypatch.setattr(os, "fstatvfs", lambda _descriptor: SimpleNamespace(f_bavail=0, f_frsize=4096))
     monkeypatch.setattr(spooling, "RESERVE_BYTES", 200_000)
     with pytest.raises(SpoolWriteError):
@@ -335,14 +355,110 @@ async def test_what_was_forgotten_counts_as_free(spool: Spool, monkeypatch: pyte
     assert await messages(spool) == ["b"]
 
 
-async def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
+async def test_damage_in_the_middle_is_set_aside(tmp_path: Path) -> None:
     """SQLite sees it only when it comes to that page, behind a good header."""
     spool = open_spool(tmp_path, max_bytes=GIB)
     await spool.append(progress("a"))
     await spool.close()
     file = tmp_path / spooling.FILE
-    file.write_bytes(file.read_bytes()[:4096] + random.randbytes(file.stat().st_size - 4096))
+    damaged = file.read_bytes()[:4096] + random.randbytes(file.stat().st_size - 4096)
+    file.write_bytes(damaged)
 
-    for _ in range(2):  # the lock is let go as well
-        with pytest.raises(OperatorError, match="the spool cannot be opened"):
-            open_spool(tmp_path, max_bytes=GIB)
+    again = open_spool(tmp_path, max_bytes=GIB)
+
+    assert again.depth.entries == 0
+    assert again.epoch != spool.epoch
+    assert await asyncio.to_thread(Path(again.set_aside).read_bytes) == damaged
+    await again.append(progress("b"))
+    await again.close()
+
+
+def waiting(message: str, lane: Lane.ValueType = Lane.LANE_NORMAL) -> Waiting:
+    return Waiting(Alert(message=message).SerializeToString(), lane)
+
+
+async def test_urgent_batches_overtake_and_each_lane_keeps_its_order(spool: Spool) -> None:
+    for message in "abc":
+        await spool.append(progress(message))
+    urgent = [waiting("x", Lane.LANE_URGENT), waiting("y", Lane.LANE_URGENT)]
+    await spool.append(Progress("eve.json", b"p", b"c", [waiting("d"), *urgent]))
+
+    assert await messages(spool) == ["x", "y", "a", "b", "c", "d"]
+    assert [(each.lane, each.sequence) for each in await entries_in(spool)] == [
+        (Lane.LANE_URGENT, 1),
+        *((Lane.LANE_NORMAL, sequence) for sequence in (1, 2, 3, 4)),
+    ]
+
+
+async def test_a_twin_s_batch_under_our_number_begins_a_new_epoch(spool: Spool) -> None:
+    """Were it taken for ours, ours would be forgotten though the hub never saw it."""
+    for message in "ab":
+        await spool.append(progress(message))
+    old = spool.epoch
+
+    assert not await spool.follow([Mark(lane=Lane.LANE_NORMAL, sequence=2, check=b"another!")])
+
+    assert spool.epoch != old
+    assert await messages(spool) == ["a", "b"]
+
+
+async def test_what_is_too_old_is_given_up_but_for_what_may_be_on_its_way(tmp_path: Path) -> None:
+    """One message stands for all of it, and the ledger says how many alerts that were."""
+    now = [1_000_000 * 10**9]
+    spool = open_spool(tmp_path, max_bytes=GIB, max_age_seconds=60.0, clock=lambda: now[0])
+    for number in range(70):
+        await spool.append(progress(str(number)))
+    now[0] += 3600 * 10**9
+    await spool.append(progress("fresh"))
+
+    await spool.tend()
+
+    kept = await entries_in(spool)
+    assert [entry.packed.encoding for entry in kept] == [1] * 64 + [2, 1]
+    told = Dropped.FromString(kept[64].packed.payload)
+    assert (told.first_sequence, kept[64].sequence, told.alerts, told.reason) == (65, 70, 6, "age")
+    assert await spool.dropped() == {"age": 6}
+    assert sum(hour.dropped["age"] for hour in await spool.ledger()) == 6
+    assert spool.unaccounted == 0
+    await spool.close()
+
+
+async def test_a_batch_is_split_into_its_alerts(spool: Spool) -> None:
+    """In a new epoch, where the others keep their order."""
+    await spool.append(progress("a"))
+    await spool.append(progress("b", "bad", "c"))
+    await spool.append(progress("d"))
+    old = spool.epoch
+    assert await spool.follow([])
+    assert len(await spool.alerts_of(Lane.LANE_NORMAL, 2)) == 3
+
+    await spool.split(Lane.LANE_NORMAL, 2)
+
+    assert spool.epoch != old
+    assert await messages(spool) == ["a", "b", "bad", "c", "d"]
+    assert [entry.sequence for entry in await entries_in(spool)] == [1, 2, 3, 4, 5]
+
+
+async def test_one_batch_is_given_up(spool: Spool) -> None:
+    """Its sequence stays taken, so that the hub does not miss it."""
+    for message in "abc":
+        await spool.append(progress(message))
+
+    await spool.give_up(Lane.LANE_NORMAL, 2, "refused")
+
+    encodings = [(entry.sequence, entry.packed.encoding) for entry in await entries_in(spool)]
+    assert encodings == [(1, 1), (2, 2), (3, 1)]
+    assert await spool.dropped() == {"refused": 1}
+    assert await spool.alerts_of(Lane.LANE_NORMAL, 2) == ()
+
+
+async def test_a_row_that_is_deleted_by_hand_is_found(spool: Spool) -> None:
+    """On the node by the ledger, at the hub by the count in front of the batches behind it."""
+    for messages_ in (("a", "b"), ("c",)):
+        await spool.append(progress(*messages_))
+    assert await spool.before() == {Lane.LANE_URGENT: 0, Lane.LANE_NORMAL: 0}
+
+    await spool.ask(lambda journal: journal.remove(journal.first() or 0))
+
+    assert sum(hour.unaccounted for hour in await spool.ledger()) == 2
+    assert (await spool.before())[Lane.LANE_NORMAL] == 2

@@ -2,21 +2,23 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from artemis_agent import counters, status
+from artemis_agent import canary, counters, status
 from artemis_agent.counters import Counters
 from artemis_agent.file_identity import Known, Position, encode
 from artemis_agent.show import lines
-from artemis_agent.spool import Progress, open_spool
+from artemis_agent.spool import Progress, Waiting, open_spool
 from artemis_agent.status import Connection
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Alert
-from socme.v1.vitals_pb2 import SourceVitals
+from socme.v1.uplink_pb2 import Lane
+from socme.v1.vitals_pb2 import SourceVitals, SpoolVitals
 
 CONNECTED = Connection(
     hub="hub:8443",
@@ -24,6 +26,7 @@ CONNECTED = Connection(
     since=datetime(2026, 11, 22, tzinfo=UTC),
     last_acknowledgement=datetime(2026, 11, 22, 1, tzinfo=UTC),
     last_error="",
+    slowed="",
     clock_offset_seconds=0.5,
 )
 POSITION = encode(
@@ -33,8 +36,10 @@ PROGRESS = Progress(
     source="eve.json",
     position=POSITION,
     counters=counters.message(Counters(alerts=1), name="eve.json", kind="suricata").SerializeToString(),
-    alerts=[Alert(message="a").SerializeToString()],
+    alerts=[Waiting(Alert(message="a").SerializeToString(), Lane.LANE_URGENT)],
+    tally={"read": 1},
 )
+TOLD = SpoolVitals(capacity_bytes=1 << 30)
 
 
 def as_json(found: status.Status, *, name: str) -> dict[str, Any]:
@@ -48,7 +53,7 @@ async def test_a_running_agent(tmp_path: Path) -> None:
     spool = open_spool(tmp_path, max_bytes=1 << 30)
     await spool.append(PROGRESS)
     live = SourceVitals(name="eve.json", kind="suricata", alerts=1, lag_bytes=77, last_record_age_seconds=1.5)
-    status.tell(tmp_path, CONNECTED, [live])
+    status.tell(tmp_path, CONNECTED, [live], TOLD, "")
 
     found = status.read(tmp_path)
 
@@ -60,6 +65,8 @@ async def test_a_running_agent(tmp_path: Path) -> None:
     assert told["connection_since"] == "2026-11-22T00:00:00.000000Z"
     assert told["last_acknowledgement"] == "2026-11-22T01:00:00.000000Z"
     assert told["spool"]["alerts"] == 1
+    assert told["spool"]["lanes"] == {"urgent": 1}
+    assert told["spool"]["capacity_bytes"] == 1 << 30
     (source,) = told["sources"]
     assert (source["lag_bytes"], source["offset"], source["last_record_age_seconds"]) == (77, 4096, 1.5)
     text = "\n".join(lines(list(status.rows(found, name="acme/acme-1"))))
@@ -72,7 +79,7 @@ async def test_an_agent_that_does_not_run(tmp_path: Path) -> None:
     """The file that it left says nothing about now; the spool does."""
     spool = open_spool(tmp_path, max_bytes=1 << 30)
     await spool.append(PROGRESS)
-    status.tell(tmp_path, CONNECTED, [SourceVitals(name="eve.json", lag_bytes=77)])
+    status.tell(tmp_path, CONNECTED, [SourceVitals(name="eve.json", lag_bytes=77)], TOLD, "")
     await spool.close()
 
     told = as_json(status.read(tmp_path), name="")
@@ -107,7 +114,41 @@ def test_a_damaged_file_and_one_of_another_version(tmp_path: Path) -> None:
 
 def test_replaced_whole(tmp_path: Path) -> None:
     """No half-written file is ever there under the name, and no other stays behind."""
-    status.tell(tmp_path, CONNECTED, [])
-    status.tell(tmp_path, CONNECTED, [])
+    status.tell(tmp_path, CONNECTED, [], TOLD, "")
+    status.tell(tmp_path, CONNECTED, [], TOLD, "")
 
     assert [path.name for path in tmp_path.iterdir()] == [status.NAME]
+
+
+async def test_what_is_wrong_with_the_spool_is_shown(tmp_path: Path) -> None:
+    """The hub's pace, a full disk, alerts that nobody can account for, a damaged spool that was set aside."""
+    spool = open_spool(tmp_path, max_bytes=1 << 30)
+    slowed = replace(CONNECTED, slowed="the hub's disk is full")
+    ill = SpoolVitals(problem="the disk is full", unaccounted=3, dropped={"age": 2})
+    status.tell(tmp_path, slowed, [], ill, "/state/spool.db.damaged-1")
+
+    found = status.read(tmp_path)
+
+    told = as_json(found, name="")
+    assert told["slowed"] == "the hub's disk is full"
+    assert told["set_aside"] == "/state/spool.db.damaged-1"
+    assert (told["spool"]["problem"], told["spool"]["unaccounted"]) == ("the disk is full", 3)
+    text = "\n".join(lines(list(status.rows(found, name=""))))
+    for words in (
+        "slowed",
+        "PROBLEM: the disk is full",
+        "UNACCOUNTED: 3",
+        "SET ASIDE: a damaged spool, /state/spool.db.damaged-1",
+    ):
+        assert words in text
+    await spool.close()
+
+
+async def test_canary_logs_are_no_sources(tmp_path: Path) -> None:
+    """What the operator follows is shown, and what Artemis follows for itself is not."""
+    spool = open_spool(tmp_path, max_bytes=1 << 30)
+    await spool.append(replace(PROGRESS, source=str(canary.log_path(tmp_path, "suricata", "eve.json"))))
+    await spool.append(PROGRESS)
+
+    assert [source.name for source in status.read(tmp_path).sources] == ["eve.json"]
+    await spool.close()

@@ -323,14 +323,15 @@ def test_a_file_that_was_cut_and_begins_with_the_same_line_gets_a_new_identity(p
     append(path, b"same\n1\n")
     follower = Follower(path)
     follower.read()
-    os.truncate(path, 0)
+    copytruncate(path, "eve.json.1")
     append(path, b"same\n")
 
     assert follower.read() == [b"same"]
     assert follower.lines[0][0] != follower.lines[2][0]
+    assert follower.gaps == []
 
 
-def test_what_cannot_be_found_again_is_counted_as_lost(path: Path) -> None:
+def test_what_cannot_be_found_again_is_a_gap_when_it_was_looked_for_long_enough(path: Path) -> None:
     append(path, b"1\n")
     follower = Follower(path, block=2)
     append(path, b"2\n3\n")
@@ -339,7 +340,14 @@ def test_what_cannot_be_found_again_is_counted_as_lost(path: Path) -> None:
     append(path, b"4\n")
 
     assert follower.read() == [b"4"]
-    assert follower.tail.lost_bytes == 4
+    assert follower.gaps == []
+
+    follower.after_grace()
+    follower.after_grace()
+    (gap,) = follower.gaps
+
+    assert (gap.file, gap.offset, gap.size) == (follower.lines[0][0], 4, 2)
+    assert follower.tail.lost_bytes == 2
 
 
 def test_a_power_cut_that_took_the_end_of_the_file_repeats_records_under_their_old_identity(

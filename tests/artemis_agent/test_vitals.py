@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from artemis_agent import vitals
-from artemis_agent.vitals import Meter, measure_once
+from artemis_agent.vitals import Meter, Told, measure_once
 from socme import VERSION
+from socme.v1.vitals_pb2 import LedgerHour
 
 
 def test_a_machine_is_measured(tmp_path: Path) -> None:
@@ -121,3 +122,23 @@ def test_a_process_without_proc() -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == socket.gethostname()
+
+
+def hour(number: int, acknowledged: int, source: str = "eve") -> LedgerHour:
+    made = LedgerHour(source=source, acknowledged=acknowledged, filtered={"a": 1, "b": 2})
+    made.hour.FromSeconds(number * 3600)
+    return made
+
+
+def test_the_hub_is_told_what_changed() -> None:
+    """And over a new connection all of it again: the last of the one before may not have arrived."""
+    told = Told()
+
+    assert told.changed([hour(1, 5), hour(2, 5), hour(2, 5, "alerts")], "first") == [
+        hour(1, 5),
+        hour(2, 5),
+        hour(2, 5, "alerts"),
+    ]
+    assert told.changed([hour(1, 5), hour(2, 6), hour(2, 5, "alerts")], "first") == [hour(2, 6)]
+    assert told.changed([hour(2, 6), hour(3, 1)], "first") == [hour(3, 1)]
+    assert told.changed([hour(2, 6), hour(3, 1)], "second") == [hour(2, 6), hour(3, 1)]

@@ -172,6 +172,25 @@ def test_keys_that_the_module_does_not_know_reach_the_settings_file(state: Path)
     assert json.loads(done.stdout)["settings"]["socme/zeus.toml"]["journal"] == {"keep_bytes": 2000000}
 
 
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("", {"rollup": {"burst": 20, "window_seconds": 60}}),
+        ("rollup.burst = 5;", {"rollup": {"burst": 5, "window_seconds": 60}}),
+        ("rollup = null;", {}),
+        ('hub_address = [ "a:1" "b:2" ]; rollup = null;', {"hub_address": ["a:1", "b:2"]}),
+    ],
+)
+def test_floods_are_rolled_up_unless_it_is_switched_off(
+    given: str, written: dict[str, Any], state: Path
+) -> None:
+    settings = f"settings = {{ source = [ {SOURCE} ]; {given} }};"
+    done = evaluate(f"{{ services.artemis = {{ enable = true; {settings} }}; }}", state)
+
+    file = json.loads(done.stdout)["settings"]["socme/artemis.toml"]
+    assert {key: file[key] for key in ("rollup", "hub_address") if key in file} == written
+
+
 def test_suricatas_own_group_is_taken_over_from_its_module(state: Path) -> None:
     done = evaluate(
         f"""{{

@@ -1,0 +1,112 @@
+"""What became of everything that was read, by source and hour: a table beside the spool's entries.
+
+    read    = not_alert + filtered + rolled_up + undecodable + (spooled - made)
+    spooled = acknowledged + pending + dropped
+
+Each count is added in the transaction that does what it counts. What is pending is never counted up or
+down but found by counting the entries, so that an entry which went another way shows.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from socme.journal import Held
+from socme.v1.vitals_pb2 import LedgerHour
+
+SCHEMA = """
+-- What became of what was read (artemis_agent/ledger.py).
+CREATE TABLE ledger (
+    source TEXT    NOT NULL,
+    hour   INTEGER NOT NULL,  -- in which it was read, hours since 1970
+    key    TEXT    NOT NULL,  -- "read", "filtered:min_severity", as in socme.v1.LedgerHour
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (source, hour, key)
+) STRICT, WITHOUT ROWID;
+"""
+
+HOUR_SECONDS = 3600
+KEPT_HOURS = 7 * 24  # an hour that balances is forgotten after them
+SHOWN_HOURS = 48
+
+_PLAIN = {"read", "not_alert", "rolled_up", "undecodable", "spooled", "made", "acknowledged"}
+_BY_REASON = {"filtered", "dropped"}
+
+Query = Callable[[str, Iterable[object]], list[tuple[object, ...]]]
+
+
+def add(db: sqlite3.Connection, source: str, hour: int, counts: Mapping[str, int]) -> None:
+    """Add counts to an hour, within the transaction that is open; ValueError for a key that is none."""
+    for key in counts:
+        if key not in _PLAIN and key.partition(":")[0] not in _BY_REASON:
+            raise ValueError(f"the ledger knows no {key!r}")
+    db.executemany(
+        "INSERT INTO ledger (source, hour, key, count) VALUES (?,?,?,?)"
+        " ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        [(source, hour, key, count) for key, count in counts.items() if count],
+    )
+
+
+def hours(query: Query, held: Sequence[Held]) -> list[LedgerHour]:
+    """Return all hours, oldest first; `held` is what the entries hold now."""
+    found: dict[tuple[int, str], LedgerHour] = {}
+
+    def at(hour: int, source: str) -> LedgerHour:
+        if (hour, source) not in found:
+            found[hour, source] = LedgerHour(source=source)
+            found[hour, source].hour.FromSeconds(hour * HOUR_SECONDS)
+        return found[hour, source]
+
+    for source, hour, key, count in query("SELECT source, hour, key, count FROM ledger", ()):
+        _put(at(int(str(hour)), str(source)), str(key), int(str(count)))
+    for each in held:
+        at(each.hour, each.origin).pending += each.alerts
+    for ledger in found.values():
+        ledger.unaccounted = unaccounted(ledger)
+    return [found[key] for key in sorted(found)]
+
+
+def unaccounted(hour: LedgerHour) -> int:
+    """Return by how much the two equations fail, taken together; 0 where all is well."""
+    explained = hour.not_alert + sum(hour.filtered.values()) + hour.rolled_up + hour.undecodable
+    lines = hour.read - explained - (hour.spooled - hour.made)
+    alerts = hour.spooled - hour.acknowledged - hour.pending - sum(hour.dropped.values())
+    return abs(lines) + abs(alerts)
+
+
+def recent(found: Sequence[LedgerHour], now_hour: int) -> list[LedgerHour]:
+    """Return the hours that are shown: the last SHOWN_HOURS, with the one that has begun."""
+    first = (now_hour - SHOWN_HOURS + 1) * HOUR_SECONDS
+    return [hour for hour in found if hour.hour.seconds >= first]
+
+
+def settled(found: Sequence[LedgerHour], now_hour: int) -> list[LedgerHour]:
+    """Return the hours that may be forgotten: old ones that balance and of which nothing waits."""
+    limit = (now_hour - KEPT_HOURS) * HOUR_SECONDS
+    return [hour for hour in found if hour.hour.seconds < limit and not hour.unaccounted and not hour.pending]
+
+
+def forget(db: sqlite3.Connection, found: Sequence[LedgerHour]) -> None:
+    """Forget hours, within the transaction that is open."""
+    db.executemany(
+        "DELETE FROM ledger WHERE source = ? AND hour = ?",
+        [(hour.source, hour.hour.seconds // HOUR_SECONDS) for hour in found],
+    )
+
+
+def by_hour(held: Sequence[Held]) -> dict[tuple[str, int], int]:
+    """Return how many alerts are held by source and hour."""
+    alerts: Counter[tuple[str, int]] = Counter()
+    for each in held:
+        alerts[each.origin, each.hour] += each.alerts
+    return alerts
+
+
+def _put(hour: LedgerHour, key: str, count: int) -> None:
+    plain, _, reason = key.partition(":")
+    if plain == "filtered":
+        hour.filtered[reason] = count
+    elif plain == "dropped":
+        hour.dropped[reason] = count
+    else:
+        setattr(hour, plain, count)

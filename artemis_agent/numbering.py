@@ -1,0 +1,91 @@
+"""How a lane is numbered, and the messages that stand in it for alerts which were given up. Pure.
+
+An entry's sequence on disk never changes; what the hub sees is counted from `Numbers.base`, so that a new
+epoch moves a few numbers and not a gigabyte.
+"""
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from socme.batch import Packed
+from socme.journal import Entry
+from socme.v1.uplink_pb2 import Dropped, Encoding
+
+DROPPED = Encoding.ENCODING_DROPPED
+_BEGIN = 1 << 40  # on disk, before the first sequence: what an entry is split into finds room below it
+_CHECK_BYTES = 8
+_NUMBERS = struct.Struct(f">QQQQ{_CHECK_BYTES}s")
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Where a lane stands. Sequences are those on disk."""
+
+    base: int = _BEGIN
+    """What is 0 on the way."""
+    last: int = _BEGIN
+    """The last one given."""
+    total: int = 0
+    """Alerts that were spooled in this epoch."""
+    trimmed: int = 0
+    """The last one that the hub acknowledged in this epoch; 0 for none."""
+    check: bytes = bytes(_CHECK_BYTES)
+    """Mark.check of that one."""
+
+
+def read_numbers(noted: bytes | None) -> Numbers:
+    """Return a lane's numbers as they were noted; those of a lane that was never used for None."""
+    return Numbers(*_NUMBERS.unpack(noted)) if noted else Numbers()
+
+
+def notes_of(numbers: Mapping[int, Numbers]) -> dict[str, bytes]:
+    """Return lanes' numbers as notes."""
+    return {
+        key_of(lane): _NUMBERS.pack(each.base, each.last, each.total, each.trimmed, each.check)
+        for lane, each in numbers.items()
+    }
+
+
+def key_of(lane: int) -> str:
+    """Return the key of the note that holds a lane's numbers."""
+    return f"lane:{lane}"
+
+
+def note(value: int) -> bytes:
+    """Return a number as it is noted."""
+    return value.to_bytes(8, "big")
+
+
+def number(noted: bytes | None) -> int:
+    """Return a number that was noted; 0 for none."""
+    return int.from_bytes(noted or b"", "big")
+
+
+def check_of(packed: Packed) -> bytes:
+    """Return what Mark.check is of a batch as it is sent."""
+    return hashlib.blake2b(packed.payload).digest()[:_CHECK_BYTES]
+
+
+def shown(entry: Entry, base: int) -> Entry:
+    """Return an entry with its sequences counted from a base."""
+    packed = entry.packed
+    if packed.encoding == DROPPED:
+        message = Dropped.FromString(packed.payload)
+        message.first_sequence -= base
+        packed = packed_dropped(message)
+    return replace(entry, sequence=entry.sequence - base, packed=packed)
+
+
+def first_sequence(entry: Entry) -> int:
+    """Return the first sequence that an entry stands for."""
+    if entry.packed.encoding == DROPPED:
+        return int(Dropped.FromString(entry.packed.payload).first_sequence)
+    return entry.sequence
+
+
+def packed_dropped(message: Dropped) -> Packed:
+    """Return a Dropped message as a batch."""
+    payload = message.SerializeToString()
+    return Packed(payload, DROPPED, 0, len(payload))

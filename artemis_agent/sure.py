@@ -1,0 +1,95 @@
+"""From where a source must be read again when the spool is lost: `<state_dir>/sure.json`.
+
+A position is sure once the hub has acknowledged all that was spooled when a source stood there. It lies
+outside the spool's file, because it is for the day on which that is damaged. What is read twice is known
+at the hub by its id.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+FORMAT = 1  # of sure.json
+NAME = "sure.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Sure:
+    """What is sure."""
+
+    epoch: bytes
+    """Of the spool that stood beside it."""
+    positions: Mapping[str, bytes]
+    """By source."""
+
+
+class Entries(Protocol):
+    """What a spool can be asked for it."""
+
+    epoch: bytes
+
+    def positions(self) -> Mapping[str, bytes]:
+        """Return where each source stood at its last commit."""
+
+    def last(self) -> Mapping[int, int]:
+        """Return the last sequence of each lane."""
+
+    def holds_until(self, last: Mapping[int, int]) -> bool:
+        """Tell whether there is an entry at or before these sequences."""
+
+
+class Horizon:
+    """Follows what becomes sure and writes it down when it has changed."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._written = read(state_dir)
+        self._last: Mapping[int, int] | None = None  # what is to be acknowledged
+        self._positions: Mapping[str, bytes] = {}  # what is sure then
+
+    def look(self, spool: Entries) -> None:
+        """See how far the spool is; OSError where the file cannot be written. Blocks."""
+        if self._written is None or self._written.epoch != spool.epoch:
+            known = self._written.positions if self._written else {}
+            self._write(Sure(spool.epoch, known))
+        if self._last is not None and spool.holds_until(self._last):
+            return
+        if self._last is not None:
+            self._write(Sure(spool.epoch, self._positions))
+        self._last, self._positions = spool.last(), spool.positions()
+        if not spool.holds_until(self._last):
+            self._write(Sure(spool.epoch, self._positions))
+
+    def _write(self, sure: Sure) -> None:
+        if sure != self._written:
+            write(self._state_dir, sure)
+            self._written = sure
+
+
+def read(state_dir: Path) -> Sure | None:
+    """Return what was written last; None where there is nothing that can be read."""
+    try:
+        found = json.loads((state_dir / NAME).read_text())
+        if found["format"] != FORMAT:
+            return None
+        positions = {str(name): base64.b64decode(each) for name, each in found["positions"].items()}
+        return Sure(bytes.fromhex(found["epoch"]), positions)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def write(state_dir: Path, sure: Sure) -> None:
+    """Replace the file; after a crash there is the old one or the new one."""
+    positions = {name: base64.b64encode(each).decode() for name, each in sure.positions.items()}
+    told = {"format": FORMAT, "epoch": sure.epoch.hex(), "positions": positions}
+    fresh = state_dir / f"{NAME}.new"
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(told, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(state_dir / NAME)

@@ -1,0 +1,29 @@
+"""One state folder, one agent."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from artemis_agent import lock
+from socme.errors import OperatorError
+
+
+def test_it_is_held_until_it_is_closed(tmp_path: Path) -> None:
+    assert not lock.is_running(tmp_path)
+    handle = lock.take(tmp_path / "new")
+
+    assert lock.is_running(tmp_path / "new")
+    with pytest.raises(OperatorError, match="another artemis") as refusal:
+        lock.take(tmp_path / "new")
+    assert "state_dir" in refusal.value.mend
+
+    os.close(handle)
+    assert not lock.is_running(tmp_path / "new")
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OperatorError, match="cannot write to the state folder"):
+        lock.take(tmp_path / "file" / "state")

@@ -1,0 +1,127 @@
+"""A spool that is damaged or gone is set aside, and reading resumes where it is sure."""
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from artemis_agent import ledger, salvage, sure
+from artemis_agent.salvage import FILE, SUSPECT, Opened
+from artemis_agent.shelf import Progress, Waiting
+from artemis_agent.sure import Sure
+from socme.errors import OperatorError
+
+SURE = {"eve.json": b"sure"}
+
+
+def opened(folder: Path) -> Opened:
+    return salvage.opened(folder, schema="", clock=time.time_ns)
+
+
+def filled(folder: Path) -> bytes:
+    """Make a spool that holds many alerts, and what is sure beside it; return its epoch."""
+    spool = opened(folder)
+    for number in range(50):
+        alerts = [Waiting(random.randbytes(3000))]
+        spool.shelf.append(Progress("eve.json", str(number).encode(), b"totals", alerts))
+    sure.write(folder, Sure(spool.shelf.epoch, SURE))
+    spool.journal.close()
+    return spool.shelf.epoch
+
+
+def _noise(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[8192 : 8192 + 65536] = random.randbytes(65536)
+    file.write_bytes(data)
+    file.with_name(SUSPECT).touch()
+
+
+def _junk(file: Path) -> None:
+    file.write_bytes(b"no database at all" * 1000)
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:5000])
+
+
+def _emptied(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+DAMAGES = [_noise, _junk, _cut, _emptied, Path.unlink]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=["noise", "junk", "cut", "emptied", "gone"])
+def test_it_is_set_aside_and_reading_resumes_where_it_is_sure(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    epoch = filled(tmp_path)
+    file = tmp_path / FILE
+    damage(file)
+    left = file.read_bytes() if file.exists() else None
+
+    spool = opened(tmp_path)
+
+    assert spool.set_aside
+    assert spool.shelf.epoch != epoch
+    assert spool.shelf.depth.entries == 0
+    assert spool.shelf.positions() == SURE
+    assert left is None or Path(spool.set_aside).read_bytes() == left
+    assert not (tmp_path / SUSPECT).exists()
+    spool.journal.close()
+    again = opened(tmp_path)
+    assert not again.set_aside
+    again.journal.close()
+
+
+def test_a_sound_one_stays(tmp_path: Path) -> None:
+    """Also where an agent had a doubt."""
+    epoch = filled(tmp_path)
+    salvage.suspect(tmp_path)
+
+    spool = opened(tmp_path)
+
+    assert not spool.set_aside
+    assert spool.shelf.epoch == epoch
+    assert spool.shelf.depth.entries == 50
+    assert spool.shelf.positions() == {"eve.json": b"49"}
+    spool.journal.close()
+
+
+def test_without_what_is_sure_its_own_positions_have_to_do(tmp_path: Path) -> None:
+    filled(tmp_path)
+    (tmp_path / sure.NAME).unlink()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("DROP TABLE ledger")
+        db.execute("DROP TABLE entry")
+
+    spool = opened(tmp_path)
+
+    assert spool.set_aside
+    assert spool.shelf.positions() == {"eve.json": b"49"}
+    assert spool.journal.note("counters:eve.json") == b"totals"
+    assert ledger.hours(spool.journal.query, []) == []
+    spool.journal.close()
+
+
+def test_a_newer_one_is_refused_and_not_touched(tmp_path: Path) -> None:
+    filled(tmp_path)
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(OperatorError, match="newer version"):
+        opened(tmp_path)
+
+    assert sorted(tmp_path.glob("*damaged*")) == []
+
+
+def test_nothing_that_was_set_aside_is_overwritten(tmp_path: Path) -> None:
+    names = set()
+    for number in range(3):
+        (tmp_path / FILE).write_bytes(b"%d" % number)
+        names.add(salvage.set_aside(tmp_path / FILE, 0))
+
+    assert sorted(Path(name).read_bytes() for name in names) == [b"0", b"1", b"2"]

@@ -1,0 +1,116 @@
+"""Two lanes in one journal, each with its own numbers; the rest is tested through the spool."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from artemis_agent import ledger
+from artemis_agent.numbering import check_of
+from artemis_agent.shelf import NEXT_BYTES, Progress, Shelf, Waiting, alerts_in
+from socme.batch import Packed
+from socme.journal import Journal
+from socme.v1.uplink_pb2 import Encoding, Lane, Mark
+
+URGENT, NORMAL = Lane.LANE_URGENT, Lane.LANE_NORMAL
+HOUR_NS = 3600 * 10**9
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    now = 1000 * HOUR_NS
+
+    def __call__(self) -> int:
+        """Return the time in nanoseconds."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
+    journal = Journal(tmp_path / "spool.db", schema=ledger.SCHEMA, by_lane=True, clock=clock)
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def shelf(journal: Journal, clock: Clock) -> Shelf:
+    return Shelf(journal, clock)
+
+
+def append(shelf: Shelf, *alerts: bytes, lane: int = NORMAL, source: str = "eve.json") -> None:
+    waiting = [Waiting(alert, lane) for alert in alerts]
+    shelf.append(Progress(source, b"p", b"c", waiting, tally={"read": len(alerts)}))
+
+
+def test_what_is_handed_out_at_once_is_bounded(shelf: Shelf) -> None:
+    """So that an urgent batch waits behind little."""
+    large = bytes(range(256)) * 100
+    for number in range(40):
+        append(shelf, large + number.to_bytes(4, "big"))
+    found = shelf.next({})
+
+    assert 0 < len(found) <= 16
+    assert sum(len(entry.packed.payload) for entry in found[:-1]) <= NEXT_BYTES
+
+
+def test_acknowledged_alerts_are_booked_where_they_were_read(shelf: Shelf, clock: Clock) -> None:
+    append(shelf, b"a", b"b")
+    append(shelf, b"c", source="alerts.json")
+    clock.now += HOUR_NS
+    append(shelf, b"d")
+
+    shelf.trim({NORMAL: 3})
+
+    booked = {(hour.source, hour.hour.seconds // 3600): hour.acknowledged for hour in shelf.hours()}
+    assert booked == {("eve.json", 1000): 2, ("alerts.json", 1000): 1, ("eve.json", 1001): 1}
+    assert shelf.acknowledged == 4
+    assert all(not hour.unaccounted for hour in shelf.hours())
+
+
+def test_marks_agree_only_with_what_was_given(shelf: Shelf) -> None:
+    append(shelf, b"a")
+    append(shelf, b"b")
+    first, second = shelf.next({})
+    shelf.trim({NORMAL: 1})
+
+    def agrees(sequence: int, check: bytes, lane: Lane.ValueType = NORMAL) -> bool:
+        return shelf.agrees([Mark(lane=lane, sequence=sequence, check=check)])
+
+    assert agrees(1, check_of(first.packed))
+    assert not agrees(1, b"another!")
+    assert agrees(2, check_of(second.packed))
+    assert not agrees(2, check_of(first.packed))
+    assert not agrees(3, check_of(second.packed))
+    assert not agrees(1, check_of(first.packed), URGENT)
+
+
+def test_a_lane_goes_on_after_a_restart(shelf: Shelf, journal: Journal, clock: Clock) -> None:
+    append(shelf, b"a", lane=URGENT)
+    append(shelf, b"b")
+    again = Shelf(journal, clock)
+    append(again, b"c", lane=URGENT)
+
+    assert again.epoch == shelf.epoch
+    assert [entry.sequence for entry in again.next({})] == [1, 2]
+    assert again.before() == {URGENT: 0, NORMAL: 0}
+
+
+def test_old_hours_that_balance_are_forgotten(shelf: Shelf, clock: Clock) -> None:
+    append(shelf, b"a")
+    shelf.trim({NORMAL: 1})
+    clock.now += (ledger.KEPT_HOURS + 2) * HOUR_NS
+
+    shelf.forget_hours()
+
+    assert shelf.hours() == []
+
+
+def test_what_is_no_batch_of_alerts_holds_none() -> None:
+    assert alerts_in(Packed(b"x", Encoding.ENCODING_ZSTD, 1, 1)) == ()
+    assert alerts_in(Packed(b"", Encoding.ENCODING_DROPPED, 0, 0)) == ()

@@ -1,0 +1,81 @@
+"""`artemis spool check` and `export`."""
+
+import asyncio
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from artemis_agent.__main__ import app
+from artemis_agent.spool import Progress, Waiting, open_spool
+from artemis_agent.spool_commands import alerts_in, examine
+from socme.errors import OperatorError
+from socme.v1.alert_pb2 import Alert
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Return settings with a spool of three alerts in two batches."""
+
+    async def fill() -> None:
+        spool = open_spool(tmp_path / "state", max_bytes=1 << 30)
+        for messages in (["a", "b"], ["c"]):
+            alerts = [Waiting(Alert(message=message).SerializeToString()) for message in messages]
+            await spool.append(Progress("eve.json", b"p", b"c", alerts, tally={"read": len(alerts)}))
+        await spool.close()
+
+    asyncio.run(fill())
+    path = tmp_path / "artemis.toml"
+    path.write_text('state_dir = "state"\n[[source]]\nkind = "suricata"\npath = "eve.json"\n')
+    return path
+
+
+def run(config: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["spool", *arguments, "--config", str(config)])
+
+
+def test_a_sound_spool(config: Path) -> None:
+    done = run(config, "check")
+
+    assert done.exit_code == 0, done.output
+    assert "sound" in done.output
+    assert "normal: 3 alerts wait" in done.output
+
+
+def test_a_row_that_was_deleted_is_found(config: Path) -> None:
+    with sqlite3.connect(config.parent / "state" / "spool.db") as db:
+        db.execute("DELETE FROM entry WHERE alerts = 2")
+    done = run(config, "check")
+
+    assert done.exit_code == 1
+    assert "UNACCOUNTED: 2 of eve.json" in done.output
+
+
+def test_alerts_are_printed(config: Path) -> None:
+    done = run(config, "export")
+
+    assert done.exit_code == 0, done.output
+    assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["a", "b", "c"]
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_printed(config: Path) -> None:
+    file = config.parent / "state" / "spool.db"
+    with sqlite3.connect(file) as db:
+        db.execute("UPDATE entry SET payload = x'00' WHERE alerts = 2")
+    done = run(config, "export", str(file))
+
+    assert done.exit_code == 1
+    assert "skipped" in done.stderr
+    assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["c"]
+
+
+def test_a_file_that_is_no_spool(tmp_path: Path) -> None:
+    junk = tmp_path / "spool.db"
+    junk.write_bytes(b"nothing of the kind" * 999)
+
+    assert "damaged" in examine(junk).damage
+    assert [type(each) for each in alerts_in(junk)] == [str]
+    with pytest.raises(OperatorError, match="there is no spool"):
+        examine(tmp_path / "nowhere")

@@ -1,0 +1,89 @@
+"""From where a source is read again when its spool is lost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from artemis_agent import sure
+from artemis_agent.sure import Horizon, Sure
+
+
+@dataclass
+class Entries:
+    """A spool of one lane: what it gave, and what it still holds."""
+
+    epoch: bytes = b"e" * 16
+    given: int = 0
+    held: set[int] = field(default_factory=set)
+    position: bytes = b"0"
+
+    def positions(self) -> Mapping[str, bytes]:
+        """Return where the source stands."""
+        return {"eve.json": self.position}
+
+    def last(self) -> Mapping[int, int]:
+        """Return the last sequence."""
+        return {1: self.given}
+
+    def holds_until(self, last: Mapping[int, int]) -> bool:
+        """Tell whether one of them waits."""
+        return any(each <= last[1] for each in self.held)
+
+    def append(self) -> None:
+        """Spool one more."""
+        self.given += 1
+        self.held.add(self.given)
+        self.position = str(self.given).encode()
+
+
+def test_it_comes_back(tmp_path: Path) -> None:
+    known = Sure(b"e" * 16, {"/var/log/eve.json": b"\x00\xff"})
+    sure.write(tmp_path, known)
+
+    assert sure.read(tmp_path) == known
+    assert [path.name for path in tmp_path.iterdir()] == [sure.NAME]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 9}', '{"format": 1, "epoch": 3}'])
+def test_what_cannot_be_read_is_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / sure.NAME).write_text(text)
+
+    assert sure.read(tmp_path) is None
+
+
+def test_a_position_is_sure_once_all_before_it_is_acknowledged(tmp_path: Path) -> None:
+    """Also while more and more is spooled: a spool need never be empty."""
+    spool, horizon = Entries(), Horizon(tmp_path)
+    spool.append()
+    spool.append()
+    horizon.look(spool)
+    assert _position(tmp_path) is None
+
+    spool.append()
+    spool.held = {2, 3}
+    horizon.look(spool)
+    assert _position(tmp_path) is None
+
+    spool.held = {3}
+    horizon.look(spool)
+    assert _position(tmp_path) == b"2"
+
+    spool.held = set()
+    horizon.look(spool)
+    assert _position(tmp_path) == b"3"
+
+
+def test_a_new_epoch_keeps_what_was_sure(tmp_path: Path) -> None:
+    sure.write(tmp_path, Sure(b"e" * 16, {"eve.json": b"7"}))
+    spool = Entries(epoch=b"n" * 16, given=1, held={1})
+
+    Horizon(tmp_path).look(spool)
+
+    assert sure.read(tmp_path) == Sure(b"n" * 16, {"eve.json": b"7"})
+
+
+def _position(folder: Path) -> bytes | None:
+    known = sure.read(folder)
+    return known.positions.get("eve.json") if known else None

@@ -1,0 +1,1213 @@
+"""How a log file can change, and what Artemis does: a test for each row of the table in docs/delivery.md."""
+
+import asyncio
+import contextlib
+import errno
+import gzip
+import os
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from artemis_agent import wake
+from artemis_agent.file_identity import decode, encode
+from artemis_agent.file_source import open_file_source
+from artemis_agent.line_file import LONGEST
+from artemis_agent.rotated import MOST_OPEN
+from artemis_agent.tail import PATIENCE
+from artemis_agent.wake import Wake
+from tests.artemis_agent.follower import Follower
+
+LIMIT = 10.0  # seconds after which a test has failed
+HOUR = 3600 * 1_000_000_000  # nanoseconds
+SAME = b'{"same":"' + b"x" * 1100 + b'"}\n'  # a first line that tells nothing
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "eve.json"
+
+
+def append(path: Path, text: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(text)
+
+
+def rotate(path: Path, generations: int = 14) -> None:
+    """Rename all generations, as logrotate does."""
+    for number in range(generations, 0, -1):
+        for suffix in ("", ".gz"):
+            older = path.with_name(f"{path.name}.{number}{suffix}")
+            if older.exists():
+                older.rename(path.with_name(f"{path.name}.{number + 1}{suffix}"))
+    path.rename(path.with_name(f"{path.name}.1"))
+
+
+def compress(path: Path) -> Path:
+    """Do what logrotate does with gzip: the time stays, the plain file goes."""
+    status = path.stat()
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    os.utime(packed, ns=(status.st_atime_ns, status.st_mtime_ns))
+    path.unlink()
+    return packed
+
+
+def copytruncate(path: Path) -> Path:
+    copy = path.with_name(path.name + ".1")
+    shutil.copyfile(path, copy)
+    os.truncate(path, 0)
+    return copy
+
+
+def settled(follower: Follower) -> None:
+    """Wait until nothing is looked for any more."""
+    for _ in range(4):
+        follower.after_grace()
+
+
+def whole(follower: Follower) -> None:
+    """Check that nothing was lost, and nothing told as lost."""
+    settled(follower)
+
+    assert follower.gaps == []
+    assert follower.rejects == []
+    assert follower.tail.lost_bytes == 0
+
+
+def given(follower: Follower) -> list[bytes]:
+    return [line for _, _, line in follower.lines]
+
+
+def test_append(path: Path) -> None:
+    follower = Follower(path)
+    for number in range(100):
+        append(path, b"%d\n" % number)
+        follower.read()
+
+    assert given(follower) == [b"%d" % number for number in range(100)]
+    whole(follower)
+
+
+def test_slow_partial_writes(path: Path) -> None:
+    """Wazuh writes 4096 bytes at a time and flushes once a second; a line may be seen in any state."""
+    follower = Follower(path)
+    text = b"".join(b'{"line":%d}\r\n' % number for number in range(5))
+    for index in range(len(text)):
+        append(path, text[index : index + 1])
+        follower.read()
+
+    assert b"\n".join(given(follower)) + b"\n" == text
+    whole(follower)
+
+
+def test_a_partial_line_across_a_restart(path: Path) -> None:
+    append(path, b'1\n{"a":')
+    follower = Follower(path)
+    follower.read()
+    follower.restart()
+    append(path, b"1}\n")
+    follower.read()
+
+    assert given(follower) == [b"1", b'{"a":1}']
+    whole(follower)
+
+
+def test_odd_bytes(path: Path) -> None:
+    lines = [b"not json", b"\xff\xfe", b"a\x00b", b"{}\r", b"\xef\xbb\xbf{}", b"", b"last"]
+    append(path, b"\n".join(lines) + b"\n")
+    follower = Follower(path)
+    follower.read()
+
+    assert given(follower) == lines
+    whole(follower)
+
+
+def test_rename_and_create(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    append(path, b"3\n")
+
+    assert follower.read() == [b"2", b"3"]
+    whole(follower)
+
+
+def test_many_rapid_rotations_between_two_polls(path: Path) -> None:
+    append(path, b"0\n")
+    follower = Follower(path)
+    follower.read()
+    for number in range(1, 11):
+        rotate(path)
+        append(path, b"%d\n" % number)
+
+    assert follower.read() == [b"%d" % number for number in range(1, 11)]
+    whole(follower)
+
+
+def test_more_old_files_than_are_opened(path: Path) -> None:
+    """They wait their turn: nothing is lost, nothing comes twice, and at most so many are open."""
+    append(path, b"0\n")
+    follower = Follower(path)
+    follower.read()
+    count = 2 * MOST_OPEN + 30
+    for number in range(1, count):
+        rotate(path, generations=count)
+        append(path, b"%d\n" % number)
+    for _ in range(20):
+        follower.read()
+        assert len(follower.tail.descriptors) <= MOST_OPEN + 1
+        follower.after_grace()
+    follower.restart()
+    follower.read()
+
+    assert sorted(given(follower), key=int) == [b"%d" % number for number in range(count)]
+    whole(follower)
+
+
+def test_copytruncate(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    copytruncate(path)
+    append(path, b"3\n")
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    assert follower.lines[1][:2] == (follower.lines[0][0], 2)
+    whole(follower)
+
+
+def test_copytruncate_and_gzip_at_once(path: Path) -> None:
+    """Debian's logrotate for Suricata 7: the copy is there for milliseconds."""
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    compress(copytruncate(path))
+    append(path, b"3\n")
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    assert follower.lines[1][:2] == (follower.lines[0][0], 2)
+    whole(follower)
+
+
+def test_copytruncate_while_the_archive_is_written(path: Path) -> None:
+    append(path, b"".join(b'{"n":%d}\n' % number for number in range(2)))
+    follower = Follower(path)
+    follower.read()
+    append(path, b"".join(b'{"n":%d}\n' % number for number in range(2, 20_000)))
+    copy = copytruncate(path)
+    packed = gzip.compress(copy.read_bytes())
+    copy.unlink()
+    for size in (0, 5, len(packed) // 2, len(packed)):
+        copy.with_name("eve.json.1.gz").write_bytes(packed[:size])
+        follower.read()
+        follower.clock.now += 2
+        follower.read()
+    settled(follower)
+
+    assert given(follower) == [b'{"n":%d}' % number for number in range(20_000)]
+    assert len({file for file, _, _ in follower.lines}) == 1
+    whole(follower)
+
+
+def test_copytruncate_where_we_read_on_behind_the_copy(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    shutil.copyfile(path, path.with_name("eve.json.1"))
+    append(path, b"2\n")
+    follower.read()
+    os.truncate(path, 0)
+    append(path, b"3\n")
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    whole(follower)
+
+
+def test_copytruncate_with_the_same_first_line_and_a_large_archive(path: Path) -> None:
+    """It takes a while to unpack what was read; until then nobody can say that the rest is lost."""
+    old = b"the same\n" + b"".join(b"%d\n" % number for number in range(400_000))
+    append(path, old)
+    follower = Follower(path, block=256 * 1024)
+    follower.read()
+    append(path, b"rest\n")
+    packed = compress(copytruncate(path))
+    append(path, b"the same\nnew\n")
+    follower.restart()
+    follower.read()
+
+    assert packed.exists()
+    assert given(follower)[-3:] in ([b"rest", b"the same", b"new"], [b"the same", b"new", b"rest"])
+    assert len(follower.lines) == old.count(b"\n") + 3
+    whole(follower)
+
+
+def test_a_copy_that_lacks_the_end_gives_what_it_has_and_the_rest_is_a_gap(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path, block=2)
+    follower.read()
+    append(path, b"2\n3\n")
+    shutil.copyfile(path, path.with_name("eve.json.1"))
+    append(path, b"4\n5\n")
+    follower.read(1)
+    os.truncate(path, 0)
+    append(path, b"6\n")
+    follower.read()
+    settled(follower)
+    (gap,) = follower.gaps
+
+    assert sorted(given(follower)) == [b"1", b"2", b"3", b"6"]
+    assert (gap.file, gap.offset, gap.size) == (follower.lines[0][0], 6, 4)
+
+
+def test_the_race_of_copytruncate_is_a_gap_where_it_was_seen(path: Path) -> None:
+    """Behind the copy and before the cut: the bytes that we saw and did not read."""
+    append(path, b"1\n")
+    follower = Follower(path, block=2)
+    follower.read()
+    shutil.copyfile(path, path.with_name("eve.json.1"))
+    append(path, b"2\n3\n4\n")
+    follower.read(1)
+    os.truncate(path, 0)
+    append(path, b"5\n")
+    follower.read()
+    settled(follower)
+    (gap,) = follower.gaps
+
+    assert given(follower) == [b"1", b"2", b"5"]
+    assert (gap.file, gap.offset, gap.size) == (follower.lines[0][0], 4, 4)
+    assert follower.tail.lost_bytes == 4
+
+
+def test_copytruncate_while_down_and_the_new_size_is_beyond_the_old_offset(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    copytruncate(path)
+    append(path, b"three\nfour\n")
+    follower.restart()
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"three", b"four"]
+    whole(follower)
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("size", [100, 300_000])
+def test_a_writer_without_append_under_copytruncate_the_first_and_the_second_time(
+    path: Path,
+    size: int,
+    down: bool,  # noqa: FBT001
+) -> None:
+    """It writes on where it was: the file begins with a hole, and is longer than before at once."""
+    follower = Follower(path)
+    with path.open("wb") as writer:
+        for life in range(3):
+            for number in range(3):
+                writer.write(b'{"life":%d,"n":%d,"x":"%s"}\n' % (life, number, b"x" * size))
+                writer.flush()
+                if number < 2:
+                    follower.read()
+            rotate_copy = path.with_name(f"eve.json.{3 - life}")
+            shutil.copyfile(path, rotate_copy)
+            os.truncate(path, 0)
+            if down:
+                follower.restart()
+        writer.write(b"last\n")
+    follower.read()
+
+    assert [line[:16] for line in given(follower)] == [
+        *(b'{"life":%d,"n":%d,' % (life, number) for life in range(3) for number in range(3)),
+        b"last",
+    ]
+    assert all(not line.startswith(b"\x00") for line in given(follower))
+    whole(follower)
+
+
+def link_day(alerts: Path, day: int) -> Path:
+    """Do what Wazuh does at midnight."""
+    dated = alerts.parent / "2026" / "Nov" / f"ossec-alerts-{day}.json"
+    dated.parent.mkdir(parents=True, exist_ok=True)
+    dated.touch()
+    alerts.unlink(missing_ok=True)
+    os.link(dated, alerts)
+    return dated
+
+
+def test_wazuhs_daily_roll(tmp_path: Path) -> None:
+    alerts = tmp_path / "alerts.json"
+    first = link_day(alerts, 21)
+    append(first, b"1\n")
+    follower = Follower(alerts)
+    follower.read()
+    append(first, b"2\n")
+    append(link_day(alerts, 22), b"3\n")
+    compress(first)
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    whole(follower)
+
+
+def test_wazuhs_daily_roll_while_down_with_yesterday_compressed(tmp_path: Path) -> None:
+    """The archive is as young as its making; what was read of the plain file is passed over."""
+    alerts = tmp_path / "alerts.json"
+    first = link_day(alerts, 21)
+    append(first, b"1\n")
+    follower = Follower(alerts)
+    follower.read()
+    append(first, b"2\n")
+    append(link_day(alerts, 22), b"3\n")
+    os.utime(compress(first))
+    follower.restart()
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    assert follower.lines[1][:2] == (follower.lines[0][0], 2)
+    whole(follower)
+
+
+def test_suricata_goes_on_in_the_old_file_until_hup_and_its_next_event(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    with path.open("ab", buffering=0) as suricata:
+        rotate(path)
+        for number in (2, 3):
+            suricata.write(b"%d\n" % number)
+            follower.after_grace()
+    append(path, b"4\n")
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3", b"4"]
+    whole(follower)
+
+
+def test_suricata_opens_the_same_file_again(path: Path) -> None:
+    """What HUP and its own rotation do where nobody took the file away: no rotation."""
+    follower = Follower(path)
+    for number in range(3):
+        append(path, b"%d\n" % number)  # opened, appended to, closed
+        follower.after_grace()
+
+    assert given(follower) == [b"0", b"1", b"2"]
+    assert follower.tail.rotations == 0
+    whole(follower)
+
+
+def test_a_file_that_was_left_and_is_written_on(path: Path) -> None:
+    """A straggler after the time of grace: it is seen within seconds, without another rotation."""
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    rotate(path)
+    append(path, b"2\n")
+    follower.read()
+    follower.after_grace()
+    append(path.with_name("eve.json.1"), b"3\n")
+    follower.after_grace()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    assert follower.lines[2][:2] == (follower.lines[0][0], 2)
+    whole(follower)
+
+
+def test_gzip_right_after_rotation(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    compress(path.with_name("eve.json.1"))
+    append(path, b"3\n")
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    whole(follower)
+
+
+def test_rotation_while_down_one_generation(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    append(path, b"3\n")
+    follower.restart()
+
+    assert follower.read() == [b"2", b"3"]
+    whole(follower)
+
+
+@pytest.mark.parametrize("packed", [(1,), (1, 2), (1, 2, 3)])
+def test_rotation_while_down_three_generations_compressed(path: Path, packed: tuple[int, ...]) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    for number in (3, 4, 5):
+        rotate(path)
+        append(path, b"%d\n" % number)
+    for generation in packed:
+        compress(path.with_name(f"eve.json.{generation}"))
+    follower.restart()
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3", b"4", b"5"]
+    assert follower.lines[1][:2] == (follower.lines[0][0], 2)
+    whole(follower)
+
+
+def test_archives_of_what_was_read_are_not_read_again(path: Path) -> None:
+    """Logrotate's delaycompress, and Wazuh's archives, which are as young as their making."""
+    append(path, b"0\n")
+    follower = Follower(path)
+    for number in range(1, 6):
+        follower.read()
+        rotate(path)
+        if number > 1:
+            packed = compress(path.with_name("eve.json.2"))
+            os.utime(packed, None if number % 2 else (time.time(), time.time() - 60))
+        append(path, b"%d\n" % number)
+        settled(follower)
+        follower.restart()
+    follower.read()
+
+    assert given(follower) == [b"%d" % number for number in range(6)]
+    whole(follower)
+
+
+def test_a_file_that_was_empty_when_we_saw_it_and_is_an_archive_now(path: Path) -> None:
+    path.touch()
+    follower = Follower(path)
+    follower.read()
+    rotate(path)
+    append(path.with_name("eve.json.1"), b"1\n")
+    append(path, b"2\n")
+    compress(path.with_name("eve.json.1"))
+    follower.read()
+
+    assert sorted(given(follower)) == [b"1", b"2"]
+    whole(follower)
+
+
+def test_two_copies_of_a_file_of_which_one_has_more(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    shutil.copyfile(path, path.with_name("eve.json.9"))
+    os.utime(path.with_name("eve.json.9"), (time.time() - 60, time.time() - 60))
+    append(path, b"3\n")
+    copytruncate(path)
+    append(path, b"4\n")
+    follower.restart()
+    follower.read()
+    settled(follower)
+
+    assert sorted(given(follower)) == [b"1", b"2", b"3", b"4"]
+    whole(follower)
+
+
+def test_deletion(path: Path) -> None:
+    """What the writer still writes into the deleted file is read, for as long as we run."""
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    with path.open("ab", buffering=0) as writer:
+        path.unlink()
+        writer.write(b"2\n")
+        follower.after_grace()
+        writer.write(b"3\n")
+        append(path, b"4\n")
+        follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3", b"4"]
+    whole(follower)
+
+
+@pytest.mark.parametrize("unread", [0, 4])
+def test_deletion_while_down_is_a_gap(path: Path, unread: int) -> None:
+    """If there was nothing that we knew of, there may have been something that we did not."""
+    append(path, b"1\n")
+    follower = Follower(path, block=2)
+    follower.read()
+    append(path, b"2\n3\n4\n"[: unread + 2])
+    follower.read(1)
+    path.unlink()
+    append(path, b"5\n")
+    follower.restart()
+    follower.read()
+    settled(follower)
+    (gap,) = follower.gaps
+
+    assert given(follower) == [b"1", b"2", b"5"]
+    assert (gap.file, gap.offset, gap.size) == (follower.lines[0][0], 4, unread or None)
+    assert follower.tail.lost_bytes == unread
+
+    follower.gaps.clear()
+    follower.restart()
+    settled(follower)
+
+    assert follower.gaps == []
+
+
+def test_re_creation_under_the_same_inode(path: Path) -> None:
+    """While we hold a file its inode is not given away; one that was left may come back with other lines."""
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    rotate(path)
+    append(path, b"2\n")
+    follower.read()
+    follower.after_grace()
+    with path.with_name("eve.json.1").open("r+b") as again:  # what the file system would do
+        again.truncate(0)
+        again.write(b"new\nlines\n")
+    rotate(path)
+    path.with_name("eve.json.2").rename(path)
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"new", b"lines"]
+    assert follower.lines[0][0] != follower.lines[2][0]
+    whole(follower)
+
+
+@pytest.mark.parametrize("new", [b"3\n", b"longer\nthan\nbefore\n"])
+def test_inode_reuse_across_a_restart(path: Path, new: bytes) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    append(path, new)
+    position = decode(follower.tail.position)
+    known = msgspec.structs.replace(position.files[0], inode=path.stat().st_ino)
+    position = msgspec.structs.replace(position, files=(known,))
+    follower.tail.close()
+    follower.tail = follower._open(encode(position))
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", *new.splitlines()]
+    assert follower.lines[0][0] == follower.lines[1][0] != follower.lines[2][0]
+    whole(follower)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_truncation_to_less_than_was_read(path: Path, *, down: bool) -> None:
+    """What is left comes again under its old identity and offsets, by which the hub knows it."""
+    append(path, b"1\n2\n3\n")
+    follower = Follower(path)
+    follower.read()
+    os.truncate(path, 4)
+    if down:
+        follower.restart()
+    append(path, b"4\n")
+    follower.read()
+    settled(follower)
+    (gap,) = follower.gaps
+
+    assert given(follower) == [b"1", b"2", b"3", b"1", b"2", b"4"]
+    assert follower.lines[3:5] == follower.lines[:2]
+    assert (gap.file, gap.offset, gap.size) == (follower.lines[0][0], 6, None)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_truncation_to_more_than_was_read(path: Path, *, down: bool) -> None:
+    append(path, b"1\n2\n3\n4\n5\n")
+    follower = Follower(path, block=4)
+    follower.read(1)
+    os.truncate(path, 6)
+    if down:
+        follower.restart()
+    follower.read()
+    append(path, b"6\n")
+    follower.read()
+    settled(follower)
+    (gap,) = follower.gaps
+
+    assert given(follower) == [b"1", b"2", b"3", b"6"]
+    assert (gap.file, gap.offset, gap.size) == (follower.lines[0][0], 6, 4)
+    assert follower.tail.lost_bytes == 4
+
+
+def test_truncation_to_nothing_without_a_copy_is_a_gap(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    os.truncate(path, 0)
+    append(path, b"2\n")
+    follower.read()
+    settled(follower)
+    (gap,) = follower.gaps
+
+    assert given(follower) == [b"1", b"2"]
+    assert (gap.file, gap.offset, gap.size) == (follower.lines[0][0], 2, None)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_symlink_switch(path: Path, *, down: bool) -> None:
+    for folder in ("a", "b"):
+        path.with_name(folder).mkdir()
+    first, second = path.with_name("a") / "log.json", path.with_name("b") / "log.json"
+    append(first, b"1\n")
+    path.symlink_to(first)
+    follower = Follower(path)
+    follower.read()
+    append(first, b"2\n")
+    append(second, b"3\n")
+    path.unlink()
+    path.symlink_to(second)
+    if down:
+        follower.restart()
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    whole(follower)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_hard_linked_latest(tmp_path: Path, *, down: bool) -> None:
+    latest, streams = tmp_path / "latest.json", [tmp_path / "stream-1.json", tmp_path / "stream-2.json"]
+    append(streams[0], b"1\n")
+    os.link(streams[0], latest)
+    follower = Follower(latest)
+    follower.read()
+    append(streams[0], b"2\n")
+    append(streams[1], b"3\n")
+    latest.unlink()
+    os.link(streams[1], latest)
+    if down:
+        follower.restart()
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    whole(follower)
+
+
+async def test_a_directory_that_appears_later(tmp_path: Path) -> None:
+    path = tmp_path / "log" / "suricata" / "eve.json"
+    source = open_file_source(path, "wazuh", "end", None)
+
+    assert source.read().records == []
+    assert str(path) in source.health().problem
+
+    path.parent.mkdir(parents=True)
+    append(path, b"1\n")
+    records: list[bytes] = []
+    async with asyncio.timeout(LIMIT):
+        while not records:
+            await source.changed()
+            records = [record.raw for record in source.read().records]
+    source.close()
+
+    assert records == [b"1"]
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_directory_that_vanishes_and_returns(tmp_path: Path, *, down: bool) -> None:
+    path = tmp_path / "log" / "eve.json"
+    path.parent.mkdir()
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    path.parent.rename(tmp_path / "away")
+    append(tmp_path / "away" / "eve.json", b"2\n")
+    if down:
+        follower.restart()
+    follower.read()
+
+    assert follower.tail.problem.startswith("No such file")
+
+    (tmp_path / "away").rename(path.parent)
+    append(path, b"3\n")
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    whole(follower)
+
+
+async def test_a_file_system_without_inotify(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(wake, "INotify", none)
+    monkeypatch.setattr(wake, "Observer", none)
+    source = open_file_source(path, "wazuh", "end", None)
+    source.read()
+    append(path, b"1\n")
+    async with asyncio.timeout(LIMIT):
+        while not source.read().records:
+            await source.changed()
+    source.close()
+
+
+def queue_limit() -> int:
+    return int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+
+
+async def test_inotify_queue_overflow(tmp_path: Path) -> None:
+    """Events are only a reason to look: that some were dropped costs nothing."""
+    paths = [tmp_path / "eve.json", tmp_path / "eve.json.1"]
+    for path in paths:
+        path.touch()
+    files = [os.open(path, os.O_RDWR) for path in paths]
+    inodes = {(os.fstat(file).st_dev, os.fstat(file).st_ino): file for file in files}
+    limit = queue_limit()
+    events = Wake(tmp_path)
+    events.follow(inodes, busy=False)
+    for number in range(limit + 10):  # two that are alike, one after the other, are one event
+        os.pwrite(files[number % 2], b"x", 0)
+    started = time.monotonic()
+    async with asyncio.timeout(LIMIT):
+        await events.wait()
+        while time.monotonic() - started < wake.POLL_SLOW / 2:  # until all are taken
+            await events.wait()
+        os.pwrite(files[0], b"x", 0)
+        await events.wait()
+    events.close()
+    for file in files:
+        os.close(file)
+
+
+async def test_inotify_limits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No instances or watches left: the slow poll has to do, and inotify is tried again."""
+
+    def none(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(wake, "_watch", lambda *_: None)
+        patched.setattr(wake, "Observer", none)
+        source = open_file_source(path, "wazuh", "end", None)
+        source.read()
+        append(path, b"1\n")
+        async with asyncio.timeout(LIMIT):
+            while not source.read().records:
+                await source.changed()
+    source.close()
+
+
+@contextlib.contextmanager
+def closed(path: Path) -> Iterator[None]:
+    """Take the permission to read a file away; as root, by being nobody meanwhile."""
+    path.chmod(0)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+    else:
+        yield
+    path.chmod(0o640)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Make a folder that anybody may enter."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_permission_taken_away_and_given_back(open_folder: Path) -> None:
+    path = open_folder / "eve.json"
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    with closed(path):
+        follower.read()
+        follower.restart()
+        follower.read()
+
+        assert "Permission denied" in follower.tail.problem
+        assert "group" in follower.tail.problem
+
+    append(path, b"3\n")
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    assert follower.tail.problem == ""
+    whole(follower)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_permission_that_is_missing_on_a_rotated_file(open_folder: Path, *, down: bool) -> None:
+    path = open_folder / "eve.json"
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    for number in (2, 3):
+        append(path, b"%d\n" % number)
+        rotate(path)
+    append(path, b"4\n")
+    with closed(path.with_name("eve.json.1")):
+        if down:
+            follower.restart()
+        for _ in range(3):
+            follower.after_grace()
+
+        assert "Permission denied" in follower.tail.problem
+
+    settled(follower)
+
+    assert sorted(given(follower)) == [b"1", b"2", b"3", b"4"]
+    assert follower.tail.problem == ""
+    whole(follower)
+
+
+def test_a_permission_that_is_missing_on_the_file_that_was_being_read(open_folder: Path) -> None:
+    """It is there, so its rest is not given up."""
+    path = open_folder / "eve.json"
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    append(path, b"3\n")
+    with closed(path.with_name("eve.json.1")):
+        follower.restart()
+        settled(follower)
+
+    settled(follower)
+
+    assert sorted(given(follower)) == [b"1", b"2", b"3"]
+    whole(follower)
+
+
+def test_a_rotated_file_that_goes_before_it_could_be_opened_is_a_gap(open_folder: Path) -> None:
+    path = open_folder / "eve.json"
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    rotate(path)
+    append(path, b"22\n")
+    rotate(path)
+    append(path, b"3\n")
+    with closed(path.with_name("eve.json.1")):
+        follower.read()
+    path.with_name("eve.json.1").unlink()
+    settled(follower)
+    (gap,) = follower.gaps
+
+    assert given(follower) == [b"1", b"3"]
+    assert (gap.offset, gap.size) == (0, 3)
+    assert follower.tail.lost_bytes == 3
+
+
+@contextlib.contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Let nobody open anything."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_emfile(path: Path, *, down: bool) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    for number in (2, 3, 4):
+        append(path, b"%d\n" % number)
+        rotate(path)
+    append(path, b"5\n")
+    with no_descriptors():
+        if down:
+            follower.restart()
+        for _ in range(3):
+            follower.after_grace()
+
+        assert "Too many open files" in follower.tail.problem
+
+    settled(follower)
+
+    assert given(follower) == [b"1", b"2", b"3", b"4", b"5"]
+    assert follower.tail.problem == ""
+    whole(follower)
+
+
+def broken(*_: object) -> int:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_eio(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    append(path, b"3\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "preadv", broken)
+        follower.read()
+        follower.clock.now += PATIENCE - 1
+        follower.read()
+
+        assert "Input/output error" in follower.tail.problem
+
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    assert follower.tail.problem == ""
+    whole(follower)
+
+
+def test_eio_for_good_in_a_rotated_file_is_a_gap(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    append(path, b"3\n")
+    inode = path.with_name("eve.json.1").stat().st_ino
+    preadv = os.preadv
+
+    def broken_there(descriptor: int, buffers: list[bytearray], offset: int) -> int:
+        return broken() if os.fstat(descriptor).st_ino == inode else preadv(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", broken_there)
+    follower.read()
+    follower.clock.now += PATIENCE + 1
+    follower.read()
+    settled(follower)
+    (gap,) = follower.gaps
+
+    assert given(follower) == [b"1", b"3"]
+    assert (gap.file, gap.offset, gap.size) == (follower.lines[0][0], 2, 2)
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+@pytest.mark.parametrize("down", [False, True])
+def test_clock_jumps(path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, *, down: bool) -> None:
+    """Files are as old as the clock said; what was read before is not read again for that."""
+    append(path, b"0\n")
+    follower = Follower(path)
+    follower.read()
+    for number in (1, 2):
+        rotate(path)
+        append(path, b"%d\n" % number)
+        settled(follower)
+    jumped = time.time_ns() + hours * HOUR
+    monkeypatch.setattr(time, "time_ns", lambda: jumped)
+    position = follower.tail.position
+    if down:
+        follower.tail.close()
+    for number in (3, 4, 5):
+        append(path, b"%d\n" % number)
+        os.utime(path, ns=(jumped, jumped + number))
+        if not down and number == 3:
+            follower.read()
+        rotate(path)
+    append(path, b"6\n")
+    os.utime(path, ns=(jumped, jumped + 6))
+    if down:
+        follower.tail = follower._open(position)
+    settled(follower)
+    follower.restart()
+    settled(follower)
+
+    assert given(follower) == [b"%d" % number for number in range(7)]
+    whole(follower)
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_files_with_the_same_first_kibibyte(path: Path, *, down: bool, packed: bool) -> None:
+    append(path, SAME + b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    append(path, SAME + b"3\n")  # shorter than what was read
+    rotate(path)
+    append(path, SAME + b"a longer one, 4\n5\n")
+    if packed:
+        compress(path.with_name("eve.json.1"))
+        compress(path.with_name("eve.json.2"))
+    if down:
+        follower.restart()
+    follower.read()
+    settled(follower)
+
+    lines = sorted(line[-1:] for line in given(follower) if line != SAME.strip())
+
+    assert lines == [b"1", b"2", b"3", b"4", b"5"]
+    assert len({file for file, _, _ in follower.lines}) == 3
+    whole(follower)
+
+
+def test_copytruncate_with_the_same_first_kibibyte(path: Path) -> None:
+    append(path, SAME + b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    copytruncate(path)
+    append(path, SAME + b"3 and beyond the old offset\n")
+    follower.restart()
+    follower.read()
+
+    assert [line[:1] for line in given(follower) if line != SAME.strip()] == [b"1", b"2", b"3"]
+    whole(follower)
+
+
+def test_a_small_file_that_grows(path: Path) -> None:
+    """It is read at its first line, and stays itself."""
+    follower = Follower(path)
+    for number in range(300):
+        append(path, b"%d\n" % number)
+        follower.read()
+        if number in (1, 100):
+            follower.restart()
+
+    assert given(follower) == [b"%d" % number for number in range(300)]
+    assert len({file for file, _, _ in follower.lines}) == 1
+    whole(follower)
+
+
+@pytest.mark.parametrize("size", [64 * 1024 + 1, 1024 * 1024, 10 * 1024 * 1024])
+@pytest.mark.parametrize("packed", [False, True])
+def test_long_lines(path: Path, size: int, *, packed: bool) -> None:
+    line = b'{"x":"' + b"x" * (size - 8) + b'"}'
+    follower = Follower(path, block=256 * 1024)
+    follower.read()
+    append(path, b"1\n")
+    follower.read()
+    append(path, line + b"\n2\n")
+    if packed:
+        rotate(path)
+        compress(path.with_name("eve.json.1"))
+        append(path, b"3\n")
+        follower.restart()
+    follower.read()
+
+    assert size < LONGEST
+    assert given(follower)[:3] == [b"1", line, b"2"]
+    whole(follower)
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_another_inode_or_device_after_a_reboot(path: Path, *, rotated: bool) -> None:
+    """A bind mount, an overlay, a file system that was moved: what the file holds decides."""
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    append(path, b"3\n")
+    follower.read()
+    if not rotated:
+        follower.after_grace()
+    append(path, b"4\n")
+    position = decode(follower.tail.position)
+    moved = tuple(
+        msgspec.structs.replace(known, device=known.device + 1, inode=known.inode + 1000)
+        for known in position.files
+    )
+    follower.tail.close()
+    follower.tail = follower._open(encode(msgspec.structs.replace(position, files=moved, seen=())))
+    follower.read()
+
+    assert given(follower) == [b"1", b"2", b"3", b"4"]
+    assert len({file for file, _, _ in follower.lines}) == 2
+    whole(follower)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_damaged_archive_gives_what_it_can_and_is_a_gap(path: Path, damage: str, *, known: bool) -> None:
+    lines = [b'{"n":%d,"x":"%d"}' % (number, number * 7919) for number in range(5000)]
+    append(path, lines[0] + b"\n")
+    follower = Follower(path)
+    follower.read()
+    if not known:
+        rotate(path)
+    append(path, b"\n".join(lines[1:]) + b"\n")
+    rotate(path)
+    packed = compress(path.with_name("eve.json.1"))
+    content = packed.read_bytes()
+    half = len(content) // 2
+    packed.write_bytes(content[:half] + (b"\xff" * 50 + content[half + 50 :] if damage == "changed" else b""))
+    append(path, b"last\n")
+    follower.restart()
+    follower.read()
+    settled(follower)
+    (gap,) = follower.gaps
+    behind = [line for line in given(follower)[1:] if line in lines]
+
+    assert behind == lines[1 : len(behind) + 1]
+    assert 1000 < len(behind) < 5000
+    assert gap.size is None
+    assert gap.file == follower.lines[5][0]
+    assert gap.offset <= follower.lines[len(behind)][1] + 100  # before all that may be wrong
+    assert given(follower)[-1] == b"last"
+    assert "damaged" in gap.reason
+
+    follower.restart()
+    follower.gaps.clear()
+    settled(follower)
+
+    assert follower.gaps == []
+
+
+def test_an_archive_that_is_no_archive_is_a_gap(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    rotate(path)
+    path.with_name("eve.json.0.gz").write_bytes(b"what is this\n")
+    append(path, b"2\n")
+    follower.restart()
+    follower.read()
+    settled(follower)
+    (gap,) = follower.gaps
+
+    assert given(follower) == [b"1", b"2"]
+    assert (gap.offset, gap.size) == (0, None)
+
+
+def test_a_file_that_was_moved_to_a_name_of_no_rotation(path: Path) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    path.rename(path.with_name("backup of monday"))
+    append(path, b"3\n")
+    follower.restart()
+
+    assert follower.read() == [b"2", b"3"]
+    whole(follower)
+
+
+def test_a_copy_that_somebody_makes_is_not_read(path: Path) -> None:
+    append(path, b"1\n2\n")
+    follower = Follower(path)
+    follower.read()
+    shutil.copyfile(path, path.with_name("eve.json.1"))
+    append(path, b"3\n")
+    settled(follower)
+    follower.restart()
+    settled(follower)
+
+    assert given(follower) == [b"1", b"2", b"3"]
+    whole(follower)

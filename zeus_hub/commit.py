@@ -1,31 +1,35 @@
 """The group commit: batches of all nodes that wait together go to disk together, then are acknowledged.
 
 A batch that was handed in is the hub's from the moment its callback runs, not before. One thread owns
-the journal. The high-water marks that recognise a second delivery are read and written in the same
-transaction as the batches, so that neither a restart nor two streams of one node can let one in twice.
+the journal (see journalist).
 
 At the bound of waiting batches `hand_in` waits, and with it the stream that calls it: gRPC's flow control
 then makes the node wait, whose spool holds what comes meanwhile. Where the disk fails, nothing is
-acknowledged, and the same group is tried again until it works.
+acknowledged, `problem` says why, and the same batches are tried again until it works.
 """
 
 import asyncio
 import logging
 import random
-import secrets
 import sqlite3
-import struct
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
 
 from socme import logs
 from socme.backoff import delays
+from socme.batch import pack
 from socme.errors import OperatorError
-from socme.journal import Draft, Entry, Journal
+from socme.journal import Draft, Entry
+from socme.v1.alert_pb2 import Alert
+from socme.v1.uplink_pb2 import Lane
+from zeus_hub.accounts import Account
+from zeus_hub.journalist import Committed, Gap, Handed, Journalist, Stopwatch
+from zeus_hub.marks import Mark
 
 LOG = logging.getLogger("zeus.commit")
 
@@ -33,116 +37,13 @@ WAITING_BYTES = 64 * 1024 * 1024  # of payloads of all nodes that wait for the d
 WAITING_BATCHES = 4096  # the same, counted
 GROUP_BYTES = 16 * 1024 * 1024  # of payloads in one transaction, or one batch
 GROUP_BATCHES = 1024  # in one transaction
-EPOCHS_KEPT = 16  # spools of one node whose marks are remembered; Alert.id recognises what is older
-ENTRY_BYTES = 100  # what an entry takes on disk beside its payload, about
-TRIMMED_AT_ONCE = 64  # entries forgotten in one transaction, beside as many as it adds
 LONGEST_PAUSE = 5.0  # seconds between two attempts where the disk fails
-_IDENTITY = "journal"  # note: 16 random bytes, made with the journal
-_MARK = struct.Struct(">QQ")  # sequence, and the journal's position then, which orders epochs by age
+_MEND = (
+    "Check the free space, and that no other program holds it. Where it is damaged, move it away (keep it: it"
+    " may hold alerts) and start again."
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """A batch that was handed in."""
-
-    draft: Draft
-    epoch: bytes
-    acknowledge: Callable[[int, int], None]
-    """Called with lane and sequence, on the event loop, once the batch is on disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What one group commit did."""
-
-    entries: Sequence[Entry]
-    """What was new, in order."""
-    repeated: int
-    """Batches that were on disk already."""
-    gaps: Sequence[tuple[str, int, int, int]]
-    """Origin, lane, the mark and the sequence that came instead of the next."""
-
-
-class Journalist:
-    """The journal's thread: everything that touches the file goes through here. All calls block."""
-
-    def __init__(self, path: Path, keep_bytes: int) -> None:
-        self._journal = Journal(path)
-        self._keep_bytes = keep_bytes
-        depth = self._journal.depth()
-        self._held_bytes = depth.bytes + ENTRY_BYTES * depth.entries
-        found = self._journal.note(_IDENTITY)
-        self.identity = found or secrets.token_bytes(16)
-        """Tells this journal from one that was in its place before."""
-        if found is None:
-            self._journal.append([], notes={_IDENTITY: self.identity})
-
-    def marks(self, origin: str, epoch: bytes) -> dict[int, int]:
-        """Return the last sequence on disk of each lane of a node's spool."""
-        prefix = _prefix(origin, epoch)
-        notes = self._journal.notes(prefix)
-        return {int(key.removeprefix(prefix)): _MARK.unpack(note)[0] for key, note in notes.items()}
-
-    def commit(self, group: Sequence[Handed], needed: int) -> Committed:
-        """Put what is new in a group on disk; entries up to `needed` may be forgotten."""
-        marks: dict[str, int] = {}
-        drafts: list[Draft] = []
-        gaps: list[tuple[str, int, int, int]] = []
-        begun: set[str] = set()  # nodes with a lane, and so perhaps with a spool, that is new here
-        for handed in group:
-            draft = handed.draft
-            key = f"{_prefix(draft.origin, handed.epoch)}{draft.lane}"
-            mark = marks[key] if key in marks else self._mark(key)
-            if draft.sequence > mark:
-                drafts.append(draft)
-                if draft.sequence != mark + 1:
-                    gaps.append((draft.origin, draft.lane, mark, draft.sequence))
-                if not mark:
-                    begun.add(draft.origin)
-            marks[key] = max(mark, draft.sequence)
-        entries = self._append(drafts, marks, begun, needed) if drafts else []
-        return Committed(entries, len(group) - len(entries), gaps)
-
-    def last(self) -> int:
-        """Return the last position ever given."""
-        return self._journal.last()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._journal.close()
-
-    def _append(
-        self, drafts: Sequence[Draft], marks: dict[str, int], begun: set[str], needed: int
-    ) -> list[Entry]:
-        age = self._journal.last()
-        notes = {key: _MARK.pack(sequence, age) for key, sequence in marks.items()}
-        freed = 0
-
-        def also(db: sqlite3.Connection) -> None:
-            nonlocal freed
-            for origin in begun:
-                _forget_old_epochs(db, origin)
-            if self._held_bytes > self._keep_bytes:
-                freed = self._trim(db, needed, TRIMMED_AT_ONCE + len(drafts))
-
-        entries = self._journal.append(drafts, notes=notes, also=also)
-        self._held_bytes += sum(ENTRY_BYTES + len(draft.packed.payload) for draft in drafts) - freed
-        return entries
-
-    def _trim(self, db: sqlite3.Connection, needed: int, most: int) -> int:
-        """Forget the oldest entries as far as there are too many bytes; return how many bytes that was."""
-        freed, last = 0, 0
-        rows = db.execute("SELECT position, bytes FROM entry ORDER BY position LIMIT ?", (most,)).fetchall()
-        for position, size in rows:
-            if position > needed or self._held_bytes - freed <= self._keep_bytes:
-                break
-            freed, last = freed + ENTRY_BYTES + size, position
-        db.execute("DELETE FROM entry WHERE position <= ?", (last,))
-        return freed
-
-    def _mark(self, key: str) -> int:
-        note = self._journal.note(key)
-        return int(_MARK.unpack(note)[0]) if note else 0
+Result = TypeVar("Result")
 
 
 class Committer:
@@ -162,101 +63,163 @@ class Committer:
     ) -> None:
         self._journalist = Journalist(path, keep_bytes)
         self._thread = ThreadPoolExecutor(1, "journal")
+        self._watch = Stopwatch()
         self._needed = needed
         self._committed = committed
         self._waiting: deque[Handed] = deque()
         self._waiting_bytes = 0
         self._changed = asyncio.Condition()
+        self._listener: Callable[[], None] = lambda: None
+        self._accounts = self._journalist.accounts()
         self.problem = ""
         """Why nothing can be written now; empty when all is well."""
         self.repeated = 0
         """Batches that came a second time, since the start."""
         self.gaps = 0
-        """Sequences that did not follow their mark, since the start."""
+        """Batches with something missing before them, since the start."""
 
     @property
     def identity(self) -> bytes:
         """What tells this journal from one that was in its place before."""
         return self._journalist.identity
 
+    @property
+    def busy_seconds(self) -> float:
+        """How long the journal's thread has been at the one piece of work that it does now; 0 where idle."""
+        return self._watch.seconds
+
+    @property
+    def share(self) -> float:
+        """How much of what may wait for the disk does wait: 0 to 1, a little more at the most."""
+        return max(self._waiting_bytes / WAITING_BYTES, len(self._waiting) / WAITING_BATCHES)
+
+    def accounts(self) -> Mapping[str, Account]:
+        """Return what is on disk of each origin, "client/node", and what is missing; a view, not a copy."""
+        return MappingProxyType(self._accounts)
+
     def last(self) -> int:
         """Return the last position in the journal; for the start, before `run`."""
         return self._journalist.last()
 
-    async def marks(self, origin: str, epoch: bytes) -> dict[int, int]:
-        """Return the last sequence on disk of each lane of a node's spool."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._journalist.marks, origin, epoch)
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have a function called whenever `problem` or `share` may have changed."""
+        self._listener = listener
+
+    async def marks(self, origin: str, epoch: bytes) -> Mapping[int, Mark]:
+        """Return the end of each lane of a node's spool that is on disk.
+
+        What was handed in for it and is no longer wanted will not come on top of it.
+        """
+        return await self._do(lambda: self._journalist.marks(origin, epoch))
 
     async def hand_in(self, handed: Handed) -> None:
         """Put a batch in line for the disk; waits while too much is in line."""
         async with self._changed:
-            await self._changed.wait_for(self._has_room)
+            await self._changed.wait_for(lambda: self.share < 1)
             self._waiting.append(handed)
             self._waiting_bytes += len(handed.draft.packed.payload)
             self._changed.notify_all()
+        self._listener()
+
+    async def announce(self, origin: str, alerts: Sequence[Alert]) -> None:
+        """Put the hub's own alerts about a node into the journal; return once they are on disk.
+
+        They go the way of all alerts, in the urgent lane. While the disk fails this waits. Whoever stops
+        waiting does not know whether they will get there: their ids must tell that.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def acknowledge(lane: int, sequence: int) -> None:
+            del lane, sequence
+            if not done.done():  # nobody waits any more
+                done.set_result(None)
+
+        packed = pack([alert.SerializeToString() for alert in alerts])
+        await self.hand_in(Handed(Draft(origin, Lane.LANE_URGENT, 0, packed), b"", acknowledge))
+        await done
 
     async def run(self) -> None:
         """Commit for ever; in the end, close the journal."""
-        loop = asyncio.get_running_loop()
+        pauses = _pauses()
         try:
             while True:
                 group = await self._group()
-                done = await self._persist(
-                    lambda group=group: loop.run_in_executor(  # type: ignore[misc]
-                        self._thread, self._journalist.commit, group, self._needed()
-                    )
-                )
+                try:
+                    done = await self._commit(group)
+                except (sqlite3.Error, OSError) as error:
+                    await self._put_back(group)
+                    self._fail(error)
+                    await asyncio.sleep(next(pauses))
+                    continue
+                if self.problem:
+                    self._recover()
+                    pauses = _pauses()
                 self._finish(group, done)
         finally:
             self._thread.submit(self._journalist.close)
             self._thread.shutdown(wait=True)
 
-    def _has_room(self) -> bool:
-        return self._waiting_bytes < WAITING_BYTES and len(self._waiting) < WAITING_BATCHES
-
     async def _group(self) -> list[Handed]:
-        """Wait for batches and take those that go to disk together."""
+        """Wait for batches and take those that go to disk together; none where the disk is to be tried."""
         group: list[Handed] = []
         size = 0
         async with self._changed:
-            await self._changed.wait_for(lambda: bool(self._waiting))
+            await self._changed.wait_for(lambda: bool(self._waiting or self.problem))
             while self._waiting and len(group) < GROUP_BATCHES and size < GROUP_BYTES:
                 handed = self._waiting.popleft()
-                size += len(handed.draft.packed.payload)
-                group.append(handed)
-            self._waiting_bytes -= size
+                self._waiting_bytes -= len(handed.draft.packed.payload)
+                if handed.wanted():
+                    size += len(handed.draft.packed.payload)
+                    group.append(handed)
             self._changed.notify_all()
         return group
 
-    async def _persist(self, step: Callable[[], asyncio.Future[Committed]]) -> Committed:
-        """Try until the disk takes it: the nodes keep what is not acknowledged."""
-        pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311 - spreads load, guards nothing
-        while True:
-            try:
-                done = await step()
-            except (sqlite3.Error, OSError) as error:
-                if not self.problem:
-                    logs.event(LOG, logging.ERROR, "the journal cannot be written", reason=error)
-                self.problem = str(error)
-                await asyncio.sleep(next(pauses))
-                continue
-            if self.problem:
-                self.problem = ""
-                logs.event(LOG, logging.INFO, "the journal can be written again")
-            return done
+    async def _commit(self, group: Sequence[Handed]) -> Committed:
+        needed = self._needed()
+        if group:
+            return await self._do(lambda: self._journalist.commit(group, needed))
+        if self.problem:
+            await self._do(lambda: self._journalist.probe(needed))
+        return Committed()
+
+    async def _put_back(self, group: Sequence[Handed]) -> None:
+        """Put a group that the disk did not take where it was; its nodes keep it all the while."""
+        async with self._changed:
+            self._waiting.extendleft(reversed(group))
+            self._waiting_bytes += sum(len(handed.draft.packed.payload) for handed in group)
+
+    def _fail(self, error: sqlite3.Error | OSError) -> None:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        if reason != self.problem:
+            logs.event(LOG, logging.ERROR, "the journal cannot be written", reason=error)
+        self.problem = reason
+        self._listener()
+
+    def _recover(self) -> None:
+        self.problem = ""
+        logs.event(LOG, logging.INFO, "the journal can be written again")
+        self._listener()
 
     def _finish(self, group: Sequence[Handed], done: Committed) -> None:
+        self._accounts.update(done.accounts)
         self.repeated += done.repeated
         self.gaps += len(done.gaps)
-        for origin, lane, mark, sequence in done.gaps[:1]:
-            logs.event(
-                LOG, logging.WARNING, "gap in a lane", origin=origin, lane=lane, after=mark, came=sequence
-            )
+        for gap in done.gaps[:1]:
+            _report(gap)
         if done.entries:
             self._committed(done.entries)
         for handed in group:
             handed.acknowledge(handed.draft.lane, handed.draft.sequence)
+        self._listener()
+
+    async def _do(self, work: Callable[[], Result]) -> Result:
+        """Do something in the journal's thread."""
+
+        def timed() -> Result:
+            with self._watch:
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
 
 
 @contextmanager
@@ -265,24 +228,21 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise OperatorError(
-            f"cannot use the journal {path}: {error}",
-            "Check the free space, and that no other program holds it. Where it is damaged, move it away"
-            " (keep it: it may hold alerts) and start again.",
-        ) from error
+        raise OperatorError(f"cannot use the journal {path}: {error}", _MEND) from error
 
 
-def _prefix(origin: str, epoch: bytes) -> str:
-    return f"mark:{origin}/{epoch.hex()}/"
+def _pauses() -> Iterator[float]:
+    return delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311 - spreads load, guards nothing
 
 
-def _forget_old_epochs(db: sqlite3.Connection, origin: str) -> None:
-    """Keep the marks of a node's newest spools only, so that a node cannot fill the journal with marks."""
-    start = f"mark:{origin}/"
-    rows = db.execute("SELECT key, value FROM note WHERE key >= ? AND key < ?", (start, start + "\U0010ffff"))
-    ages: dict[str, int] = {}
-    for key, value in rows:
-        epoch = key.removeprefix(start).partition("/")[0]
-        ages[epoch] = max(ages.get(epoch, 0), _MARK.unpack(value)[1])
-    for epoch in sorted(ages, key=lambda epoch: ages[epoch])[:-EPOCHS_KEPT]:
-        db.execute("DELETE FROM note WHERE key >= ? AND key < ?", (f"{start}{epoch}/", f"{start}{epoch}0"))
+def _report(gap: Gap) -> None:
+    logs.event(
+        LOG,
+        logging.WARNING,
+        "alerts are missing",
+        origin=gap.origin,
+        lane=gap.lane,
+        after=gap.mark,
+        came=gap.sequence,
+        missing=gap.missing,
+    )

@@ -24,6 +24,44 @@ class JournalSettings(Section):
     up. What a sink has not read yet is always kept."""
 
 
+class ConditionSettings(Section):
+    """From where on the hub raises alerts of its own."""
+
+    sensor_silent_seconds: Annotated[float, Field(gt=0)] = 180
+    """How long a source may give no record where it gives one every few seconds: Suricata with its stats
+    events."""
+
+    source_silent_seconds: Annotated[float, Field(gt=0)] = 21_600
+    """The same for any other source. Wazuh of a small site can be quiet for hours."""
+
+    no_traffic_seconds: Annotated[float, Field(gt=0)] = 180
+    """How long a sensor may see no packet at all."""
+
+    drops_share: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Share of its packets that a sensor may lose within a minute or two."""
+
+    spool_share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Share of a node's spool that may be full."""
+
+    lag_bytes: Annotated[int, Field(ge=0)] = 16 * 1024 * 1024
+    """How much of a source a node may have unread without being late."""
+
+    lag_seconds: Annotated[float, Field(gt=0, le=3600)] = 300
+    """How long it may be more than that, and grow."""
+
+    clock_skew_seconds: Annotated[float, Field(gt=0)] = 5
+    """How far a node's clock may be off."""
+
+    certificate_days: Annotated[float, Field(ge=0)] = 14
+    """How long before the end of a certificate it is told."""
+
+    sink_stuck_seconds: Annotated[float, Field(gt=0)] = 60
+    """How long a sink may take nothing while there is something for it."""
+
+    hub_free_bytes: Annotated[int, Field(ge=0)] = 1024**3
+    """How much must be free on the disk of the hub's state_dir."""
+
+
 class ZeusSettings(Settings):
     """The whole of zeus.toml."""
 
@@ -53,6 +91,9 @@ class ZeusSettings(Settings):
 
     journal: JournalSettings = JournalSettings()
     """The log of accepted batches."""
+
+    conditions: ConditionSettings = ConditionSettings()
+    """From where on the hub raises alerts of its own."""
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

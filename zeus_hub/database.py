@@ -8,7 +8,6 @@ in a power cut it would read again from the journal; but then the journal must n
 cursor that is not on disk yet, and a whole batch gains only 5 %.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -31,19 +30,19 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
-    inspect,
-    select,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
-from socme import logs
 from socme.errors import OperatorError
+from zeus_hub.upgrade import upgrade
 
-LOG = logging.getLogger("zeus.database")
-
-HEAD = "0001"  # revision of the schema below; the newest file in migrations/versions
+HEAD = "0002"  # revision of the schema below; the newest file in migrations/versions
 BUSY_MILLISECONDS = 10_000  # how long to wait for another process (`zeus client add`) that writes
+_BEGIN_ANEW = (
+    "Restore a backup: zeus restore DIR. Without one, move it away (keep it) and start again: what the"
+    " journal still holds is stored anew; clients, nodes and screens have to be added and enrolled again."
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -217,6 +216,51 @@ refused = Table(
     Column("payload", LargeBinary, nullable=False),
 )
 
+# What the store did with the alerts of one node since its journal began, in the transaction of the rows.
+# Whatever was taken is here or still waits in the journal; anything else is unaccounted.
+tally = Table(
+    "tally",
+    METADATA,
+    Column("node_id", ForeignKey("node.id"), primary_key=True),
+    Column("stored", BigInteger, nullable=False),  # alerts that became rows
+    Column("repeated", BigInteger, nullable=False),  # alerts that were there already
+    Column("canaries", BigInteger, nullable=False),  # they never become rows
+    Column("unreadable", BigInteger, nullable=False),  # alerts of batches set aside, as claimed
+)
+
+# What nodes say became of everything that they read; the newest word on each hour of each source.
+ledger = Table(
+    "ledger",
+    METADATA,
+    Column("node_id", ForeignKey("node.id"), primary_key=True),
+    Column("source", Text, primary_key=True),  # LedgerHour.source
+    Column("hour_us", BigInteger, primary_key=True),  # LedgerHour.hour
+    Column("body", LargeBinary, nullable=False),  # a serialised socme.v1.LedgerHour
+)
+
+# What is wrong now. Names, not ids: the hub itself is client "socme", node "zeus".
+condition = Table(
+    "condition",
+    METADATA,
+    Column("client", String(63), primary_key=True),
+    Column("node", String(63), primary_key=True),
+    Column("kind", String(63), primary_key=True),  # Condition.kind
+    Column("subject", Text, primary_key=True),  # Condition.subject; "" for the node itself
+    Column("since_us", BigInteger, nullable=False),
+    Column("severity", Integer, nullable=False),  # socme.v1.Severity
+    Column("message", Text, nullable=False),  # for people
+)
+
+# How each client was, one row a change; the newest row is how it is.
+health = Table(
+    "health",
+    METADATA,
+    Column("client", String(63), primary_key=True),
+    Column("since_us", BigInteger, primary_key=True),
+    Column("health", Integer, nullable=False),  # socme.v1.Health
+    Column("reason", Text, nullable=False),  # for people; "" where all is well
+)
+
 
 def open_database(url: str, state_dir: Path) -> Engine:
     """Open the database and bring its schema up to date; safe in several processes at once.
@@ -228,7 +272,7 @@ def open_database(url: str, state_dir: Path) -> Engine:
     if engine.dialect.name == "sqlite":
         _sqlite(engine)
     with explained(engine):
-        _migrate(engine)
+        upgrade(engine, HEAD)
     return engine
 
 
@@ -245,8 +289,7 @@ def explained(engine: Engine) -> Iterator[None]:
         ) from error
     except DatabaseError as error:
         raise OperatorError(
-            f"the database {engine.url.database} is damaged: {error.orig}",
-            "Move it away and start again: what the journal still holds is stored anew.",
+            f"the database {engine.url.database} is damaged: {error.orig}", _BEGIN_ANEW
         ) from error
 
 
@@ -287,9 +330,18 @@ def _resolve(url: str, state_dir: Path) -> URL:
         )
     path = state_dir / (target.database or "zeus.db")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_emptied(path, state_dir)
     with suppress(OSError):  # SQLite says it better, and gives its log the mode of the file
         path.touch(mode=0o600)
     return target.set(database=str(path))
+
+
+def _refuse_emptied(path: Path, state_dir: Path) -> None:
+    """Refuse an empty file where a hub has run before: made anew, it would know no client and no node."""
+    log = path.with_name(f"{path.name}-wal")
+    is_empty = path.is_file() and not path.stat().st_size and not (log.exists() and log.stat().st_size)
+    if is_empty and (state_dir / "journal.db").exists():
+        raise OperatorError(f"the database {path} is empty, and the hub's journal is not", _BEGIN_ANEW)
 
 
 def _sqlite(engine: Engine) -> None:
@@ -313,36 +365,3 @@ def _sqlite(engine: Engine) -> None:
         # A reader that turned writer later would fail where another one wrote in between.
         immediate = connection.get_execution_options().get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _migrate(engine: Engine) -> None:
-    with reading(engine) as connection:
-        if _revision(connection) == HEAD:
-            return
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # else it tells of each of its plugins on import
-    # Alembic takes a while to import: only when there is something to do.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    with writing(engine) as connection:
-        revision = _revision(connection)
-        if revision is not None and revision not in known:
-            raise OperatorError(
-                f"the database {engine.url.database} was written by a newer version (schema {revision},"
-                f" this program knows {HEAD})",
-                "Update this program, or point store.url to another database.",
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    logs.event(LOG, logging.INFO, "database brought up to date", schema=HEAD)
-
-
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    version = Table("alembic_version", MetaData(), Column("version_num", String))
-    return connection.execute(select(version.c.version_num)).scalar_one_or_none()

@@ -15,7 +15,8 @@ from pathlib import Path
 from socme import logs
 from socme.backoff import delays
 from socme.journal import Entry, Journal
-from zeus_hub.enrich import enrich
+from socme.v1.watch_pb2 import StoredAlert
+from zeus_hub.enrich import Arrival, enrich
 from zeus_hub.sinks.contract import Sink, SinkDownError
 
 LOG = logging.getLogger("zeus.deliver")
@@ -28,16 +29,25 @@ LONGEST_PAUSE = 30.0  # seconds between two attempts at a sink that is down
 CHECK_SECONDS = 5.0  # how long to sleep at most where nobody wakes the loop
 
 
-class Delivery:
-    """The way of alerts to one sink. `position` is what the journal may forget up to."""
+Canaries = Callable[[str, int, Sequence[StoredAlert]], None]
+Sent = Sequence[tuple[int, Sequence[StoredAlert]]]  # positions and the canaries there, where there are any
 
-    def __init__(self, sink: Sink, journal: Path) -> None:
+
+class Delivery:
+    """The way of alerts to one sink. `position` is what the journal may forget up to.
+
+    `canaries` is told, on the event loop, which canaries got as far as behind the sink: its name, the
+    position of their batch in the journal, and themselves. A batch that is sent again is told again.
+    """
+
+    def __init__(self, sink: Sink, journal: Path, canaries: Canaries) -> None:
         self.name = sink.name
         self.position = sink.position()
         self.problem = ""
         """Why the sink cannot be reached now; empty when all is well."""
         self._sink = sink
         self._path = journal
+        self._canaries = canaries
         self._fresh = asyncio.Event()
 
     def wake(self) -> None:
@@ -52,23 +62,29 @@ class Delivery:
             try:
                 while True:
                     self._fresh.clear()
-                    if not await self._persist(lambda: loop.run_in_executor(thread, self._step, journal)):
+                    sent = await self._persist(lambda: loop.run_in_executor(thread, self._step, journal))
+                    if sent is None:
                         await _wait(self._fresh)
+                        continue
+                    for position, canaries in sent:
+                        self._canaries(self.name, position, canaries)
             finally:
                 # The step that may still run in the thread ends before these do.
                 thread.submit(journal.close)
                 thread.submit(self._sink.close)
 
-    def _step(self, journal: Journal) -> bool:
-        """Deliver one piece, in the sink's thread; return whether there was any."""
+    def _step(self, journal: Journal) -> Sent | None:
+        """Deliver one piece, in the sink's thread; return its canaries, or None where there was nothing."""
         entries = _prefix(journal.read(self.position, entries=MOST_ENTRIES, size=MOST_BYTES))
         if not entries:
-            return False
-        self._sink.send([enrich(entry) for entry in entries])
+            return None
+        batches = [enrich(entry) for entry in entries]
+        self._sink.send(batches)
         self.position = entries[-1].position
-        return True
+        arrivals = [batch for batch in batches if isinstance(batch, Arrival)]
+        return [(arrival.entry.position, arrival.canaries) for arrival in arrivals if arrival.canaries]
 
-    async def _persist(self, step: Callable[[], asyncio.Future[bool]]) -> bool:
+    async def _persist(self, step: Callable[[], asyncio.Future[Sent | None]]) -> Sent | None:
         """Try a step until it works."""
         pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311 - spreads load, guards nothing
         while True:

@@ -2,7 +2,8 @@
 
 A node is trusted with its own alerts and with nothing else: whatever it sent is brought within the bounds
 that sinks and watchers rely on: an id of 16 bytes, times that exist, a count of at least 1, a severity from
-0 to 99 (others count as unspecified), a size that fits a message.
+0 to 99 (others count as unspecified), a size that fits a message. Canaries stand apart from alerts here, so
+that whoever takes `alerts` cannot count one by mistake.
 """
 
 import hashlib
@@ -36,6 +37,9 @@ class Arrival:
 
     entry: Entry
     alerts: Sequence[StoredAlert]
+    """In the order in which they were read."""
+    canaries: Sequence[StoredAlert] = ()
+    """Proof of the way (Alert.canary), and no alerts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,13 @@ def enrich(entry: Entry) -> Arrival | Unreadable:
     client, _, node = entry.origin.partition("/")
     received = Timestamp()
     received.FromMicroseconds(entry.received_us)
+    all_ = [
+        StoredAlert(client=client, node=node, received=received, alert=_bounded(alert)) for alert in alerts
+    ]
     return Arrival(
         entry,
-        [StoredAlert(client=client, node=node, received=received, alert=_bounded(alert)) for alert in alerts],
+        [stored for stored in all_ if not stored.alert.HasField("canary")],
+        [stored for stored in all_ if stored.alert.HasField("canary")],
     )
 
 
@@ -73,6 +81,10 @@ def _bounded(alert: Alert) -> Alert:
     for stamp in _STAMPS:
         if alert.HasField(stamp) and not _is_time(getattr(alert, stamp)):
             alert.ClearField(stamp)
+    if alert.canary.HasField("written") and not _is_time(alert.canary.written):
+        alert.canary.ClearField("written")
+    if alert.condition.HasField("since") and not _is_time(alert.condition.since):
+        alert.condition.ClearField("since")
     if len(alert.id) != ID_BYTES:
         alert.id = hashlib.blake2b(alert.SerializeToString(), digest_size=ID_BYTES).digest()
     alert.count = max(alert.count, 1)
@@ -99,6 +111,7 @@ def _small(alert: Alert) -> Alert:
         raw=alert.raw[: LARGEST_ALERT // 4],
         raw_bytes=max(alert.raw_bytes, len(alert.raw)),
         raw_cut=True,
+        canary=alert.canary if alert.HasField("canary") else None,
     )
     small.rule.id = alert.rule.id[:LONGEST_KEPT]
     small.rule.name = alert.rule.name[:LONGEST_KEPT]

@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,8 +14,19 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
-from socme.v1.vitals_pb2 import NodeState, NodeStatus, Vitals
-from zeus_hub.registry import Node, Sighting, forget_connections, list_nodes, record_sightings
+from socme.v1.vitals_pb2 import ClientStatus, Health, NodeState, NodeStatus, Vitals
+from zeus_hub import hours
+from zeus_hub.health import REVOKED
+from zeus_hub.registry import (
+    HUB,
+    Client,
+    Node,
+    Sighting,
+    forget_connections,
+    list_clients,
+    list_nodes,
+    record_sightings,
+)
 
 LOG = logging.getLogger("zeus.fleet")
 
@@ -24,6 +36,7 @@ USUAL_INTERVAL = 10  # seconds between two vitals where a node did not say
 INTERVALS_TO_STALE = 3
 LARGEST_VITALS = 256 * 1024  # bytes; an honest node's are a few KiB
 LONGEST_INTERVAL = 3600  # seconds; silence must show within a bounded time, whatever a node says
+FORGET_EVERY = 3600  # polls between two looks for hours that are too old
 
 Key = tuple[str, str]  # client and node
 
@@ -60,6 +73,8 @@ def status(node: Node, now: datetime) -> NodeStatus:
         client=node.client,
         node=node.name,
         state=state_of(node, now),
+        health=node.health,
+        reasons=node.reasons,
     )
     if node.last_seen is not None:
         message.last_seen.FromDatetime(node.last_seen)
@@ -72,30 +87,84 @@ def status(node: Node, now: datetime) -> NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """A node's vitals at their arrival."""
+
+    vitals: Vitals
+    """Without the ledger."""
+    at: float
+    """By the hub's monotonic clock, in seconds."""
+    time: datetime
+    """By the hub's clock on the wall."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """A node and how often what is worth telling of it has changed."""
 
     node: Node
+    changes: int
+    enabled: bool = True
+    """Whether anything is taken from its client."""
+    heard: float | None = None
+    """When it was last heard, by the hub's monotonic clock; None: not since the hub started."""
+    report: Report | None = None
+    """Its newest vitals; None: none since the hub started."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenClient:
+    """A client and how often what is worth telling of it has changed."""
+
+    status: ClientStatus
     changes: int
 
 
 class Fleet:
     """What is known of all nodes while the hub runs. Not thread-safe: it lives on the event loop."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._engine = engine
         self._clock = clock
+        self._monotonic = monotonic
         self._nodes: dict[Key, Seen] = {}
+        self._clients: dict[str, SeenClient] = {}
+        self.enabled: dict[str, bool] = {}
+        """All clients by name, and whether anything is taken from each."""
+        self.refused_hours = 0
+        """Hours of nodes' ledgers that were not kept, since the start."""
+        self._hours: dict[Key, dict[hours.Slot, bytes]] = {}
         self._unwritten: set[Key] = set()
         self._pressing = False  # whether a person who looks at the database would be told something wrong
         self._thread = ThreadPoolExecutor(1, "fleet")
         forget_connections(engine)
-        for node in list_nodes(engine):
-            self._nodes[node.client, node.name] = Seen(node, 0)
+        self._follow(list_nodes(engine), list_clients(engine))
 
     def nodes(self) -> Iterator[Seen]:
         """Return all nodes, by client and name."""
         return iter([self._nodes[key] for key in sorted(self._nodes)])
+
+    def clients(self) -> Iterator[SeenClient]:
+        """Return all clients of which there is something to tell, by name; the hub itself is one."""
+        return iter([self._clients[name] for name in sorted(self._clients)])
+
+    def judged(self, key: Key, health: Health.ValueType, reasons: tuple[str, ...]) -> None:
+        """Take what to make of a node, and why."""
+        seen = self._nodes.get(key)
+        if seen is not None and (seen.node.health, seen.node.reasons) != (health, reasons):
+            node = replace(seen.node, health=health, reasons=reasons)
+            self._nodes[key] = replace(seen, node=node, changes=seen.changes + 1)
+
+    def judged_client(self, status: ClientStatus) -> None:
+        """Take what to make of a client, and why."""
+        seen = self._clients.get(status.client)
+        if seen is None or seen.status != status:
+            self._clients[status.client] = SeenClient(status, seen.changes + 1 if seen is not None else 0)
 
     def connected(self, key: Key, interval_seconds: int) -> None:
         """Take note that a node has a stream."""
@@ -107,23 +176,31 @@ class Fleet:
         """Take note of a sign of life."""
         seen = self._nodes.get(key)
         if seen is not None:
-            self._nodes[key] = Seen(replace(seen.node, last_seen=self._clock()), seen.changes)
+            node = replace(seen.node, last_seen=self._clock())
+            self._nodes[key] = replace(seen, node=node, heard=self._monotonic())
             self._unwritten.add(key)
 
     def reported(self, key: Key, vitals: Vitals) -> bool:
         """Take a node's vitals; return False where they are too large to be taken."""
-        plain = vitals.SerializeToString()
-        if len(plain) > LARGEST_VITALS:
+        if vitals.ByteSize() > LARGEST_VITALS:
             return False
+        now = self._clock()
+        self._take_hours(key, vitals, now)
+        bare = Vitals()
+        bare.CopyFrom(vitals)
+        bare.ClearField("ledger")
         seen = self._nodes.get(key)
         self._pressing |= seen is None or seen.node.vitals is None
-        self._change(key, vitals=plain, last_seen=self._clock())
+        self._change(key, vitals=bare.SerializeToString(), last_seen=now)
+        self._nodes[key] = replace(self._nodes[key], report=Report(bare, self._monotonic(), now))
         return True
 
     def gone(self, key: Key) -> None:
         """Take note that a node's stream has ended."""
         self._pressing = True
+        heard = self._nodes[key].heard if key in self._nodes else None
         self._change(key, connected=False)
+        self._nodes[key] = replace(self._nodes[key], heard=heard)  # that was no sign of life
 
     async def run(self) -> None:
         """Follow the registry and write down what is known, for ever."""
@@ -133,17 +210,24 @@ class Fleet:
                 await asyncio.sleep(POLL_SECONDS)
                 due = self._pressing or count % WRITE_EVERY == 0
                 sightings = self._sightings() if due else {}
+                told, self._hours = (self._hours, {}) if due else ({}, self._hours)
                 try:
-                    self._follow(await loop.run_in_executor(self._thread, self._registered))
-                    await loop.run_in_executor(self._thread, self._write, sightings)
+                    self._follow(*await loop.run_in_executor(self._thread, self._registered))
+                    self.refused_hours += await loop.run_in_executor(
+                        self._thread, self._write, sightings, told
+                    )
+                    if count % FORGET_EVERY == 1:
+                        await loop.run_in_executor(self._thread, hours.forget, self._engine, self._clock())
                     blind = False
                 except SQLAlchemyError as error:
                     self._unwritten |= sightings.keys()
+                    for key, slots in told.items():
+                        self._hours[key] = slots | self._hours.get(key, {})
                     if not blind:
                         logs.event(LOG, logging.ERROR, "the registry cannot be used", reason=error)
                     blind = True
         finally:
-            last = self._thread.submit(self._write, self._sightings())
+            last = self._thread.submit(self._write, self._sightings(), self._hours)
             self._thread.shutdown(wait=True)
             if last.exception() is not None:
                 logs.event(
@@ -152,21 +236,46 @@ class Fleet:
 
     def _change(self, key: Key, **changes: object) -> None:
         seen = self._nodes.get(key) or Seen(_unknown(key), 0)
-        self._nodes[key] = Seen(replace(seen.node, **changes), seen.changes + 1)  # type: ignore[arg-type]
+        node = replace(seen.node, **changes)  # type: ignore[arg-type]
+        self._nodes[key] = replace(seen, node=node, changes=seen.changes + 1, heard=self._monotonic())
         self._unwritten.add(key)
 
-    def _registered(self) -> list[Node]:
-        return list_nodes(self._engine, with_vitals=False)
+    def _take_hours(self, key: Key, vitals: Vitals, now: datetime) -> None:
+        if not vitals.ledger:
+            return
+        told = hours.read(vitals.ledger, now)
+        waiting = self._hours.setdefault(key, {})
+        waiting.update(told.hours)
+        refused = told.refused
+        while len(waiting) > hours.MOST_TOLD:
+            waiting.pop(next(iter(waiting)))
+            refused += 1
+        if refused and not self.refused_hours:
+            logs.event(
+                LOG, logging.WARNING, "ledger hours refused", client=key[0], node=key[1], hours=refused
+            )
+        self.refused_hours += refused
 
-    def _follow(self, registered: list[Node]) -> None:
+    def _registered(self) -> tuple[list[Node], list[Client]]:
+        return list_nodes(self._engine, with_vitals=False), list_clients(self._engine)
+
+    def _follow(self, nodes: list[Node], clients: list[Client]) -> None:
         """Take over what commands in other processes changed."""
-        for node in registered:
+        self.enabled = {client.name: client.enabled for client in clients if client.name != HUB[0]}
+        for node in nodes:
             key = (node.client, node.name)
+            if key == HUB:  # there because of its alerts; it is no node
+                continue
             seen = self._nodes.get(key)
-            old = seen.node if seen is not None else _unknown(key)
+            old = seen.node if seen is not None else node
             fresh = replace(old, enrolled=node.enrolled, expires=node.expires, revoked=node.revoked)
-            if seen is None or fresh != old:
-                self._nodes[key] = Seen(fresh, seen.changes + 1 if seen is not None else 0)
+            if node.revoked is not None:  # plain at once: screens need not be told twice
+                fresh = replace(fresh, health=Health.HEALTH_REVOKED, reasons=(REVOKED,))
+            enabled = self.enabled.get(node.client, True)
+            if seen is None:
+                self._nodes[key] = Seen(fresh, 0, enabled)
+            elif fresh != old or enabled != seen.enabled:
+                self._nodes[key] = replace(seen, node=fresh, changes=seen.changes + 1, enabled=enabled)
 
     def _sightings(self) -> dict[Key, Sighting]:
         found = {
@@ -178,9 +287,11 @@ class Fleet:
         self._pressing = False
         return found
 
-    def _write(self, sightings: dict[Key, Sighting]) -> None:
+    def _write(self, sightings: dict[Key, Sighting], told: Mapping[Key, Mapping[hours.Slot, bytes]]) -> int:
+        """Write down how nodes are and their hours; return how many hours were not kept."""
         if sightings:
             record_sightings(self._engine, sightings)
+        return hours.keep(self._engine, told) if told else 0
 
 
 def _unknown(key: Key) -> Node:

@@ -1,22 +1,25 @@
 """Wires the hub: the only file that sees all its parts.
 
 Uplink ─▶ commit ─▶ journal ─▶ deliver ─▶ store
-                       └─────▶ live ─▶ Watch
+            ▲          └─────▶ live ─▶ Watch
+            └─ vigil: what is wrong, and what is over
 """
 
 import asyncio
 import fcntl
+import logging
 import resource
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from sqlalchemy import Engine
 
-from socme import tls
+from socme import logs, tls
 from socme.address import join, split
 from socme.errors import OperatorError, first
 from socme.identity import utc_now
@@ -25,21 +28,29 @@ from socme.service import Notifier
 from socme.spiffe import Role
 from socme.v1.enrollment_pb2_grpc import add_EnrollmentServicer_to_server
 from socme.v1.uplink_pb2_grpc import add_UplinkServicer_to_server
+from socme.v1.watch_pb2 import StoredAlert
 from socme.v1.watch_pb2_grpc import add_WatchServicer_to_server
 from zeus_hub import commit, local
 from zeus_hub.authorise import Context, Guard
-from zeus_hub.ca import Authority, certify_hub, open_authority
+from zeus_hub.ca import HUB_LIFETIME, Authority, certify_hub, open_authority
+from zeus_hub.canary import Tracker
+from zeus_hub.clocks import Clocks
 from zeus_hub.commit import Committer
 from zeus_hub.config import ZeusSettings
 from zeus_hub.database import explained, open_database
-from zeus_hub.deliver import Delivery
+from zeus_hub.deliver import Canaries, Delivery
+from zeus_hub.echo import Echo
 from zeus_hub.enrol import Enrol
 from zeus_hub.fleet import Fleet
 from zeus_hub.ingest import Ingest
 from zeus_hub.live import Live
 from zeus_hub.local import Addresses
+from zeus_hub.lookout import Lookout, SinkState, Sources
 from zeus_hub.sinks.store import Store
+from zeus_hub.vigil import Vigil
 from zeus_hub.watch import Watch
+
+LOG = logging.getLogger("zeus.hub")
 
 GOODBYE_SECONDS = 0.5  # for nodes to hear that the hub goes away
 GRACE_SECONDS = 1.0  # for calls to end, after that
@@ -48,6 +59,10 @@ ENROLMENTS_OF_ONE = 2  # over one connection
 ENROLMENT_SECONDS = 10  # that a connection is good for, and the same again to end: nobody can block the rest
 LARGEST_ENROLMENT = 64 * 1024  # bytes
 HEALTH_SECONDS = 1.0  # between two looks at the journal
+# How long the journal's thread may be at one piece of work, and the vigil without a look at everything,
+# before systemd is no longer told that the hub works. Far more than a slow disk takes.
+STUCK_SECONDS = 60.0
+REAL = Clocks()
 EVERYBODY = (Role.NODE, Role.DISPLAY, Role.OPERATOR)
 # Of two options of the same name the first one counts.
 _ENROLMENT_OPTIONS: list[tuple[str, int]] = [
@@ -88,6 +103,15 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # grpc_health ha
 
 
 @dataclass(frozen=True, slots=True)
+class _Way:
+    """The way of alerts through the hub."""
+
+    committer: Committer
+    delivery: Delivery
+    live: Live
+
+
+@dataclass(frozen=True, slots=True)
 class _Parts:
     """All of a hub, not running yet."""
 
@@ -98,13 +122,20 @@ class _Parts:
     committer: Committer
     delivery: Delivery
     live: Live
+    echo: Echo
     ingest: Ingest
+    vigil: Vigil
     watch: Watch
     enrol: Enrol
     health: Health
 
 
-async def serve(settings: ZeusSettings, notifier: Notifier, announce: Callable[[Running], None]) -> None:
+async def serve(
+    settings: ZeusSettings,
+    notifier: Notifier,
+    announce: Callable[[Running], None],
+    clocks: Clocks = REAL,
+) -> None:
     """Run a hub until it is cancelled; `announce` is called once it takes calls."""
     _allow_files()
     with _alone(settings.state_dir):
@@ -112,16 +143,44 @@ async def serve(settings: ZeusSettings, notifier: Notifier, announce: Callable[[
         engine = open_database(settings.store.url, settings.state_dir)
         try:
             with explained(engine), commit.explained(settings.state_dir / "journal.db"):
-                parts = _build(settings, authority, engine)
+                parts = _build(settings, authority, engine, clocks)
             await _run(parts, settings, notifier, announce)
         finally:
             engine.dispose()
 
 
-def _build(settings: ZeusSettings, authority: Authority, engine: Engine) -> _Parts:
+def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks: Clocks) -> _Parts:
+    guard = Guard(engine, authority.trust_domain, clocks.wall)
+    fleet = Fleet(engine, clocks.wall, clocks.monotonic)
+
+    def sunk(sink: str, position: int, canaries: Sequence[StoredAlert]) -> None:
+        echo.sunk(sink, position, canaries)
+
+    way = _lay(settings, engine, sunk)
+    ingest = Ingest(guard, way.committer, fleet, clocks.wall)
+    sources = _sources(way, fleet, ingest, authority, clocks.wall())
+    lookout = Lookout(sources, Tracker([way.delivery.name]), settings.conditions, clocks)
+    echo = Echo(lookout, way.live)
+    return _Parts(
+        engine=engine,
+        authority=authority,
+        guard=guard,
+        fleet=fleet,
+        committer=way.committer,
+        delivery=way.delivery,
+        live=way.live,
+        echo=echo,
+        ingest=ingest,
+        vigil=Vigil(engine, settings.state_dir, lookout, way.committer.announce),
+        watch=Watch(engine, guard, way.live, fleet, clocks.wall),
+        enrol=Enrol(engine, authority, clocks.wall),
+        health=Health(guard),
+    )
+
+
+def _lay(settings: ZeusSettings, engine: Engine, canaries: Canaries) -> _Way:
+    """Lay the way from the journal on; `canaries` is told of those that a sink has taken."""
     path = settings.state_dir / "journal.db"
-    guard = Guard(engine, authority.trust_domain, utc_now)
-    fleet = Fleet(engine, utc_now)
 
     def committed(entries: Sequence[Entry]) -> None:
         live.publish(entries)
@@ -131,19 +190,22 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine) -> _Par
         path, settings.journal.keep_bytes, needed=lambda: delivery.position, committed=committed
     )
     live = Live(path, identity=committer.identity, last=committer.last())
-    delivery = Delivery(Store(engine, committer.identity, committer.last()), path)
-    return _Parts(
-        engine=engine,
-        authority=authority,
-        guard=guard,
+    delivery = Delivery(Store(engine, committer.identity, committer.last()), path, canaries)
+    return _Way(committer, delivery, live)
+
+
+def _sources(way: _Way, fleet: Fleet, ingest: Ingest, authority: Authority, now: datetime) -> Sources:
+    """Say where the vigil finds out what it judges."""
+    committer, delivery = way.committer, way.delivery
+    return Sources(
         fleet=fleet,
-        committer=committer,
-        delivery=delivery,
-        live=live,
-        ingest=Ingest(guard, committer, fleet, utc_now),
-        watch=Watch(engine, guard, live, fleet, utc_now),
-        enrol=Enrol(engine, authority, utc_now),
-        health=Health(guard),
+        accounts=committer.accounts,
+        clones=ingest.clones,
+        sinks=lambda: [SinkState(delivery.name, delivery.position, delivery.problem)],
+        last=lambda: way.live.last,
+        journal_problem=lambda: committer.problem,
+        authority_ends=authority.certificate.not_valid_after_utc,
+        certificate_ends=min(now + HUB_LIFETIME, authority.certificate.not_valid_after_utc),
     )
 
 
@@ -151,14 +213,20 @@ async def _run(
     parts: _Parts, settings: ZeusSettings, notifier: Notifier, announce: Callable[[Running], None]
 ) -> None:
     state_dir = settings.state_dir
+
+    def working() -> bool:
+        return works(journal_seconds=parts.committer.busy_seconds, vigil_seconds=parts.vigil.idle_seconds)
+
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(parts.committer.run(), name="commit")
             group.create_task(parts.delivery.run(), name="deliver")
             group.create_task(parts.guard.run(), name="authorise")
             group.create_task(parts.fleet.run(), name="fleet")
+            group.create_task(parts.echo.run(), name="canaries")
+            group.create_task(parts.vigil.run(), name="vigil")
             group.create_task(_judge(parts), name="health")
-            group.create_task(notifier.watch(lambda: True), name="watchdog")
+            group.create_task(notifier.watch(working), name="watchdog")
             async with _listening(parts, settings) as addresses:
                 local.write_addresses(state_dir, addresses)
                 with explained(parts.engine):
@@ -252,3 +320,16 @@ async def _judge(parts: _Parts) -> None:
             await parts.health.set(name, state)
         await parts.health.set("socme.v1.Watch", states.SERVING)
         await asyncio.sleep(HEALTH_SECONDS)
+
+
+def works(*, journal_seconds: float, vigil_seconds: float) -> bool:
+    """Tell whether the hub does its work, so that systemd may let it go on.
+
+    `journal_seconds` is how long the journal's thread has been at one piece of work, `vigil_seconds` how
+    long ago all nodes were looked at. That the event loop runs is plain: it is the one that asks.
+    """
+    for part, seconds in (("journal", journal_seconds), ("vigil", vigil_seconds)):
+        if seconds > STUCK_SECONDS:
+            logs.event(LOG, logging.ERROR, "stuck: the watchdog will end it", part=part, seconds=seconds)
+            return False
+    return True

@@ -1,50 +1,46 @@
 """The Uplink service: takes batches from nodes and acknowledges them once they are on disk.
 
 Nothing of a batch is decoded here. Client and node come from the certificate, the rest of the envelope
-is checked; a node that breaks the contract is told so and loses its stream, never another node's.
+is checked. A node that breaks the contract is told so and loses its stream; a batch that breaks a bound is
+refused by its number, so that the node can mend it. Neither disturbs another node.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from socme import VERSION, logs
 from socme.batch import Packed
 from socme.journal import Draft
 from socme.spiffe import Role
-from socme.v1.uplink_pb2 import (
-    Ack,
-    AlertBatch,
-    Encoding,
-    GoingAway,
-    Hello,
-    HubMessage,
-    Mark,
-    NodeMessage,
-    Welcome,
-)
+from socme.v1.uplink_pb2 import AlertBatch, Hello, HubMessage, Mark, NodeMessage, Refusal, Welcome
 from socme.v1.uplink_pb2_grpc import UplinkServicer
+from socme.v1.vitals_pb2 import Vitals
+from zeus_hub import envelope, pace
 from zeus_hub.authorise import Context, EndedError, Guard, Stream
-from zeus_hub.commit import Committer, Handed
-from zeus_hub.fleet import Fleet, Key
+from zeus_hub.clone import Clones, Key
+from zeus_hub.commit import Committer
+from zeus_hub.envelope import Fault, Objection
+from zeus_hub.fleet import LARGEST_VITALS, Fleet
+from zeus_hub.journalist import Handed
+from zeus_hub.link import Farewell, Link
 
 LOG = logging.getLogger("zeus.ingest")
 
-WINDOW_BATCHES = 64  # unacknowledged batches of one node that are held; the next are not read
-WINDOW_BYTES = 4 * 1024 * 1024  # what the node is asked to keep to
 HELLO_SECONDS = 10.0  # how long a new stream may be silent
 EPOCH_BYTES = 16
-HIGHEST_LANE = 15  # each lane costs a note in the journal
-HIGHEST_SEQUENCE = 2**63 - 1  # what the journal can hold; at 1,000 batches a second, for 292 million years
-# Of one batch, decompressed. A node cuts batches at 1 MiB and puts at least one alert of about 2 MiB in;
-# what is more, one of few bytes could take any amount of memory behind here.
-LARGEST_BATCH = 8 * 1024 * 1024
-MOST_ALERTS = 5000  # in one batch; a node puts 500 in. Each costs some KiB of memory, however small it is
-RETRY_SECONDS = 1.0  # how long nodes should wait when the hub stops
+INSTANCE_BYTES = 16
 CLOCK_TOLERANCE = timedelta(minutes=1)
+_CODES = {
+    Fault.CONTRACT: grpc.StatusCode.INVALID_ARGUMENT,
+    Fault.AGE: grpc.StatusCode.FAILED_PRECONDITION,
+}
 
 
 class Ingest(UplinkServicer):
@@ -57,7 +53,15 @@ class Ingest(UplinkServicer):
         self._committer = committer
         self._fleet = fleet
         self._clock = clock
-        self._streams: dict[Key, Stream] = {}
+        self._links: dict[Key, Link] = {}
+        self._clones = Clones()
+        self._farewell = Farewell()
+        self._window = pace.FULL
+        committer.listen(self._set_pace)
+
+    def clones(self) -> Mapping[Key, str]:
+        """Return the nodes of which two instances took turns of late, each with a sentence for people."""
+        return self._clones.suspected(time.monotonic())
 
     async def Connect(self, request_iterator: object, context: Context) -> None:  # type: ignore[override]  # noqa: N802
         """Serve one node for as long as it is connected."""
@@ -69,149 +73,166 @@ class Ingest(UplinkServicer):
     async def _serve(self, stream: Stream, context: Context) -> None:
         key = (stream.holder.client, stream.holder.name)
         hello = await _hello(context)
-        self._take_over(key, stream)
+        link = Link(stream, context, key, hello.epoch, pace.FULL)
+        self._take_over(link, hello.instance)
         try:
             self._fleet.connected(key, hello.vitals_interval_seconds)
             logs.event(
                 LOG, logging.INFO, "node connected", client=key[0], node=key[1], version=hello.agent_version
             )
             self._judge_clock(key, hello)
-            link = _Link(stream, context, key, hello.epoch)
-            await context.write(HubMessage(welcome=await self._welcome(key, hello.epoch)))
+            await context.write(HubMessage(welcome=await self._welcome(link)))
             async with asyncio.TaskGroup() as group:
                 reader = group.create_task(self._read(link))
-                await link.acknowledge(reader)
+                link.go_at(self._window)
+                await link.tell(reader, self._farewell)
                 reader.cancel()
         finally:
-            if self._streams.get(key) is stream:
-                del self._streams[key]
-                self._fleet.gone(key)
-                logs.event(LOG, logging.INFO, "node disconnected", client=key[0], node=key[1])
+            self._end(link)
 
-    def _take_over(self, key: Key, stream: Stream) -> None:
+    def _take_over(self, link: Link, instance: bytes) -> None:
         """Let a node have one stream, the newest: it may have lost the old one without our knowing."""
-        old = self._streams.get(key)
+        old = self._links.get(link.key)
+        self._clones.seen(link.key, instance, link.context.peer(), time.monotonic())
         if old is not None:
-            logs.event(LOG, logging.WARNING, "second stream of a node", client=key[0], node=key[1])
+            logs.event(LOG, logging.WARNING, "second stream of a node", client=link.key[0], node=link.key[1])
             reason = "a newer stream of this node took over: does the same identity run on two machines?"
-            old.end(EndedError(grpc.StatusCode.ABORTED, reason))
-        self._streams[key] = stream
+            old.stream.end(EndedError(grpc.StatusCode.ABORTED, reason))
+            self._report(old)
+            # From here on nothing of the old stream gets to disk any more, but for what the disk is at. So
+            # the marks in the new one's Welcome, which are read behind that, are the last word.
+            old.over = True
+        self._links[link.key] = link
 
-    async def _welcome(self, key: Key, epoch: bytes) -> Welcome:
-        marks = await self._committer.marks("/".join(key), epoch)
+    def _end(self, link: Link) -> None:
+        self._report(link)
+        link.over = True
+        if self._links.get(link.key) is not link:
+            return
+        del self._links[link.key]
+        self._fleet.gone(link.key)
+        logs.event(LOG, logging.INFO, "node disconnected", client=link.key[0], node=link.key[1])
+
+    def _set_pace(self) -> None:
+        """Tell all nodes how much they may send, where that has changed."""
+        committer = self._committer
+        window = pace.window(self._window, share=committer.share, problem=committer.problem)
+        if window != self._window:
+            self._window = window
+            for link in self._links.values():
+                link.go_at(window)
+
+    async def _welcome(self, link: Link) -> Welcome:
+        try:
+            known = await self._committer.marks(link.origin, link.epoch)
+        except sqlite3.Error as error:
+            reason = f"the hub cannot read its journal: {error}"
+            raise EndedError(grpc.StatusCode.UNAVAILABLE, reason) from error
         welcome = Welcome(
             hub_version=VERSION,
             # A lane that protobuf's types do not know keeps its number.
-            marks=[Mark(lane=lane, sequence=sequence) for lane, sequence in marks.items()],  # type: ignore[arg-type]
-            window_bytes=WINDOW_BYTES,
-            window_batches=WINDOW_BATCHES,
+            marks=[
+                Mark(lane=lane, sequence=mark.sequence, check=mark.check)  # type: ignore[arg-type]
+                for lane, mark in known.items()
+            ],
+            window_bytes=link.window.bytes,
+            window_batches=link.window.batches,
         )
         welcome.time.FromDatetime(self._clock())
         return welcome
 
-    async def _read(self, link: "_Link") -> None:
-        """Take what a node sends until it sends no more."""
-        while True:
-            message = await link.context.read()
-            if message is grpc.aio.EOF:
+    async def _read(self, link: Link) -> None:
+        """Take what a node sends until it sends no more, or a batch that is not taken."""
+        while link.refusal is None:
+            message = await _read(link.context)
+            if message is None:
                 return
-            assert isinstance(message, NodeMessage)  # noqa: S101 - what the deserialiser makes
             match message.WhichOneof("message"):
                 case "batch":
                     await self._take(link, message.batch)
                 case "vitals":
-                    if not self._fleet.reported(link.key, message.vitals):
-                        raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "the vitals are too large")
+                    self._hear(link, message.vitals)
+                    await asyncio.sleep(link.talk.heard(time.monotonic()))
                 case "hello":
                     raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "a second Hello")
-                case _:
-                    self._fleet.heard(link.key)  # a kind that this hub is too old to know
+                case _:  # a kind that this hub is too old to know
+                    self._fleet.heard(link.key)
+                    await asyncio.sleep(link.talk.heard(time.monotonic()))
 
-    async def _take(self, link: "_Link", batch: AlertBatch) -> None:
-        check(batch)
+    async def _take(self, link: Link, batch: AlertBatch) -> None:
+        objection = envelope.objection(batch)
+        if objection is not None:
+            link.refusal = self._refuse(link.key, batch, objection)
+            return
         self._fleet.heard(link.key)
         packed = Packed(batch.payload, batch.encoding, batch.alerts, batch.decoded_bytes)
-        draft = Draft("/".join(link.key), batch.lane, batch.sequence, packed)
-        await link.take()
-        await self._committer.hand_in(Handed(draft, link.epoch, link.committed))
+        size = len(packed.payload)
+        handed = Handed(
+            Draft(link.origin, batch.lane, batch.sequence, packed),
+            link.epoch,
+            lambda lane, sequence: link.committed(lane, sequence, size),
+            before=batch.alerts_before,
+            given_up=envelope.given_up(batch),
+            wanted=link.wanted,
+        )
+        await link.take(size)
+        await self._committer.hand_in(handed)
+
+    def _refuse(self, key: Key, batch: AlertBatch, objection: Objection) -> Refusal:
+        """Return what to tell of a batch that is not taken; raise EndedError where that mends nothing."""
+        logs.event(LOG, logging.WARNING, "batch refused", client=key[0], node=key[1], reason=objection.reason)
+        code = _CODES.get(objection.fault)
+        if code is not None:
+            raise EndedError(code, objection.reason)
+        return Refusal(lane=batch.lane, sequence=batch.sequence, reason=objection.reason)
+
+    def _hear(self, link: Link, vitals: Vitals) -> None:
+        """Take a node's vitals, now or a little later where they come too fast."""
+        if vitals.ByteSize() > LARGEST_VITALS:
+            raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "the vitals are too large")
+        first = link.heartbeat.waiting is None
+        link.heartbeat.offer(vitals)
+        if first:
+            delay = link.heartbeat.due(time.monotonic())
+            asyncio.get_running_loop().call_later(delay, self._report, link)
+
+    def _report(self, link: Link) -> None:
+        vitals = None if link.over else link.heartbeat.take(time.monotonic())
+        if vitals is not None:
+            self._fleet.reported(link.key, vitals)
 
     def _judge_clock(self, key: Key, hello: Hello) -> None:
-        off = abs(hello.time.ToSeconds() - self._clock().timestamp())
+        off = abs(hello.time.seconds - self._clock().timestamp())  # whatever it says, even no time at all
         if off > CLOCK_TOLERANCE.total_seconds():
             logs.event(
                 LOG, logging.WARNING, "a node's clock is off", client=key[0], node=key[1], seconds=round(off)
             )
 
 
-class _Link:
-    """The acknowledgements of one stream: gathered while one is being sent, so that few are."""
-
-    def __init__(self, stream: Stream, context: Context, key: Key, epoch: bytes) -> None:
-        self.context = context
-        self.key = key
-        self.epoch = epoch
-        self._stream = stream
-        self._room = asyncio.Semaphore(WINDOW_BATCHES)
-        self._held = 0  # batches that are taken and not on disk yet
-        self._acks: dict[int, int] = {}
-
-    async def take(self) -> None:
-        """Wait until the hub may hold one more batch of this node."""
-        await self._room.acquire()
-        self._held += 1
-
-    def committed(self, lane: int, sequence: int) -> None:
-        """Take note that a batch is on disk."""
-        self._acks[lane] = max(sequence, self._acks.get(lane, 0))
-        self._held -= 1
-        self._room.release()
-        self._stream.wake.set()
-
-    async def acknowledge(self, reader: asyncio.Task[None]) -> None:
-        """Send acknowledgements until the node has said its last and has them all, or the hub stops."""
-        reader.add_done_callback(lambda _: self._stream.wake.set())
-        while not self._stream.leaving and not (reader.done() and not self._held and not self._acks):
-            await self._stream.wake.wait()
-            self._stream.wake.clear()
-            await self._send()
-        if self._stream.leaving:
-            goodbye = GoingAway(reason="restart", retry_after_seconds=RETRY_SECONDS)
-            await self.context.write(HubMessage(going_away=goodbye))
-
-    async def _send(self) -> None:
-        acks, self._acks = self._acks, {}
-        for lane, sequence in acks.items():
-            await self.context.write(HubMessage(ack=Ack(lane=lane, sequence=sequence)))  # type: ignore[arg-type]
-
-
-def check(batch: AlertBatch) -> None:
-    """Raise EndedError where a batch's envelope breaks the contract."""
-    if batch.encoding != Encoding.ENCODING_ZSTD:
-        raise EndedError(
-            grpc.StatusCode.FAILED_PRECONDITION,
-            f"this hub ({VERSION}) does not know the encoding {batch.encoding}: update the hub",
-        )
-    problems = (
-        (not 0 <= batch.lane <= HIGHEST_LANE, f"the lane {batch.lane} is not 0 to {HIGHEST_LANE}"),
-        (not 0 < batch.sequence <= HIGHEST_SEQUENCE, f"the sequence {batch.sequence} is out of range"),
-        (batch.decoded_bytes > LARGEST_BATCH, f"a batch of {batch.decoded_bytes} bytes is too large"),
-        (batch.alerts > MOST_ALERTS, f"a batch of {batch.alerts} alerts is too large"),
-        (not batch.alerts or not batch.payload, "a batch without alerts"),
-    )
-    for wrong, reason in problems:
-        if wrong:
-            raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, reason)
+async def _read(context: Context) -> NodeMessage | None:
+    """Return what a node says next; None for the end."""
+    try:
+        message = await context.read()
+    except DecodeError as error:
+        raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "a message that cannot be read") from error
+    if message is grpc.aio.EOF:
+        return None
+    assert isinstance(message, NodeMessage)  # noqa: S101 - what the deserialiser makes
+    return message
 
 
 async def _hello(context: Context) -> Hello:
     """Return the first message of a stream."""
     try:
         async with asyncio.timeout(HELLO_SECONDS):
-            message = await context.read()
+            message = await _read(context)
     except TimeoutError as error:
         raise EndedError(grpc.StatusCode.DEADLINE_EXCEEDED, "no Hello came") from error
-    if not isinstance(message, NodeMessage) or message.WhichOneof("message") != "hello":
+    if message is None or message.WhichOneof("message") != "hello":
         raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be a Hello")
-    if len(message.hello.epoch) != EPOCH_BYTES:
+    hello = message.hello
+    if len(hello.epoch) != EPOCH_BYTES:
         raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, f"the epoch must have {EPOCH_BYTES} bytes")
-    return message.hello
+    if len(hello.instance) not in {0, INSTANCE_BYTES}:
+        raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, f"the instance must have {INSTANCE_BYTES} bytes")
+    return hello

@@ -44,6 +44,8 @@ class Shown:
     lean: WatchEvent
     """Without raw."""
     full: WatchEvent
+    canary: bool = False
+    """Whether it only proves the way: no watcher gets it."""
 
 
 class Live:
@@ -78,7 +80,7 @@ class Live:
         return self._grown
 
     async def page(self, position: int) -> Sequence[Shown] | None:
-        """Return the alerts of one batch; None where the journal has it no more.
+        """Return the alerts of one batch, its canaries behind them; None where the journal has it no more.
 
         The caller asks for positions up to `last` only.
         """
@@ -140,17 +142,19 @@ class Live:
         arrival = enrich(entry)
         if not isinstance(arrival, Arrival):
             return LEAST_BATCH, ()
-        size = LEAST_BATCH + LEAST_ALERT * len(arrival.alerts) + entry.packed.decoded_bytes
+        size = LEAST_BATCH + LEAST_ALERT * entry.packed.alerts + entry.packed.decoded_bytes
         return size, self._shown(arrival)
 
     def _shown(self, arrival: Arrival) -> Sequence[Shown]:
-        position, count = arrival.entry.position, len(arrival.alerts)
+        everything = (*arrival.alerts, *arrival.canaries)
+        position, count = arrival.entry.position, len(everything)
         shown: list[Shown] = []
-        for index, stored in enumerate(arrival.alerts, start=1):
+        for index, stored in enumerate(everything, start=1):
             after = Cursor(position, index) if index < count else Cursor(position + 1)
             cursor = self.encode(after)
             full = WatchEvent(alert=stored, cursor=cursor)
             stored.alert.ClearField("raw")
             lean = WatchEvent(alert=stored, cursor=cursor)
-            shown.append(Shown(stored.client, stored.alert.severity, after, lean, full))
+            canary = stored.alert.HasField("canary")
+            shown.append(Shown(stored.client, stored.alert.severity, after, lean, full, canary))
         return shown

@@ -3,7 +3,8 @@
 import errno
 import json
 import socket
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from zeus_hub.registry import Watcher, find_holder, is_good, put_watcher
 NAME = "local"  # of the operator
 LIFETIME = timedelta(days=365)
 RENEW = timedelta(days=30)  # before its end
+ALIVE = timedelta(seconds=20)  # how old the pulse of a hub that runs may be; it is written every 5 s
 _FILE = "hub.json"
+_PULSE = "pulse.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,37 @@ class Addresses:
     hub: str
     """Uplink, Watch and health."""
     enrolment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A running hub's sign of life, with what only it knows."""
+
+    time: datetime
+    canaries: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    """Of each node, "client/node": how far those of each source have come (canary.py)."""
+    running: bool = True
+    """False: it is the last one, of a hub that was stopped."""
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Tell whether the hub runs."""
+        return self.running and abs(now - self.time) <= ALIVE
+
+
+def write_pulse(state_dir: Path, pulse: Pulse) -> None:
+    """Write a sign of life; raises OSError. It need not outlive a power cut."""
+    fresh = state_dir / f"{_PULSE}.new"
+    fresh.write_text(json.dumps({**asdict(pulse), "time": pulse.time.isoformat()}))
+    fresh.rename(state_dir / _PULSE)
+
+
+def read_pulse(state_dir: Path) -> Pulse | None:
+    """Return the last sign of life; None where there is none that can be read."""
+    try:
+        found = json.loads((state_dir / _PULSE).read_text())
+        return Pulse(datetime.fromisoformat(found["time"]), found["canaries"], found["running"])
+    except (OSError, ValueError, KeyError, TypeError):  # it is written again within seconds
+        return None
 
 
 def write_addresses(state_dir: Path, listening: Addresses) -> None:

@@ -14,8 +14,11 @@ from sqlalchemy.exc import IntegrityError
 
 from socme.errors import OperatorError
 from socme.spiffe import NAME_RULE, Role, is_name
+from socme.v1.vitals_pb2 import Health
 from zeus_hub import database
 from zeus_hub.database import microseconds, moment, reading, writing
+
+HUB = ("socme", "zeus")  # client and node of what the hub says of itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,9 @@ class Node:
     """Seconds between two vitals, as the node said; 0: it never said."""
     vitals: bytes | None
     """The last serialised socme.v1.Vitals."""
+    health: Health.ValueType = Health.HEALTH_UNSPECIFIED
+    """What can be relied on, and why, the worst first; the registry itself does not know (vigil.py)."""
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ class Sighting:
 def add_client(engine: Engine, name: str, *, title: str = "", now: datetime) -> Client:
     """Add a client; refuse a name that is taken or that is no name."""
     check_name("client", name)
+    if name == HUB[0]:
+        raise OperatorError(f"{name} is what the hub calls itself", "Take another name for the client.")
     row = {"name": name, "title": title or name, "enabled": True, "created_us": microseconds(now)}
     try:
         with writing(engine) as connection:

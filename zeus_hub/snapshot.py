@@ -10,6 +10,7 @@ from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import ClientSummary, SeverityCount, Snapshot, StoredAlert
 from zeus_hub import body, database
 from zeus_hub.database import microseconds, moment, reading
+from zeus_hub.registry import HUB
 from zeus_hub.sinks.store import position
 
 DAY = timedelta(hours=24)
@@ -79,7 +80,7 @@ def _summaries(
         ClientSummary(
             client=row.name,
             name=row.title,
-            nodes=nodes.get(row.id, 0),
+            nodes=nodes.get(row.id, 0) if row.name != HUB[0] else 0,  # what the hub says of itself has none
             last_day=last_day.get(row.id),
         )
         for row in clients

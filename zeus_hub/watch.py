@@ -1,14 +1,16 @@
-"""The Watch service: a snapshot, then every alert as it is committed; the status of every node."""
+"""The Watch service: a snapshot, then every alert as it is committed; the status of nodes and clients."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import TypeVar
 
 import grpc
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from socme.errors import OperatorError
 from socme.spiffe import Role
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import Bookmark, FleetEvent, FleetRequest, Lagged, WatchEvent, WatchRequest
@@ -17,13 +19,17 @@ from zeus_hub import snapshot
 from zeus_hub.authorise import Context, EndedError, Guard, Stream
 from zeus_hub.fleet import Fleet, state_of, status
 from zeus_hub.live import Cursor, Live, Shown
-from zeus_hub.registry import Holder
+from zeus_hub.registry import HUB, Holder, get_client
 from zeus_hub.snapshot import View
+
+Answer = TypeVar("Answer")
 
 WATCHERS = (Role.DISPLAY, Role.OPERATOR)
 QUIET_SECONDS = 2.0  # between two signs of life; a screen must say within 5 s that it hears nothing
 FLEET_SECONDS = 1.0  # between two looks at the fleet
 PIECE_BYTES = 128 * 1024  # of events that one watcher holds while it does not read
+
+Told = dict[tuple[str, ...], tuple[int, ...]]  # what a watcher of the fleet knows: of whom, and how new it is
 
 
 class Watch(WatchServicer):
@@ -53,7 +59,7 @@ class Watch(WatchServicer):
 
     async def _alerts(self, stream: Stream, request: WatchRequest, context: Context) -> None:
         view = View(
-            clients=visible(stream.holder, request.clients),
+            clients=await self._visible(stream.holder, request.clients),
             min_severity=request.min_severity,
             with_raw=request.with_raw,
             alerts=request.snapshot_alerts,
@@ -68,14 +74,27 @@ class Watch(WatchServicer):
             await self._tell_lagged(context)
             cursor = None
 
-    async def _snapshot(self, view: View, context: Context) -> Cursor:
+    async def _visible(self, holder: Holder, wanted: Collection[str]) -> frozenset[str] | None:
+        """Return the clients to show (see `visible`); refuse those that there are not.
+
+        Whoever may see all asked for a wrong name: an empty stream would look like peace. Others are not
+        told which clients there are.
+        """
+        clients = visible(holder, wanted)
+        if clients is not None and holder.clients is None:
+            await self._ask(lambda: _check_names(self._engine, clients))
+        return clients
+
+    async def _ask(self, question: Callable[[], Answer]) -> Answer:
+        """Ask the store something."""
         loop = asyncio.get_running_loop()
         try:
-            standing = await loop.run_in_executor(
-                self._thread, lambda: snapshot.take(self._engine, view, now=self._clock())
-            )
+            return await loop.run_in_executor(self._thread, question)
         except SQLAlchemyError as error:
             raise EndedError(grpc.StatusCode.UNAVAILABLE, f"the store cannot be read: {error}") from error
+
+    async def _snapshot(self, view: View, context: Context) -> Cursor:
+        standing = await self._ask(lambda: snapshot.take(self._engine, view, now=self._clock()))
         cursor = Cursor(standing.position + 1)
         await context.write(WatchEvent(snapshot=standing.snapshot, cursor=self._live.encode(cursor)))
         return cursor
@@ -111,26 +130,34 @@ class Watch(WatchServicer):
         await context.write(WatchEvent(lagged=Lagged(reason=reason)))
 
     async def _nodes(self, stream: Stream, request: FleetRequest, context: Context) -> None:
-        clients = visible(stream.holder, request.clients)
-        told: dict[tuple[str, str], tuple[int, int]] = {}
+        clients = await self._visible(stream.holder, request.clients)
+        told: Told = {}
         loop = asyncio.get_running_loop()
         last = loop.time()
         while True:
-            for seen in self._fleet.nodes():
-                node, now = seen.node, self._clock()
-                if clients is not None and node.client not in clients:
-                    continue
-                key, stage = (node.client, node.name), (seen.changes, state_of(node, now))
-                if told.get(key) != stage:  # only then is the message made: it holds all of the node's vitals
-                    told[key] = stage
-                    await context.write(FleetEvent(node=status(node, now)))
-                    last = loop.time()
+            for event in self._news(clients, told):
+                await context.write(event)
+                last = loop.time()
             if loop.time() - last >= QUIET_SECONDS:
                 last = loop.time()
                 event = FleetEvent(bookmark=Bookmark())
                 event.bookmark.time.FromDatetime(self._clock())
                 await context.write(event)
             await asyncio.sleep(FLEET_SECONDS)
+
+    def _news(self, clients: Collection[str] | None, told: Told) -> Iterator[FleetEvent]:
+        """Yield what a watcher does not know yet, nodes before clients, and note in `told` that it does."""
+        for seen in self._fleet.nodes():
+            node, now = seen.node, self._clock()
+            key, stage = (node.client, node.name), (seen.changes, state_of(node, now))
+            if (clients is None or node.client in clients) and told.get(key) != stage:
+                told[key] = stage
+                yield FleetEvent(node=status(node, now))  # made only now: it holds all of the node's vitals
+        for client in self._fleet.clients():
+            name, changes = client.status.client, (client.changes,)
+            if (clients is None or name in clients) and told.get((name,)) != changes:
+                told[name,] = changes
+                yield FleetEvent(client=client.status)
 
 
 def visible(holder: Holder, wanted: Collection[str]) -> frozenset[str] | None:
@@ -148,6 +175,18 @@ def visible(holder: Holder, wanted: Collection[str]) -> frozenset[str] | None:
             " or enrol with a token that allows it",
         )
     return frozenset(wanted)
+
+
+def _check_names(engine: Engine, names: Collection[str]) -> None:
+    """End the stream where there is no client of one of these names."""
+    for name in sorted(set(names) - {HUB[0]}):  # the hub itself is there before it says anything
+        try:
+            get_client(engine, name)
+        except OperatorError:
+            raise EndedError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"the hub has no client {name}: mind the spelling, or see `zeus client list` there",
+            ) from None
 
 
 def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[WatchEvent], Cursor]:
@@ -168,6 +207,8 @@ def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[Watch
 
 def _is_wanted(shown: Shown, view: View) -> bool:
     """Tell whether a watcher follows an alert; one of unknown severity may be anything, so it does."""
+    if shown.canary:
+        return False
     if view.clients is not None and shown.client not in view.clients:
         return False
     return shown.severity >= view.min_severity or shown.severity == Severity.SEVERITY_UNSPECIFIED

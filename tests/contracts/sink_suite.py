@@ -69,17 +69,75 @@ class SinkSuite(ABC):
 
         assert sink.position() == 1
 
+    def test_a_crash_between_two_pieces_repeats_nothing(self, tmp_path: Path) -> None:
+        """The hub comes back and sends what it did not see return, cut into other pieces and with more."""
+        sink = self.open(tmp_path)
+        first, second, third, fourth = map(enrich, journal_of(tmp_path, [[1, 2], [3], [4, 5], [6]]))
+        sink.send([first])
+        sink.send([second, third])
+        again = self.open(tmp_path)
+        again.send([second])
+        again.send([third, fourth])
+
+        assert self.held(tmp_path) == numbered(1, 2, 3, 4, 5, 6)
+        assert again.position() == 4
+
+    def test_sent_again_from_the_very_beginning_it_is_still_held_once(self, tmp_path: Path) -> None:
+        """As where the journal is another one than the sink had read, or an older copy."""
+        batches = [enrich(entry) for entry in journal_of(tmp_path, [[1, 2], [3], [4]])]
+        self.open(tmp_path).send(batches)
+        again = self.open(tmp_path)
+        for batch in batches:
+            again.send([batch])
+
+        assert self.held(tmp_path) == numbered(1, 2, 3, 4)
+
+    def test_canaries_are_not_held(self, tmp_path: Path) -> None:
+        sink = self.open(tmp_path)
+        entries = journal_of(tmp_path, [[1, -2, 3], [-4]])
+        sink.send([enrich(entry) for entry in entries])
+
+        assert self.held(tmp_path) == numbered(1, 3)
+
+    def test_canaries_alone_move_the_position(self, tmp_path: Path) -> None:
+        sink = self.open(tmp_path)
+        sink.send([enrich(entry) for entry in journal_of(tmp_path, [[-1], [-2, -3]])])
+
+        assert self.held(tmp_path) == []
+        assert sink.position() == 2
+
+    def test_a_canary_keeps_no_alert_out(self, tmp_path: Path) -> None:
+        """Even where it has the alert's id, as a node that lies could make it."""
+        sink = self.open(tmp_path)
+        lying = alert(1, canary={"number": 1}).SerializeToString()
+        sink.send([enrich(entry) for entry in journal_with(tmp_path, [lying])])
+        journal_file(tmp_path).unlink()
+        sink.send([enrich(entry) for entry in journal_of(tmp_path, [[], [1]])])
+
+        assert self.held(tmp_path) == numbered(1)
+
+
+def journal_file(folder: Path) -> Path:
+    return folder / "suite-journal.db"
+
 
 def journal_of(folder: Path, batches: list[list[int]]) -> list[Entry]:
-    """Return journal entries that hold numbered alerts."""
-    journal = Journal(folder / "suite-journal.db")
-    drafts = [
-        Draft("acme/acme-1", 1, index, pack([alert(number).SerializeToString() for number in numbers]))
-        for index, numbers in enumerate(batches, start=1)
-    ]
+    """Return journal entries that hold numbered alerts; a negative number is a canary's."""
+    return journal_with(folder, *([numbered_alert(number) for number in numbers] for numbers in batches))
+
+
+def journal_with(folder: Path, *batches: list[bytes]) -> list[Entry]:
+    """Return journal entries that hold these serialised alerts."""
+    journal = Journal(journal_file(folder))
+    drafts = [Draft("acme/acme-1", 1, index, pack(alerts)) for index, alerts in enumerate(batches, start=1)]
     entries = journal.append(drafts)
     journal.close()
     return entries
+
+
+def numbered_alert(number: int) -> bytes:
+    made = alert(number) if number > 0 else alert(number, canary={"number": -number})
+    return made.SerializeToString()
 
 
 def numbered(*numbers: int) -> list[bytes]:

@@ -31,9 +31,10 @@ from socme.v1.vitals_pb2 import Vitals
 from socme.v1.watch_pb2_grpc import WatchStub
 from zeus_hub import database, registry
 from zeus_hub.ca import private_pem
+from zeus_hub.clocks import Clocks
 from zeus_hub.config import JournalSettings, ZeusSettings
 from zeus_hub.database import open_database, reading
-from zeus_hub.hub import Running, serve
+from zeus_hub.hub import REAL, Running, serve
 from zeus_hub.tokens import Grant, create_token
 
 LIMIT = 10.0  # seconds that anything may take
@@ -128,12 +129,12 @@ def settings(state_dir: Path, **changes: object) -> ZeusSettings:
 
 
 @asynccontextmanager
-async def hub(state_dir: Path, **changes: object) -> AsyncIterator[Hub]:
+async def hub(state_dir: Path, *, clocks: Clocks = REAL, **changes: object) -> AsyncIterator[Hub]:
     """Run a hub for as long as the context lasts."""
     chosen = settings(state_dir, **changes)
     up: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(serve(chosen, Notifier(), up.set_result))
+        task = group.create_task(serve(chosen, Notifier(), up.set_result, clocks))
         async with asyncio.timeout(LIMIT):
             running = await up
         engine = open_database(chosen.store.url, state_dir)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -63,6 +64,11 @@ def database(state_dir: Path, clients: Iterable[str] = ("acme", "beta")) -> Engi
 
 def keep(engine: Engine, alerts: Iterable[StoredAlert]) -> None:
     """Store alerts, in this order."""
-    kept = list(alerts)
-    entry = Entry(1, "acme/acme-1", 1, 1, 0, Packed(b"", 1, len(kept), 0))
-    Store(engine, JOURNAL, 1).send([Arrival(entry, kept)])
+    batches = [
+        (origin, list(kept)) for origin, kept in groupby(alerts, lambda one: f"{one.client}/{one.node}")
+    ]
+    arrivals = [
+        Arrival(Entry(1, origin, 1, 1, 0, Packed(b"", 1, len(kept), 0)), kept) for origin, kept in batches
+    ]
+    if arrivals:
+        Store(engine, JOURNAL, 1).send(arrivals)

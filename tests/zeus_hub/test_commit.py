@@ -4,135 +4,23 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from socme.batch import Packed
+from socme.batch import unpack
 from socme.errors import OperatorError
-from socme.journal import Draft, Entry, Journal
-from tests.zeus_hub.kit import eventually
+from socme.journal import Entry, Journal
+from socme.v1.uplink_pb2 import Lane
+from tests.zeus_hub.batches import EPOCH, NODE, handed
+from tests.zeus_hub.kit import alert, eventually
 from zeus_hub import commit
-from zeus_hub.commit import (
-    ENTRY_BYTES,
-    EPOCHS_KEPT,
-    TRIMMED_AT_ONCE,
-    Committer,
-    Handed,
-    Journalist,
-    explained,
-)
-
-EPOCH = b"e" * 16
-NOTHING: Callable[[int, int], None] = lambda lane, sequence: None  # noqa: E731
-
-
-def _handed(
-    sequence: int,
-    *,
-    lane: int = 1,
-    origin: str = "a/n1",
-    epoch: bytes = EPOCH,
-    size: int = 10,
-    acknowledge: Callable[[int, int], None] = NOTHING,
-) -> Handed:
-    return Handed(Draft(origin, lane, sequence, Packed(bytes(size), 1, 1, size)), epoch, acknowledge)
-
-
-@pytest.fixture
-def journalist(tmp_path: Path) -> Iterator[Journalist]:
-    made = Journalist(tmp_path / "journal.db", 10**9)
-    yield made
-    made.close()
-
-
-def _sequences(entries: Sequence[Entry]) -> list[tuple[str, int, int]]:
-    return [(entry.origin, entry.lane, entry.sequence) for entry in entries]
-
-
-def test_a_group_is_one_transaction_with_its_marks(journalist: Journalist) -> None:
-    done = journalist.commit([_handed(1), _handed(1, lane=2), _handed(1, origin="b/n1"), _handed(2)], 0)
-
-    assert _sequences(done.entries) == [("a/n1", 1, 1), ("a/n1", 2, 1), ("b/n1", 1, 1), ("a/n1", 1, 2)]
-    assert journalist.marks("a/n1", EPOCH) == {1: 2, 2: 1}
-    assert journalist.marks("b/n1", EPOCH) == {1: 1}
-    assert journalist.marks("a/n1", b"f" * 16) == {}
-
-
-def test_a_repeated_batch_is_left_out_also_within_a_group(journalist: Journalist) -> None:
-    journalist.commit([_handed(1), _handed(2)], 0)
-    done = journalist.commit([_handed(1), _handed(2), _handed(3), _handed(3)], 0)
-
-    assert _sequences(done.entries) == [("a/n1", 1, 3)]
-    assert done.repeated == 3
-    assert journalist.commit([_handed(3)], 0).entries == []
-
-
-def test_a_gap_is_taken_and_told(journalist: Journalist) -> None:
-    done = journalist.commit([_handed(1), _handed(5)], 0)
-
-    assert len(done.entries) == 2
-    assert done.gaps == [("a/n1", 1, 1, 5)]
-
-
-def test_a_journal_has_an_identity_that_lasts(tmp_path: Path) -> None:
-    found = []
-    for name in ("one.db", "one.db", "two.db"):
-        journalist = Journalist(tmp_path / name, 10**9)
-        found.append(journalist.identity)
-        journalist.close()
-
-    assert found[0] == found[1] != found[2]
-
-
-def test_a_node_cannot_fill_the_journal_with_the_marks_of_its_spools(journalist: Journalist) -> None:
-    """The newest are kept; one that is in use is always among them."""
-    for number in range(3 * EPOCHS_KEPT):
-        journalist.commit([_handed(1, epoch=bytes([number]) * 16), _handed(number + 1, epoch=EPOCH)], 0)
-    journalist.commit([_handed(1, origin="a/n10")], 0)
-    kept = [number for number in range(3 * EPOCHS_KEPT) if journalist.marks("a/n1", bytes([number]) * 16)]
-
-    assert journalist.marks("a/n1", EPOCH) == {1: 3 * EPOCHS_KEPT}
-    assert len(kept) <= EPOCHS_KEPT
-    assert kept[-1] == 3 * EPOCHS_KEPT - 1
-    assert journalist.marks("a/n10", EPOCH) == {1: 1}, "of another node whose name begins alike"
-
-
-def test_the_oldest_entries_go_once_every_sink_has_read_them(tmp_path: Path) -> None:
-    journalist = Journalist(tmp_path / "journal.db", 1000)
-    for sequence in range(1, 31):
-        journalist.commit([_handed(sequence, size=100)], needed=12)
-    journal = Journal(tmp_path / "journal.db")
-
-    assert _first(journal) == 13, "what a sink has not read is kept, however much it is"
-    journalist.commit([_handed(31, size=100)], needed=30)
-    assert journal.depth().bytes <= 1000 + 100
-    assert journalist.marks("a/n1", EPOCH) == {1: 31}
-    journal.close()
-    journalist.close()
-
-
-def test_trimming_takes_a_bounded_time(tmp_path: Path) -> None:
-    journalist = Journalist(tmp_path / "journal.db", 1)
-    journalist.commit([_handed(sequence) for sequence in range(1, 1001)], needed=0)
-    journalist.commit([_handed(1001)], needed=1001)
-    journal = Journal(tmp_path / "journal.db")
-
-    assert _first(journal) == TRIMMED_AT_ONCE + 2
-    journal.close()
-    journalist.close()
-
-
-def test_the_size_of_a_journal_is_known_after_a_restart(tmp_path: Path) -> None:
-    for sequence in range(1, 21):
-        journalist = Journalist(tmp_path / "journal.db", 1000)
-        journalist.commit([_handed(sequence, size=100)], needed=100)
-        journalist.close()
-    journal = Journal(tmp_path / "journal.db")
-
-    assert journal.depth().bytes <= 1100
-    journal.close()
+from zeus_hub.accounts import Account
+from zeus_hub.commit import Committer, explained
+from zeus_hub.journalist import Committed, Handed, Journalist
 
 
 class Desk:
@@ -147,7 +35,7 @@ class Desk:
         self.calls += [("committed", entry.sequence) for entry in entries]
 
     def handed(self, sequence: int, size: int = 10) -> Handed:
-        return _handed(sequence, size=size, acknowledge=self._acknowledge)
+        return handed(sequence, payload=bytes(size), acknowledge=self._acknowledge)
 
     def _acknowledge(self, lane: int, sequence: int) -> None:
         reader = sqlite3.connect(self.path)
@@ -178,7 +66,7 @@ async def test_what_waits_together_goes_to_disk_together(
     groups: list[int] = []
     real = Journalist.commit
 
-    def counting(self: Journalist, group: Sequence[Handed], needed: int) -> commit.Committed:
+    def counting(self: Journalist, group: Sequence[Handed], needed: int) -> Committed:
         groups.append(len(group))
         return real(self, group, needed)
 
@@ -210,25 +98,146 @@ async def test_at_the_bound_a_stream_waits(tmp_path: Path, monkeypatch: pytest.M
         task.cancel()
 
 
+@contextmanager
+def failing_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have another process hold the file longer than one waits for it: like a full disk, without root."""
+    monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    yield
+    blocker.execute("ROLLBACK")
+    blocker.close()
+
+
 async def test_a_disk_that_fails_delays_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process holds the file longer than one waits for it: like a full disk, but without root."""
     monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
     path = tmp_path / "journal.db"
     desk = Desk(path)
-    blocker = sqlite3.connect(path, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(desk.committer.run())
+        with failing_disk(path, monkeypatch):
+            for sequence in (1, 2, 3):
+                await desk.committer.hand_in(desk.handed(sequence))
+            await eventually(lambda: "locked" in desk.committer.problem)
+            assert desk.acknowledged() == []
+        await eventually(lambda: desk.acknowledged() == [1, 2, 3])
+        assert desk.committer.problem == ""
+        task.cancel()
+
+
+async def test_a_disk_that_works_again_is_noticed_though_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes that are told to send nothing send nothing: the hub must find out by itself."""
+    monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
+    path = tmp_path / "journal.db"
+    desk, wanted, changes = Desk(path), True, []
+    desk.committer.listen(lambda: changes.append(desk.committer.problem))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(desk.committer.run())
+        with failing_disk(path, monkeypatch):
+            await desk.committer.hand_in(handed(1, wanted=lambda: wanted))
+            await eventually(lambda: bool(desk.committer.problem))
+            wanted = False
+            await eventually(lambda: desk.committer.share == 0)
+            seen = len(changes)
+            await eventually(lambda: len(changes) > seen + 1)
+            assert all("locked" in problem for problem in changes[seen:])
+        await eventually(lambda: not desk.committer.problem)
+        task.cancel()
+
+    assert "locked" in changes[1]
+    assert changes[-1] == ""
+
+
+async def test_what_nobody_waits_for_any_more_is_left_to_its_node(tmp_path: Path) -> None:
+    """A stream ended before its batch was in line for the disk: its next one begins behind the mark."""
+    desk = Desk(tmp_path / "journal.db")
+    await desk.committer.hand_in(desk.handed(1))
+    await desk.committer.hand_in(handed(2, wanted=lambda: False))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(desk.committer.run())
+        await eventually(lambda: desk.acknowledged() == [1])
+        marks = await desk.committer.marks(NODE, EPOCH)
+        assert desk.committer.share == 0
+        task.cancel()
+
+    assert {lane: mark.sequence for lane, mark in marks.items()} == {1: 1}
+
+
+async def test_what_the_hub_announces_is_on_disk_when_it_returns(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    desk = Desk(path)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(desk.committer.run())
+        await desk.committer.announce(NODE, [alert(1), alert(2)])
+        journal = Journal(path)
+        (entry,) = journal.read(0, entries=9, size=10**9)
+        journal.close()
+        await desk.committer.announce("socme/zeus", [alert(3)])
+        task.cancel()
+
+    assert (entry.origin, entry.lane, entry.sequence) == (NODE, Lane.LANE_URGENT, 1)
+    assert [found.message for found in unpack(entry.packed)] == ["alert 1", "alert 2"]
+    assert desk.committer.accounts() == {NODE: Account(own=2), "socme/zeus": Account(own=1)}
+    assert desk.calls == [("committed", 1), ("committed", 1)]
+
+
+async def test_an_announcement_waits_for_the_disk_and_can_be_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
+    path = tmp_path / "journal.db"
+    desk = Desk(path)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(desk.committer.run())
+        with failing_disk(path, monkeypatch):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await desk.committer.announce(NODE, [alert(1)])
+            await eventually(lambda: bool(desk.committer.problem))
+        await eventually(lambda: NODE in desk.committer.accounts())
+        task.cancel()
+
+
+async def test_accounts_are_what_is_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    desk = Desk(path)
+    seen = desk.committer.accounts()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(desk.committer.run())
         await desk.committer.hand_in(desk.handed(1))
-        await eventually(lambda: "locked" in desk.committer.problem)
-        assert desk.acknowledged() == []
-        blocker.execute("ROLLBACK")
-        await eventually(lambda: desk.acknowledged() == [1])
-        assert desk.committer.problem == ""
+        await desk.committer.hand_in(handed(4, before=20))
+        await eventually(lambda: desk.committer.gaps == 1)
+        assert seen == {NODE: Account(taken=2, missing=19)}, "it is a view"
         task.cancel()
-    blocker.close()
+
+    assert Desk(path).committer.accounts() == seen
+
+
+async def test_how_long_the_thread_is_at_one_thing_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    real = Journalist.commit
+
+    def stuck(self: Journalist, group: Sequence[Handed], needed: int) -> Committed:
+        go_on.wait()
+        return real(self, group, needed)
+
+    monkeypatch.setattr(Journalist, "commit", stuck)
+    desk = Desk(tmp_path / "journal.db")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(desk.committer.run())
+        assert desk.committer.busy_seconds == 0
+        await desk.committer.hand_in(desk.handed(1))
+        await eventually(lambda: desk.committer.busy_seconds > 0.05)
+        go_on.set()
+        await eventually(lambda: desk.acknowledged() == [1])
+        assert desk.committer.busy_seconds == 0
+        task.cancel()
 
 
 async def test_repeats_and_gaps_are_counted(tmp_path: Path) -> None:
@@ -243,20 +252,45 @@ async def test_repeats_and_gaps_are_counted(tmp_path: Path) -> None:
     assert (desk.committer.repeated, desk.committer.gaps) == (2, 2)
 
 
-def _first(journal: Journal) -> int:
-    """Return the position of the oldest entry."""
-    return journal.read(0, entries=1, size=1)[0].position
+@pytest.mark.parametrize(
+    ("user_version", "words"), [(99, "newer version"), (1, "older version")], ids=["newer", "older"]
+)
+def test_a_journal_of_another_version_is_refused_with_what_to_do(
+    tmp_path: Path, user_version: int, words: str
+) -> None:
+    path = tmp_path / "journal.db"
+    Journal(path).close()
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {user_version}")
+    db.close()
+    with pytest.raises(OperatorError, match=rf"journal\.db.*{words}.*\n.*move"), explained(path):
+        _open(path)
 
 
-def test_batches_of_no_size_are_forgotten_too(tmp_path: Path) -> None:
-    journalist = Journalist(tmp_path / "journal.db", 10 * ENTRY_BYTES)
-    for sequence in range(1, 101):
-        journalist.commit([_handed(sequence, size=0)], needed=100)
-    journal = Journal(tmp_path / "journal.db")
+@pytest.mark.parametrize(
+    "torn", [b"this is no database, but long enough to be one" * 200, b"SQLite format 3\0" * 64]
+)
+def test_a_corrupt_journal_is_refused_with_what_to_do_and_left_as_it_is(tmp_path: Path, torn: bytes) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(torn)
+    with pytest.raises(OperatorError, match=r"journal\.db.*\n.*[Mm]ove it away"), explained(path):
+        _open(path)
 
-    assert journal.depth().entries <= 11
-    journal.close()
-    journalist.close()
+    assert path.read_bytes() == torn
+
+
+def test_a_journal_whose_pages_are_damaged_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    _open(path)
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(data)
+    with pytest.raises(OperatorError, match=r"journal\.db.*\n.*[Mm]ove it away"), explained(path):
+        _open(path)
+
+
+def _open(path: Path) -> None:
+    Journalist(path, 10**9).close()
 
 
 def test_a_journal_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -40,3 +40,11 @@ def test_both_ports_cannot_be_one(tmp_path: Path) -> None:
     file.write_text('listen = "127.0.0.1:8443"\nenroll_listen = "127.0.0.1:8443"\n')
     with pytest.raises(OperatorError, match="enroll_listen must be another port than listen"):
         load(ZeusSettings, file)
+
+
+def test_limits_of_conditions_are_checked(tmp_path: Path) -> None:
+    """A share is no percentage."""
+    file = tmp_path / "zeus.toml"
+    file.write_text("[conditions]\nspool_share = 80\n")
+    with pytest.raises(OperatorError, match=r"conditions.spool_share: .*less than or equal to 1"):
+        load(ZeusSettings, file)

@@ -3,6 +3,7 @@
 # ruff: noqa: D102 - names say it, as for functions
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 
 from socme.batch import Packed, pack
 from socme.journal import Draft, Journal
+from socme.v1.watch_pb2 import StoredAlert
 from tests.zeus_hub.kit import alert, eventually
 from zeus_hub import deliver
-from zeus_hub.deliver import Delivery
+from zeus_hub.deliver import Canaries, Delivery
 from zeus_hub.enrich import Arrival, Unreadable
 from zeus_hub.sinks.contract import SinkDownError
 
@@ -49,8 +51,10 @@ class Shelf:
 
 
 @asynccontextmanager
-async def running(sink: Shelf, journal: Path) -> AsyncIterator[Delivery]:
-    delivery = Delivery(sink, journal)
+async def running(
+    sink: Shelf, journal: Path, canaries: Canaries = lambda *_: None
+) -> AsyncIterator[Delivery]:
+    delivery = Delivery(sink, journal, canaries)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(delivery.run())
         yield delivery
@@ -103,6 +107,32 @@ async def test_a_sink_that_is_down_gets_everything_once_it_is_back(
         await eventually(lambda: sink.seen == [1, 2, 3])
 
         assert delivery.problem == ""
+
+
+async def test_canaries_are_told_once_the_sink_has_their_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the event loop's thread, where whoever is told lives; a sink that is down lets none pass."""
+    monkeypatch.setattr(deliver, "LONGEST_PAUSE", 0.05)
+    path = tmp_path / "journal.db"
+    canary = alert(7, canary={"number": 7}).SerializeToString()
+    _write(path, range(1, 2))
+    _write(path, range(2, 3), packed=pack([alert(1).SerializeToString(), canary, canary]))
+    told: list[tuple[str, int, list[int], str]] = []
+
+    def tell(sink: str, position: int, canaries: Sequence[StoredAlert]) -> None:
+        numbers = [stored.alert.canary.number for stored in canaries]
+        told.append((sink, position, numbers, threading.current_thread().name))
+
+    sink = Shelf()
+    sink.down = "disk full"
+    async with running(sink, path, tell) as delivery:
+        await eventually(lambda: delivery.problem == "disk full")
+        assert told == []
+        sink.down = ""
+        await eventually(lambda: bool(told))
+
+        assert told == [("shelf", 2, [7, 7], threading.current_thread().name)]
 
 
 async def test_a_batch_that_cannot_be_read_is_handed_over_as_such(tmp_path: Path) -> None:

@@ -34,6 +34,37 @@ def test_client_node_and_arrival_come_from_the_journal() -> None:
     assert [stored.alert for stored in arrival.alerts] == alerts
 
 
+def test_canaries_stand_apart_from_alerts() -> None:
+    alerts = [alert(1), alert(2, canary={"number": 7}), alert(3), alert(4, canary={})]
+    arrival = enrich(_entry(pack([made.SerializeToString() for made in alerts])))
+    assert isinstance(arrival, Arrival)
+
+    assert [stored.alert for stored in arrival.alerts] == [alerts[0], alerts[2]]
+    assert [stored.alert for stored in arrival.canaries] == [alerts[1], alerts[3]]
+    assert arrival.canaries[0].client == "acme"
+
+
+def test_a_canary_that_is_too_large_is_still_one() -> None:
+    made = alert(1, canary={"number": 7}, url="x" * LARGEST_ALERT)
+    arrival = enrich(_entry(pack([made.SerializeToString()])))
+    assert isinstance(arrival, Arrival)
+    (stored,) = arrival.canaries
+
+    assert arrival.alerts == []
+    assert stored.alert.canary.number == 7
+    assert stored.ByteSize() < LARGEST_ALERT
+
+
+def test_times_that_do_not_exist_are_left_out_of_canaries_and_conditions_too() -> None:
+    canary = alert(1, canary={"number": 1, "written": {"seconds": 2**62}})
+    condition = alert(2, condition={"kind": "gap", "since": {"seconds": 2**62}})
+    arrival = enrich(_entry(pack([canary.SerializeToString(), condition.SerializeToString()])))
+    assert isinstance(arrival, Arrival)
+
+    assert not arrival.canaries[0].alert.canary.HasField("written")
+    assert not arrival.alerts[0].alert.condition.HasField("since")
+
+
 @pytest.mark.parametrize(
     "packed",
     [

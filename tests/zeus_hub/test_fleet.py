@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
-from socme.v1.vitals_pb2 import NodeState, Vitals
+from socme.v1.vitals_pb2 import ClientStatus, Health, LedgerHour, NodeState, Vitals
 from tests.zeus_hub.kit import eventually
-from zeus_hub import fleet, registry
-from zeus_hub.database import open_database, writing
+from zeus_hub import database, fleet, hours, registry
+from zeus_hub.database import open_database, reading, writing
 from zeus_hub.fleet import LARGEST_VITALS, Fleet
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -182,3 +182,118 @@ def test_a_hub_that_starts_finds_nobody_connected(engine: Engine) -> None:
 
     assert not seen.node.connected
     assert seen.node.last_seen == NOW
+
+
+def test_what_is_made_of_a_node_is_told_once(engine: Engine) -> None:
+    known = Fleet(engine, lambda: NOW)
+    for _ in range(3):
+        known.judged(KEY, Health.HEALTH_BLIND, ("no packets",))
+    known.judged(("acme", "nobody"), Health.HEALTH_UP, ())
+    (seen,) = known.nodes()
+    message = fleet.status(seen.node, NOW)
+
+    assert seen.changes == 1
+    assert (message.health, list(message.reasons)) == (Health.HEALTH_BLIND, ["no packets"])
+
+
+def test_of_a_revoked_node_nothing_else_need_be_found_out(engine: Engine) -> None:
+    registry.revoke_node(engine, *KEY, now=NOW)
+    (seen,) = Fleet(engine, lambda: NOW).nodes()
+    message = fleet.status(seen.node, NOW)
+
+    assert (message.state, message.health) == (NodeState.NODE_STATE_REVOKED, Health.HEALTH_REVOKED)
+
+
+def test_what_is_made_of_a_client_is_told_once(engine: Engine) -> None:
+    known = Fleet(engine, lambda: NOW)
+    for client in ("beta", "acme", "acme"):
+        known.judged_client(ClientStatus(client=client, health=Health.HEALTH_UP))
+    known.judged_client(ClientStatus(client="beta", health=Health.HEALTH_BLIND))
+
+    told = [(seen.status.client, seen.status.health, seen.changes) for seen in known.clients()]
+    assert told == [("acme", Health.HEALTH_UP, 0), ("beta", Health.HEALTH_BLIND, 1)]
+
+
+async def test_a_client_that_is_disabled_in_another_process_is_noticed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "POLL_SECONDS", 0.01)
+    known = Fleet(engine, lambda: NOW)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(known.run())
+        assert known.enabled == {"acme": True}
+        registry.disable_client(engine, "acme")
+        await eventually(lambda: [seen.enabled for seen in known.nodes()] == [False])
+        task.cancel()
+
+    assert known.enabled == {"acme": False}
+
+
+def test_the_hub_itself_is_no_node(engine: Engine) -> None:
+    """It has a row of its own from the first of its own alerts on."""
+    with writing(engine) as connection:
+        row = {"name": "socme", "title": "socme", "enabled": True, "created_us": 0}
+        connection.execute(database.client.insert().values(row))
+        client_id = registry.client_ids(connection, ["socme"])[0]
+        registry.put_node(connection, client_id, "zeus", fingerprint=b"z", enrolled=NOW, expires=NOW)
+    known = Fleet(engine, lambda: NOW)
+
+    assert [seen.node.client for seen in known.nodes()] == ["acme"]
+    assert known.enabled == {"acme": True}
+
+
+def test_vitals_are_kept_with_the_time_of_their_arrival_and_without_the_ledger(engine: Engine) -> None:
+    known = Fleet(engine, lambda: NOW, lambda: 7.5)
+    known.reported(KEY, Vitals(hostname="box", ledger=[_hour(1)]))
+    (seen,) = known.nodes()
+
+    assert seen.report == fleet.Report(Vitals(hostname="box"), 7.5, NOW)
+    assert seen.heard == 7.5
+    assert Vitals.FromString(seen.node.vitals or b"") == Vitals(hostname="box")
+
+
+def test_a_stream_that_ends_is_no_sign_of_life(engine: Engine) -> None:
+    at = 1.0
+    known = Fleet(engine, lambda: NOW, lambda: at)
+    known.connected(KEY, 10)
+    at = 9.0
+    known.gone(KEY)
+    (seen,) = known.nodes()
+
+    assert seen.heard == 1.0
+
+
+def _hour(read: int, source: str = "eve.json") -> LedgerHour:
+    made = LedgerHour(source=source, read=read)
+    made.hour.FromDatetime(NOW)
+    return made
+
+
+def _kept(engine: Engine) -> list[int]:
+    with reading(engine) as connection:
+        return [
+            LedgerHour.FromString(one).read
+            for one in connection.execute(select(database.ledger.c.body)).scalars()
+        ]
+
+
+async def test_ledger_hours_are_written_down(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "POLL_SECONDS", 0.01)
+    known = Fleet(engine, lambda: NOW)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(known.run())
+        known.reported(KEY, Vitals(ledger=[_hour(5)]))
+        await eventually(lambda: _kept(engine) == [5])
+        known.reported(KEY, Vitals(ledger=[_hour(6)]))
+        task.cancel()
+
+    assert _kept(engine) == [6], "in the end, too"
+
+
+def test_ledger_hours_that_wait_are_bounded_and_those_refused_are_counted(engine: Engine) -> None:
+    known = Fleet(engine, lambda: NOW)
+    for number in range(hours.MOST_TOLD + 10):
+        known.reported(KEY, Vitals(ledger=[_hour(1, str(number))]))
+
+    assert known.refused_hours == 10
+    assert len(known._hours[KEY]) == hours.MOST_TOLD

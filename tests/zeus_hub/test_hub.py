@@ -16,7 +16,7 @@ from socme.v1.watch_pb2 import WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
 from tests.zeus_hub.kit import Link, alert, connect, eventually, hub, ids, linked, settings
 from zeus_hub import database, deliver
-from zeus_hub.hub import Running, serve
+from zeus_hub.hub import STUCK_SECONDS, Running, serve, works
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -184,3 +184,20 @@ async def test_a_database_that_is_held_and_a_journal_that_is_damaged_are_named(
     path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
     with pytest.raises(OperatorError, match=r"journal[^\n]*malformed\n"):
         await serve(settings(tmp_path), Notifier(), _nothing)
+
+
+@pytest.mark.parametrize(
+    ("journal", "vigil", "works_"),
+    [
+        (0.0, 1.0, True),
+        (STUCK_SECONDS, STUCK_SECONDS, True),
+        (STUCK_SECONDS + 1, 0.0, False),
+        (0.0, STUCK_SECONDS + 1, False),
+    ],
+)
+def test_the_watchdog_is_fed_only_while_the_hub_does_its_work(
+    journal: float,
+    vigil: float,
+    works_: bool,  # noqa: FBT001
+) -> None:
+    assert works(journal_seconds=journal, vigil_seconds=vigil) is works_

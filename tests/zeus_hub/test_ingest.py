@@ -1,6 +1,10 @@
 """The Uplink service over real mTLS: what is taken, what is acknowledged, and who is shown the door."""
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 
 import grpc
@@ -8,13 +12,19 @@ import pytest
 
 from socme.batch import pack
 from socme.journal import Journal
-from socme.v1.uplink_pb2 import AlertBatch, Hello, Lane, NodeMessage
+from socme.v1.uplink_pb2 import AlertBatch, Dropped, Encoding, Hello, Lane, NodeMessage
 from socme.v1.uplink_pb2_grpc import UplinkStub
 from socme.v1.vitals_pb2 import Vitals
 from tests.zeus_hub.kit import EPOCH, Link, alert, connect, eventually, hub, ids, linked, message
-from zeus_hub import ingest
-from zeus_hub.authorise import EndedError
-from zeus_hub.fleet import LARGEST_VITALS
+from zeus_hub import commit, envelope, ingest, pace
+from zeus_hub.accounts import Account
+from zeus_hub.authorise import Guard
+from zeus_hub.commit import Committer
+from zeus_hub.fleet import LARGEST_VITALS, Fleet
+from zeus_hub.ingest import Ingest
+from zeus_hub.journalist import Journalist
+
+Clock = Callable[[], datetime]
 
 
 async def test_alerts_are_on_disk_when_acknowledged_and_in_the_store_soon_after(tmp_path: Path) -> None:
@@ -167,6 +177,7 @@ async def test_the_hub_says_when_it_goes_away(tmp_path: Path) -> None:
         (NodeMessage(vitals=Vitals()), "must be a Hello"),
         (NodeMessage(), "must be a Hello"),
         (NodeMessage(hello=Hello(epoch=b"short")), "16 bytes"),
+        (NodeMessage(hello=Hello(epoch=EPOCH, instance=b"short")), "16 bytes"),
     ],
 )
 async def test_a_stream_begins_with_a_hello(tmp_path: Path, first: NodeMessage, words: str) -> None:
@@ -187,40 +198,153 @@ async def test_a_stream_that_stays_silent_is_ended(tmp_path: Path, monkeypatch: 
             assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-@pytest.mark.parametrize(
-    ("changes", "code", "words"),
-    [
-        ({"encoding": 77}, grpc.StatusCode.FAILED_PRECONDITION, "update the hub"),
-        ({"encoding": 0}, grpc.StatusCode.FAILED_PRECONDITION, "update the hub"),
-        ({"lane": 16}, grpc.StatusCode.INVALID_ARGUMENT, "lane 16"),
-        ({"lane": -1}, grpc.StatusCode.INVALID_ARGUMENT, "lane -1"),
-        ({"sequence": 0}, grpc.StatusCode.INVALID_ARGUMENT, "sequence 0"),
-        ({"sequence": 2**63}, grpc.StatusCode.INVALID_ARGUMENT, "out of range"),
-        ({"decoded_bytes": 2**40}, grpc.StatusCode.INVALID_ARGUMENT, "too large"),
-        ({"alerts": 2**32 - 1}, grpc.StatusCode.INVALID_ARGUMENT, "too large"),
-        ({"alerts": 0}, grpc.StatusCode.INVALID_ARGUMENT, "without alerts"),
-        ({"payload": b""}, grpc.StatusCode.INVALID_ARGUMENT, "without alerts"),
-    ],
-)
-def test_an_envelope_that_breaks_the_contract_is_refused(
-    changes: dict[str, int | bytes], code: grpc.StatusCode, words: str
-) -> None:
-    batch = message(1, pack([alert(1).SerializeToString()]))
-    for name, value in changes.items():
-        setattr(batch, name, value)
-    with pytest.raises(EndedError, match=words) as caught:
-        ingest.check(batch)
+async def test_a_batch_over_a_bound_is_refused_by_its_number_behind_all_before_it(tmp_path: Path) -> None:
+    """The node can split it; what it sent before is on disk, and what it sent behind is not taken."""
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.batch(1, [alert(1)])
+            await link.batch(2, [alert(2)])
+            too_large = message(3, pack([alert(3).SerializeToString()]))
+            too_large.alerts = envelope.MOST_ALERTS + 1
+            await link.send(NodeMessage(batch=too_large))
+            await link.batch(4, [alert(4)])
+            await link.until_acked(2)
+            refusal = (await link.read()).refusal
 
-    assert caught.value.code is code
+            assert (refusal.lane, refusal.sequence) == (Lane.LANE_NORMAL, 3)
+            assert "too large" in refusal.reason
+            assert await link.call.read() is grpc.aio.EOF
+            assert await link.call.code() is grpc.StatusCode.OK
+        async with linked(zeus.address, node) as link:
+            assert [mark.sequence for mark in link.welcome.marks] == [2]
 
 
-async def test_a_refused_batch_ends_the_stream_with_the_reason(tmp_path: Path) -> None:
+async def test_a_refusal_disturbs_no_other_node(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        bad, good = await zeus.node(), await zeus.node("beta", "n1")
+        async with linked(zeus.address, bad) as one, linked(zeus.address, good) as other:
+            for sequence in range(1, 11):
+                await other.batch(sequence, [alert(sequence)])
+                if sequence == 5:
+                    await one.send(NodeMessage(batch=AlertBatch(lane=Lane.LANE_NORMAL, sequence=1)))
+                    await one.failure()
+            await other.until_acked(10)
+
+
+async def test_an_unknown_encoding_ends_the_stream_with_the_reason(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
         await link.send(NodeMessage(batch=AlertBatch(lane=Lane.LANE_NORMAL, sequence=1)))
         error = await link.failure()
 
         assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert "update the hub" in str(error.details())
+
+
+async def test_a_lane_that_cannot_be_ends_the_stream(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await link.batch(1, [alert(1)], lane=16)
+        error = await link.failure()
+
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_what_a_node_gave_up_is_acknowledged_and_kept_in_its_account(tmp_path: Path) -> None:
+    dropped = Dropped(first_sequence=2, alerts=7, reason="age").SerializeToString()
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.batch(1, [alert(1)])
+            batch = AlertBatch(lane=Lane.LANE_NORMAL, sequence=4, encoding=Encoding.ENCODING_DROPPED)
+            batch.payload, batch.alerts_before = dropped, 1
+            await link.send(NodeMessage(batch=batch))
+            await link.until_acked(4)
+        async with linked(zeus.address, node) as link:
+            (mark,) = link.welcome.marks
+
+            assert (mark.sequence, mark.check) == (4, blake2b(dropped).digest()[:8])
+    journalist = Journalist(zeus.journal, 10**9)
+    assert journalist.accounts() == {"acme/acme-1": Account(taken=1, given_up={"age": 7})}
+    journalist.close()
+
+
+async def test_an_instance_that_comes_back_is_suspected_to_be_a_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _made(monkeypatch)
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        for instance in (b"a" * 16, b"b" * 16, b"a" * 16):
+            assert made[0].clones() == {}
+            async with connect(zeus.address, node) as channel:
+                hello = Hello(epoch=EPOCH, instance=instance)
+                hello.time.GetCurrentTime()
+                link = Link(channel)
+                await link.send(NodeMessage(hello=hello))
+                await link.read()
+
+        assert "both from 127.0.0.1" in made[0].clones()["acme", "acme-1"]
+
+
+async def test_nodes_are_told_to_stop_while_the_journal_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are connected and those that come meanwhile; then they go on, and nothing is lost."""
+    monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(commit, "LONGEST_PAUSE", 0.5)
+    async with hub(tmp_path) as zeus:
+        node, other = await zeus.node(), await zeus.node("beta", "n1")
+        async with linked(zeus.address, node) as link, connect(zeus.address, other) as channel:
+            blocker = sqlite3.connect(zeus.journal, isolation_level=None)
+            blocker.execute("BEGIN IMMEDIATE")
+            await link.batch(1, [alert(1)])
+            stop = (await link.read()).pace
+            late = Link(channel)
+            await late.greet()
+            told = (await late.read()).pace
+            blocker.execute("ROLLBACK")
+            blocker.close()
+            messages = [await link.read(), await link.read()]
+            again = (await late.read()).pace
+
+            assert {message.WhichOneof("message") for message in messages} == {"pace", "ack"}
+            assert (stop.window_batches, stop.window_bytes) == (0, 0)
+            assert "locked" in stop.reason
+            assert told == stop
+            assert (again.window_batches, again.reason) == (pace.FULL.batches, "")
+
+
+async def test_a_node_that_floods_vitals_costs_little_and_its_newest_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    real = Fleet.reported
+
+    def counting(self: Fleet, key: tuple[str, str], vitals: Vitals) -> bool:
+        taken.append(vitals.hostname)
+        return real(self, key, vitals)
+
+    monkeypatch.setattr(Fleet, "reported", counting)
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        for number in range(40):
+            await link.vitals(Vitals(hostname=f"host {number}"))
+        await link.batch(1, [alert(1)])
+        await link.until_acked(1)
+        await eventually(lambda: taken[-1:] == ["host 39"])
+
+    assert len(taken) <= 3
+
+
+async def test_a_node_that_reads_nothing_disturbs_nobody(tmp_path: Path) -> None:
+    """Its acknowledgements are merged, not queued; what it sends is bounded by flow control."""
+    async with hub(tmp_path) as zeus:
+        deaf, good = await zeus.node(), await zeus.node("beta", "n1")
+        async with linked(zeus.address, deaf) as one, linked(zeus.address, good) as other:
+            for sequence in range(1, 301):
+                await one.batch(sequence, [alert(sequence)])
+            await other.batch(1, [alert(1)])
+            await other.until_acked(1)
+            await eventually(lambda: len(zeus.stored()) == 301)
 
 
 async def test_vitals_without_measure_end_the_stream(tmp_path: Path) -> None:
@@ -236,3 +360,16 @@ def _entries(path: Path) -> list[int]:
     found = [entry.sequence for entry in journal.read(0, entries=100, size=10**9)]
     journal.close()
     return found
+
+
+def _made(monkeypatch: pytest.MonkeyPatch) -> list[Ingest]:
+    """Return where the Ingest of the next hub will be found."""
+    made: list[Ingest] = []
+    real = Ingest.__init__
+
+    def noting(self: Ingest, guard: Guard, committer: Committer, fleet: Fleet, clock: Clock) -> None:
+        real(self, guard, committer, fleet, clock)
+        made.append(self)
+
+    monkeypatch.setattr(Ingest, "__init__", noting)
+    return made

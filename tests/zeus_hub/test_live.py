@@ -63,6 +63,24 @@ async def test_a_page_holds_one_batch(live: Live, path: Path, in_memory: bool) -
     assert first[0].lean.cursor == first[0].full.cursor == live.encode(Cursor(1, 1))
 
 
+async def test_a_page_has_canaries_marked_and_behind_its_alerts(live: Live, path: Path) -> None:
+    journal = Journal(path)
+    mixed = [alert(1, canary={"number": 5}), alert(2), alert(3)]
+    packed = pack([made.SerializeToString() for made in mixed])
+    live.publish(journal.append([Draft("a/n1", 1, 1, packed)]))
+    journal.close()
+    page = await live.page(1)
+
+    assert page is not None
+    assert [(shown.full.alert.alert.id, shown.canary) for shown in page] == [
+        (alert(2).id, False),
+        (alert(3).id, False),
+        (alert(1).id, True),
+    ]
+    assert page[2].full.alert.alert.canary.number == 5
+    assert [shown.after for shown in page] == [Cursor(1, 1), Cursor(1, 2), Cursor(2)]
+
+
 async def test_what_the_journal_forgot_and_memory_too_is_gone(live: Live, path: Path) -> None:
     _commit(path, [1], [2])
     journal = Journal(path)

@@ -13,7 +13,7 @@ from zeus_hub import local, registry
 from zeus_hub.ca import open_authority
 from zeus_hub.config import ZeusSettings
 from zeus_hub.database import open_database
-from zeus_hub.local import LIFETIME, RENEW, Addresses
+from zeus_hub.local import LIFETIME, RENEW, Addresses, Pulse
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -93,3 +93,21 @@ def test_the_operators_identity_is_renewed_before_it_ends_and_after_it_was_revok
 def test_addresses_that_cannot_be_written_down_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match=r"cannot write .*hub\.json[^\n]*\n.*free space"):
         local.write_addresses(tmp_path / "nowhere", Addresses("a:1", "b:2"))
+
+
+def test_a_pulse_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert local.read_pulse(tmp_path) is None
+    pulse = Pulse(NOW, {"acme/acme-1": [{"source": "eve.json", "stages": {"tail": {"number": 1}}}]})
+    local.write_pulse(tmp_path, pulse)
+
+    assert local.read_pulse(tmp_path) == pulse
+    local.write_pulse(tmp_path, Pulse(NOW, running=False))
+    assert local.read_pulse(tmp_path) == Pulse(NOW, running=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["pulse.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"time": 5, "canaries": {}}', '{"time": "2026-01-01"}'])
+def test_a_pulse_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pulse.json").write_text(text)
+
+    assert local.read_pulse(tmp_path) is None

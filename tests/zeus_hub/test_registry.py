@@ -150,3 +150,8 @@ def test_a_watcher_of_an_unknown_client_is_refused(engine: Engine) -> None:
         registry.put_watcher(connection, watcher, b"1")
 
     assert registry.list_watchers(engine) == []
+
+
+def test_the_hubs_own_name_is_no_clients(engine: Engine) -> None:
+    with pytest.raises(OperatorError, match="socme is what the hub calls itself"):
+        registry.add_client(engine, "socme", now=NOW)

@@ -107,3 +107,19 @@ def test_a_snapshot_always_fits_a_message(tmp_path: Path, engine: Engine) -> Non
 
     assert found.ByteSize() <= MOST_BYTES + 1000
     assert [stored.alert.id for stored in found.alerts] == ids(alerts[5:])
+
+
+def test_the_hub_itself_is_a_client_without_nodes(tmp_path: Path, engine: Engine) -> None:
+    """What it says of itself is shown like any client's; there is nothing enrolled behind it."""
+    journal = Journal(tmp_path / "journal.db")
+    entries = journal.append([Draft("/".join(registry.HUB), 1, 1, pack([alert(1).SerializeToString()]))])
+    Store(engine, b"j" * 16, journal.last()).send([enrich(entry) for entry in entries])
+    journal.close()
+    found = snapshot.take(engine, ALL, now=datetime.now(UTC)).snapshot
+
+    assert [(client.client, client.nodes) for client in found.clients] == [
+        ("acme", 0),
+        ("beta", 0),
+        ("socme", 0),
+    ]
+    assert [stored.client for stored in found.alerts] == ["socme"]

@@ -13,13 +13,16 @@ import pytest
 
 from socme.identity import utc_now
 from socme.v1.alert_pb2 import Alert, Severity
-from socme.v1.vitals_pb2 import NodeState, NodeStatus, Vitals
+from socme.v1.vitals_pb2 import ClientStatus, Health, NodeState, NodeStatus, Vitals
 from socme.v1.watch_pb2 import FleetEvent, FleetRequest, WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
 from tests.zeus_hub.kit import LIMIT, Hub, Machine, alert, connect, eventually, hub, ids, linked
 from zeus_hub import registry, watch
-from zeus_hub.live import Cursor, Shown
+from zeus_hub.authorise import Guard
+from zeus_hub.fleet import Fleet
+from zeus_hub.live import Cursor, Live, Shown
 from zeus_hub.snapshot import View
+from zeus_hub.watch import Watch
 
 
 class Eye:
@@ -159,6 +162,26 @@ async def test_a_watcher_gets_what_it_asked_for_and_no_more(tmp_path: Path) -> N
         assert looking.seen == ids([*mixed[1:], alert(6), alert(7)])
 
 
+async def test_canaries_reach_no_watcher_and_no_count(tmp_path: Path) -> None:
+    """Neither live nor in a snapshot, whatever is asked for; the alerts around them do."""
+    mixed = [alert(1), alert(2, Severity.SEVERITY_CRITICAL, canary={"number": 1}), alert(3)]
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with eye(zeus, zeus.operator(), with_raw=True) as looking:
+            await looking.read()
+            await _send(zeus, node, mixed)
+            await _send(zeus, node, [alert(4, canary={"number": 2})], sequence=2)
+            await _send(zeus, node, [alert(5)], sequence=3)
+            await looking.until(3)
+        await eventually(lambda: len(zeus.stored()) == 3)
+        async with eye(zeus, zeus.operator(), snapshot_alerts=10) as again:
+            snapshot = (await again.read()).snapshot
+
+    assert looking.seen == again.seen == ids([mixed[0], mixed[2], alert(5)])
+    (client,) = snapshot.clients
+    assert [(count.severity, count.alerts) for count in client.last_day] == [(Severity.SEVERITY_LOW, 3)]
+
+
 async def test_a_screen_sees_its_clients_alone(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus:
         acme, beta = await zeus.node("acme", "n1"), await zeus.node("beta", "n1")
@@ -196,6 +219,25 @@ async def test_asking_for_a_client_that_is_not_allowed_says_so_and_not_whether_i
             ):
                 assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
                 assert f"may not see the client {name}" in str(await call.details())
+
+
+@pytest.mark.parametrize("wanted", [["nobody"], ["acme", "nobody"]])
+async def test_a_client_that_there_is_not_is_refused_to_those_who_see_all(
+    tmp_path: Path, wanted: list[str]
+) -> None:
+    """A misspelt name would look like peace. The hub itself is there before it has said anything."""
+    async with hub(tmp_path) as zeus:
+        await zeus.node("acme")
+        async with connect(zeus.address, zeus.operator()) as channel:
+            stub = WatchStub(channel)
+            for call in (
+                stub.Alerts(WatchRequest(clients=wanted)),
+                stub.Fleet(FleetRequest(clients=wanted)),
+            ):
+                assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
+                assert "the hub has no client nobody" in str(await call.details())
+        async with eye(zeus, zeus.operator(), clients=["acme", "socme"]) as looking:
+            assert (await looking.read()).HasField("snapshot")
 
 
 async def test_a_slow_watcher_misses_nothing_and_holds_up_nobody(tmp_path: Path) -> None:
@@ -285,6 +327,30 @@ async def test_the_fleet_is_told_whole_and_then_as_it_changes(tmp_path: Path) ->
             call.cancel()
 
             assert (found.node, found.state) == ("acme-2", NodeState.NODE_STATE_NEW)
+
+
+async def test_clients_are_told_behind_the_nodes_and_then_as_they_change(tmp_path: Path) -> None:
+    """Each to those who may see it, each change once."""
+    async with hub(tmp_path) as zeus:
+        await zeus.node("acme")
+        await zeus.node("beta")
+        fleet = Fleet(zeus.engine, utc_now)
+    for name in ("acme", "beta"):
+        fleet.judged_client(ClientStatus(client=name, health=Health.HEALTH_UP))
+    live = Live(tmp_path / "journal.db", identity=b"j" * 16, last=0)
+    looking = Watch(zeus.engine, Guard(zeus.engine, "", utc_now), live, fleet, utc_now)
+    told: watch.Told = {}
+    kinds = [event.WhichOneof("event") for event in looking._news(None, told)]
+    assert kinds == ["node", "node", "client", "client"]
+    assert list(looking._news(None, told)) == []
+    fleet.judged_client(ClientStatus(client="acme", health=Health.HEALTH_BLIND, reasons=["acme-1: drops"]))
+    fleet.judged_client(ClientStatus(client="beta", health=Health.HEALTH_SILENT))
+
+    (event,) = looking._news({"acme"}, told)
+    assert event.client.reasons == ["acme-1: drops"]
+    assert [event.client.client for event in looking._news(None, told)] == ["beta"]
+    live.close()
+    looking.close()
 
 
 async def _status(call: grpc.aio.UnaryStreamCall[FleetRequest, FleetEvent]) -> NodeStatus:

@@ -28,7 +28,7 @@ from zeus_hub.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from socme.v1.watch_pb2 import StoredAlert
@@ -39,8 +39,12 @@ SHOWN_DIGITS = 12  # of an id in a table: enough to tell a billion alerts apart
 LONGEST_RAW = 20_000  # characters that are shown to a person
 _ID = re.compile(r"[0-9a-f]{6,32}")
 LONGEST_NAME = 60  # characters in a table, which has something to tell behind it
-# In the order in which a narrow terminal may cut them off.
+LEAST_NAME = 24  # characters that are left of it before a column has to go
+SHORTEST_NAME = 8  # characters of it where no other column can go
+# In the order in which a narrow terminal does without them, from the last on, down to the alert itself.
 _COLUMNS = ["TIME (UTC)", "SEVERITY", "NODE", "ID", "ALERT", "FROM", "TO", "COUNT", "SENSOR", "RULE"]
+_NAME = _COLUMNS.index("ALERT")
+_GAP = 2  # between two columns
 
 app = typer.Typer(help="Search stored alerts.", no_args_is_help=True)
 
@@ -77,11 +81,9 @@ def list_(  # noqa: PLR0913 - its options are its parameters
     if json:  # a script must not be given a part unasked
         _print_all(_find(config, filters, newest_first=True, limit=limit))
         return
-    from socme.table import show_table  # noqa: PLC0415
-
     shown = limit or LATEST
     rows = [row(stored) for stored in _find(config, filters, newest_first=True, limit=shown)]
-    show_table(_COLUMNS, rows)
+    _show_all(rows)
     if len(rows) == shown:
         hint(f"The newest {shown}; --limit N shows more.")
 
@@ -179,6 +181,41 @@ def row(stored: "StoredAlert") -> list[object]:
         source_name(alert.source),
         alert.rule.id,
     ]
+
+
+def _show_all(rows: list[list[object]]) -> None:
+    from socme.table import console, show_table  # noqa: PLC0415
+
+    out, columns = console(), len(_COLUMNS)
+    if out.is_terminal:
+        columns, rows = fitted(rows, out.width)
+    show_table(_COLUMNS[:columns], rows)
+    if columns < len(_COLUMNS):
+        hint(f"A wider terminal shows {', '.join(_COLUMNS[columns:])}; `zeus alert show ID` everything.")
+
+
+def fitted(rows: "Sequence[Sequence[object]]", width: int) -> tuple[int, list[list[object]]]:
+    """Return how many columns a terminal of some width has room for, and the rows in as many.
+
+    A column is there whole or not at all; only the alert's name gives way before one has to go.
+    """
+    from socme.table import cell  # noqa: PLC0415
+    from socme.text import clean  # noqa: PLC0415
+
+    widths = [max(cell(value).cell_len for value in column) for column in zip(_COLUMNS, *rows, strict=True)]
+    least = min(widths[_NAME], LEAST_NAME)
+    columns = len(_COLUMNS)
+    while columns > _NAME + 1 and _taken(widths[:columns]) - widths[_NAME] + least > width:
+        columns -= 1
+    room = max(SHORTEST_NAME, width - (_taken(widths[:columns]) - widths[_NAME]))
+    kept = [list(values[:columns]) for values in rows]
+    for values in kept:
+        values[_NAME] = clean(str(values[_NAME]), room)
+    return columns, kept
+
+
+def _taken(widths: "Sequence[int]") -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
 
 
 def _show(stored: "StoredAlert") -> None:

@@ -1,35 +1,53 @@
-"""`zeus check`: whether the hub has what it needs; a line for each thing, and what to do where it has not."""
+"""`zeus check`: whether the hub has what it needs; a line for each thing, and what to do where it has not.
+
+`--deep` looks at everything that it keeps as well (see zeus_hub.deep).
+"""
 
 import shutil
+import sys
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socme.commands import FAILED, ConfigOption
+from socme.commands import FAILED, ConfigOption, JsonOption
 from socme.errors import OperatorError
 from socme.identity import utc_now
-from zeus_hub.commands.options import CONFIG
+from zeus_hub.commands.options import CONFIG, print_json
 
 if TYPE_CHECKING:
     from zeus_hub.config import ZeusSettings
+    from zeus_hub.deep import Verdict
 
 Look = Callable[["ZeusSettings"], str]
 
 LEAST_FREE = 256 * 1024 * 1024  # bytes on the disk beside what the journal may still take
 ANSWER_SECONDS = 5.0  # that a hub has to answer
 _MIB = 1024 * 1024
+LONGEST_LINE = 1000  # characters
+_CLEAR = "\r\x1b[K"  # begins the line of a terminal anew
 _LATER = "none yet, `zeus serve` makes it"
+_MEND = "Keep a copy of the state folder, then restore a backup: zeus restore DIR"
 
 
-def check(*, config: ConfigOption = CONFIG) -> None:
+def check(
+    *,
+    config: ConfigOption = CONFIG,
+    json: JsonOption = False,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Look at every page, alert and batch, too; the hub may run meanwhile."),
+    ] = False,
+) -> None:
     """Say whether settings, certificate authority, database, journal, disk and ports are well."""
     from zeus_hub.commands import state  # noqa: PLC0415
 
     settings = state.read_settings(config)
-    typer.echo(f"ok    settings: {config}")
-    well = [_report(name, look, settings) for name, look in CHECKS]
+    _tell("settings", str(config), well=True, json=json)
+    well = [_report(name, look, settings, json=json) for name, look in CHECKS]
+    if deep and state.database_file(settings).exists():
+        well.append(_look_deep(settings, json=json))
     if not all(well):
         raise typer.Exit(FAILED)
 
@@ -125,16 +143,78 @@ CHECKS: tuple[tuple[str, Look], ...] = (
 )
 
 
-def _report(name: str, look: Look, settings: "ZeusSettings") -> bool:
+def _report(name: str, look: Look, settings: "ZeusSettings", *, json: bool) -> bool:
     from zeus_hub.commands import state  # noqa: PLC0415
 
     try:
         with state.usable(settings):
-            typer.echo(f"ok    {name}: {look(settings)}")
+            _tell(name, look(settings), well=True, json=json)
     except OperatorError as error:
-        typer.echo(f"FAIL  {name}: " + str(error).replace("\n", "\n    "))
+        _tell(name, str(error), well=False, json=json)
         return False
     return True
+
+
+def _look_deep(settings: "ZeusSettings", *, json: bool) -> bool:
+    """Look at everything that is kept; what it opens, the checks before it have looked at."""
+    from zeus_hub import deep  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+
+    watched = sys.stderr.isatty() and not json
+    progress = _say_progress if watched else _say_nothing
+    found = []
+    try:
+        with state.opened(settings) as engine:
+            for verdict in deep.examine(engine, settings.state_dir / "journal.db", progress):
+                if watched:
+                    typer.echo(_CLEAR, err=True, nl=False)
+                found.append(_judge(verdict, json=json))
+    except OperatorError as error:
+        _tell("deep", str(error), well=False, json=json)
+        return False
+    return all(found)
+
+
+def _judge(verdict: "Verdict", *, json: bool) -> bool:
+    well = not verdict.problems
+    if json:
+        print_json(
+            {
+                "check": verdict.name,
+                "ok": well,
+                "looked": verdict.looked,
+                "problems": verdict.problems,
+                "examples": list(verdict.examples),
+            }
+        )
+        return well
+    lines = [f"{verdict.looked} looked at", *verdict.examples]
+    if verdict.problems:
+        more = verdict.problems - len(verdict.examples)
+        lines += [f"and {more} more"] * bool(more) + [_MEND]
+    _tell(verdict.name, "\n".join(lines), well=well, json=False)
+    return well
+
+
+def _tell(name: str, text: str, *, well: bool, json: bool) -> None:
+    if json:
+        print_json({"check": name, "ok": well, "told": text})
+        return
+    from socme.text import clean  # noqa: PLC0415 - --help must be quick
+
+    first, *more = (clean(line, LONGEST_LINE) for line in text.split("\n"))
+    typer.echo(f"{'ok  ' if well else 'FAIL'}  {name}: {first}")
+    for line in more:
+        typer.echo(f"    {line}")
+
+
+def _say_progress(name: str, looked: int) -> None:
+    """Write over the line that says how far it is; the verdict comes in its place."""
+    typer.echo(f"{_CLEAR}...   {name}: {looked}", err=True, nl=False)
+
+
+def _say_nothing(_name: str, _looked: int) -> None:
+    """Keep quiet where nobody watches."""
 
 
 def _answers(settings: "ZeusSettings", address: str) -> bool:

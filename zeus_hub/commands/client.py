@@ -1,6 +1,6 @@
 """`zeus client`: whose nodes the hub takes alerts from."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -9,7 +9,10 @@ from socme.identity import utc_now
 from zeus_hub.commands.options import CONFIG, AllLimitOption, print_json, suggest
 
 if TYPE_CHECKING:
+    from socme.v1.vitals_pb2 import ClientStatus
     from zeus_hub.registry import Client
+
+_COLUMNS = ["NAME", "HEALTH", "SINCE", "SEEING 24 H", "ENABLED", "TITLE", "REASON"]
 
 app = typer.Typer(help="Add, list, show, disable and enable clients.", no_args_is_help=True)
 
@@ -35,39 +38,49 @@ def add(
 
 @app.command("list")
 def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False, limit: AllLimitOption = None) -> None:
-    """List clients by name."""
+    """List clients by name, with what can be relied on, and why."""
     from zeus_hub import registry  # noqa: PLC0415
-    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.commands import standing, state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
-        views = [_view(client) for client in registry.list_clients(engine)[:limit]]
+    settings = state.read_settings(config)
+    with state.opened(settings) as engine:
+        clients = [one for one in registry.list_clients(engine) if one.name != registry.HUB[0]][:limit]
+        nodes = registry.list_nodes(engine, with_vitals=False)
+        standings = standing.load(engine, settings, utc_now())
+    views = []
+    for client in clients:
+        mine = [node for node in nodes if node.client == client.name]
+        views.append(_view(client, standings.client(client, mine)))
     if json:
         for view in views:
             print_json(view)
         return
     from socme.table import show_table  # noqa: PLC0415
 
-    rows = [
-        [view["name"], "yes" if view["enabled"] else "no", view["created"], view["title"]] for view in views
-    ]
-    show_table(["NAME", "ENABLED", "CREATED", "TITLE"], rows)
+    show_table(_COLUMNS, [_row(view) for view in views])
 
 
 @app.command("show")
 def show(name: NameArgument, *, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
-    """Show a client and the names of its nodes."""
+    """Show a client, what can be relied on, and the names of its nodes."""
     from zeus_hub import registry  # noqa: PLC0415
-    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.commands import standing, state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
+    settings = state.read_settings(config)
+    with state.opened(settings) as engine:
         client = registry.get_client(engine, name)
-        nodes = [node.name for node in registry.list_nodes(engine, client=name)]
+        nodes = registry.list_nodes(engine, client=name, with_vitals=False)
+        standings = standing.load(engine, settings, utc_now())
+    view = _view(client, standings.client(client, nodes))
+    names = [node.name for node in nodes]
     if json:
-        print_json({**_view(client), "nodes": nodes})
+        print_json({**view, "nodes": names})
         return
     from socme.table import show_facts  # noqa: PLC0415
 
-    show_facts([*_view(client).items(), ("nodes", ", ".join(nodes))])
+    reasons = "; ".join(cast("list[str]", view["reasons"]))
+    seeing = _percent(view["seeing"])
+    show_facts([*{**view, "reasons": reasons, "seeing": seeing}.items(), ("nodes", ", ".join(names))])
 
 
 @app.command("disable")
@@ -92,12 +105,35 @@ def enable(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     typer.echo(f"client {name} enabled")
 
 
-def _view(client: "Client") -> dict[str, object]:
-    from socme.view import stamp  # noqa: PLC0415
+def _view(client: "Client", status: "ClientStatus") -> dict[str, object]:
+    from socme.view import client_view, stamp  # noqa: PLC0415
 
+    standing = client_view(status)
+    del standing["client"]
     return {
         "name": client.name,
         "title": client.title,
         "enabled": client.enabled,
         "created": stamp(client.created),
+        **standing,
     }
+
+
+def _row(view: dict[str, object]) -> list[object]:
+    reasons = cast("list[str]", view["reasons"])
+    enabled = "yes" if view["enabled"] else "no"
+    seeing = _percent(view["seeing"])
+    return [
+        view["name"],
+        view["health"],
+        view["since"],
+        seeing,
+        enabled,
+        view["title"],
+        "; ".join(reasons),
+    ]
+
+
+def _percent(share: object) -> str:
+    """Return the share of the last 24 hours in which a client could see, for people."""
+    return f"{cast('float', share):.1%}"

@@ -13,7 +13,7 @@ from zeus_hub.commands.options import CONFIG, AllLimitOption, ClientOption, fact
 if TYPE_CHECKING:
     from socme.v1.vitals_pb2 import NodeStatus
 
-_COLUMNS = ["NODE", "STATE", "LAST SEEN", "SPOOLED", "LAG", "HOST", "AGENT", "PROBLEM"]
+_COLUMNS = ["NODE", "STATE", "HEALTH", "LAST SEEN", "SPOOLED", "LAG", "HOST", "AGENT", "REASON"]
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 _KIB = 1024
 
@@ -52,14 +52,18 @@ def list_(
     limit: AllLimitOption = None,
     client: ClientOption = None,
 ) -> None:
-    """List nodes with their state, and how much of what they have is not here yet."""
-    from zeus_hub import fleet, registry  # noqa: PLC0415
-    from zeus_hub.commands import state  # noqa: PLC0415
+    """List nodes with their state, what can be relied on, and how much of what they have is not here yet."""
+    from zeus_hub import registry  # noqa: PLC0415
+    from zeus_hub.commands import standing, state  # noqa: PLC0415
 
     now = utc_now()
-    with state.opened(state.read_settings(config)) as engine:
-        nodes = registry.list_nodes(engine, client=client)[:limit]
-    statuses = [fleet.status(node, now) for node in nodes]
+    settings = state.read_settings(config)
+    with state.opened(settings) as engine:
+        nodes = [
+            node for node in registry.list_nodes(engine, client=client) if node.client != registry.HUB[0]
+        ]
+        standings = standing.load(engine, settings, now)
+    statuses = [standings.node(node) for node in nodes[:limit]]
     from socme.table import show_table  # noqa: PLC0415
     from socme.view import node_view  # noqa: PLC0415
 
@@ -72,13 +76,16 @@ def list_(
 
 @app.command("show")
 def show(place: PlaceArgument, *, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
-    """Show a node and its last vitals."""
+    """Show a node, its last vitals, and how far the canaries of its sources come."""
     from socme.view import node_view  # noqa: PLC0415
-    from zeus_hub import fleet, registry  # noqa: PLC0415
-    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub import registry  # noqa: PLC0415
+    from zeus_hub.commands import standing, state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config), wanted=f"node {place}") as engine:
-        view = node_view(fleet.status(registry.get_node(engine, place.client, place.node), utc_now()))
+    settings = state.read_settings(config)
+    with state.opened(settings, wanted=f"node {place}") as engine:
+        node = registry.get_node(engine, place.client, place.node)
+        standings = standing.load(engine, settings, utc_now())
+    view = {**node_view(standings.node(node)), "canaries": list(standings.canaries(node))}
     if json:
         print_json(view)
         return
@@ -118,7 +125,7 @@ def size(count: float) -> str:
 
 
 def _row(status: "NodeStatus", now: datetime) -> list[object]:
-    from socme.view import lag_bytes, moment, state_name  # noqa: PLC0415
+    from socme.view import health_name, lag_bytes, moment, state_name  # noqa: PLC0415
 
     seen = moment(status.last_seen) if status.HasField("last_seen") else None
     vitals = status.vitals
@@ -126,10 +133,11 @@ def _row(status: "NodeStatus", now: datetime) -> list[object]:
     return [
         f"{status.client}/{status.node}",
         state_name(status.state),
+        health_name(status.health),
         age(seen, now) if seen is not None else "never",
         vitals.spool.alerts if known else None,
         size(lag_bytes(vitals)) if known else None,
         vitals.hostname,
         vitals.agent_version,
-        "; ".join(f"{source.name}: {source.problem}" for source in vitals.sources if source.problem),
+        "; ".join(status.reasons),
     ]

@@ -157,7 +157,9 @@ MinSeverityOption = Annotated[
 ]
 SourceOption = Annotated[
     int | None,
-    typer.Option("--source", metavar="suricata|wazuh", parser=source, help="Only alerts of this sensor."),
+    typer.Option(
+        "--source", metavar="suricata|wazuh|socme", parser=source, help="Only alerts of this sensor."
+    ),
 ]
 RuleOption = Annotated[str | None, typer.Option("--rule", metavar="ID", parser=plain, help="Only this rule.")]
 IpOption = Annotated[

@@ -19,6 +19,9 @@ class Sink(Protocol):
     perhaps more) are sent again later: the sink must treat an alert that it holds already, by client,
     node and Alert.id, as done. The same holds after a crash between the two.
 
+    Canaries (Arrival.canaries) are no alerts: a sink passes none of them on and counts none among its
+    alerts. That `send` returned says that they got this far.
+
     A batch that cannot be read comes as Unreadable, in its place in the order. The sink may set it aside
     or ignore it; it must move on. Nothing in an alert is a reason to raise: what a sink cannot take it
     counts and leaves out. No retrying, no waiting longer than a few seconds, no threads.

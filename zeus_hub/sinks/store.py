@@ -1,16 +1,19 @@
 """The sink that makes alerts searchable: rows and its position in one transaction, each alert once.
 
 An alert that is there already (a node's spool was lost and its files were read again) is recognised by
-node and Alert.id, counted and left out. Batches that cannot be read are set aside in `refused`.
+node and Alert.id, counted and left out. Batches that cannot be read are set aside in `refused`. The same
+transaction counts in `tally`, for each node, what became of every alert, so that none can go unnoticed.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
+from socme.v1.alert_pb2 import Alert
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import body, database
 from zeus_hub.database import reading, writing
@@ -28,6 +31,7 @@ REFUSED_KEPT = 64  # batches set aside that are kept, the newest; one may be 8 M
 _ASKED_AT_ONCE = 500  # ids in one query
 
 Place = tuple[int, int]  # ids of client and node
+Tally = Counter[tuple[Place, str]]  # alerts, by what became of them: the name of a column of `tally`
 Row = dict[str, object]
 
 
@@ -55,9 +59,13 @@ class Store:
         """Store batches."""
         try:
             with writing(self._engine) as connection:
-                repeated = self._write(connection, [batch for batch in batches if isinstance(batch, Arrival)])
+                tally = self._write(connection, [batch for batch in batches if isinstance(batch, Arrival)])
                 unreadable = [batch for batch in batches if isinstance(batch, Unreadable)]
                 _set_aside(connection, unreadable)
+                for batch in unreadable:
+                    tally[self._origin(connection, batch), "unreadable"] += batch.entry.packed.alerts
+                _count(connection, tally)
+                repeated = sum(count for (_, kind), count in tally.items() if kind == "repeated")
                 table = database.sink
                 connection.execute(
                     update(table)
@@ -75,65 +83,87 @@ class Store:
     def close(self) -> None:
         """Do nothing: the engine belongs to whoever made it."""
 
-    def _write(self, connection: Connection, arrivals: Sequence[Arrival]) -> int:
-        """Insert what is not there yet; return how many alerts were."""
+    def _write(self, connection: Connection, arrivals: Sequence[Arrival]) -> Tally:
+        """Insert what is not there yet; return what became of the alerts."""
         fresh: dict[tuple[bytes, int], tuple[Arrival, StoredAlert, Place]] = {}
-        total = 0
+        tally: Tally = Counter()
         for arrival in arrivals:
+            place = self._origin(connection, arrival)
+            tally[place, "canaries"] += len(arrival.canaries)
             for stored in arrival.alerts:
-                place = self._place(connection, stored.client, stored.node)
-                total += 1
-                fresh.setdefault((stored.alert.id, place[1]), (arrival, stored, place))
+                key = (stored.alert.id, place[1])
+                tally[place, "repeated" if key in fresh else "stored"] += 1
+                fresh.setdefault(key, (arrival, stored, place))
         for key in _known(connection, [alert_id for alert_id, _ in fresh]):
-            fresh.pop(key, None)
+            found = fresh.pop(key, None)
+            if found is not None:
+                tally[found[2], "stored"] -= 1
+                tally[found[2], "repeated"] += 1
+        self._insert(connection, list(fresh.values()))
+        return tally
+
+    def _insert(self, connection: Connection, fresh: Sequence[tuple[Arrival, StoredAlert, Place]]) -> None:
         number = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
         rows: list[Row] = []
-        techniques: list[Row] = []
-        for arrival, stored, place in fresh.values():
+        named: list[Row] = []
+        for arrival, stored, place in fresh:
             number += 1
             rows.append(self._row(number, arrival.entry.position, stored, place))
-            techniques += _techniques(number, stored)
+            named += [{"id": name, "alert_number": number} for name in techniques(stored.alert)]
         if rows:
             connection.execute(insert(database.alert), rows)
-        if techniques:
-            connection.execute(insert(database.technique), techniques)
-        return total - len(rows)
+        if named:
+            connection.execute(insert(database.technique), named)
 
     def _row(self, number: int, at: int, stored: StoredAlert, place: Place) -> Row:
-        alert = stored.alert
         return {
             "number": number,
-            "id": alert.id,
             "client_id": place[0],
             "node_id": place[1],
-            "time_us": time_us(stored),
-            "received_us": stored.received.ToMicroseconds(),
-            "severity": alert.severity,
-            "source": alert.source,
-            "action": alert.action,
-            "count": alert.count,
-            "level": alert.rule.level if alert.rule.HasField("level") else None,
-            "rule_id": alert.rule.id[:LONGEST_WORD],
-            "rule_name": alert.rule.name[:LONGEST_TEXT],
-            "source_ip": alert.source_endpoint.ip[:LONGEST_WORD],
-            "source_port": alert.source_endpoint.port,
-            "destination_ip": alert.destination_endpoint.ip[:LONGEST_WORD],
-            "destination_port": alert.destination_endpoint.port,
-            "host": alert.host.name[:LONGEST_WORD],
-            "user": alert.user[:LONGEST_WORD],
-            "message": alert.message[:LONGEST_TEXT],
             "position": at,
-            "body": body.encode(alert, self._context),
+            "body": body.encode(stored.alert, self._context),
+            **columns(stored),
         }
 
-    def _place(self, connection: Connection, client: str, node: str) -> Place:
-        """Return the ids of a client and its node; names that only the journal knows are put in."""
+    def _origin(self, connection: Connection, batch: Arrival | Unreadable) -> Place:
+        """Return the ids of a batch's client and node; names that only the journal knows are put in."""
+        client, _, node = batch.entry.origin.partition("/")
         place = self._places.get((client, node))
         if place is None:
             client_id = _id_of(connection, "client", {"name": client})
             node_id = _id_of(connection, "node", {"client_id": client_id, "name": node})
             place = self._places[client, node] = (client_id, node_id)
         return place
+
+
+def columns(stored: StoredAlert) -> Row:
+    """Return what the columns beside `body` say of an alert."""
+    alert = stored.alert
+    return {
+        "id": alert.id,
+        "time_us": time_us(stored),
+        "received_us": stored.received.ToMicroseconds(),
+        "severity": alert.severity,
+        "source": alert.source,
+        "action": alert.action,
+        "count": alert.count,
+        "level": alert.rule.level if alert.rule.HasField("level") else None,
+        "rule_id": alert.rule.id[:LONGEST_WORD],
+        "rule_name": alert.rule.name[:LONGEST_TEXT],
+        "source_ip": alert.source_endpoint.ip[:LONGEST_WORD],
+        "source_port": alert.source_endpoint.port,
+        "destination_ip": alert.destination_endpoint.ip[:LONGEST_WORD],
+        "destination_port": alert.destination_endpoint.port,
+        "host": alert.host.name[:LONGEST_WORD],
+        "user": alert.user[:LONGEST_WORD],
+        "message": alert.message[:LONGEST_TEXT],
+    }
+
+
+def techniques(alert: Alert) -> list[str]:
+    """Return the ATT&CK techniques of an alert that are searchable."""
+    names = list(dict.fromkeys(name[:LONGEST_TECHNIQUE] for name in alert.threat.technique_ids))
+    return names[:MOST_TECHNIQUES]
 
 
 def refused(connection: Connection) -> int:
@@ -162,6 +192,19 @@ def _open(engine: Engine, journal: bytes, last: int) -> None:
         elif row.journal != journal or row.position > last:
             logs.event(LOG, logging.WARNING, "the journal is a new one: reading it from its beginning")
             connection.execute(update(table).where(table.c.name == NAME).values(journal=journal, position=0))
+            connection.execute(delete(database.tally))
+
+
+def _count(connection: Connection, tally: Tally) -> None:
+    """Add to what is counted of each node."""
+    table = database.tally
+    columns = ("stored", "repeated", "canaries", "unreadable")
+    for place in {place for place, _ in tally}:
+        counts = {column: tally[place, column] for column in columns}
+        mine = update(table).where(table.c.node_id == place[1])
+        more = {column: table.c[column] + count for column, count in counts.items()}
+        if not connection.execute(mine.values(more)).rowcount:
+            connection.execute(insert(table).values(node_id=place[1], **counts))
 
 
 def _known(connection: Connection, ids: Sequence[bytes]) -> list[tuple[bytes, int]]:
@@ -173,11 +216,6 @@ def _known(connection: Connection, ids: Sequence[bytes]) -> list[tuple[bytes, in
         rows = connection.execute(select(table.c.id, table.c.node_id).where(table.c.id.in_(asked)))
         known += [(row.id, row.node_id) for row in rows]
     return known
-
-
-def _techniques(number: int, stored: StoredAlert) -> list[Row]:
-    names = list(dict.fromkeys(name[:LONGEST_TECHNIQUE] for name in stored.alert.threat.technique_ids))
-    return [{"id": name, "alert_number": number} for name in names[:MOST_TECHNIQUES]]
 
 
 def _id_of(connection: Connection, kind: str, key: Mapping[str, object]) -> int:

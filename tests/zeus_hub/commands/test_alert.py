@@ -1,13 +1,18 @@
 """The commands under `zeus alert`."""
 
 import base64
+import io
+from contextlib import redirect_stdout
 
 import pytest
+from rich.console import Console
 
 from socme.errors import OperatorError
+from socme.table import show_table
 from socme.v1.alert_pb2 import AlertSource, Severity
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert
+from zeus_hub.commands.alert import _COLUMNS, fitted, row
 
 HOSTILE = "evil\x1b[31m\n[bold]\u202e"
 
@@ -37,6 +42,51 @@ def test_list_as_a_table(stored: Place) -> None:
     assert first.startswith("2026-07-01 12:03:00  critical  beta/beta-1  000000000000  a rule")
     assert "evil\ufffd[31m\ufffd[bold]\ufffd" in second
     assert third.split()[-1] == "2001"
+
+
+def table(width: int, names: tuple[str, ...] = ("a rule", "n" * 60)) -> list[str]:
+    """Return what a terminal of some width shows, line by line."""
+    rows = [row(alert(number, name=name)) for number, name in enumerate(names)]
+    columns, kept = fitted(rows, width)
+    assert all(len(values) == columns for values in kept)
+    out = io.StringIO()
+    with redirect_stdout(out):
+        show_table(_COLUMNS[:columns], kept)
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [72, 80, 100, 120, 132, 200])
+def test_a_column_is_there_whole_or_not_at_all(width: int) -> None:
+    """What a terminal cuts off unseen may be what somebody looks for."""
+    head, *lines = table(width)
+
+    assert max(map(len, (head, *lines))) <= width
+    shown = head.replace("TIME (UTC)", "TIME").split()
+    assert shown == ["TIME", *_COLUMNS[1 : len(shown)]]
+    assert all(len(line.split("  ")) >= len(shown) for line in lines)
+
+
+def test_a_narrow_terminal_shows_when_how_bad_where_and_what() -> None:
+    assert table(80)[0].split()[-1] == "ALERT"
+    assert "nnnnnnnnnnnnnnnnnnnnn" in table(80)[2]
+    assert table(80)[2].endswith("…")
+    assert table(200)[0].split()[-1] == "RULE"
+    assert "n" * 60 in table(200)[2]
+
+
+def test_without_alerts_there_is_still_a_head() -> None:
+    assert table(80, ())[0].split()[-1] == "RULE"
+
+
+def test_what_a_terminal_has_no_room_for_is_named(stored: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = Console(width=80, force_terminal=True, markup=False, highlight=False)
+    monkeypatch.setattr("socme.table.console", lambda: narrow)
+    result = stored.try_("alert", "list")
+
+    assert (
+        "A wider terminal shows FROM, TO, COUNT, SENSOR, RULE; `zeus alert show ID` everything."
+        in result.stderr
+    )
 
 
 def test_list_as_json_is_the_newest_first_and_whole(stored: Place) -> None:

@@ -1,6 +1,7 @@
 """The command `zeus check`."""
 
 import asyncio
+import json
 import shutil
 import socket
 
@@ -11,7 +12,8 @@ from socme.errors import OperatorError
 from socme.journal import Entry
 from socme.service import Notifier
 from tests.zeus_hub.commands.place import Place
-from zeus_hub import hub
+from tests.zeus_hub.kept import change, make
+from zeus_hub import deep, hub
 from zeus_hub.commands import check
 from zeus_hub.commands.state import read_settings
 from zeus_hub.enrich import Unreadable
@@ -98,6 +100,62 @@ def test_a_full_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10 * 1024 * 1024))
 
     assert lines(place, failed="disk")["disk"].startswith("10 MiB free")
+
+
+def test_everything_is_looked_at_on_request(place: Place) -> None:
+    make(place.set_up('listen = "127.0.0.1:0"').state_dir)
+    result = place.try_("check", "--deep")
+    told = {line[6:].partition(": ")[0] for line in result.stdout.splitlines()}
+
+    assert result.exit_code == 0
+    assert told == {*NAMES, *(name for name, _ in deep.CHECKS)}
+    assert "ok    alerts: 12 looked at\n" in result.stdout
+    assert result.stderr == "", "progress is for those who watch"
+
+
+def test_damage_is_told_with_what_to_do(place: Place) -> None:
+    make(place.set_up('listen = "127.0.0.1:0"').state_dir)
+    change(place.state_dir / "zeus.db", "UPDATE alert SET severity = 4")
+    result = place.try_("check", "--deep")
+    lines = result.stdout.split("FAIL")[1].splitlines()
+
+    assert result.exit_code == 1
+    assert lines[0] == "  alerts: 12 looked at"
+    assert lines[1] == "    alert number 1: differs from its columns severity"
+    assert lines[deep.EXAMPLES + 1 : deep.EXAMPLES + 3] == ["    and 2 more", f"    {check._MEND}"]
+    assert place.try_("check").exit_code == 0
+
+
+def test_before_the_first_start_there_is_nothing_to_look_at(place: Place) -> None:
+    assert place.set_up('listen = "127.0.0.1:0"').try_("check", "--deep").exit_code == 0
+    assert not place.state_dir.exists()
+
+
+def test_as_json(place: Place) -> None:
+    make(place.set_up('listen = "127.0.0.1:0"').state_dir)
+    change(place.state_dir / "zeus.db", "UPDATE alert SET severity = 4 WHERE number = 2")
+    result = place.try_("check", "--deep", "--json")
+    told = {one["check"]: one for one in map(json.loads, result.stdout.splitlines())}
+
+    assert result.exit_code == 1
+    assert list(told) == [*NAMES, *(name for name, _ in deep.CHECKS)]
+    assert told["ports"] == {"check": "ports", "ok": True, "told": "free; no hub runs here now"}
+    assert told["alerts"] == {
+        "check": "alerts",
+        "ok": False,
+        "looked": 12,
+        "problems": 1,
+        "examples": ["alert number 2: differs from its columns severity"],
+    }
+
+
+def test_a_damaged_database_is_not_looked_at_any_deeper(place: Place) -> None:
+    place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()
+    (place.state_dir / "zeus.db").write_bytes(b"no database" * 1000)
+    result = place.try_("check", "--deep")
+
+    assert result.exit_code == 1
+    assert "FAIL  deep: the database" in result.stdout
 
 
 def test_bad_settings_are_told(place: Place) -> None:

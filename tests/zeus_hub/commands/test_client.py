@@ -1,9 +1,18 @@
 """The commands under `zeus client`."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from socme.errors import OperatorError
+from socme.v1.alert_pb2 import Severity
+from socme.v1.vitals_pb2 import Health
 from tests.zeus_hub.commands.place import Place
+from tests.zeus_hub.stored import alert
+from zeus_hub import chronicle, registry
+from zeus_hub.health import Moment
+from zeus_hub.local import Pulse, write_pulse
+from zeus_hub.raising import Open
 
 
 def test_a_client_from_its_beginning_to_its_end(place: Place) -> None:
@@ -25,6 +34,62 @@ def test_a_client_from_its_beginning_to_its_end(place: Place) -> None:
 
     place.run("client", "enable", "acme")
     assert place.objects("client", "show", "acme", "--json") == [{**listed[0], "nodes": []}]
+
+
+@pytest.fixture
+def watched(place: Place) -> Place:
+    """Acme, blind for a quarter of the last day, and beta, of which nothing was ever heard."""
+    now = datetime.now(UTC)
+    engine = place.database([alert(1, place="acme/acme-1"), alert(2, place="socme/zeus")])
+    seen = registry.Sighting(connected=True, last_seen=now, interval_seconds=10, vitals=None)
+    registry.record_sightings(engine, {("acme", "acme-1"): seen})
+    since = now - timedelta(hours=6)
+    message = "no packets"
+    blind = Open("acme", "acme-1", "sensor_blind", "eve.json", since, Severity.SEVERITY_HIGH, message)
+    chronicle.put_conditions(engine, [blind])
+    moments = [Moment(now - timedelta(hours=40), Health.HEALTH_UP), Moment(since, Health.HEALTH_BLIND)]
+    chronicle.record(engine, [("acme", moment) for moment in moments])
+    engine.dispose()
+    write_pulse(place.state_dir, Pulse(now))
+    return place
+
+
+def test_a_client_is_shown_with_its_state_its_reason_and_the_share_of_time(watched: Place) -> None:
+    acme, beta = watched.objects("client", "list", "--json")
+
+    assert (acme["health"], acme["reasons"], acme["seeing"]) == ("blind", ["acme-1: no packets"], 0.75)
+    assert (beta["health"], beta["reasons"]) == ("unknown", ["no node of it was ever heard"])
+    head, first, _ = watched.run("client", "list").splitlines()
+    assert " ".join(head.split()) == "NAME HEALTH SINCE SEEING 24 H ENABLED TITLE REASON"
+    assert first.split()[:2] == ["acme", "blind"]
+    assert first.split()[3] == "75.0%"
+    assert first.endswith("acme-1: no packets")
+    assert "75.0%" in watched.run("client", "show", "acme")
+    assert watched.objects("client", "show", "acme", "--json")[0]["health"] == "blind"
+
+
+def test_the_hub_itself_is_no_client_but_can_be_asked(watched: Place) -> None:
+    assert "socme" not in watched.run("client", "list")
+    assert watched.objects("client", "show", "socme", "--json")[0]["health"] == "up"
+
+
+def test_while_no_hub_runs_nobody_sees_anything(watched: Place) -> None:
+    write_pulse(watched.state_dir, Pulse(datetime.now(UTC) - timedelta(hours=12)))
+    (acme,) = watched.objects("client", "show", "acme", "--json")
+
+    assert (acme["health"], acme["reasons"]) == ("unknown", ["the hub does not run: start `zeus serve`"])
+    assert acme["seeing"] < 0.75
+
+
+def test_a_disabled_client_says_so(watched: Place) -> None:
+    watched.run("client", "disable", "acme")
+
+    assert watched.objects("client", "show", "acme", "--json")[0]["health"] == "revoked"
+
+
+def test_the_hubs_own_name_is_refused(place: Place) -> None:
+    with pytest.raises(OperatorError, match="socme is what the hub calls itself"):
+        place.try_("client", "add", "socme")
 
 
 def test_what_comes_next_is_no_part_of_the_answer(place: Place) -> None:

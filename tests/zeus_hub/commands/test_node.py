@@ -1,15 +1,20 @@
 """The commands under `zeus node`."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from socme.errors import OperatorError
+from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import Vitals
+from tests.zeus_hub import stored
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import NOON, alert
-from zeus_hub import registry
+from zeus_hub import chronicle, registry
 from zeus_hub.commands.node import age, size
+from zeus_hub.local import Pulse, write_pulse
+from zeus_hub.raising import Open
 
 
 @pytest.fixture
@@ -24,17 +29,29 @@ def fleet(place: Place) -> Place:
         connected=True, last_seen=datetime.now(UTC), interval_seconds=10, vitals=vitals.SerializeToString()
     )
     registry.record_sightings(engine, {("acme", "acme-1"): seen})
+    blind = Open(
+        *("acme", "acme-1", "source_silent", "eve.json"),
+        since=datetime.now(UTC),
+        severity=Severity.SEVERITY_HIGH,
+        message="eve.json cannot be read\x1b[2J",
+    )
+    own = replace(blind, client="socme", node="zeus", kind="sink_stuck", subject="store")
+    chronicle.put_conditions(engine, [blind, own])
+    stored.keep(engine, [alert(9, place="socme/zeus")])
     engine.dispose()
+    stages = {"sink store": {"number": 7, "seconds": 0.25}}
+    canaries = {"acme/acme-1": [{"source": "eve.json", "stages": stages}]}
+    write_pulse(place.state_dir, Pulse(datetime.now(UTC), canaries))
     return place
 
 
 def test_list_as_a_table(fleet: Place) -> None:
     head, first, second, third = fleet.run("node", "list").splitlines()
 
-    assert head.split() == ["NODE", "STATE", "LAST", "SEEN", "SPOOLED", "LAG", "HOST", "AGENT", "PROBLEM"]
-    assert first.split()[:2] == ["acme/acme-1", "online"]
-    assert "12       5 KiB  box\ufffd[2J  0.1.0  eve.json: permission denied" in first
-    assert second.split() == ["acme/acme-2", "new", "never", "-", "-", "-", "-", "-"]
+    assert " ".join(head.split()) == "NODE STATE HEALTH LAST SEEN SPOOLED LAG HOST AGENT REASON"
+    assert first.split()[:3] == ["acme/acme-1", "online", "blind"]
+    assert "12       5 KiB  box\ufffd[2J  0.1.0  eve.json cannot be read\ufffd[2J" in first
+    assert second.split() == ["acme/acme-2", "new", "unknown", "never", "-", "-", "-", "-", "-"]
     assert third.startswith("beta/beta-1")
 
 
@@ -46,6 +63,7 @@ def test_list_as_json(fleet: Place) -> None:
         ("acme", "acme-2", "new"),
         ("beta", "beta-1", "new"),
     ]
+    assert (nodes[0]["health"], nodes[0]["reasons"]) == ("blind", ["eve.json cannot be read\x1b[2J"])
     assert nodes[0]["vitals"]["lag_bytes"] == 5120
     assert nodes[0]["vitals"]["spool"]["alerts"] == 12
     assert "vitals" not in nodes[1]
@@ -65,7 +83,18 @@ def test_show(fleet: Place) -> None:
 
     assert "vitals.sources.1.problem" in shown
     assert "\x1b" not in shown
-    assert fleet.objects("node", "show", "acme/acme-1", "--json")[0]["state"] == "online"
+    assert "canaries.1.stages.sink store.seconds" in shown
+    (node,) = fleet.objects("node", "show", "acme/acme-1", "--json")
+    assert (node["state"], node["health"]) == ("online", "blind")
+    assert node["canaries"][0]["stages"] == {"sink store": {"number": 7, "seconds": 0.25}}
+
+
+def test_a_hub_that_does_not_run_knows_of_nobody_how_it_is(fleet: Place) -> None:
+    write_pulse(fleet.state_dir, Pulse(datetime.now(UTC) - timedelta(minutes=1)))
+    (node,) = fleet.objects("node", "show", "acme/acme-1", "--json")
+
+    assert node["reasons"] == ["the hub does not run: start `zeus serve`"]
+    assert "unknown" in fleet.run("node", "list")
 
 
 def test_revoke(fleet: Place) -> None:

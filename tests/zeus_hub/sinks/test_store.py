@@ -129,6 +129,30 @@ def test_repeated_alerts_are_counted(tmp_path: Path) -> None:
         assert connection.execute(select(database.sink.c.repeated)).scalar_one() == 2
 
 
+def test_what_became_of_every_alert_is_counted_by_node(tmp_path: Path) -> None:
+    """Stored, there already, proof of the way, or in a batch that cannot be read: there is no fifth."""
+    sink = TestStore().open(tmp_path)
+    entries = [enrich(entry) for entry in journal_of(tmp_path, [[1, 2, -3], [2, 4], []])]
+    other = Unreadable(Entry(4, "beta/b-1", 1, 1, 0, Packed(b"no zstd", 1, 5, 100)), "damaged")
+    sink.send(entries)
+    sink.send([*entries[1:2], other])
+
+    assert tally(tmp_path) == {"acme-1": (3, 3, 1, 0), "b-1": (0, 0, 0, 5)}
+
+
+def test_a_new_journal_is_counted_anew(tmp_path: Path) -> None:
+    """The hub's account of what it took begins with its journal, and so does the store's."""
+    entries = [enrich(entry) for entry in journal_of(tmp_path, [[1, 2]])]
+    TestStore().open(tmp_path).send(entries)
+    TestStore().open(tmp_path)
+    assert tally(tmp_path) == {"acme-1": (2, 0, 0, 0)}, "the same journal goes on"
+    sink = Store(open_database(URL, tmp_path), b"k" * 16, 100)
+
+    assert tally(tmp_path) == {}
+    sink.send(entries)
+    assert tally(tmp_path) == {"acme-1": (0, 2, 0, 0)}
+
+
 @pytest.mark.parametrize(("journal", "last"), [(b"k" * 16, 100), (JOURNAL, 1)])
 def test_a_journal_that_begins_anew_is_read_from_its_beginning(
     tmp_path: Path, journal: bytes, last: int
@@ -157,6 +181,7 @@ def test_a_position_and_its_rows_are_committed_together_or_not_at_all(tmp_path: 
         sink.send(entries)
 
     assert TestStore().held(tmp_path) == []
+    assert tally(tmp_path) == {}
     assert sink.position() == 0
     with writing(engine) as connection:
         connection.exec_driver_sql("DROP TRIGGER full")
@@ -181,6 +206,14 @@ def test_writers_take_turns(tmp_path: Path) -> None:
         other.exec_driver_sql("PRAGMA busy_timeout = 10")
         with pytest.raises(OperationalError, match="locked"):
             other.execute(update(database.client).values(enabled=False))
+
+
+def tally(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return what is counted of each node: stored, repeated, canaries, unreadable."""
+    node, counts = database.node, database.tally
+    query = select(node.c.name, counts).join_from(counts, node)
+    with reading(open_database(URL, folder)) as connection:
+        return {row.name: tuple(row)[2:] for row in connection.execute(query)}
 
 
 def _stored(folder: Path, made: Alert) -> list[dict[str, object]]:

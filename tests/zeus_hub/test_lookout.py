@@ -1,0 +1,250 @@
+"""What is gathered of nodes and of the hub."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from socme.v1.vitals_pb2 import SensorVitals, Vitals
+from zeus_hub import registry
+from zeus_hub.accounts import Account
+from zeus_hub.canary import Tracker
+from zeus_hub.clocks import Clocks
+from zeus_hub.conditions import NodeFacts, is_silent
+from zeus_hub.config import ConditionSettings
+from zeus_hub.database import open_database, writing
+from zeus_hub.fleet import Fleet, Key
+from zeus_hub.lookout import REDIAL_SECONDS, Lookout, SinkState, Sources
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+KEY = ("acme", "acme-1")
+
+
+@dataclass
+class World:
+    """All that a lookout looks at, set by hand."""
+
+    engine: Engine
+    at: float = 1000.0
+    wall: float = 0.0
+    accounts: dict[str, Account] = field(default_factory=dict)
+    clones: dict[Key, str] = field(default_factory=dict)
+    sinks: list[SinkState] = field(default_factory=list)
+    last: int = 0
+    problem: str = ""
+
+    def __post_init__(self) -> None:
+        clocks = Clocks(lambda: NOON + timedelta(seconds=self.at + self.wall), lambda: self.at)
+        self.fleet = Fleet(self.engine, clocks.wall, clocks.monotonic)
+        sources = Sources(
+            fleet=self.fleet,
+            accounts=lambda: self.accounts,
+            clones=lambda: self.clones,
+            sinks=lambda: self.sinks,
+            last=lambda: self.last,
+            journal_problem=lambda: self.problem,
+            authority_ends=NOON + timedelta(days=1000),
+            certificate_ends=NOON + timedelta(days=100),
+        )
+        self.lookout = Lookout(sources, Tracker(["store"]), ConditionSettings(), clocks)
+
+    def node(self) -> NodeFacts:
+        """Look at the node."""
+        at = self.lookout.look()
+        (seen,) = self.fleet.nodes()
+        return self.lookout.node(seen, at)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass while the hub looks around."""
+        while seconds > 0:
+            self.at += min(seconds, 5)
+            seconds -= 5
+            self.lookout.look()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    engine = open_database("sqlite:///zeus.db", tmp_path)
+    registry.add_client(engine, "acme", now=NOON)
+    with writing(engine) as connection:
+        client_id = registry.client_ids(connection, ["acme"])[0]
+        expires = NOON + timedelta(days=30)
+        registry.put_node(connection, client_id, "acme-1", fingerprint=b"f", enrolled=NOON, expires=expires)
+    yield World(engine)
+    engine.dispose()
+
+
+def test_a_node_that_never_came_is_not_expected(world: World) -> None:
+    world.wait(1000)
+    facts = world.node()
+
+    assert (facts.seen, facts.heard, is_silent(facts)) == (False, False, False)
+
+
+def test_silence_is_counted_from_the_moment_at_which_it_was_last_heard(world: World) -> None:
+    world.wait(REDIAL_SECONDS)
+    world.fleet.connected(KEY, 10)
+    world.wait(30)
+    assert not is_silent(world.node())
+    world.fleet.heard(KEY)
+    world.wait(30)
+    assert not is_silent(world.node())
+    world.wait(1)
+
+    assert is_silent(world.node())
+
+
+def test_a_node_that_has_come_back_gets_no_more_time(world: World) -> None:
+    world.fleet.connected(KEY, 10)
+    world.wait(31)
+
+    assert is_silent(world.node())
+
+
+def test_the_clock_on_the_wall_may_jump(world: World) -> None:
+    world.wait(REDIAL_SECONDS)
+    world.fleet.connected(KEY, 10)
+    world.wall = 86_400
+
+    assert world.node().quiet_seconds < 1
+
+
+def test_a_stream_that_ends_is_no_sign_of_life(world: World) -> None:
+    world.wait(REDIAL_SECONDS)
+    world.fleet.connected(KEY, 10)
+    world.wait(29)
+    world.fleet.gone(KEY)
+    world.wait(2)
+
+    assert is_silent(world.node())
+
+
+@pytest.mark.parametrize(("interval", "grace"), [(10, REDIAL_SECONDS), (60, 180)])
+def test_a_hub_that_has_just_started_gives_nodes_time_to_come_back(
+    tmp_path: Path, world: World, interval: int, grace: float
+) -> None:
+    """They pause for up to a minute between two attempts."""
+    del tmp_path
+    sighting = registry.Sighting(connected=True, last_seen=NOON, interval_seconds=interval, vitals=None)
+    registry.record_sightings(world.engine, {KEY: sighting})
+    world = World(world.engine)
+    world.wait(grace - 1)
+    assert not is_silent(world.node())
+    world.wait(2)
+
+    assert is_silent(world.node())
+
+
+def test_a_hub_that_stood_still_does_not_take_the_nodes_for_silent(world: World) -> None:
+    """SIGSTOP, or a machine that was put to sleep."""
+    world.wait(REDIAL_SECONDS)
+    world.fleet.connected(KEY, 10)
+    world.at += 3600
+
+    assert not is_silent(world.node())
+    world.wait(REDIAL_SECONDS + 1)
+    assert is_silent(world.node())
+
+
+def test_a_node_that_is_shut_out(world: World) -> None:
+    world.fleet.connected(KEY, 10)
+    assert not world.node().shut_out
+    registry.disable_client(world.engine, "acme")
+    world.fleet._follow(*world.fleet._registered())
+    assert world.node().shut_out
+    registry.enable_client(world.engine, "acme")
+    registry.revoke_node(world.engine, *KEY, now=NOON)
+    world.fleet._follow(*world.fleet._registered())
+
+    assert world.node().shut_out
+
+
+def test_what_vitals_say(world: World) -> None:
+    world.fleet.connected(KEY, 10)
+    for _ in range(3):
+        told = Vitals(agent_uptime_seconds=9)
+        told.time.FromDatetime(NOON + timedelta(seconds=world.at + 7))
+        told.spool.bytes, told.spool.capacity_bytes, told.spool.unaccounted = 90, 100, 4
+        told.spool.problem = "full"
+        source = told.sources.add(name="eve.json", kind="suricata", problem="gone", last_record_age_seconds=3)
+        source.sensor.CopyFrom(SensorVitals(uptime_seconds=5, packets=10, dropped=1))
+        world.fleet.reported(KEY, told)
+        facts = world.node()
+        world.wait(2)
+
+    assert (facts.heard, facts.spool_share, facts.spool_problem, facts.unaccounted) == (True, 0.9, "full", 4)
+    assert facts.skew_seconds == pytest.approx(7)
+    assert facts.certificate_seconds == pytest.approx(30 * 86_400 - world.at, abs=10)
+    (source_facts,) = facts.sources
+    assert (source_facts.name, source_facts.problem, source_facts.steady) == ("eve.json", "gone", True)
+    assert world.node().sources[0].quiet_seconds == 5
+    assert world.lookout.skew_seconds(KEY) == pytest.approx(7)
+    assert world.lookout.skew_seconds(("acme", "nobody")) == 0
+
+
+def test_what_the_hub_counts(world: World) -> None:
+    world.fleet.connected(KEY, 10)
+    world.accounts["acme/acme-1"] = Account(taken=9, missing=2)
+    world.clones[KEY] = "two take turns"
+    world.lookout.slow.unstored = {KEY: 3}
+    facts = world.node()
+
+    assert (facts.missing, facts.clone, facts.unstored) == (2, "two take turns", 3)
+
+
+def test_a_canary_that_stops_is_known(world: World) -> None:
+    world.fleet.connected(KEY, 10)
+    for number in range(1, 6):
+        told = Vitals()
+        canary = told.sources.add(name="eve.json").canary
+        canary.interval_seconds, canary.written, canary.read = 60, number, 1
+        world.fleet.reported(KEY, told)
+        facts = world.node()
+        world.wait(30)
+
+    assert [(lost.source, lost.stage) for lost in facts.lost] == [("eve.json", "tail")]
+
+
+def stuck(world: World) -> float:
+    """Look at the hub; return how long its sink has taken nothing."""
+    (sink,) = world.lookout.hub(world.lookout.look()).sinks
+    return sink.stuck_seconds
+
+
+def test_a_sink_is_stuck_while_it_does_not_move_and_there_is_something_for_it(world: World) -> None:
+    world.last = 5
+    world.sinks = [SinkState("store", 5, "")]
+    assert stuck(world) == 0
+    world.wait(100)
+    assert stuck(world) == 0, "it has everything"
+    world.last = 9
+    assert stuck(world) == 0
+    world.wait(40)
+    assert stuck(world) == 40
+    world.sinks = [SinkState("store", 6, "")]
+    assert stuck(world) == 0, "it moves, if slowly"
+    world.wait(40)
+    assert stuck(world) == 40
+    world.sinks = [SinkState("store", 9, "")]
+    assert stuck(world) == 0
+
+
+def test_a_sink_with_a_problem_is_stuck_even_where_nothing_waits(world: World) -> None:
+    world.sinks = [SinkState("store", 0, "")]
+    assert stuck(world) == 0
+    world.sinks = [SinkState("store", 0, "it is locked")]
+    world.wait(30)
+
+    assert stuck(world) == 30
+
+
+def test_what_the_hub_knows_of_itself(world: World) -> None:
+    world.lookout.slow.free_bytes = 7
+    world.problem = "the disk is full"
+    facts = world.lookout.hub(world.lookout.look())
+
+    assert (facts.free_bytes, facts.journal_problem) == (7, "the disk is full")
+    assert facts.authority_seconds > facts.certificate_seconds > 99 * 86_400

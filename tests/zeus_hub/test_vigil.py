@@ -1,0 +1,388 @@
+"""The vigil in a real hub: what is wrong is an alert like any other, and what is over is told too."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import grpc
+import pytest
+from sqlalchemy import select, update
+
+from socme.identity import utc_now
+from socme.v1.alert_pb2 import Alert, AlertSource, Canary, ConditionState
+from socme.v1.vitals_pb2 import CanaryVitals, ClientStatus, Health, LedgerHour, NodeStatus, Vitals
+from socme.v1.watch_pb2 import FleetEvent, FleetRequest, StoredAlert, WatchEvent, WatchRequest
+from socme.v1.watch_pb2_grpc import WatchStub
+from tests.zeus_hub.kit import LIMIT, Hub, Link, alert, connect, eventually, hub, linked
+from zeus_hub import body, chronicle, database, deliver, heartbeat, registry, vigil, watch
+from zeus_hub.clocks import Clocks
+from zeus_hub.database import reading, writing
+from zeus_hub.local import read_pulse
+from zeus_hub.lookout import REDIAL_SECONDS, Lookout
+from zeus_hub.sinks.contract import SinkDownError
+from zeus_hub.sinks.store import Store
+
+RAISED, CLEARED = ConditionState.CONDITION_STATE_RAISED, ConditionState.CONDITION_STATE_CLEARED
+STEP = 5.0  # seconds that pass at once: less than what a hub takes for a standstill of its own
+
+
+@dataclass
+class Time:
+    """Clocks that a test puts forward, and how often the hub has looked."""
+
+    ahead: float = 0.0
+    looks: int = 0
+    began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+    @property
+    def clocks(self) -> Clocks:
+        """What the hub is given."""
+        return Clocks(
+            lambda: utc_now() + timedelta(seconds=self.ahead),
+            lambda: asyncio.get_running_loop().time() - self.began + self.ahead,
+        )
+
+    async def pass_(self, seconds: float, each: Callable[[], object] | None = None) -> None:
+        """Let time pass in steps, each of which the hub notices."""
+        for _ in range(int(seconds / STEP)):
+            if each is not None:
+                await each()  # type: ignore[misc]
+            self.ahead += STEP
+            seen = self.looks
+            await eventually(lambda seen=seen: self.looks >= seen + 2)  # type: ignore[misc]
+
+
+@pytest.fixture
+async def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    monkeypatch.setattr(vigil, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(vigil, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "FLEET_SECONDS", 0.02)
+    made = Time()
+    look = Lookout.look
+
+    def counted(self: Lookout) -> float:
+        made.looks += 1
+        return look(self)
+
+    monkeypatch.setattr(Lookout, "look", counted)
+    return made
+
+
+@dataclass
+class Talk:
+    """A node that sends one alert after another and waits until each is taken."""
+
+    link: Link
+    sequence: int = 0
+
+    async def say(self) -> None:
+        """Give a sign of life."""
+        self.sequence += 1
+        await self.link.batch(self.sequence, [alert(self.sequence)])
+        await self.link.until_acked(self.sequence)
+
+
+def conditions(zeus: Hub) -> list[tuple[str, str, int]]:
+    """Return what the store was told of: node, kind and state, in order."""
+    return [
+        (f"{stored.client}/{stored.node}", stored.alert.condition.kind, stored.alert.condition.state)
+        for stored in stored_conditions(zeus)
+    ]
+
+
+def stored_conditions(zeus: Hub) -> list[StoredAlert]:
+    table, node, client = database.alert, database.node, database.client
+    query = select(client.c.name.label("client"), node.c.name.label("node"), table.c.body)
+    query = query.join_from(table, node, table.c.node_id == node.c.id)
+    query = query.join(client, client.c.id == table.c.client_id).order_by(table.c.number)
+    with reading(zeus.engine) as connection:
+        rows = connection.execute(query).all()
+    alerts = [StoredAlert(client=row.client, node=row.node, alert=body.decode(row.body)) for row in rows]
+    return [stored for stored in alerts if stored.alert.source == AlertSource.ALERT_SOURCE_SOCME]
+
+
+async def next_condition(call: grpc.aio.UnaryStreamCall[WatchRequest, WatchEvent]) -> Alert:
+    """Return the next alert of SOCme's own on a watcher's stream."""
+    async with asyncio.timeout(LIMIT):
+        while True:
+            event = await call.read()
+            assert isinstance(event, WatchEvent), "the stream ended"
+            found = event.alert.alert
+            if found.source == AlertSource.ALERT_SOURCE_SOCME:
+                return found
+
+
+async def test_a_node_that_falls_silent_is_told_of_and_cleared_when_it_is_back(
+    tmp_path: Path, time: Time
+) -> None:
+    async with hub(tmp_path, clocks=time.clocks) as zeus, connect(zeus.address, zeus.operator()) as channel:
+        node = await zeus.node()
+        call = WatchStub(channel).Alerts(WatchRequest())
+        async with linked(zeus.address, node) as link:
+            talk = Talk(link)
+            await link.vitals(Vitals(hostname="box"))
+            await time.pass_(REDIAL_SECONDS + 5, each=talk.say)
+            assert conditions(zeus) == [], "it speaks"
+            await time.pass_(20)
+            assert conditions(zeus) == [], "not for long enough"
+            await time.pass_(10)
+            raised = await next_condition(call)
+            await eventually(lambda: conditions(zeus) == [("acme/acme-1", "node_silent", RAISED)])
+            await talk.say()
+            await time.pass_(20, each=talk.say)
+            cleared = await next_condition(call)
+            await eventually(lambda: len(conditions(zeus)) == 2)
+        call.cancel()
+
+    assert (raised.condition.kind, raised.condition.state) == ("node_silent", RAISED)
+    assert raised.rule.id == "socme.node_silent"
+    assert "acme/acme-1: nothing was heard" in raised.message
+    assert "systemctl status artemis" in raised.message
+    assert (cleared.condition.state, cleared.severity) == (CLEARED, raised.severity)
+    assert cleared.condition.since == raised.condition.since
+    assert cleared.message.startswith("acme/acme-1: over after ")
+
+
+@dataclass
+class Fleet:
+    """What a watcher of the fleet was told last."""
+
+    channel: grpc.aio.Channel
+    clients: dict[str, ClientStatus] = field(default_factory=dict)
+    nodes: dict[str, NodeStatus] = field(default_factory=dict)
+
+    async def follow(self) -> None:
+        """Take what comes, until it is cancelled."""
+        call = WatchStub(self.channel).Fleet(FleetRequest())
+        while isinstance(event := await call.read(), FleetEvent):
+            if event.WhichOneof("event") == "client":
+                self.clients[event.client.client] = event.client
+            elif event.WhichOneof("event") == "node":
+                self.nodes[event.node.node] = event.node
+
+    def state(self, client: str) -> tuple[int, list[str]]:
+        """Return how a client is, and why."""
+        found = self.clients.get(client, ClientStatus())
+        return found.health, list(found.reasons)
+
+
+async def test_a_client_that_goes_blind_is_told_with_its_reason_and_its_share(
+    tmp_path: Path, time: Time
+) -> None:
+    unreadable = Vitals(hostname="box")
+    unreadable.sources.add(name="eve.json", problem="permission denied")
+    async with hub(tmp_path, clocks=time.clocks) as zeus, connect(zeus.address, zeus.operator()) as channel:
+        fleet = Fleet(channel)
+        async with asyncio.TaskGroup() as group, linked(zeus.address, await zeus.node()) as link:
+            follower = group.create_task(fleet.follow())
+            talk = Talk(link)
+            await link.vitals(Vitals(hostname="box"))
+            await eventually(lambda: fleet.state("acme") == (Health.HEALTH_UP, []))
+            assert fleet.clients["acme"].seeing == 1.0
+            await time.pass_(30, each=talk.say)
+            await link.vitals(unreadable)
+            await time.pass_(10, each=talk.say)
+            await eventually(lambda: fleet.state("acme")[0] == Health.HEALTH_BLIND)
+            blind = fleet.clients["acme"]
+            await eventually(lambda: fleet.nodes["acme-1"].health == Health.HEALTH_BLIND)
+            await time.pass_(20, each=talk.say)
+            await eventually(lambda: fleet.clients["acme"].seeing < 0.9)
+            await link.vitals(Vitals(hostname="box"))
+            await time.pass_(40, each=talk.say)
+            await eventually(lambda: fleet.state("acme")[0] != Health.HEALTH_BLIND)
+            follower.cancel()
+
+    assert list(blind.reasons) == [
+        "acme-1: eve.json cannot be read (permission denied): run `artemis check` there"
+    ]
+    assert blind.HasField("since")
+    assert conditions_of(tmp_path) == [("source_silent", RAISED), ("source_silent", CLEARED)]
+
+
+def conditions_of(state_dir: Path) -> list[tuple[str, int]]:
+    """Return what the store of a hub that is down was told of."""
+    engine = database.open_database("sqlite:///zeus.db", state_dir)
+    try:
+        with reading(engine) as connection:
+            bodies = connection.execute(
+                select(database.alert.c.body).order_by(database.alert.c.number)
+            ).scalars()
+            alerts = [body.decode(one) for one in bodies]
+    finally:
+        engine.dispose()
+    return [
+        (one.condition.kind, one.condition.state)
+        for one in alerts
+        if one.source == AlertSource.ALERT_SOURCE_SOCME
+    ]
+
+
+async def test_a_restart_raises_nothing_anew_and_clears_what_is_over(tmp_path: Path, time: Time) -> None:
+    unreadable = Vitals()
+    unreadable.sources.add(name="eve.json", problem="permission denied")
+    async with hub(tmp_path, clocks=time.clocks) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.vitals(unreadable)
+            await time.pass_(10)
+            await eventually(lambda: len(conditions(zeus)) == 1)
+    pulse = read_pulse(tmp_path)
+    assert pulse is not None
+    assert not pulse.running, "a hub that stops says so"
+    time.ahead += 3600
+    async with hub(tmp_path, clocks=time.clocks) as zeus:
+        await time.pass_(20)
+        assert [one.kind for one in chronicle.open_conditions(zeus.engine)] == ["source_silent"]
+        async with linked(zeus.address, node) as link:
+            talk = Talk(link)
+            await link.vitals(unreadable)
+            await time.pass_(20, each=talk.say)
+            assert len(conditions(zeus)) == 1, "it is known"
+            await link.vitals(Vitals())
+            await time.pass_(40, each=talk.say)
+            await eventually(lambda: [state for _, _, state in conditions(zeus)] == [RAISED, CLEARED])
+        history = chronicle.histories(zeus.engine, time.clocks.wall())["acme"]
+
+    away = [moment for moment in history if moment.reason == vigil.AWAY]
+    assert len(away) == 1, "for an hour nobody saw anything"
+    assert abs(away[0].since - pulse.time) < timedelta(seconds=60)
+
+
+async def test_a_node_that_is_shut_out_raises_nothing_and_what_was_open_is_over(
+    tmp_path: Path, time: Time
+) -> None:
+    async with hub(tmp_path, clocks=time.clocks) as zeus, connect(zeus.address, zeus.operator()) as channel:
+        fleet = Fleet(channel)
+        async with linked(zeus.address, await zeus.node()) as link:
+            await link.vitals(Vitals())
+        await time.pass_(REDIAL_SECONDS + 40)
+        await eventually(lambda: len(conditions(zeus)) == 1)
+        registry.revoke_node(zeus.engine, "acme", "acme-1", now=utc_now())
+        async with asyncio.TaskGroup() as group:
+            follower = group.create_task(fleet.follow())
+            await eventually(lambda: fleet.state("acme")[0] == Health.HEALTH_REVOKED)
+            follower.cancel()
+        await time.pass_(20)
+        await eventually(lambda: [state for *_, state in conditions(zeus)] == [RAISED, CLEARED])
+        await time.pass_(100)
+
+        assert len(conditions(zeus)) == 2
+
+
+async def test_a_stuck_sink_is_told_in_the_live_stream_as_the_hubs_own(
+    tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the store cannot take is seen all the same."""
+    send = Store.send
+
+    def down(*_: object) -> None:
+        raise SinkDownError("the database is locked")
+
+    monkeypatch.setattr(deliver, "LONGEST_PAUSE", 0.1)
+    async with hub(tmp_path, clocks=time.clocks) as zeus, connect(zeus.address, zeus.operator()) as channel:
+        call = WatchStub(channel).Alerts(WatchRequest())
+        fleet = Fleet(channel)
+        async with asyncio.TaskGroup() as group, linked(zeus.address, await zeus.node()) as link:
+            follower = group.create_task(fleet.follow())
+            await eventually(lambda: fleet.state("socme") == (Health.HEALTH_UP, []))
+            monkeypatch.setattr(Store, "send", down)
+            talk = Talk(link)
+            await time.pass_(70, each=talk.say)
+            found = await next_condition(call)
+            await eventually(lambda: fleet.state("socme")[0] == Health.HEALTH_LATE)
+            monkeypatch.setattr(Store, "send", send)
+            await eventually(lambda: len(zeus.stored()) > talk.sequence)
+            await time.pass_(60, each=talk.say)
+            cleared = await next_condition(call)
+            await eventually(lambda: fleet.state("socme")[0] == Health.HEALTH_UP)
+            follower.cancel()
+        call.cancel()
+
+        assert (found.condition.kind, found.condition.subject) == ("sink_stuck", "store")
+        assert found.message.startswith("socme/zeus: the sink store has taken nothing for 60 s (the database")
+        assert cleared.condition.state == CLEARED
+        await eventually(lambda: [place for place, *_ in conditions(zeus)] == ["socme/zeus"] * 2)
+        assert "socme" not in fleet.nodes
+
+
+async def test_a_tampered_tally_is_found(tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the hub took is more than what became of it: a row was deleted, or a program erred."""
+    monkeypatch.setattr(vigil, "BALANCE_EVERY", 1)
+    async with hub(tmp_path, clocks=time.clocks) as zeus, linked(zeus.address, await zeus.node()) as link:
+        talk = Talk(link)
+        await link.vitals(Vitals())
+        await talk.say()
+        await eventually(lambda: len(zeus.stored()) == 1)
+        await time.pass_(40, each=talk.say)
+        assert conditions(zeus) == []
+        with writing(zeus.engine) as connection:
+            connection.execute(update(database.tally).values(stored=database.tally.c.stored - 1))
+        await time.pass_(30, each=talk.say)
+        for _ in range(20):
+            if conditions(zeus):
+                break
+            await time.pass_(10, each=talk.say)
+
+        assert conditions(zeus) == [("acme/acme-1", "unaccounted", RAISED)]
+
+
+async def test_a_canary_is_followed_through_every_stage(tmp_path: Path, time: Time) -> None:
+    vitals = Vitals()
+    vitals.sources.add(name="eve.json").canary.CopyFrom(
+        CanaryVitals(interval_seconds=60, written=1, read=1, spooled=1)
+    )
+    canary = alert(1, origin="eve.json")
+    canary.canary.CopyFrom(Canary(number=1))
+    canary.canary.written.FromDatetime(time.clocks.wall())
+    canary.observed.FromDatetime(time.clocks.wall())
+    async with hub(tmp_path, clocks=time.clocks) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await link.vitals(vitals)
+        await time.pass_(5)
+        await link.batch(1, [canary])
+        await link.until_acked(1)
+
+        def numbers() -> dict[str, int]:
+            pulse = read_pulse(tmp_path)
+            views = pulse.canaries.get("acme/acme-1", ()) if pulse is not None else ()
+            stages = cast("dict[str, dict[str, int]]", views[0]["stages"]) if views else {}
+            return {name: stage["number"] for name, stage in stages.items()}
+
+        wanted = {"tail": 1, "spool": 1, "uplink": 0, "sink store": 1, "live": 1}
+        await eventually(lambda: numbers() == wanted)
+
+        assert zeus.stored() == [], "it is no alert"
+
+
+async def test_a_canary_that_stops_is_told_with_its_stage(tmp_path: Path, time: Time) -> None:
+    async with hub(tmp_path, clocks=time.clocks) as zeus, linked(zeus.address, await zeus.node()) as link:
+        talk = Talk(link)
+        for number in range(1, 11):
+            vitals = Vitals()
+            vitals.sources.add(name="eve.json").canary.CopyFrom(
+                CanaryVitals(interval_seconds=10, written=number, read=1, spooled=1, acknowledged=1)
+            )
+            await link.vitals(vitals)
+            await time.pass_(10, each=talk.say)
+            if conditions(zeus):
+                break
+        (stored,) = stored_conditions(zeus)
+
+    assert stored.alert.condition.kind == "canary_lost"
+    assert "canaries of eve.json stop at the stage tail" in stored.alert.message
+
+
+async def test_hours_that_a_node_tells_are_kept(tmp_path: Path, time: Time) -> None:
+    hour = LedgerHour(source="eve.json", read=7)
+    hour.hour.FromDatetime(time.clocks.wall().replace(minute=0, second=0, microsecond=0))
+    async with hub(tmp_path, clocks=time.clocks) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await link.vitals(Vitals(ledger=[hour]))
+
+        def kept() -> list[bytes]:
+            with reading(zeus.engine) as connection:
+                return list(connection.execute(select(database.ledger.c.body)).scalars())
+
+        await eventually(lambda: [LedgerHour.FromString(one).read for one in kept()] == [7])

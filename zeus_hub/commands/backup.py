@@ -1,0 +1,98 @@
+"""`zeus backup` and `zeus restore`: a copy of the whole hub, and back."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from socme.commands import ConfigOption
+from socme.identity import utc_now
+from zeus_hub.commands.options import CONFIG, hint, suggest
+
+if TYPE_CHECKING:
+    from zeus_hub.backup import Place
+    from zeus_hub.config import ZeusSettings
+
+_CLEAR = "\r\x1b[K"  # begins the line of a terminal anew
+_MIB = 1024 * 1024
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the backup.")],
+    *,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Copy the journal, the database, the CA, the operator's identity and the settings; the hub may run.
+
+    Whoever has the copy can be this hub: keep it as you keep the CA's key.
+    """
+    from zeus_hub import backup  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+
+    settings = state.read_settings(config)
+    with state.usable(settings):
+        state.refuse_for_another(settings)
+        watched = sys.stderr.isatty()
+        tell = _say_progress if watched else _say_nothing
+        made = backup.back_up(_place(settings, config), folder.absolute(), now=utc_now(), tell=tell)
+    if watched:
+        typer.echo(_CLEAR, err=True, nl=False)
+    size = sum(file.size for file in made.files.values())
+    typer.echo(f"{folder}: {len(made.files)} files, {size // _MIB} MiB")
+    suggest("To put it back", f"zeus restore {folder}", config)
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `zeus backup` made.")],
+    *,
+    config: ConfigOption = CONFIG,
+    force: Annotated[
+        bool, typer.Option("--force", help="Move the hub that is there aside; nothing is deleted.")
+    ] = False,
+) -> None:
+    """Put a backup in this hub's place; the hub must not run."""
+    from zeus_hub import restore  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+
+    settings = _settings(folder, config)
+    with state.usable(settings):
+        state.refuse_for_another(settings)
+    done = restore.restore(folder.absolute(), _place(settings, config), force=force, now=utc_now())
+    typer.echo(f"restored what the hub in {settings.state_dir} was at {done.manifest.made}")
+    if done.aside:
+        typer.echo(f"what was there has now names that end in {done.aside}")
+    hint(
+        "What changed since is not known to it. Enrolment tokens that were not used are void. Add and enrol"
+        " again what has come since, and revoke again what has been revoked since (see zeus node list). What"
+        " nodes had delivered since shows as missing in zeus ledger."
+    )
+    suggest("Look at it, then start it", "zeus check --deep", config)
+
+
+def _settings(folder: Path, config: Path) -> "ZeusSettings":
+    """Return the settings: those that are there, else those of the backup, as if they were."""
+    from socme.settings import beside, load  # noqa: PLC0415
+    from zeus_hub.backup import SETTINGS, read_manifest  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.config import ZeusSettings  # noqa: PLC0415
+
+    if config.exists() or SETTINGS not in read_manifest(folder).files:
+        return state.read_settings(config)
+    found = load(ZeusSettings, folder / SETTINGS)
+    return found.model_copy(update={"state_dir": beside(config, found.state_dir)})
+
+
+def _place(settings: "ZeusSettings", config: Path) -> "Place":
+    from zeus_hub.backup import Place  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+
+    return Place(settings.state_dir.absolute(), state.database_file(settings).absolute(), config.absolute())
+
+
+def _say_progress(name: str, done: int, of: int) -> None:
+    typer.echo(f"{_CLEAR}{name}: {done // _MIB} of {of // _MIB} MiB", err=True, nl=False)
+
+
+def _say_nothing(_name: str, _done: int, _of: int) -> None:
+    """Keep quiet where nobody watches."""

@@ -1,0 +1,185 @@
+"""Gathers what is known: of every node from the fleet and its vitals, and of the hub from its own parts."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from socme.v1.vitals_pb2 import Vitals
+from zeus_hub.accounts import Account
+from zeus_hub.canary import Tracker
+from zeus_hub.clocks import Clocks
+from zeus_hub.conditions import HubFacts, NodeFacts, SinkFacts, SourceFacts, silence_seconds
+from zeus_hub.config import ConditionSettings
+from zeus_hub.fleet import USUAL_INTERVAL, Fleet, Key, Seen
+from zeus_hub.trend import DROPS_SECONDS, SAMPLES, Trend
+
+# How long nodes may take to come back to a hub that was away: the longest pause of socme.backoff, and some.
+REDIAL_SECONDS = 75.0
+STANDSTILL_SECONDS = 10.0  # between two looks; after more, this process stood still and heard nobody
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """How a sink is at one moment."""
+
+    name: str
+    position: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where facts come from; every function answers at once."""
+
+    fleet: Fleet
+    accounts: Callable[[], Mapping[str, Account]]
+    """By origin, "client/node"."""
+    clones: Callable[[], Mapping[Key, str]]
+    sinks: Callable[[], Sequence[SinkState]]
+    last: Callable[[], int]
+    """The journal's last position."""
+    journal_problem: Callable[[], str]
+    authority_ends: datetime
+    certificate_ends: datetime
+
+
+@dataclass(slots=True)
+class Slow:
+    """Facts that take a while to find out; the vigil does so in a thread."""
+
+    free_bytes: int | None = None
+    unstored: Mapping[Key, int] = field(default_factory=dict)
+    """For each node, by how many alerts what was taken and what became of it differ."""
+
+
+class Lookout:
+    """Lives on the event loop."""
+
+    def __init__(self, sources: Sources, tracker: Tracker, limits: ConditionSettings, clocks: Clocks) -> None:
+        self.fleet = sources.fleet
+        self.tracker = tracker
+        self.limits = limits
+        self.clocks = clocks
+        self.slow = Slow()
+        self._sources = sources
+        self._trends: dict[Key, Trend] = {}
+        self._reports: dict[Key, float] = {}
+        self._stuck: dict[str, tuple[int, float]] = {}  # a sink's position, and since when it is there
+        self._hears_since = self._looked = clocks.monotonic()
+
+    def look(self) -> float:
+        """Begin a look at everything; return the time by the monotonic clock."""
+        at = self.clocks.monotonic()
+        if at - self._looked > STANDSTILL_SECONDS:
+            self._hears_since = at
+        self._looked = at
+        return at
+
+    def node(self, seen: Seen, at: float) -> NodeFacts:
+        """Return what is known of a node."""
+        node, report = seen.node, seen.report
+        key = (node.client, node.name)
+        interval = node.interval_seconds or USUAL_INTERVAL
+        account = self._sources.accounts().get("/".join(key), Account())
+        now = self.clocks.wall()
+        known = NodeFacts(
+            shut_out=node.revoked is not None or not seen.enabled,
+            seen=node.last_seen is not None,
+            heard=report is not None,
+            quiet_seconds=self._quiet(seen, interval, at),
+            interval_seconds=interval,
+            certificate_seconds=None if node.expires is None else (node.expires - now).total_seconds(),
+            clone=self._sources.clones().get(key, ""),
+            missing=account.missing,
+            unstored=self.slow.unstored.get(key, 0),
+        )
+        return known if report is None else self._told(known, key, seen, at)
+
+    def hub(self, at: float) -> HubFacts:
+        """Return what the hub knows of itself."""
+        now = self.clocks.wall()
+        return HubFacts(
+            sinks=list(self._sinks(at)),
+            free_bytes=self.slow.free_bytes,
+            journal_problem=self._sources.journal_problem(),
+            authority_seconds=(self._sources.authority_ends - now).total_seconds(),
+            certificate_seconds=(self._sources.certificate_ends - now).total_seconds(),
+        )
+
+    def skew_seconds(self, key: Key) -> float:
+        """Return how far a node's clock is ahead; 0 where that is not known."""
+        trend = self._trends.get(key)
+        return 0.0 if trend is None else trend.skew_seconds()
+
+    def _quiet(self, seen: Seen, interval: int, at: float) -> float:
+        """Return how long nothing was heard that could have been: to a hub that was away nodes come later."""
+        if seen.heard is not None and seen.heard >= self._hears_since:
+            return at - seen.heard
+        return at - self._hears_since - max(0.0, REDIAL_SECONDS - silence_seconds(interval))
+
+    def _told(self, known: NodeFacts, key: Key, seen: Seen, at: float) -> NodeFacts:
+        """Add what a node's vitals say."""
+        assert seen.report is not None  # noqa: S101 - the caller looked
+        vitals, trend = seen.report.vitals, self._trend(key, seen)
+        spool = vitals.spool
+        lost = self.tracker.lost(
+            key,
+            at,
+            vitals_seconds=float(known.interval_seconds),
+            journal_problem=self._sources.journal_problem(),
+        )
+        return NodeFacts(
+            shut_out=known.shut_out,
+            seen=known.seen,
+            heard=True,
+            quiet_seconds=known.quiet_seconds,
+            interval_seconds=known.interval_seconds,
+            certificate_seconds=known.certificate_seconds,
+            spool_share=spool.bytes / spool.capacity_bytes if spool.capacity_bytes else 0.0,
+            spool_problem=spool.problem,
+            skew_seconds=trend.skew_seconds(),
+            sources=list(self._of_sources(trend, vitals, at)),
+            lost=list(lost),
+            clone=known.clone,
+            missing=known.missing,
+            unaccounted=spool.unaccounted,
+            unstored=known.unstored,
+        )
+
+    def _trend(self, key: Key, seen: Seen) -> Trend:
+        assert seen.report is not None  # noqa: S101 - the caller looked
+        report = seen.report
+        trend = self._trends.get(key)
+        if trend is None:
+            window = max(self.limits.lag_seconds, DROPS_SECONDS)
+            trend = self._trends[key] = Trend(spacing=window / (SAMPLES - 8))
+        if self._reports.get(key) != report.at:
+            self._reports[key] = report.at
+            trend.take(report.vitals, at=report.at, arrived=report.time.timestamp())
+            self.tracker.told(key, report.vitals, report.at)
+        return trend
+
+    def _of_sources(self, trend: Trend, vitals: Vitals, at: float) -> Iterator[SourceFacts]:
+        limits = self.limits
+        for name, source in trend.sources.items():
+            drops, packets = source.traffic(at)
+            yield SourceFacts(
+                name=name,
+                problem=source.newest.problem,
+                quiet_seconds=source.quiet_seconds(float(vitals.agent_uptime_seconds), at),
+                steady=source.steady,
+                lag_grows=source.lag_grows(at, seconds=limits.lag_seconds, floor=limits.lag_bytes),
+                drops=drops,
+                packets=packets,
+                still_seconds=source.still_seconds(),
+            )
+
+    def _sinks(self, at: float) -> Iterator[SinkFacts]:
+        last = self._sources.last()
+        for sink in self._sources.sinks():
+            position, since = self._stuck.get(sink.name, (-1, at))
+            idle = sink.position >= last and not sink.problem
+            if idle or position != sink.position:
+                since = at
+            self._stuck[sink.name] = (sink.position, since)
+            yield SinkFacts(sink.name, sink.problem, at - since)

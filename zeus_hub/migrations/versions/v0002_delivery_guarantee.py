@@ -1,0 +1,64 @@
+"""What became of every alert, what is wrong, and what each client could see."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+# SQLite numbers rows by itself only where the type is spelled INTEGER.
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Add the accounts, and what the hub watches over."""
+    _accounts()
+    _vigil()
+
+
+def _accounts() -> None:
+    """Make what says where alerts went."""
+    op.create_table(
+        "tally",
+        sa.Column("node_id", NUMBER, nullable=False),
+        sa.Column("stored", sa.BigInteger(), nullable=False),
+        sa.Column("repeated", sa.BigInteger(), nullable=False),
+        sa.Column("canaries", sa.BigInteger(), nullable=False),
+        sa.Column("unreadable", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["node_id"], ["node.id"], name=op.f("fk_tally_node_id")),
+        sa.PrimaryKeyConstraint("node_id", name=op.f("pk_tally")),
+    )
+    op.create_table(
+        "ledger",
+        sa.Column("node_id", NUMBER, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("hour_us", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["node_id"], ["node.id"], name=op.f("fk_ledger_node_id")),
+        sa.PrimaryKeyConstraint("node_id", "source", "hour_us", name=op.f("pk_ledger")),
+    )
+
+
+def _vigil() -> None:
+    """Make what says how nodes and clients are."""
+    op.create_table(
+        "condition",
+        sa.Column("client", sa.String(length=63), nullable=False),
+        sa.Column("node", sa.String(length=63), nullable=False),
+        sa.Column("kind", sa.String(length=63), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("since_us", sa.BigInteger(), nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("client", "node", "kind", "subject", name=op.f("pk_condition")),
+    )
+    op.create_table(
+        "health",
+        sa.Column("client", sa.String(length=63), nullable=False),
+        sa.Column("since_us", sa.BigInteger(), nullable=False),
+        sa.Column("health", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("client", "since_us", name=op.f("pk_health")),
+    )

@@ -1,0 +1,147 @@
+"""What a node's vitals say taken together: differences, and what lasts. One Trend a node, bounded.
+
+Counters of a sensor begin anew when it restarts, so only differences within one of its lives count.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from socme.v1.vitals_pb2 import SensorVitals, SourceVitals, Vitals
+
+MOST_SOURCES = 32  # of one node; an honest one has two or three
+LONGEST_NAME = 512  # characters of a source
+SAMPLES = 64  # of one source: enough to cut a window into pieces
+DROPS_SECONDS = 120.0  # over which lost packets are counted: a few of the sensor's statistics
+SKEWS = 6  # vitals of which the one that was delayed least says how far a clock is off
+LEAST_SKEWS = 3
+BACKLOG_SECONDS = 5.0  # age of the oldest alert in a spool from where on vitals may wait behind what it sends
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some figures of a source at one moment."""
+
+    at: float
+    lag_bytes: int
+    packets: int
+    dropped: int
+    life: int
+    """Which of the sensor's lives the counters belong to; 0: it gave none."""
+
+
+@dataclass(slots=True)
+class SourceTrend:
+    """What is known of one source."""
+
+    newest: SourceVitals
+    at: float
+    sensor: SensorVitals | None = None
+    """The newest statistics of a sensor that were ever seen in it."""
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    life: int = 0
+    still_since: float | None = None
+    """Since when the sensor's counter of packets has not moved."""
+    confirmed: float = 0.0
+    """When the sensor last reported, by the hub's monotonic clock."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether it gives a record every few seconds when all is well."""
+        return self.sensor is not None
+
+    def quiet_seconds(self, agent_uptime_seconds: float, now: float) -> float:
+        """Return how long ago its last record was read; where none was, how long the agent has looked."""
+        known = self.newest.HasField("last_record_age_seconds")
+        age = self.newest.last_record_age_seconds if known else agent_uptime_seconds
+        return age + now - self.at
+
+    def lag_grows(self, now: float, *, seconds: float, floor: int) -> bool:
+        """Tell whether it was never nearly caught up for so long, and is further behind than at first."""
+        past = [sample for sample in self.samples if sample.at <= now - seconds]
+        window = [*past[-1:], *(sample for sample in self.samples if sample.at > now - seconds)]
+        if not past or len(window) < 2:  # noqa: PLR2004 - a beginning and an end
+            return False
+        least = min(sample.lag_bytes for sample in window)
+        return least > floor and window[-1].lag_bytes > window[0].lag_bytes
+
+    def traffic(self, now: float) -> tuple[int, int]:
+        """Return how many packets were lost and seen lately, within the sensor's present life."""
+        lately = [
+            sample
+            for sample in self.samples
+            if sample.at > now - DROPS_SECONDS and sample.life and sample.life == self.life
+        ]
+        if not lately:
+            return 0, 0
+        first, last = lately[0], lately[-1]
+        return last.dropped - first.dropped, last.packets - first.packets
+
+    def still_seconds(self) -> float:
+        """Return how long the sensor has reported that it sees no packet."""
+        return 0.0 if self.still_since is None else self.confirmed - self.still_since
+
+
+class Trend:
+    """What is known of one node; `spacing` is how many seconds apart samples are kept at the least."""
+
+    def __init__(self, spacing: float) -> None:
+        self.sources: dict[str, SourceTrend] = {}
+        self.agent_uptime_seconds = 0.0
+        self._spacing = spacing
+        self._skews: deque[float] = deque(maxlen=SKEWS)
+
+    def take(self, vitals: Vitals, *, at: float, arrived: float) -> None:
+        """Take vitals that came `at` by the monotonic clock and `arrived` by that on the wall, in seconds."""
+        self.agent_uptime_seconds = float(vitals.agent_uptime_seconds)
+        ahead = vitals.time.seconds + vitals.time.nanos / 1e9 - arrived
+        delayed = ahead < 0 and vitals.spool.oldest_age_seconds > BACKLOG_SECONDS
+        if vitals.HasField("time") and not delayed:
+            self._skews.append(ahead)
+        told = {source.name[:LONGEST_NAME]: source for source in vitals.sources[:MOST_SOURCES]}
+        for name in self.sources.keys() - told.keys():
+            del self.sources[name]
+        for name, source in told.items():
+            known = self.sources.get(name)
+            if known is None:
+                known = self.sources[name] = SourceTrend(source, at)
+            _take(known, source, at, self._spacing)
+
+    def skew_seconds(self) -> float:
+        """Return how far the node's clock is ahead; 0 where that is not known.
+
+        What is delayed seems to come from a clock that is behind, so the one that was delayed least counts.
+        """
+        return max(self._skews) if len(self._skews) >= LEAST_SKEWS else 0.0
+
+
+def _take(known: SourceTrend, source: SourceVitals, at: float, spacing: float) -> None:
+    if source.HasField("sensor"):
+        _follow(known, source.sensor, at)
+    known.newest, known.at = source, at
+    sensor = source.sensor
+    life = known.life if source.HasField("sensor") else 0
+    sample = Sample(at, source.lag_bytes, sensor.packets, sensor.dropped, life)
+    # Vitals that come all the time must not push the window's beginning out: the newest one gives way.
+    if len(known.samples) >= 2 and sample.at - known.samples[-2].at < spacing:  # noqa: PLR2004 - the last two
+        known.samples.pop()
+    known.samples.append(sample)
+
+
+def _follow(known: SourceTrend, sensor: SensorVitals, at: float) -> None:
+    """Take a sensor's statistics over; they may be the same ones again."""
+    before, known.sensor = known.sensor, sensor
+    restarted = before is None or any(
+        new < old for new, old in zip(_counters(sensor), _counters(before), strict=True)
+    )
+    if restarted:
+        known.life += 1
+    if restarted or before is None or sensor.packets != before.packets:
+        known.still_since = at
+        known.confirmed = at
+    elif sensor.uptime_seconds > before.uptime_seconds or sensor.time != before.time:
+        known.confirmed = at
+
+
+def _counters(sensor: SensorVitals) -> Sequence[int]:
+    return sensor.uptime_seconds, sensor.packets, sensor.dropped

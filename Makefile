@@ -1,6 +1,7 @@
 # Every target sets itself up. `make` alone lists them.
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+MINUTES ?= 60
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
@@ -13,6 +14,12 @@ demo: setup  ## a hub, two clients' nodes and the wall, on this machine
 
 test: setup  ## all tests; what this machine lacks is skipped with a reason
 	@$(PYTEST)
+
+faults: setup  ## break real programs by the plan of one seed: make faults SEED=123
+	@$(BIN)/python -m tests.faults.run --seed $(SEED) --keep
+
+soak: setup  ## the same with new seeds, until one fails or the time is over: make soak MINUTES=60
+	@$(BIN)/python -m tests.faults.run --minutes $(MINUTES) --keep
 
 check: setup  ## format, lint, types, imports, protocol, generated files, layout
 	@$(BIN)/ruff format --check .
@@ -39,4 +46,4 @@ clean:  ## remove what the other targets made
 	@rm -rf .venv .proto-venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-state
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test check fmt proto lock bench clean
+.PHONY: help setup demo test faults soak check fmt proto lock bench clean

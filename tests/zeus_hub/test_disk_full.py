@@ -1,5 +1,6 @@
 """A full disk at the hub: it says so, nodes keep what they have, and everything drains when there is room."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -39,12 +40,18 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 
 
 def fill(folder: Path, *, but: int) -> Path:
-    """Let somebody else take the disk, but for so many bytes."""
-    stat = os.statvfs(folder)
+    """Let somebody else take the disk, but for so many bytes; the hub goes on writing meanwhile."""
     other = folder / "somebody-elses"
     with other.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, stat.f_bavail * stat.f_frsize - but)
-    return other
+        while True:
+            stat = os.statvfs(folder)
+            try:
+                os.posix_fallocate(file.fileno(), 0, stat.f_bavail * stat.f_frsize - but)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+            else:
+                return other
 
 
 async def test_a_full_disk_pauses_ingest_and_loses_nothing(

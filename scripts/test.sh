@@ -1,7 +1,7 @@
 #!/bin/sh
 # All tests. Most of them wait for programs, so two halves run at a time; the fault harness, which measures how
 # soon a fresh alert is through, has the machine to itself.
-set -u
+set -eu
 cd "$(dirname "$0")/.."
 told=$(mktemp)
 trap 'rm -f "$told"; kill 0 2>/dev/null' INT TERM

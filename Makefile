@@ -13,7 +13,7 @@ demo: setup  ## a hub, two clients' nodes and the wall, on this machine
 	@$(BIN)/socme demo
 
 test: setup  ## all tests; what this machine lacks is skipped with a reason
-	@scripts/test.sh
+	@$(PYTEST)
 
 faults: setup  ## break real programs by the plan of one seed: make faults SEED=123
 	@$(BIN)/python -m tests.faults.run --seed $(SEED) --keep

@@ -1,17 +1,19 @@
 """A spool that is damaged or gone: it is set aside, never deleted, and a new one takes up where it is sure.
 
-Reading resumes at the positions of `sure.json`; what is read twice is known at the hub by its id. Where
-that file is missing too, the damaged spool's own positions are the best that is known.
+Reading resumes at the positions of `sure.json`; what is read twice is known at the hub by its id. Of a
+source that has none there, the damaged spool's own position is the best that is known.
 """
 
 import sqlite3
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from artemis_agent import ledger, sure
+from artemis_agent import file_identity, ledger, sure
+from artemis_agent.numbering import number
 from artemis_agent.shelf import Shelf
 from artemis_agent.sure import Sure
 from socme.errors import OperatorError
@@ -20,7 +22,7 @@ from socme.journal import DamagedError, Journal
 FILE = "spool.db"
 SUSPECT = "spool.suspect"  # says that damage was met while the agent ran
 _PARTS = ("", "-wal", "-shm")
-_CARRIED = ("counters:", "acknowledged", "dropped:")
+_LARGEST_TOTAL = 1 << 48  # alerts; a number beyond it is damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +41,14 @@ def opened(state_dir: Path, *, schema: str, clock: Callable[[], int]) -> Opened:
     path = state_dir / FILE
     known = sure.read(state_dir)
     aside = ""
-    if known is not None and not _has_content(path):
-        aside = set_aside(path, clock())
+    if not _has_content(path) and (known is not None or _has_content(Path(f"{path}-wal"))):
+        aside = _begin_anew(path, known, schema, clock)
     try:
         journal, shelf = _open(path, schema, clock)
     except DamagedError:
-        aside = set_aside(path, clock())
+        aside = _begin_anew(path, known, schema, clock)
         journal, shelf = _open(path, schema, clock)
     (state_dir / SUSPECT).unlink(missing_ok=True)
-    if aside:
-        journal.append([], notes=_carried(Path(aside), known))
     return Opened(state_dir, journal, shelf, aside)
 
 
@@ -67,15 +67,47 @@ def set_aside(path: Path, now_ns: int) -> str:
         number += 1
         aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
     try:
-        moved = [part for part in _PARTS if Path(f"{path}{part}").exists()]
-        for part in reversed(moved):  # the file itself last: until then this start would do the same again
-            Path(f"{path}{part}").rename(f"{aside}{part}")
+        return str(aside if _rename(path, aside) else path)
     except OSError as error:
         raise OperatorError(
             f"{path} is damaged and cannot be renamed: {error.strerror}",
             "Make its folder writable, or move the file away (keep it: it may hold alerts).",
         ) from error
-    return str(aside if moved else path)
+
+
+def _begin_anew(path: Path, known: Sure | None, schema: str, clock: Callable[[], int]) -> str:
+    """Put a new spool in the place of a damaged one, and return the path of that.
+
+    The new one has its positions before it has its name. Wherever this is cut off, the next start either
+    does it again or finds all of it done: a spool without positions would begin at the end of the logs.
+    """
+    notes = _carried(path, known)
+    fresh = path.with_name(f"{FILE}.new")
+    try:
+        if known is None:
+            sure.write(path.parent, Sure(b"", _positions(notes)))
+        suspect(path.parent)
+        for part in _PARTS:
+            Path(f"{fresh}{part}").unlink(missing_ok=True)
+        journal, _ = _open(fresh, schema, clock)
+        with closing(journal):
+            journal.append([], notes=notes)
+        aside = set_aside(path, clock())
+        _rename(fresh, path)
+    except (OSError, sqlite3.Error) as error:
+        raise OperatorError(
+            f"{path} is damaged, and no new spool can be made: {error}",
+            "Check that its folder may be written to, and the free space.",
+        ) from error
+    return aside
+
+
+def _rename(path: Path, target: Path) -> bool:
+    """Rename a file of SQLite with what belongs to it, itself last; return whether there was anything."""
+    parts = [part for part in _PARTS if Path(f"{path}{part}").exists()]
+    for part in reversed(parts):
+        Path(f"{path}{part}").rename(f"{target}{part}")
+    return bool(parts)
 
 
 def _open(path: Path, schema: str, clock: Callable[[], int]) -> tuple[Journal, Shelf]:
@@ -87,6 +119,9 @@ def _open(path: Path, schema: str, clock: Callable[[], int]) -> tuple[Journal, S
     except sqlite3.DatabaseError as error:
         journal.close()
         raise _explained(path, error) from error
+    except (struct.error, ValueError, TypeError, OverflowError) as error:  # a note that is no longer one
+        journal.close()
+        raise _damaged(path, error) from error
     except BaseException:
         journal.close()
         raise
@@ -94,11 +129,16 @@ def _open(path: Path, schema: str, clock: Callable[[], int]) -> tuple[Journal, S
 
 def _explained(path: Path, error: sqlite3.DatabaseError) -> OperatorError:
     """Tell a file that is damaged from one that cannot be used now: only the first is set aside."""
-    if isinstance(error, sqlite3.OperationalError):
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
         return OperatorError(
             f"the spool {path} cannot be used: {error}",
             "Check that its folder may be written to, and the free space.",
         )
+    return _damaged(path, error)
+
+
+def _damaged(path: Path, error: Exception) -> DamagedError:
     return DamagedError(
         f"the spool {path} is damaged: {error}", "Move it away (keep it: it may hold alerts)."
     )
@@ -108,17 +148,44 @@ def _has_content(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _carried(aside: Path, known: Sure | None) -> dict[str, bytes]:
-    """Return the notes that a new spool begins with: sure positions, and the totals that can still be read.
+def _carried(path: Path, known: Sure | None) -> dict[str, bytes]:
+    """Return the notes that a new spool begins with: where to read from, and the totals that can be read.
 
-    Without sure positions those of the damaged spool have to do: what it held is then in the file that was
-    set aside and nowhere else, as the alert about it says.
+    Of a source without a sure position the damaged spool's own has to do: what it held of that one is then
+    in the file that was set aside and nowhere else, as the alert about it says.
     """
-    found: dict[str, bytes] = {}
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{aside.as_uri()}?mode=ro", uri=True)) as db:
-        for key, value in db.execute("SELECT key, value FROM note"):
-            found[str(key)] = bytes(value)
-    notes = {key: value for key, value in found.items() if key.startswith(_CARRIED)}
+    notes = {key: value for key, value in _notes(path) if _is_sound(key, value)}
     if known is not None:
-        return notes | {f"position:{name}": each for name, each in known.positions.items()}
-    return notes | {key: value for key, value in found.items() if key.startswith("position:")}
+        notes |= {f"position:{name}": each for name, each in known.positions.items()}
+    return notes
+
+
+def _notes(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the notes that can be read, from both ends; some twice."""
+    for order in ("ASC", "DESC"):
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db,
+        ):
+            for key, value in db.execute(f"SELECT key, value FROM note ORDER BY key {order}"):  # noqa: S608 - constants
+                if isinstance(key, str) and isinstance(value, bytes):
+                    yield key, value
+
+
+def _is_sound(key: str, value: bytes) -> bool:
+    """Tell whether a note of a damaged spool may be carried over: a bad one would end every start."""
+    what, _, _ = key.partition(":")
+    match what:
+        case "position":
+            with suppress(OperatorError, ValueError):
+                file_identity.decode(value)
+                return True
+            return False
+        case "acknowledged" | "dropped":
+            return number(value) < _LARGEST_TOTAL
+    return what == "counters"
+
+
+def _positions(notes: dict[str, bytes]) -> dict[str, bytes]:
+    found = {key.partition(":")[::2]: value for key, value in notes.items()}
+    return {name: value for (what, name), value in found.items() if what == "position"}

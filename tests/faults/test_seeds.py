@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.run import judged, replay
 
-SEEDS = (80, 205, 223, 1955)
+SEEDS = (205, 1955)
 
 
 @pytest.mark.slow

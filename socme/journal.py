@@ -9,13 +9,15 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from socme.batch import Packed
+from socme.entry import Depth, Draft, Entry, Held, Outline
 from socme.errors import OperatorError
 from socme.v1.uplink_pb2 import Encoding
+
+__all__ = ["DamagedError", "Depth", "Draft", "Entry", "Held", "Journal", "Outline"]
 
 VERSION = 2  # of the schema, kept in PRAGMA user_version
 BUSY_SECONDS = 10.0  # how long to wait for another process (`artemis status`) that holds the file
@@ -33,66 +35,6 @@ _COLUMNS = "position, origin, lane, sequence, received_us, alerts, encoding, dec
 
 class DamagedError(OperatorError):
     """A file that is no journal, or no longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An entry that is not in a journal yet."""
-
-    origin: str
-    lane: int
-    sequence: int
-    packed: Packed
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One batch as it lies in a journal."""
-
-    position: int
-    origin: str
-    lane: int
-    sequence: int
-    received_us: int
-    """When it was appended, in microseconds since 1970."""
-    packed: Packed
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """What lies in a journal beyond some position."""
-
-    entries: int
-    alerts: int
-    bytes: int
-    oldest_us: int | None
-    """When the oldest of them was appended, in microseconds since 1970; None where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """What an entry is, without its payload."""
-
-    position: int
-    origin: str
-    sequence: int
-    received_us: int
-    alerts: int
-    encoding: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a journal holds of one lane, origin and hour."""
-
-    lane: int
-    origin: str
-    hour: int
-    """In which the entries were appended, in hours since 1970."""
-    entries: int
-    alerts: int
-    bytes: int
 
 
 class Journal:
@@ -167,6 +109,15 @@ class Journal:
         """Return the last position ever given; 0 for none."""
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchone()
         return int(row[0]) if row else 0
+
+    def oldest(self, entries: int) -> list[tuple[int, int]]:
+        """Return position and size in bytes of the first few entries, in order."""
+        rows = self._db.execute("SELECT position, bytes FROM entry ORDER BY position LIMIT ?", (entries,))
+        return [(int(position), int(size)) for position, size in rows]
+
+    def forget(self, position: int) -> None:
+        """Forget all entries up to and with a position, within the transaction that is open."""
+        self._db.execute("DELETE FROM entry WHERE position <= ?", (position,))
 
     def depth(self, after: int = 0) -> Depth:
         """Return how much lies behind `after`."""
@@ -283,6 +234,10 @@ class Journal:
         )
         return {key: bytes(value) for key, value in rows}
 
+    def delete_notes(self, keys: Iterable[str]) -> None:
+        """Delete notes, within the transaction that is open."""
+        self._db.executemany("DELETE FROM note WHERE key = ?", [(key,) for key in keys])
+
     def reusable_bytes(self) -> int:
         """Return how much of the file is free: what forgotten entries took stays part of it."""
         (pages,), (size,) = (self._db.execute(f"PRAGMA {name}").fetchone() for name in _FREE_PAGES)
@@ -304,6 +259,7 @@ class Journal:
 
 
 def _open(path: Path, schema: str) -> sqlite3.Connection:
+    _refuse_what_would_be_begun_anew(path)
     with suppress(OSError):  # SQLite says it better, and gives its log, which holds alerts, this file's mode
         path.touch(mode=0o600)
     try:
@@ -322,6 +278,20 @@ def _open(path: Path, schema: str) -> sqlite3.Connection:
         raise DamagedError(f"{path} is damaged: {error}", _KEEP) from error
     path.chmod(0o600)
     return db
+
+
+def _refuse_what_would_be_begun_anew(path: Path) -> None:
+    """SQLite takes one byte for none, and of a file of none it deletes the log, whatever that holds."""
+    size = _size(path)
+    if size == 1 or (size == 0 and _size(Path(f"{path}-wal"))):
+        raise DamagedError(f"{path} is damaged: {size} bytes of it are left", _KEEP)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # SQLite says it better
+        return 0
 
 
 def _prepare(db: sqlite3.Connection, path: Path, schema: str) -> None:

@@ -200,11 +200,11 @@ class Journalist:
             notes[name] = marks.encode(replace(mark, check=found, age=age))
         freed = 0
 
-        def also(db: sqlite3.Connection) -> None:
+        def also(_db: sqlite3.Connection) -> None:
             nonlocal freed
             for origin in change.begun:
-                self._forget_epochs(db, origin)
-            freed = self._trim(db, needed, TRIMMED_AT_ONCE + len(change.drafts), self._keep_bytes)
+                self._forget_epochs(origin)
+            freed = self._trim(needed, TRIMMED_AT_ONCE + len(change.drafts), self._keep_bytes)
 
         entries = self._journal.append(change.drafts, notes=notes, also=also)
         self._held_bytes += sum(ENTRY_BYTES + len(draft.packed.payload) for draft in change.drafts) - freed
@@ -223,10 +223,10 @@ class Journalist:
         """
         freed = 0
 
-        def also(db: sqlite3.Connection) -> None:
+        def also(_db: sqlite3.Connection) -> None:
             nonlocal freed
             keep = max(0, self._held_bytes - RESERVE_BYTES // 8)
-            freed = self._trim(db, needed, TRIMMED_IN_NEED, keep)
+            freed = self._trim(needed, TRIMMED_IN_NEED, keep)
 
         self._journal.append([], also=also)
         self._held_bytes -= freed
@@ -237,24 +237,22 @@ class Journalist:
         free = disk.f_bavail * disk.f_frsize
         return free < RESERVE_BYTES and free + self._journal.reusable_bytes() < RESERVE_BYTES
 
-    def _trim(self, db: sqlite3.Connection, needed: int, most: int, keep_bytes: int) -> int:
+    def _trim(self, needed: int, most: int, keep_bytes: int) -> int:
         """Forget the oldest entries as far as there are too many bytes; return how many bytes that was."""
         if self._held_bytes <= keep_bytes:
             return 0
         freed, last = 0, 0
-        rows = db.execute("SELECT position, bytes FROM entry ORDER BY position LIMIT ?", (most,)).fetchall()
-        for position, size in rows:
+        for position, size in self._journal.oldest(most):
             if position > needed or self._held_bytes - freed <= keep_bytes:
                 break
             freed, last = freed + ENTRY_BYTES + size, position
-        db.execute("DELETE FROM entry WHERE position <= ?", (last,))
+        self._journal.forget(last)
         return freed
 
-    def _forget_epochs(self, db: sqlite3.Connection, origin: str) -> None:
+    def _forget_epochs(self, origin: str) -> None:
         """Keep the marks of a node's newest spools only, so that marks cannot fill the journal."""
         notes = self._journal.notes(marks.of_origin(origin))
-        gone = [(name,) for name in marks.outdated(origin, notes)]
-        db.executemany("DELETE FROM note WHERE key = ?", gone)
+        self._journal.delete_notes(marks.outdated(origin, notes))
 
     def _mark(self, name: str) -> Mark | None:
         note = self._journal.note(name)

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent import ledger, salvage, sure
+from artemis_agent import file_identity, ledger, salvage, sure
+from artemis_agent.file_identity import Position
 from artemis_agent.salvage import FILE, SUSPECT, Opened
 from artemis_agent.shelf import Progress, Waiting
 from artemis_agent.sure import Sure
 from socme.errors import OperatorError
 
 SURE = {"eve.json": b"sure"}
+POSITION = file_identity.encode(Position(since=49))  # where the last of many alerts was read
 
 
 def opened(folder: Path) -> Opened:
@@ -25,8 +27,8 @@ def filled(folder: Path) -> bytes:
     """Make a spool that holds many alerts, and what is sure beside it; return its epoch."""
     spool = opened(folder)
     for number in range(50):
-        alerts = [Waiting(random.randbytes(3000))]
-        spool.shelf.append(Progress("eve.json", str(number).encode(), b"totals", alerts))
+        alerts, position = [Waiting(random.randbytes(3000))], file_identity.encode(Position(since=number))
+        spool.shelf.append(Progress("eve.json", position, b"totals", alerts))
     sure.write(folder, Sure(spool.shelf.epoch, SURE))
     spool.journal.close()
     return spool.shelf.epoch
@@ -87,7 +89,7 @@ def test_a_sound_one_stays(tmp_path: Path) -> None:
     assert not spool.set_aside
     assert spool.shelf.epoch == epoch
     assert spool.shelf.depth.entries == 50
-    assert spool.shelf.positions() == {"eve.json": b"49"}
+    assert spool.shelf.positions() == {"eve.json": POSITION}
     spool.journal.close()
 
 
@@ -101,9 +103,24 @@ def test_without_what_is_sure_its_own_positions_have_to_do(tmp_path: Path) -> No
     spool = opened(tmp_path)
 
     assert spool.set_aside
-    assert spool.shelf.positions() == {"eve.json": b"49"}
+    assert spool.shelf.positions() == {"eve.json": POSITION}
     assert spool.journal.note("counters:eve.json") == b"totals"
     assert ledger.hours(spool.journal.query, []) == []
+    spool.journal.close()
+
+
+def test_a_position_that_is_none_is_not_carried_over(tmp_path: Path) -> None:
+    """It would end this start and every other."""
+    filled(tmp_path)
+    (tmp_path / sure.NAME).unlink()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("UPDATE note SET value = x'00ff' WHERE key LIKE 'position:%'")
+        db.execute("DROP TABLE entry")
+
+    spool = opened(tmp_path)
+
+    assert spool.set_aside
+    assert spool.shelf.positions() == {}
     spool.journal.close()
 
 

@@ -24,6 +24,7 @@ LONGEST_MODULE = 400  # lines
 LONGEST_FUNCTION = 35  # lines, its docstring not counted
 UNMIRRORED = {
     "artemis_agent/source.py": "a contract: nothing in it runs",
+    "socme/entry.py": "what a journal holds: nothing in it runs",
 }
 """Modules without a test file of their own, and why."""
 SETTINGS: dict[str, type[BaseModel]] = {

@@ -1,5 +1,6 @@
 """The journal's promises: order, one transaction, positions that are never given twice."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from itertools import count
@@ -10,7 +11,7 @@ import pytest
 from socme import journal as journals
 from socme.batch import Packed
 from socme.errors import OperatorError
-from socme.journal import Depth, Draft, Held, Journal
+from socme.journal import DamagedError, Depth, Draft, Held, Journal
 
 GIB = 1 << 30
 
@@ -129,6 +130,22 @@ def test_trimming_a_lane_leaves_the_others(journal: Journal) -> None:
     assert gone(journal.trim_lane(2, 99)) == (2, 4, 20)
 
 
+def test_a_beginning_is_forgotten_with_notes(journal: Journal) -> None:
+    """As the hub does in the transaction of an append: all lanes, up to and with a position."""
+    journal.append([draft(1), draft(1, lane=2, size=7), draft(2)], notes={"a": b"1", "b": b"2", "c": b"3"})
+    assert journal.oldest(2) == [(1, 10), (2, 7)]
+
+    def also(_db: sqlite3.Connection) -> None:
+        journal.forget(2)
+        journal.delete_notes(["a", "c", "none"])
+
+    journal.append([draft(3)], also=also)
+
+    assert journal.oldest(9) == [(3, 10), (4, 10)]
+    assert journal.notes("") == {"b": b"2"}
+    assert journal.last() == 4
+
+
 def test_notes(tmp_path: Path) -> None:
     """They survive, each under its own name."""
     journal = Journal(tmp_path / "j.db")
@@ -183,6 +200,33 @@ def test_a_file_that_is_no_journal(tmp_path: Path) -> None:
         Journal(path)
 
     assert "Move it away" in refusal.value.mend
+
+
+def test_one_byte_is_no_empty_journal(tmp_path: Path) -> None:
+    """SQLite takes it for one."""
+    path = tmp_path / "j.db"
+    path.write_bytes(b"S")
+
+    with pytest.raises(DamagedError, match="1 bytes of it"):
+        Journal(path)
+
+    assert path.read_bytes() == b"S"
+
+
+def test_a_log_without_its_file_is_not_begun_anew(tmp_path: Path) -> None:
+    """SQLite would delete it, with all that was committed since the last checkpoint."""
+    living = Journal(tmp_path / "living.db")
+    living.append([draft(1)])
+    log = tmp_path / "j.db-wal"
+    shutil.copy(tmp_path / "living.db-wal", log)
+    living.close()
+
+    for _ in range(2):
+        with pytest.raises(DamagedError, match="0 bytes of it"):
+            Journal(tmp_path / "j.db")
+
+    assert log.stat().st_size > 0
+    assert not (tmp_path / "j.db").exists()
 
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:

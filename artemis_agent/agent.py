@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from artemis_agent import canary, copies, counters, held, status, uplink
+from artemis_agent import canary, collect, counters, held, status, uplink
 from artemis_agent.canary import CanaryLog
 from artemis_agent.collect import Collector, Site
 from artemis_agent.config import ArtemisSettings, Kind, SourceSettings
@@ -182,7 +182,7 @@ async def _make(settings: ArtemisSettings, config: Path, state_dir: Path, stack:
         state_dir,
         max_bytes=settings.spool.max_bytes,
         max_age_seconds=settings.spool.max_age_days * DAY_SECONDS,
-        schema=copies.SCHEMA + held.SCHEMA,
+        schema=collect.SCHEMA,
     )
     stack.push_async_callback(spool.close)
     letters, probes, link = Worker("dead-letters"), Worker("probes"), Link()

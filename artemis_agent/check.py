@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from artemis_agent import preview, status
 from artemis_agent.config import ArtemisSettings, SourceSettings
 from artemis_agent.line_file import open_line_file
-from artemis_agent.spool import FILE, is_running, peek
+from artemis_agent.repair import set_aside
+from artemis_agent.spool import is_running, peek
 from socme import identity, tls
 from socme.enrol import explain, split_address
 from socme.errors import OperatorError
@@ -36,7 +37,7 @@ LONGEST_REASON = 300  # characters of what a hub says
 _HEALTH = "/grpc.health.v1.Health/Check"
 _ASK_ALL = b""  # HealthCheckRequest with service ""
 _DRAIN = "see why the hub does not take them (artemis status), or raise spool.max_bytes"
-_ASIDE = "see what is in it (artemis spool check, artemis spool export), then move it away"
+_ASIDE = "stop artemis, take its alerts back (artemis spool repair), and start it again"
 _SERVING = b"\x08\x01"  # HealthCheckResponse with status SERVING
 
 
@@ -162,9 +163,8 @@ def _check_spool(state_dir: Path, max_bytes: int) -> Iterator[Line]:
         yield Line(f"spool: it cannot be written: {told.problem}", f"make room on the disk of {state_dir}")
     if told.unaccounted:
         yield Line(f"spool: {told.unaccounted} alerts are unaccounted for", "artemis spool check")
-    for aside in sorted(state_dir.glob(f"{FILE}.damaged-*")):
-        if not aside.name.endswith(("-wal", "-shm")):
-            yield Line(f"spool: a damaged one was set aside at {aside}", _ASIDE)
+    for aside in set_aside(state_dir):
+        yield Line(f"spool: a damaged one was set aside at {aside}", _ASIDE)
 
 
 def _check_identity(own: Identity) -> Line:

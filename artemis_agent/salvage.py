@@ -20,6 +20,7 @@ from socme.errors import OperatorError
 from socme.journal import DamagedError, Journal
 
 FILE = "spool.db"
+SET_ASIDE = "damaged"  # stands in the name of a spool that was set aside
 SUSPECT = "spool.suspect"  # says that damage was met while the agent ran
 _PARTS = ("", "-wal", "-shm")
 _LARGEST_TOTAL = 1 << 48  # alerts; a number beyond it is damage
@@ -61,18 +62,26 @@ def suspect(state_dir: Path) -> None:
 def set_aside(path: Path, now_ns: int) -> str:
     """Rename a spool with what belongs to it; return its new path, or its old one if there was nothing."""
     stamp = datetime.fromtimestamp(now_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    aside = path.with_name(f"{path.name}.{SET_ASIDE}-{stamp}")
     number = 1
     while aside.exists():
         number += 1
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+        aside = path.with_name(f"{path.name}.{SET_ASIDE}-{stamp}-{number}")
     try:
-        return str(aside if _rename(path, aside) else path)
+        return str(aside if rename(path, aside) else path)
     except OSError as error:
         raise OperatorError(
             f"{path} is damaged and cannot be renamed: {error.strerror}",
             "Make its folder writable, or move the file away (keep it: it may hold alerts).",
         ) from error
+
+
+def rename(path: Path, target: Path) -> bool:
+    """Rename a file of SQLite with what belongs to it, itself last; return whether there was anything."""
+    parts = [part for part in _PARTS if Path(f"{path}{part}").exists()]
+    for part in reversed(parts):
+        Path(f"{path}{part}").rename(f"{target}{part}")
+    return bool(parts)
 
 
 def _begin_anew(path: Path, known: Sure | None, schema: str, clock: Callable[[], int]) -> str:
@@ -93,21 +102,13 @@ def _begin_anew(path: Path, known: Sure | None, schema: str, clock: Callable[[],
         with closing(journal):
             journal.append([], notes=notes)
         aside = set_aside(path, clock())
-        _rename(fresh, path)
+        rename(fresh, path)
     except (OSError, sqlite3.Error) as error:
         raise OperatorError(
             f"{path} is damaged, and no new spool can be made: {error}",
             "Check that its folder may be written to, and the free space.",
         ) from error
     return aside
-
-
-def _rename(path: Path, target: Path) -> bool:
-    """Rename a file of SQLite with what belongs to it, itself last; return whether there was anything."""
-    parts = [part for part in _PARTS if Path(f"{path}{part}").exists()]
-    for part in reversed(parts):
-        Path(f"{path}{part}").rename(f"{target}{part}")
-    return bool(parts)
 
 
 def _open(path: Path, schema: str, clock: Callable[[], int]) -> tuple[Journal, Shelf]:

@@ -94,26 +94,13 @@ class Shelf:
 
     def append(self, progress: Progress) -> None:
         """Commit progress as a whole."""
-        now = self.now_us()
-        drafts, numbers = self._drafts(progress)
-        tally = {**progress.tally, "spooled": len(progress.alerts)}
-        notes = {
-            f"position:{progress.source}": progress.position,
-            f"counters:{progress.source}": progress.counters,
-            **notes_of(numbers),
-        }
+        source = progress.source
+        notes = {f"position:{source}": progress.position, f"counters:{source}": progress.counters}
+        self._put(source, progress.alerts, progress.tally, notes, progress.also)
 
-        def also(db: sqlite3.Connection) -> None:
-            ledger.add(db, progress.source, now // HOUR_US, tally)
-            if progress.also is not None:
-                progress.also(db)
-
-        self._journal.append(drafts, notes=notes, also=also, at_us=now)
-        self._numbers |= numbers
-        size = sum(len(draft.packed.payload) for draft in drafts)
-        self._count(len(drafts), len(progress.alerts), size)
-        if drafts and self.depth.oldest_us is None:
-            self.depth = replace(self.depth, oldest_us=now)
+    def take_back(self, source: str, alerts: Sequence[Waiting]) -> None:
+        """Commit alerts of another spool; the ledger has them as made here: their lines were read there."""
+        self._put(source, alerts, {"made": len(alerts)}, {}, None)
 
     def next(self, after: Mapping[int, int]) -> Sequence[Entry]:
         """Return the next few batches behind these positions, by lane; the urgent ones alone, if any."""
@@ -223,15 +210,38 @@ class Shelf:
         """Tell whether there is an entry of a lane at or before these sequences, as on disk."""
         return any(self._journal.find(lane, sequence) for lane, sequence in last.items())
 
-    def _drafts(self, progress: Progress) -> tuple[list[Draft], dict[int, Numbers]]:
+    def _put(
+        self,
+        source: str,
+        alerts: Sequence[Waiting],
+        tally: Mapping[str, int],
+        notes: Mapping[str, bytes],
+        also: Callable[[sqlite3.Connection], None] | None,
+    ) -> None:
+        now = self.now_us()
+        drafts, numbers = self._drafts(source, alerts)
+
+        def with_ledger(db: sqlite3.Connection) -> None:
+            ledger.add(db, source, now // HOUR_US, {**tally, "spooled": len(alerts)})
+            if also is not None:
+                also(db)
+
+        self._journal.append(drafts, notes={**notes, **notes_of(numbers)}, also=with_ledger, at_us=now)
+        self._numbers |= numbers
+        size = sum(len(draft.packed.payload) for draft in drafts)
+        self._count(len(drafts), len(alerts), size)
+        if drafts and self.depth.oldest_us is None:
+            self.depth = replace(self.depth, oldest_us=now)
+
+    def _drafts(self, source: str, waiting: Sequence[Waiting]) -> tuple[list[Draft], dict[int, Numbers]]:
         drafts: list[Draft] = []
         numbers: dict[int, Numbers] = {}
         for lane in LANES:
-            alerts = [alert.payload for alert in progress.alerts if alert.lane == lane]
+            alerts = [alert.payload for alert in waiting if alert.lane == lane]
             last = self._numbers[lane].last
             for portion in portions(alerts, len, most=MOST_ALERTS, largest=MOST_BYTES):
                 last += 1
-                drafts.append(Draft(progress.source, lane, last, batch.pack(portion)))
+                drafts.append(Draft(source, lane, last, batch.pack(portion)))
             if alerts:
                 total = self._numbers[lane].total + len(alerts)
                 numbers[lane] = replace(self._numbers[lane], last=last, total=total)

@@ -1,9 +1,8 @@
-"""`artemis spool`: what lies in a spool, whether it is sound, and its alerts for whoever needs them."""
+"""`artemis spool`: what lies in a spool, whether it is sound, and its alerts, to be read or to be sent."""
 
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,12 @@ from typing import Annotated
 import typer
 
 from artemis_agent import ledger
+from artemis_agent.remains import connect, remains
 from artemis_agent.salvage import FILE
-from socme import batch, commands, view
-from socme.batch import BatchError, Packed
+from socme import commands, view
 from socme.commands import ConfigOption
-from socme.errors import OperatorError
 from socme.journal import Held
-from socme.v1.uplink_pb2 import Encoding, Lane
+from socme.v1.uplink_pb2 import Lane
 from socme.v1.vitals_pb2 import LedgerHour
 from socme.v1.watch_pb2 import StoredAlert
 
@@ -26,7 +24,9 @@ PROGRAM = "artemis"
 CONFIG = commands.config_path(PROGRAM)
 app = typer.Typer(no_args_is_help=True, help="Look into the spool, or into one that was set aside.")
 
-_MEND = "Run this as the user that artemis runs as, or as root."
+FileArgument = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="A spool that was set aside; else the one in use.")
+]
 _HELD = (
     "SELECT lane, origin, received_us / 3600000000, count(*), sum(alerts), sum(bytes) FROM entry"
     " GROUP BY lane, origin, received_us / 3600000000"
@@ -62,27 +62,55 @@ def check(config: ConfigOption = CONFIG) -> None:
 
 @app.command()
 def export(
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A spool that was set aside; else the one in use.")
-    ] = None,
+    file: FileArgument = None,
     config: ConfigOption = CONFIG,
 ) -> None:
     """Print the alerts that wait in a spool, oldest first, one JSON object a line."""
     path = file or commands.state_dir(config, program=PROGRAM) / FILE
     skipped = 0
-    for each in alerts_in(path):
+    for each in remains(path):
         if isinstance(each, str):
             skipped += 1
             typer.echo(f"skipped: {each}", err=True)
         else:
-            typer.echo(json.dumps(view.alert_view(each)))
+            for alert in each.alerts:
+                typer.echo(json.dumps(view.alert_view(StoredAlert(alert=alert))))
     if skipped:
+        raise typer.Exit(commands.FAILED)
+
+
+@app.command()
+def repair(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A spool that was set aside; else all in the state folder."),
+    ] = None,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Take the alerts of spools that were set aside back into the one in use; artemis must not run.
+
+    They are sent again; the hub knows those that it has. The file is kept under another name.
+    """
+    from artemis_agent import repair as repairing  # noqa: PLC0415
+    from artemis_agent.collect import SCHEMA  # noqa: PLC0415
+
+    state_dir = commands.state_dir(config, program=PROGRAM)
+    found = unreadable = 0
+    for done in repairing.repair(state_dir, file, schema=SCHEMA):
+        found += 1
+        typer.echo(f"{done.file}: {done.alerts:,} alerts taken back, {len(done.unreadable):,} not readable")
+        for why in done.unreadable:
+            typer.echo(f"skipped: {why}", err=True)
+        unreadable += len(done.unreadable)
+    if not found:
+        typer.echo(f"{state_dir / FILE}: sound, and none was set aside")
+    if unreadable:
         raise typer.Exit(commands.FAILED)
 
 
 def examine(path: Path) -> Examined:
     """Look through a spool; an agent that has it open is not disturbed. OperatorError where it cannot be."""
-    with closing(_open(path)) as db:
+    with closing(connect(path)) as db:
         try:
             told = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
             held = [Held(*row) for row in db.execute("BEGIN").execute(_HELD)]
@@ -98,32 +126,3 @@ def examine(path: Path) -> Examined:
         lanes={name: lanes[lane] for lane, name in names.items()},
         wrong=[hour for hour in hours if hour.unaccounted],
     )
-
-
-def alerts_in(path: Path) -> Iterator[StoredAlert | str]:
-    """Yield the alerts of a spool; for what cannot be read, why."""
-    with closing(_open(path)) as db:
-        try:
-            rows = db.execute(
-                "SELECT position, payload, encoding, alerts, decoded_bytes FROM entry WHERE encoding = ?"
-                " ORDER BY received_us, position",
-                (int(Encoding.ENCODING_ZSTD),),
-            )
-            for position, *packed in rows:
-                try:
-                    yield from (StoredAlert(alert=alert) for alert in batch.unpack(Packed(*packed)))
-                except BatchError as error:
-                    yield f"the entry at {position} {error}"
-        except sqlite3.DatabaseError as error:
-            yield f"the rest of {path}: {error}"
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        if not path.is_file():
-            raise OperatorError(
-                f"there is no spool {path}", "Name the file that was set aside, or start artemis."
-            )
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    except (OSError, sqlite3.Error) as error:
-        raise OperatorError(f"cannot read {path}: {error}", _MEND) from error

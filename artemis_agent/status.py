@@ -176,7 +176,7 @@ def rows(status: Status, *, name: str) -> Iterator[Row]:
     if status.lanes:
         yield "", ", ".join(f"{lane} {show.count(alerts)}" for lane, alerts in status.lanes.items())
     if told.get("set_aside"):
-        yield "", f"SET ASIDE: a damaged spool, {told['set_aside']}: artemis spool export"
+        yield "", f"SET ASIDE: a damaged spool, {told['set_aside']}: artemis spool repair"
     for source in status.sources:
         yield from show.source_rows(source)
         if source.name in status.offsets:

@@ -1,8 +1,9 @@
-"""`artemis spool check` and `export`."""
+"""`artemis spool check`, `export` and `repair`."""
 
 import asyncio
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from artemis_agent.__main__ import app
 from artemis_agent.spool import Progress, Waiting, open_spool
-from artemis_agent.spool_commands import alerts_in, examine
+from artemis_agent.spool_commands import examine
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Alert
 
@@ -76,6 +77,29 @@ def test_a_file_that_is_no_spool(tmp_path: Path) -> None:
     junk.write_bytes(b"nothing of the kind" * 999)
 
     assert "damaged" in examine(junk).damage
-    assert [type(each) for each in alerts_in(junk)] == [str]
     with pytest.raises(OperatorError, match="there is no spool"):
         examine(tmp_path / "nowhere")
+
+
+def test_what_was_set_aside_is_taken_back_once(config: Path) -> None:
+    state = config.parent / "state"
+    (state / "spool.db").rename(state / "spool.db.damaged-1")
+
+    done, again = run(config, "repair"), run(config, "repair")
+
+    assert done.exit_code == 0, done.output
+    assert f"{state}/spool.db.repaired-1: 3 alerts taken back, 0 not readable" in done.output
+    assert "sound, and none was set aside" in again.output
+    assert "normal: 3 alerts wait" in run(config, "check").output
+
+
+def test_what_cannot_be_taken_back_is_named(config: Path) -> None:
+    state = config.parent / "state"
+    with closing(sqlite3.connect(state / "spool.db")) as db, db:
+        db.execute("UPDATE entry SET payload = x'00' WHERE alerts = 2")
+    (state / "spool.db").rename(state / "spool.db.damaged-1")
+    done = run(config, "repair")
+
+    assert done.exit_code == 1
+    assert "1 alerts taken back, 1 not readable" in done.output
+    assert "skipped: the entry at" in done.stderr

@@ -24,6 +24,7 @@ from artemis_agent.file_source import open_file_source
 from artemis_agent.gap import spool_damaged
 from artemis_agent.gone import GoneSource
 from artemis_agent.link import Link
+from artemis_agent.repair import set_aside
 from artemis_agent.rollup import Limits
 from artemis_agent.spool import Spool, SpoolWriteError, open_spool
 from artemis_agent.status import Connection
@@ -192,7 +193,9 @@ async def _make(settings: ArtemisSettings, config: Path, state_dir: Path, stack:
     followed = await _follow(settings, paths, state_dir, site, stack)
     if spool.set_aside:
         logs.event(LOG, logging.ERROR, "the spool was damaged and set aside", path=spool.set_aside)
-        followed[0].collector.announce(spool_damaged(spool.set_aside, observed=site.clock()))
+    # Told at each start: that which set it aside may have ended before it could. The hub stores it once.
+    for aside in set_aside(state_dir):
+        followed[0].collector.announce(spool_damaged(str(aside), observed=site.clock()))
     return Agent(
         settings=settings,
         state_dir=state_dir,

@@ -36,12 +36,15 @@ def gap_alert(gap: Gap, *, origin: str, observed: datetime) -> Alert:
 
 
 def spool_damaged(path: str, *, observed: datetime) -> Alert:
-    """Return the alert that says that this start found a damaged spool and set it aside at `path`."""
+    """Return the alert that says that a damaged spool was set aside at `path`; the same for each path."""
     return _alert(
         SPOOL_DAMAGED,
         identity=(path.encode(),),
         name="The spool was damaged and set aside",
-        message=f"the spool was damaged: it is kept at {path}, and reading resumed at the last sure position",
+        message=(
+            f"the spool was damaged: it is kept at {path}, and reading resumed at the last sure position. Run"
+            " `artemis spool repair` there to send what is left in it"
+        ),
         subject="",
         observed=observed,
     )

@@ -244,6 +244,26 @@ async def test_a_damaged_spool_is_told_to_the_hub(node: Node, authority: Authori
     assert "spool.db.damaged-" in alert.message
 
 
+async def test_a_spool_that_was_set_aside_is_told_of_at_each_start(node: Node, authority: Authority) -> None:
+    """Until it is repaired: the agent that set it aside may have been killed before it could."""
+    hub = Hub()
+    node.state_dir.mkdir(exist_ok=True)
+    aside = node.state_dir / "spool.db.damaged-20260101T000000"
+    aside.write_bytes(b"no database")
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        for count in (1, 2):
+            async with running(node):
+                await hub.until(lambda count=count: len(hub.batches) == count)  # type: ignore[misc]
+        aside.rename(node.state_dir / "spool.db.repaired-20260101T000000")
+        async with running(node):
+            await hub.until(lambda: len(hub.hellos) == 3 and hub.order[-1] == "vitals")
+
+    first, second = (alerts_of(batch)[0] for batch in hub.batches)
+    assert first.rule.id == "socme.spool_damaged"
+    assert first.id == second.id, "so that the hub stores it once"
+
+
 def damage(node: Node) -> None:
     (node.state_dir / "spool.db").write_bytes(b"no database" * 1000)
 

@@ -25,3 +25,20 @@ def corpora() -> Path:
 def data() -> Path:
     """Input that this project made itself."""
     return REPOSITORY / "tests" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares fixtures together where tests run side by side, and begin with what takes longest.
+
+    A file's tests are done by one worker; those of the fault harness, which runs its plays side by side by
+    itself, all by one.
+    """
+    slow = {_group(item) for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: _group(item) not in slow)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.path.relative_to(REPOSITORY / "tests")
+    return path.parts[0] if path.parts[0] == "faults" else str(path)

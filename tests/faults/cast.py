@@ -242,7 +242,7 @@ def cast(
         settings = f'hub_address = "{proxy.address}"\n{node_settings}'
         node = stage.node(hub, CLIENT, NAME, *sources, settings=settings, start=False)
         clock = Clock(folder)
-        node.program._extra.update(clock.environment())
+        node.program.environment.update(clock.environment())
         node.program.start()
         found = Cast(stage, hub, node, proxy, made, clock)
         found.wait(found.connected, "the node is connected", limit=30.0)

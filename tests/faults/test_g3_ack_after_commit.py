@@ -75,7 +75,7 @@ def _told(hub: Hub, state: Path, seconds: float, *, at_once: bool) -> int:
         welcome: HubMessage = next(answers)
         covered = max((mark.sequence for mark in welcome.welcome.marks), default=0)
         for sequence in range(covered + 1, covered + 1 + BATCHES):
-            said.put(NodeMessage(batch=_batch(sequence)))
+            said.put(NodeMessage(batch=batch_of(sequence)))
         killer = threading.Timer(seconds, hub.program.kill)
         if not at_once:
             killer.start()
@@ -91,7 +91,8 @@ def _told(hub: Hub, state: Path, seconds: float, *, at_once: bool) -> int:
     return last
 
 
-def _batch(sequence: int) -> AlertBatch:
+def batch_of(sequence: int) -> AlertBatch:
+    """Return a batch of one alert."""
     alert = Alert(id=sequence.to_bytes(16, "big"), raw=b"%d" % sequence, raw_bytes=8, count=1)
     packed = batch.pack([alert.SerializeToString()])
     return AlertBatch(

@@ -104,7 +104,8 @@ class Program:
         self.name = name
         self.arguments = arguments
         self._log = log
-        self._extra = extra
+        self.environment = extra
+        """What it is started with beside this process's own; may be changed between two starts."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -129,7 +130,7 @@ class Program:
             notices.bind("\0" + address)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", PACKAGES[self.name], *self.arguments],
-                env=environment(NOTIFY_SOCKET="@" + address, **self._extra),
+                env=environment(NOTIFY_SOCKET="@" + address, **self.environment),
                 start_new_session=True,  # Ctrl-C in a test run is the test's to handle
                 stderr=log,
                 stdin=subprocess.DEVNULL,

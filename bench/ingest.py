@@ -10,7 +10,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,8 +53,8 @@ def batches(node: int) -> list[Packed]:
 def alone(folder: Path, work: Sequence[Sequence[Packed]], in_flight: int) -> float:
     """Return how long the group commit takes for everything, in seconds."""
 
-    def committed(entries: Sequence[Entry]) -> None:
-        del entries
+    def committed(entries: Sequence[Entry], new: Collection[int]) -> None:
+        del entries, new
 
     async def node(committer: Committer, name: str, mine: Sequence[Packed]) -> None:
         room = asyncio.Semaphore(in_flight)

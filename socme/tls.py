@@ -2,7 +2,7 @@
 
 All connections are mutual TLS with certificates of the hub's own CA, save enrolment, where only the
 hub has one. The sources of the option values are measurements: a frozen peer, or a line on which bytes
-vanish, is found in 15 s by a client and in 25 s by the hub with them, and after 70 s or never without.
+vanish, is found in 15 s by either end with them, and after 70 s or never without.
 """
 
 import grpc
@@ -49,7 +49,7 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
     *_SHARED,
     ("grpc.so_reuseport", 0),  # otherwise a second hub on the same port starts without an error
     ("grpc.server_handshake_timeout_ms", 10_000),  # whoever says nothing keeps a file open; else 120 s
-    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_time_ms", 10_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),  # below the client's keepalive time
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 ]

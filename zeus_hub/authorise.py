@@ -128,6 +128,9 @@ class Guard:
                 ended.cancel()
         except* EndedError as errors:
             refused = first(errors)
+        except* grpc.aio.InternalError:
+            # The caller has gone: a write that is under way hears of it before this task is cancelled.
+            logs.event(LOG, logging.DEBUG, "a caller went away", peer=context.peer())
         finally:
             self._streams.discard(stream)
             if not self._streams:

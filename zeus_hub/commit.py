@@ -13,7 +13,7 @@ import logging
 import random
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +50,8 @@ class Committer:
     """Collects what nodes hand in and commits it in groups.
 
     `needed` says up to which position every sink has read; `committed` is called, on the event loop,
-    with what is new on disk, before anything is acknowledged.
+    with the entries that are new on disk, before anything is acknowledged, and with the positions of those
+    that hold no alert which may have come before (Committed.new).
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Committer:
         keep_bytes: int,
         *,
         needed: Callable[[], int],
-        committed: Callable[[Sequence[Entry]], None],
+        committed: Callable[[Sequence[Entry], Collection[int]], None],
     ) -> None:
         self._journalist = Journalist(path, keep_bytes)
         self._thread = ThreadPoolExecutor(1, "journal")
@@ -207,7 +208,7 @@ class Committer:
         for gap in done.gaps[:1]:
             _report(gap)
         if done.entries:
-            self._committed(done.entries)
+            self._committed(done.entries, done.new)
         for handed in group:
             handed.acknowledge(handed.draft.lane, handed.draft.sequence)
         self._listener()

@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import logging
 import resource
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +46,8 @@ from zeus_hub.ingest import Ingest
 from zeus_hub.live import Live
 from zeus_hub.local import Addresses
 from zeus_hub.lookout import Lookout, SinkState, Sources
+from zeus_hub.readable import Readable
+from zeus_hub.repeats import Repeats
 from zeus_hub.sinks.store import Store
 from zeus_hub.vigil import Vigil
 from zeus_hub.watch import Watch
@@ -182,14 +184,15 @@ def _lay(settings: ZeusSettings, engine: Engine, canaries: Canaries) -> _Way:
     """Lay the way from the journal on; `canaries` is told of those that a sink has taken."""
     path = settings.state_dir / "journal.db"
 
-    def committed(entries: Sequence[Entry]) -> None:
-        live.publish(entries)
+    def committed(entries: Sequence[Entry], new: Collection[int]) -> None:
+        live.publish(entries, new)
         delivery.wake()
 
     committer = Committer(
         path, settings.journal.keep_bytes, needed=lambda: delivery.position, committed=committed
     )
-    live = Live(path, identity=committer.identity, last=committer.last())
+    repeats = Repeats(engine, path)
+    live = Live(path, identity=committer.identity, last=committer.last(), repeats=repeats.among)
     delivery = Delivery(Store(engine, committer.identity, committer.last()), path, canaries)
     return _Way(committer, delivery, live)
 
@@ -245,11 +248,13 @@ async def _run(
 async def _listening(parts: _Parts, settings: ZeusSettings) -> AsyncIterator[Addresses]:
     """Take calls for as long as the context lasts, then say goodbye."""
     key, chain = certify_hub(parts.authority, now=utc_now())
-    nodes = grpc.aio.server(options=tls.SERVER_OPTIONS)
+    nodes = grpc.aio.server(options=tls.SERVER_OPTIONS, interceptors=[Readable()])
     add_UplinkServicer_to_server(parts.ingest, nodes)
     add_WatchServicer_to_server(parts.watch, nodes)
     health_pb2_grpc.add_HealthServicer_to_server(parts.health, nodes)
-    newcomers = grpc.aio.server(options=_ENROLMENT_OPTIONS, maximum_concurrent_rpcs=ENROLMENTS_AT_ONCE)
+    newcomers = grpc.aio.server(
+        options=_ENROLMENT_OPTIONS, interceptors=[Readable()], maximum_concurrent_rpcs=ENROLMENTS_AT_ONCE
+    )
     add_EnrollmentServicer_to_server(parts.enrol, newcomers)
 
     mutual = tls.mutual_server_credentials(key=key, chain=chain, ca=parts.authority.pem)

@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -72,6 +72,9 @@ class Committed:
 
     entries: Sequence[Entry] = ()
     """What was new, in order."""
+    new: Collection[int] = ()
+    """The positions of those that a node gave in the first life of its spool that this journal heard of: it
+    gives no alert twice in one. In a later one it may have read its files again."""
     repeated: int = 0
     """Batches that were on disk already."""
     gaps: Sequence[Gap] = ()
@@ -85,6 +88,8 @@ class _Change:
     """What a group changes; nothing of it is on disk yet."""
 
     drafts: list[Draft] = field(default_factory=list)
+    new: list[bool] = field(default_factory=list)
+    """For each of them, whether its alerts cannot have come before."""
     marks: dict[str, Mark] = field(default_factory=dict)
     payloads: dict[str, bytes] = field(default_factory=dict)
     """For each mark's name, the last payload: hashing that one is enough."""
@@ -139,7 +144,8 @@ class Journalist:
                 self._take_own(change, handed)
         entries = self._write(change, needed)
         self._accounts.update(change.accounts)
-        return Committed(entries, change.repeated, change.gaps, change.accounts)
+        new = [entry.position for entry, new in zip(entries, change.new, strict=True) if new]
+        return Committed(entries, new, change.repeated, change.gaps, change.accounts)
 
     def probe(self, needed: int) -> None:
         """Write something of no consequence; raise as `commit` does."""
@@ -170,6 +176,7 @@ class Journalist:
             change.gaps.append(Gap(draft.origin, draft.lane, mark.sequence, draft.sequence, step.missing))
         if handed.given_up is None:
             change.drafts.append(draft)
+            change.new.append(mark.first)
 
     def _begin(self, change: _Change, handed: Handed) -> Mark:
         """Return the mark of a lane that is new here."""
@@ -186,6 +193,7 @@ class Journalist:
         last = change.own[origin] if origin in change.own else self._own(origin)
         change.own[origin] = last + 1
         change.drafts.append(replace(handed.draft, sequence=last + 1))
+        change.new.append(False)  # what the hub tells may be told again after a crash
         account = self._account(change, origin) or Account()
         change.accounts[origin] = account.with_own(handed.draft.packed.alerts)
 

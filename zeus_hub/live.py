@@ -7,7 +7,7 @@ holds up nobody. What many follow is decoded once, and only if somebody follows.
 import asyncio
 import struct
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ LEAST_BATCH = 1024
 LEAST_ALERT = 1024
 _CURSOR = struct.Struct(">B8sQI")
 _CURSOR_VERSION = 1
+
+Repeats = Callable[[Arrival], Collection[int]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,31 +48,45 @@ class Shown:
     full: WatchEvent
     canary: bool = False
     """Whether it only proves the way: no watcher gets it."""
+    repeated: bool = False
+    """Whether it had been committed before: watchers got it there."""
 
 
 class Live:
-    """Lives on the event loop. `last` is the last position that is committed."""
+    """Lives on the event loop. `last` is the last position that is committed.
 
-    def __init__(self, journal: Path, *, identity: bytes, last: int) -> None:
+    `repeats` returns the indices of those alerts of a batch that had been committed before; it may block, and
+    is called in one thread.
+    """
+
+    def __init__(self, journal: Path, *, identity: bytes, last: int, repeats: Repeats) -> None:
         self.last = last
+        self._repeats = repeats
         self._identity = identity[:8]
         self._path = journal
         self._thread = ThreadPoolExecutor(1, "live")
         self._grown = asyncio.Event()
         self._recent: deque[Entry] = deque()
         self._recent_bytes = 0
+        self._new: set[int] = set()  # those of the recent ones that hold no alert which may have come before
         self._decoded: OrderedDict[int, tuple[int, Sequence[Shown]]] = OrderedDict()
         self._decoded_bytes = 0
         self._loading: dict[int, asyncio.Future[tuple[int, Sequence[Shown]] | None]] = {}
         self._journal: Journal | None = None
 
-    def publish(self, entries: Sequence[Entry]) -> None:
-        """Show what has just been committed."""
+    def publish(self, entries: Sequence[Entry], new: Collection[int] = ()) -> None:
+        """Show what has just been committed.
+
+        `new` are the positions of those that hold no alert which may have been committed before.
+        """
+        self._new.update(new)
         for entry in entries:
             self._recent.append(entry)
             self._recent_bytes += LEAST_BATCH + len(entry.packed.payload)
         while self._recent_bytes > RECENT_BYTES:
-            self._recent_bytes -= LEAST_BATCH + len(self._recent.popleft().packed.payload)
+            oldest = self._recent.popleft()
+            self._new.discard(oldest.position)
+            self._recent_bytes -= LEAST_BATCH + len(oldest.packed.payload)
         self.last = entries[-1].position
         self._grown.set()
         self._grown = asyncio.Event()
@@ -113,7 +129,8 @@ class Live:
     def _load(self, position: int) -> asyncio.Future[tuple[int, Sequence[Shown]] | None]:
         entry = next((entry for entry in reversed(self._recent) if entry.position == position), None)
         loop = asyncio.get_running_loop()
-        loading = loop.run_in_executor(self._thread, self._decode, position, entry)
+        repeats = _none if position in self._new else self._repeats
+        loading = loop.run_in_executor(self._thread, self._decode, position, entry, repeats)
         self._loading[position] = loading
         loading.add_done_callback(lambda done: self._loaded(position, done))
         return loading
@@ -131,7 +148,9 @@ class Live:
             _, (size, _) = self._decoded.popitem(last=False)
             self._decoded_bytes -= size
 
-    def _decode(self, position: int, entry: Entry | None) -> tuple[int, Sequence[Shown]] | None:
+    def _decode(
+        self, position: int, entry: Entry | None, repeats: Repeats
+    ) -> tuple[int, Sequence[Shown]] | None:
         """Return what a batch counts for in DECODED_BYTES and its alerts, in the thread."""
         if entry is None:
             if self._journal is None:
@@ -143,9 +162,9 @@ class Live:
         if not isinstance(arrival, Arrival):
             return LEAST_BATCH, ()
         size = LEAST_BATCH + LEAST_ALERT * entry.packed.alerts + entry.packed.decoded_bytes
-        return size, self._shown(arrival)
+        return size, self._shown(arrival, repeats(arrival))
 
-    def _shown(self, arrival: Arrival) -> Sequence[Shown]:
+    def _shown(self, arrival: Arrival, repeats: Collection[int]) -> Sequence[Shown]:
         everything = (*arrival.alerts, *arrival.canaries)
         position, count = arrival.entry.position, len(everything)
         shown: list[Shown] = []
@@ -156,5 +175,11 @@ class Live:
             stored.alert.ClearField("raw")
             lean = WatchEvent(alert=stored, cursor=cursor)
             canary = stored.alert.HasField("canary")
-            shown.append(Shown(stored.client, stored.alert.severity, after, lean, full, canary))
+            repeated = index - 1 in repeats
+            shown.append(Shown(stored.client, stored.alert.severity, after, lean, full, canary, repeated))
         return shown
+
+
+def _none(_: Arrival) -> Collection[int]:
+    """Return what is repeated in a batch that is new."""
+    return ()

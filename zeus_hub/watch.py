@@ -207,7 +207,7 @@ def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[Watch
 
 def _is_wanted(shown: Shown, view: View) -> bool:
     """Tell whether a watcher follows an alert; one of unknown severity may be anything, so it does."""
-    if shown.canary:
+    if shown.canary or shown.repeated:
         return False
     if view.clients is not None and shown.client not in view.clients:
         return False

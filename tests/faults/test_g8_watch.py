@@ -23,10 +23,6 @@ def test_nothing_is_left_out_and_all_of_it_is_in_the_order_of_the_commits(outcom
     assert list(dict.fromkeys(shown(outcome))) == [row.id for row in outcome.evidence.stored]
 
 
-@pytest.mark.xfail(
-    reason="what a node sends again after its spool was put back is shown again, though stored once",
-    strict=False,
-)
 def test_nothing_is_shown_twice(outcome: Proof) -> None:
     assert set(Counter(shown(outcome)).values()) == {1}
 

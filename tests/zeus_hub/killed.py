@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
@@ -109,8 +109,8 @@ async def one(path: Path, out: int, fuse: Fuse) -> None:
         running.cancel()
 
 
-def _nothing(entries: Sequence[Entry]) -> None:
-    del entries
+def _nothing(entries: Sequence[Entry], new: Collection[int]) -> None:
+    del entries, new
 
 
 def fork(folder: Path, step: int) -> tuple[bool, int]:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
@@ -46,6 +47,30 @@ def test_a_good_certificate_meets_no_objection() -> None:
 )
 def test_each_objection_says_what_it_is(holder: Holder | None, peer: Peer | None, words: str) -> None:
     assert words in objection(holder, peer, "socme-1", [Role.NODE], NOW)
+
+
+async def test_a_caller_who_goes_away_while_it_is_written_to_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The write that is under way fails before the handler is cancelled; gRPC would log a traceback."""
+
+    class Gone:
+        def peer(self) -> str:
+            return "ipv4:127.0.0.1:1"
+
+    async def known(*_: object) -> Holder:
+        return HOLDER
+
+    async def write(_: authorise.Stream) -> None:
+        raise grpc.aio.InternalError('Failed "ExecuteBatch"')
+
+    monkeypatch.setattr(authorise.Guard, "admit", known)
+    async with hub(tmp_path) as zeus:
+        guard = authorise.Guard(zeus.engine, "socme-1", utc_now)
+        await guard.serve(cast("authorise.Context", Gone()), [Role.NODE], write)
+        await guard.gone(1)
+
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_a_role_may_do_what_is_its_own_only() -> None:

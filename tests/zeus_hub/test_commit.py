@@ -5,7 +5,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +31,8 @@ class Desk:
         self.calls: list[tuple[str, int]] = []
         self.committer = Committer(path, 10**9, needed=lambda: 0, committed=self._committed)
 
-    def _committed(self, entries: Sequence[Entry]) -> None:
+    def _committed(self, entries: Sequence[Entry], new: Collection[int]) -> None:
+        del new
         self.calls += [("committed", entry.sequence) for entry in entries]
 
     def handed(self, sequence: int, size: int = 10) -> Handed:

@@ -16,7 +16,7 @@ import asyncio
 import itertools
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -286,7 +286,8 @@ class Machine(RuleBasedStateMachine):
         self.ingest = ingest(self.committer)
         self.running = asyncio.get_running_loop().create_task(self.committer.run())
 
-    def _committed(self, entries: Sequence[Entry]) -> None:
+    def _committed(self, entries: Sequence[Entry], new: Collection[int]) -> None:
+        del new
         self.shown += entries
 
     async def _stop(self) -> None:

@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def live(path: Path) -> Iterator[Live]:
-    made = Live(path, identity=IDENTITY, last=0)
+    made = Live(path, identity=IDENTITY, last=0, repeats=lambda _: ())
     yield made
     made.close()
 
@@ -154,22 +154,22 @@ async def test_growth_wakes_all_who_wait(live: Live, path: Path) -> None:
 
 @given(position=st.integers(1, 2**63), index=st.integers(0, 2**32 - 1))
 def test_a_cursor_comes_back_as_it_was(position: int, index: int) -> None:
-    live = Live(Path("unused"), identity=IDENTITY, last=2**63)
+    live = Live(Path("unused"), identity=IDENTITY, last=2**63, repeats=lambda _: ())
 
     assert live.decode(live.encode(Cursor(position, index))) == Cursor(position, index)
 
 
 @given(st.binary(max_size=30))
 def test_nothing_that_a_watcher_sends_as_a_cursor_does_harm(cursor: bytes) -> None:
-    live = Live(Path("unused"), identity=IDENTITY, last=10)
+    live = Live(Path("unused"), identity=IDENTITY, last=10, repeats=lambda _: ())
     found = live.decode(cursor)
 
     assert found is None or found.position <= 11
 
 
 def test_a_cursor_of_another_journal_or_from_the_future_is_of_no_use() -> None:
-    here = Live(Path("unused"), identity=IDENTITY, last=10)
-    there = Live(Path("unused"), identity=b"x" * 16, last=10)
+    here = Live(Path("unused"), identity=IDENTITY, last=10, repeats=lambda _: ())
+    there = Live(Path("unused"), identity=b"x" * 16, last=10, repeats=lambda _: ())
 
     assert here.decode(here.encode(Cursor(11))) == Cursor(11)
     assert here.decode(here.encode(Cursor(12))) is None

@@ -337,7 +337,7 @@ async def test_clients_are_told_behind_the_nodes_and_then_as_they_change(tmp_pat
         fleet = Fleet(zeus.engine, utc_now)
     for name in ("acme", "beta"):
         fleet.judged_client(ClientStatus(client=name, health=Health.HEALTH_UP))
-    live = Live(tmp_path / "journal.db", identity=b"j" * 16, last=0)
+    live = Live(tmp_path / "journal.db", identity=b"j" * 16, last=0, repeats=lambda _: ())
     looking = Watch(zeus.engine, Guard(zeus.engine, "", utc_now), live, fleet, utc_now)
     told: watch.Told = {}
     kinds = [event.WhichOneof("event") for event in looking._news(None, told)]

@@ -22,7 +22,6 @@ from zeus_hub.registry import (
     Client,
     Node,
     Sighting,
-    forget_connections,
     list_clients,
     list_nodes,
     record_sightings,
@@ -142,8 +141,8 @@ class Fleet:
         self._unwritten: set[Key] = set()
         self._pressing = False  # whether a person who looks at the database would be told something wrong
         self._thread = ThreadPoolExecutor(1, "fleet")
-        forget_connections(engine)
         self._follow(list_nodes(engine), list_clients(engine))
+        self._forget_connections()
 
     def nodes(self) -> Iterator[Seen]:
         """Return all nodes, by client and name."""
@@ -218,7 +217,7 @@ class Fleet:
                     )
                     if count % FORGET_EVERY == 1:
                         await loop.run_in_executor(self._thread, hours.forget, self._engine, self._clock())
-                    blind = False
+                    blind = blind and not due
                 except SQLAlchemyError as error:
                     self._unwritten |= sightings.keys()
                     for key, slots in told.items():
@@ -255,6 +254,14 @@ class Fleet:
                 LOG, logging.WARNING, "ledger hours refused", client=key[0], node=key[1], hours=refused
             )
         self.refused_hours += refused
+
+    def _forget_connections(self) -> None:
+        """Take all nodes as not connected, as a hub finds them when it starts; the disk may be full then."""
+        for key, seen in self._nodes.items():
+            if seen.node.connected:
+                self._nodes[key] = replace(seen, node=replace(seen.node, connected=False))
+                self._unwritten.add(key)
+                self._pressing = True
 
     def _registered(self) -> tuple[list[Node], list[Client]]:
         return list_nodes(self._engine, with_vitals=False), list_clients(self._engine)

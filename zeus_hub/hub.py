@@ -10,7 +10,7 @@ import fcntl
 import logging
 import resource
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from socme.v1.enrollment_pb2_grpc import add_EnrollmentServicer_to_server
 from socme.v1.uplink_pb2_grpc import add_UplinkServicer_to_server
 from socme.v1.watch_pb2 import StoredAlert
 from socme.v1.watch_pb2_grpc import add_WatchServicer_to_server
-from zeus_hub import commit, local
+from zeus_hub import ballast, commit, local
 from zeus_hub.authorise import Context, Guard
 from zeus_hub.ca import HUB_LIFETIME, Authority, certify_hub, open_authority
 from zeus_hub.canary import Tracker
@@ -141,6 +141,7 @@ async def serve(
     """Run a hub until it is cancelled; `announce` is called once it takes calls."""
     _allow_files()
     with _alone(settings.state_dir):
+        ballast.drop_where_needed(settings.state_dir)
         authority = open_authority(settings.state_dir, now=utc_now())
         engine = open_database(settings.store.url, settings.state_dir)
         try:
@@ -229,9 +230,12 @@ async def _run(
             group.create_task(parts.echo.run(), name="canaries")
             group.create_task(parts.vigil.run(), name="vigil")
             group.create_task(_judge(parts), name="health")
+            group.create_task(ballast.keep(state_dir), name="ballast")
             group.create_task(notifier.watch(working), name="watchdog")
             async with _listening(parts, settings) as addresses:
-                local.write_addresses(state_dir, addresses)
+                with suppress(OSError):  # said, and tried again, below
+                    local.write_addresses(state_dir, addresses)
+                group.create_task(local.tell_addresses(state_dir, addresses), name="addresses")
                 with explained(parts.engine):
                     local.operator(state_dir, parts.engine, parts.authority, addresses.hub, now=utc_now())
                 announce(Running(addresses, parts.authority.fingerprint))

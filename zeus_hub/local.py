@@ -1,9 +1,12 @@
 """How commands on the hub's own machine reach it: where it listens, and an operator's identity for them."""
 
+import asyncio
 import errno
 import json
+import logging
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Engine
 
-from socme import identity
+from socme import identity, logs
 from socme.address import join, split
 from socme.errors import OperatorError
 from socme.identity import Identity
@@ -23,10 +26,13 @@ from zeus_hub.config import ZeusSettings
 from zeus_hub.database import writing
 from zeus_hub.registry import Watcher, find_holder, is_good, put_watcher
 
+LOG = logging.getLogger("zeus.local")
+
 NAME = "local"  # of the operator
 LIFETIME = timedelta(days=365)
 RENEW = timedelta(days=30)  # before its end
 ALIVE = timedelta(seconds=20)  # how old the pulse of a hub that runs may be; it is written every 5 s
+RETRY_SECONDS = 5.0  # between two attempts to write down where the hub listens
 _FILE = "hub.json"
 _PULSE = "pulse.json"
 
@@ -71,17 +77,30 @@ def read_pulse(state_dir: Path) -> Pulse | None:
         return None
 
 
+async def tell_addresses(state_dir: Path, listening: Addresses) -> None:
+    """Write down where the running hub listens, for the commands here; try until the disk takes it."""
+    failing = False
+    while True:
+        try:
+            await asyncio.to_thread(write_addresses, state_dir, listening)
+        except OSError as error:
+            if not failing:
+                logs.event(LOG, logging.ERROR, "commands cannot be told where the hub listens", reason=error)
+            failing = True
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return
+
+
 def write_addresses(state_dir: Path, listening: Addresses) -> None:
-    """Write down where the running hub listens."""
+    """Write down where the hub listens, unless that is what stands there; OSError where it cannot be."""
+    told, path = json.dumps(asdict(listening), indent=2) + "\n", state_dir / _FILE
+    with suppress(FileNotFoundError):
+        if path.read_text() == told:
+            return
     fresh = state_dir / f"{_FILE}.new"
-    try:
-        fresh.write_text(json.dumps(asdict(listening), indent=2) + "\n")
-        fresh.rename(state_dir / _FILE)
-    except OSError as error:
-        raise OperatorError(
-            f"cannot write {state_dir / _FILE}: {error.strerror or error}",
-            "Check the free space, and that this user may write there.",
-        ) from error
+    fresh.write_text(told)
+    fresh.rename(path)
 
 
 def listening(settings: ZeusSettings) -> Addresses:

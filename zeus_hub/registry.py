@@ -224,13 +224,6 @@ def record_sightings(engine: Engine, sightings: Mapping[tuple[str, str], Sightin
             )
 
 
-def forget_connections(engine: Engine) -> None:
-    """Mark all nodes as not connected, as a hub finds them when it starts."""
-    table = database.node
-    with writing(engine) as connection:
-        connection.execute(update(table).where(table.c.connected).values(connected=False))
-
-
 def put_watcher(connection: Connection, watcher: Watcher, fingerprint: bytes) -> None:
     """Make a watcher known within a transaction, in place of any of the same role and name."""
     table = database.watcher

@@ -103,6 +103,27 @@ async def test_a_disk_that_is_full_to_its_last_byte_harms_nothing_and_drains(
             await eventually(lambda: len(zeus.stored()) == 5)
 
 
+async def test_a_hub_starts_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody would hear from it what is wrong, nodes least of all."""
+    monkeypatch.setattr(journalist, "RESERVE_BYTES", RESERVE)
+    with small_disk(tmp_path / "small", 24 * MIB) as folder:
+        async with hub(folder) as zeus, linked(zeus.address, node := await zeus.node()) as link:
+            await link.batch(1, [alert(1)])
+            await link.until_acked(1)
+            await eventually(lambda: len(zeus.stored()) == 1)
+        other = fill(folder, but=0)
+        async with hub(folder) as zeus:
+            async with linked(zeus.address, node) as link:
+                await link.batch(2, [alert(2)])
+                while (told := await link.read()).pace.reason == "":
+                    pass
+                assert "of its disk are free" in told.pace.reason
+                other.unlink()
+                await link.until_acked(2)
+            await eventually(lambda: len(zeus.stored()) == 2)
+            await eventually(lambda: zeus.address in (folder / "hub.json").read_text())
+
+
 def test_there_is_always_room_to_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What every sink has is kept for watchers no longer; then the journal goes on in its place."""
     monkeypatch.setattr(journalist, "RESERVE_BYTES", RESERVE)

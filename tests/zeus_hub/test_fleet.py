@@ -113,6 +113,21 @@ def test_damaged_vitals_in_the_database_are_left_out(engine: Engine) -> None:
     assert not fleet.status(registry.get_node(engine, *KEY), NOW).HasField("vitals")
 
 
+async def test_a_hub_that_starts_has_no_node_connected(engine: Engine) -> None:
+    """Whatever the one before it wrote down: it may have been killed."""
+    sighting = registry.Sighting(connected=True, last_seen=NOW, interval_seconds=10, vitals=None)
+    registry.record_sightings(engine, {KEY: sighting})
+    known = Fleet(engine, lambda: NOW)
+    (seen,) = known.nodes()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(known.run())
+        await asyncio.sleep(0)
+        task.cancel()
+
+    assert not seen.node.connected
+    assert not registry.get_node(engine, *KEY).connected
+
+
 async def test_what_is_known_is_written_down_in_the_end(engine: Engine) -> None:
     known = Fleet(engine, lambda: NOW)
     async with asyncio.TaskGroup() as group:

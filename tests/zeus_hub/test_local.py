@@ -1,5 +1,6 @@
 """How commands on the hub's machine reach it, and what tokens say to others."""
 
+import asyncio
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -90,9 +91,28 @@ def test_the_operators_identity_is_renewed_before_it_ends_and_after_it_was_revok
     assert local.operator(tmp_path, engine, authority, "h:1", now=late) != renewed
 
 
-def test_addresses_that_cannot_be_written_down_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(OperatorError, match=r"cannot write .*hub\.json[^\n]*\n.*free space"):
-        local.write_addresses(tmp_path / "nowhere", Addresses("a:1", "b:2"))
+async def test_addresses_are_told_as_soon_as_the_disk_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once in the log, however often it fails."""
+    monkeypatch.setattr(local, "RETRY_SECONDS", 0.01)
+    folder = tmp_path / "later"
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(local.tell_addresses(folder, Addresses("a:1", "b:2")))
+        await asyncio.sleep(0.1)
+        folder.mkdir()
+
+    assert caplog.text.count("cannot be told") == 1
+    assert '"a:1"' in (folder / "hub.json").read_text()
+
+
+def test_what_stands_there_already_is_not_written_again(tmp_path: Path) -> None:
+    """On a full disk it could not be."""
+    local.write_addresses(tmp_path, Addresses("a:1", "b:2"))
+    before = (tmp_path / "hub.json").stat()
+    local.write_addresses(tmp_path, Addresses("a:1", "b:2"))
+
+    assert (tmp_path / "hub.json").stat() == before
 
 
 def test_a_pulse_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_the_first_revocation_is_the_one_that_is_remembered(engine: Engine) -> N
     assert registry.get_node(engine, "acme", "n1").revoked == NOW
 
 
-def test_sightings_are_written_down_and_connections_forgotten(engine: Engine) -> None:
+def test_sightings_are_written_down(engine: Engine) -> None:
     registry.add_client(engine, "acme", now=NOW)
     _node(engine)
     sighting = Sighting(connected=True, last_seen=NOW, interval_seconds=10, vitals=b"v")
@@ -114,8 +114,6 @@ def test_sightings_are_written_down_and_connections_forgotten(engine: Engine) ->
 
     assert (node.connected, node.last_seen, node.interval_seconds, node.vitals) == (True, LATER, 10, b"v")
     assert registry.list_nodes(engine, with_vitals=False)[0].vitals is None
-    registry.forget_connections(engine)
-    assert not registry.get_node(engine, "acme", "n1").connected
 
 
 def test_a_watcher_sees_its_clients_or_all(engine: Engine) -> None:

@@ -1,0 +1,53 @@
+"""A little of the disk is kept for a start on a full one."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.zeus_hub.kit import eventually
+from tests.zeus_hub.test_disk_full import fill, small_disk
+from zeus_hub import ballast
+
+MIB = 1024 * 1024
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
+
+
+async def kept(folder: Path, *, there: bool) -> None:
+    """Keep the ballast until it is there, or for a few looks."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(ballast.keep(folder))
+        if there:
+            await eventually((folder / ballast.NAME).exists)
+        await asyncio.sleep(0.1)
+        task.cancel()
+
+
+@needs_root
+async def test_it_is_given_back_when_it_is_needed_and_set_aside_again_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ballast, "LOOK_SECONDS", 0.01)
+    with small_disk(tmp_path / "small", 24 * MIB) as folder:
+        await kept(folder, there=True)
+        ballast.drop_where_needed(folder)
+        assert (folder / ballast.NAME).stat().st_size == ballast.SIZE, "there is room: it stays"
+        other = fill(folder, but=0)
+        ballast.drop_where_needed(folder)
+        assert os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize >= ballast.SIZE
+        await kept(folder, there=False)
+        assert not (folder / ballast.NAME).exists(), "it does not take the last room"
+        other.unlink()
+        await kept(folder, there=True)
+
+
+async def test_a_folder_that_cannot_be_written_is_no_reason_to_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    ballast.drop_where_needed(tmp_path / "file" / "none")
+    await kept(tmp_path / "file", there=False)
+
+    assert "no room can be set aside" in caplog.text

@@ -115,6 +115,13 @@ class Journal:
         rows = self._db.execute("SELECT position, bytes FROM entry ORDER BY position LIMIT ?", (entries,))
         return [(int(position), int(size)) for position, size in rows]
 
+    def lanes(self, after: int, *, entries: int) -> list[tuple[int, int]]:
+        """Return position and lane of the first few entries behind `after`, in order."""
+        rows = self._db.execute(
+            "SELECT position, lane FROM entry WHERE position > ? ORDER BY position LIMIT ?", (after, entries)
+        )
+        return [(int(position), int(lane)) for position, lane in rows]
+
     def forget(self, position: int) -> None:
         """Forget all entries up to and with a position, within the transaction that is open."""
         self._db.execute("DELETE FROM entry WHERE position <= ?", (position,))

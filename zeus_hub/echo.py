@@ -41,8 +41,8 @@ class Echo:
                 position = self._places.popleft()
                 page = await self._live.page(position) if position <= self._live.last else None
                 for shown in page or ():
-                    if shown.canary:
-                        self._arrived(LIVE, shown.lean.alert)
+                    if shown.canary is not None:
+                        self._arrived(LIVE, shown.canary)
 
     def _arrived(self, stage: str, stored: StoredAlert) -> None:
         clocks = self._lookout.clocks

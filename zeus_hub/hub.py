@@ -48,6 +48,7 @@ from zeus_hub.local import Addresses
 from zeus_hub.lookout import Lookout, SinkState, Sources
 from zeus_hub.readable import Readable
 from zeus_hub.repeats import Repeats
+from zeus_hub.serialised import Serialised
 from zeus_hub.sinks.store import Store
 from zeus_hub.vigil import Vigil
 from zeus_hub.watch import Watch
@@ -252,7 +253,7 @@ async def _run(
 async def _listening(parts: _Parts, settings: ZeusSettings) -> AsyncIterator[Addresses]:
     """Take calls for as long as the context lasts, then say goodbye."""
     key, chain = certify_hub(parts.authority, now=utc_now())
-    nodes = grpc.aio.server(options=tls.SERVER_OPTIONS, interceptors=[Readable()])
+    nodes = grpc.aio.server(options=tls.SERVER_OPTIONS, interceptors=[Readable(), Serialised()])
     add_UplinkServicer_to_server(parts.ingest, nodes)
     add_WatchServicer_to_server(parts.watch, nodes)
     health_pb2_grpc.add_HealthServicer_to_server(parts.health, nodes)

@@ -1,7 +1,9 @@
 """Fan-out of alerts to watchers: from memory while they keep up, from the journal while they do not.
 
-A watcher is a cursor and nothing else: there is no queue for one, so a slow one costs no memory and
-holds up nobody. What many follow is decoded once, and only if somebody follows.
+A watcher is a place and nothing else: there is no queue for one, so a slow one costs no memory and
+holds up nobody. What many follow is decoded and serialised once, and only if somebody follows. What is
+urgent is shown before all else that a watcher has not seen: a node that comes back with a backlog must not
+hold up what happens now, there or elsewhere.
 """
 
 import asyncio
@@ -13,26 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from socme.journal import Entry, Journal
-from socme.v1.watch_pb2 import WatchEvent
+from socme.v1.watch_pb2 import StoredAlert, WatchEvent
+from zeus_hub import tracks
 from zeus_hub.enrich import Arrival, enrich
+from zeus_hub.tracks import Cursor, Place, is_urgent
 
 RECENT_BYTES = 8 * 1024 * 1024  # of payloads kept in memory, so that the journal is not read for them
 DECODED_BYTES = 16 * 1024 * 1024  # of alerts kept decoded; Python needs two to three times as much
 # What the smallest batch and the smallest alert count for in these sums: they are no smaller in memory.
 LEAST_BATCH = 1024
 LEAST_ALERT = 1024
-_CURSOR = struct.Struct(">B8sQI")
-_CURSOR_VERSION = 1
+_SCANNED = 1024  # batches of which it is looked up at once which track they are on
+_CURSOR = struct.Struct(">B8sQIQI")
+_CURSOR_VERSION = 2
 
 Repeats = Callable[[Arrival], Collection[int]]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Cursor:
-    """A place between two alerts: before alert `index` of the batch at `position`."""
-
-    position: int
-    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +39,19 @@ class Shown:
     client: str
     severity: int
     after: Cursor
-    """The place behind it."""
-    lean: WatchEvent
-    """Without raw."""
-    full: WatchEvent
-    canary: bool = False
-    """Whether it only proves the way: no watcher gets it."""
+    """The place behind it, on its track."""
+    lean: bytes
+    """A serialised WatchEvent, without a cursor and without raw."""
+    full: bytes
+    """The same with raw."""
+    canary: StoredAlert | None = None
+    """What it is, where it only proves the way: no watcher gets it."""
     repeated: bool = False
     """Whether it had been committed before: watchers got it there."""
+
+
+class ForgottenError(Exception):
+    """The journal no longer has what comes next."""
 
 
 class Live:
@@ -68,6 +70,7 @@ class Live:
         self._grown = asyncio.Event()
         self._recent: deque[Entry] = deque()
         self._recent_bytes = 0
+        self._tracks = tracks.Recent(last + 1)
         self._new: set[int] = set()  # those of the recent ones that hold no alert which may have come before
         self._decoded: OrderedDict[int, tuple[int, Sequence[Shown]]] = OrderedDict()
         self._decoded_bytes = 0
@@ -80,6 +83,7 @@ class Live:
         `new` are the positions of those that hold no alert which may have been committed before.
         """
         self._new.update(new)
+        self._tracks.add((entry.position, entry.lane) for entry in entries)
         for entry in entries:
             self._recent.append(entry)
             self._recent_bytes += LEAST_BATCH + len(entry.packed.payload)
@@ -95,6 +99,22 @@ class Live:
         """Return what is set once there is more; ask for it before asking for a page."""
         return self._grown
 
+    async def next(self, place: Place, *, urgent: bool) -> Place:
+        """Return a place whose cursor on a track is in a batch of it, or behind `last` where there is none.
+
+        Raise ForgottenError where the journal has some no more that may have been on it.
+        """
+        cursor = place.on(urgent=urgent)
+        if cursor.index:
+            return place
+        position = cursor.position
+        while position < self._tracks.floor:
+            found, position = await self._look_up(position, urgent=urgent)
+            if found:
+                return place.moved(Cursor(position), urgent=urgent)
+        known = self._tracks.next(position, urgent=urgent)
+        return place.moved(Cursor(self.last + 1 if known is None else known), urgent=urgent)
+
     async def page(self, position: int) -> Sequence[Shown] | None:
         """Return the alerts of one batch, its canaries behind them; None where the journal has it no more.
 
@@ -107,24 +127,51 @@ class Live:
             found = await asyncio.shield(loading)
         return None if found is None else found[1]
 
-    def encode(self, cursor: Cursor) -> bytes:
-        """Return a cursor as watchers keep it."""
-        return _CURSOR.pack(_CURSOR_VERSION, self._identity, cursor.position, cursor.index)
+    def encode(self, place: Place) -> bytes:
+        """Return a place as watchers keep it."""
+        urgent, other = place.urgent, place.other
+        numbers = (urgent.position, urgent.index, other.position, other.index)
+        return _CURSOR.pack(_CURSOR_VERSION, self._identity, *numbers)
 
-    def decode(self, cursor: bytes) -> Cursor | None:
-        """Return the cursor that a watcher kept; None where it is of no use here."""
+    def decode(self, cursor: bytes) -> Place | None:
+        """Return the place that a watcher kept; None where it is of no use here."""
         try:
-            version, identity, position, index = _CURSOR.unpack(cursor)
+            version, identity, *numbers = _CURSOR.unpack(cursor)
         except struct.error:
             return None
-        known = version == _CURSOR_VERSION and identity == self._identity and position <= self.last + 1
-        return Cursor(position, index) if known else None
+        place = Place(Cursor(*numbers[:2]), Cursor(*numbers[2:]))
+        furthest = max(place.urgent.position, place.other.position)
+        known = version == _CURSOR_VERSION and identity == self._identity and furthest <= self.last + 1
+        return place if known else None
 
     def close(self) -> None:
         """Let go of the journal."""
         if self._journal is not None:
             self._thread.submit(self._journal.close)
         self._thread.shutdown(wait=True)
+
+    async def _look_up(self, position: int, *, urgent: bool) -> tuple[bool, int]:
+        """Look in the journal for a batch of a track from a position on, a bounded number of batches far.
+
+        Return whether there is one and where, or up to which position there is none.
+        """
+        loop = asyncio.get_running_loop()
+        rows = await loop.run_in_executor(self._thread, self._scan, position)
+        if not rows or rows[0][0] != position:
+            raise ForgottenError
+        for found, lane in rows:
+            if is_urgent(lane) == urgent:
+                return True, found
+        return False, rows[-1][0] + 1
+
+    def _scan(self, position: int) -> list[tuple[int, int]]:
+        return self._opened().lanes(position - 1, entries=_SCANNED)
+
+    def _opened(self) -> Journal:
+        """Return the journal, in the thread."""
+        if self._journal is None:
+            self._journal = Journal(self._path)
+        return self._journal
 
     def _load(self, position: int) -> asyncio.Future[tuple[int, Sequence[Shown]] | None]:
         entry = next((entry for entry in reversed(self._recent) if entry.position == position), None)
@@ -153,9 +200,7 @@ class Live:
     ) -> tuple[int, Sequence[Shown]] | None:
         """Return what a batch counts for in DECODED_BYTES and its alerts, in the thread."""
         if entry is None:
-            if self._journal is None:
-                self._journal = Journal(self._path)
-            entry = next(iter(self._journal.read(position - 1, entries=1, size=1)), None)
+            entry = next(iter(self._opened().read(position - 1, entries=1, size=1)), None)
         if entry is None or entry.position != position:
             return None
         arrival = enrich(entry)
@@ -168,15 +213,20 @@ class Live:
         everything = (*arrival.alerts, *arrival.canaries)
         position, count = arrival.entry.position, len(everything)
         shown: list[Shown] = []
-        for index, stored in enumerate(everything, start=1):
-            after = Cursor(position, index) if index < count else Cursor(position + 1)
-            cursor = self.encode(after)
-            full = WatchEvent(alert=stored, cursor=cursor)
+        for index, stored in enumerate(everything):
+            full = WatchEvent(alert=stored).SerializeToString()
             stored.alert.ClearField("raw")
-            lean = WatchEvent(alert=stored, cursor=cursor)
-            canary = stored.alert.HasField("canary")
-            repeated = index - 1 in repeats
-            shown.append(Shown(stored.client, stored.alert.severity, after, lean, full, canary, repeated))
+            shown.append(
+                Shown(
+                    client=stored.client,
+                    severity=stored.alert.severity,
+                    after=Cursor(position, index + 1) if index + 1 < count else Cursor(position + 1),
+                    lean=WatchEvent(alert=stored).SerializeToString(),
+                    full=full,
+                    canary=stored if stored.alert.HasField("canary") else None,
+                    repeated=index in repeats,
+                )
+            )
         return shown
 
 

@@ -1,10 +1,15 @@
-"""The Watch service: a snapshot, then every alert as it is committed; the status of nodes and clients."""
+"""The Watch service: a snapshot, then every alert as it is committed; the status of nodes and clients.
+
+What is urgent is shown first: each of the two tracks (tracks.py) is in the journal's order.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import grpc
 from sqlalchemy import Engine
@@ -18,9 +23,10 @@ from socme.v1.watch_pb2_grpc import WatchServicer
 from zeus_hub import snapshot
 from zeus_hub.authorise import Context, EndedError, Guard, Stream
 from zeus_hub.fleet import Fleet, state_of, status
-from zeus_hub.live import Cursor, Live, Shown
+from zeus_hub.live import ForgottenError, Live, Shown
 from zeus_hub.registry import HUB, Holder, get_client
 from zeus_hub.snapshot import View
+from zeus_hub.tracks import Cursor, Place, at
 
 Answer = TypeVar("Answer")
 
@@ -64,15 +70,16 @@ class Watch(WatchServicer):
             with_raw=request.with_raw,
             alerts=request.snapshot_alerts,
         )
-        cursor = self._live.decode(request.cursor)
-        if cursor is None and request.cursor:
+        place = self._live.decode(request.cursor)
+        if place is None and request.cursor:
             await self._tell_lagged(context)
         while True:
-            if cursor is None:
-                cursor = await self._snapshot(view, context)
-            await self._follow(cursor, view, context)
+            if place is None:
+                place = await self._snapshot(view, context)
+            with suppress(ForgottenError):
+                await self._follow(place, view, context)
             await self._tell_lagged(context)
-            cursor = None
+            place = None
 
     async def _visible(self, holder: Holder, wanted: Collection[str]) -> frozenset[str] | None:
         """Return the clients to show (see `visible`); refuse those that there are not.
@@ -93,24 +100,21 @@ class Watch(WatchServicer):
         except SQLAlchemyError as error:
             raise EndedError(grpc.StatusCode.UNAVAILABLE, f"the store cannot be read: {error}") from error
 
-    async def _snapshot(self, view: View, context: Context) -> Cursor:
+    async def _snapshot(self, view: View, context: Context) -> Place:
         standing = await self._ask(lambda: snapshot.take(self._engine, view, now=self._clock()))
-        cursor = Cursor(standing.position + 1)
-        await context.write(WatchEvent(snapshot=standing.snapshot, cursor=self._live.encode(cursor)))
-        return cursor
+        place = at(standing.position + 1)
+        await context.write(WatchEvent(snapshot=standing.snapshot, cursor=self._live.encode(place)))
+        return place
 
-    async def _follow(self, cursor: Cursor, view: View, context: Context) -> None:
-        """Show alerts from a place on; return where the journal has the next ones no more."""
+    async def _follow(self, place: Place, view: View, context: Context) -> NoReturn:
+        """Show alerts from a place on, for ever; ForgottenError where the journal has the next no more."""
         loop = asyncio.get_running_loop()
         told = loop.time()
         while True:
             grown = self._live.grown()
-            if cursor.position <= self._live.last:
-                page = await self._live.page(cursor.position)
-                if page is None:
-                    return
-                events, cursor = piece(page, cursor, view)
-                del page  # a watcher that does not read must not hold a whole batch in memory
+            place, urgent = await self._next(place)
+            if place.on(urgent=urgent).position <= self._live.last:
+                events, place = await self._piece(place, view, urgent=urgent)
                 for event in events:
                     await context.write(event)
                     told = loop.time()
@@ -118,10 +122,31 @@ class Watch(WatchServicer):
                 await _wait(grown, told + QUIET_SECONDS - loop.time())
             if loop.time() - told >= QUIET_SECONDS:
                 told = loop.time()
-                await context.write(self._bookmark(cursor))
+                await context.write(self._bookmark(place))
 
-    def _bookmark(self, cursor: Cursor) -> WatchEvent:
-        event = WatchEvent(bookmark=Bookmark(), cursor=self._live.encode(cursor))
+    async def _next(self, place: Place) -> tuple[Place, bool]:
+        """Return where to go on, and on which track; what is urgent comes first."""
+        place = await self._live.next(place, urgent=True)
+        if place.urgent.position <= self._live.last:
+            return place, True
+        return await self._live.next(place, urgent=False), False
+
+    async def _piece(self, place: Place, view: View, *, urgent: bool) -> tuple[list[bytes], Place]:
+        """Return some events of the batch in which a place is, each with its cursor, and the place behind."""
+        cursor = place.on(urgent=urgent)
+        page = await self._live.page(cursor.position)
+        if page is None:
+            raise ForgottenError
+        wanted, cursor = piece(page, cursor, view)
+        events = [each.event + self._cursor(place.moved(each.after, urgent=urgent)) for each in wanted]
+        return events, place.moved(cursor, urgent=urgent)
+
+    def _cursor(self, place: Place) -> bytes:
+        """Return what makes a serialised event one with a cursor: joined bytes are joined messages."""
+        return WatchEvent(cursor=self._live.encode(place)).SerializeToString()
+
+    def _bookmark(self, place: Place) -> WatchEvent:
+        event = WatchEvent(bookmark=Bookmark(), cursor=self._live.encode(place))
         event.bookmark.time.FromDatetime(self._clock())
         return event
 
@@ -189,25 +214,35 @@ def _check_names(engine: Engine, names: Collection[str]) -> None:
             ) from None
 
 
-def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[WatchEvent], Cursor]:
-    """Return some events of a batch from a place on, and the place behind them."""
-    events: list[WatchEvent] = []
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An alert that is to be shown."""
+
+    event: bytes
+    """A serialised WatchEvent without a cursor."""
+    after: Cursor
+    """The place behind it."""
+
+
+def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[Wanted], Cursor]:
+    """Return some alerts of a batch from a place on, and the place behind them."""
+    wanted: list[Wanted] = []
     size = 0
     place = cursor
     for shown in page[cursor.index :]:
         if _is_wanted(shown, view):
             event = shown.full if view.with_raw else shown.lean
-            size += event.ByteSize()
-            if events and size > PIECE_BYTES:
-                return events, place
-            events.append(event)
+            size += len(event)
+            if wanted and size > PIECE_BYTES:
+                return wanted, place
+            wanted.append(Wanted(event, shown.after))
         place = shown.after
-    return events, Cursor(cursor.position + 1)
+    return wanted, Cursor(cursor.position + 1)
 
 
 def _is_wanted(shown: Shown, view: View) -> bool:
     """Tell whether a watcher follows an alert; one of unknown severity may be anything, so it does."""
-    if shown.canary or shown.repeated:
+    if shown.canary is not None or shown.repeated:
         return False
     if view.clients is not None and shown.client not in view.clients:
         return False

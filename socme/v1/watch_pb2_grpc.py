@@ -52,8 +52,9 @@ class WatchServicer(object):
     """
 
     def Alerts(self, request, context):
-        """A snapshot (or, with a cursor, what came since), then every alert as it is committed: in the
-        journal's order, each once, none left out.
+        """A snapshot (or, with a cursor, what came since), then every alert as it is committed, each once, none
+        left out. Those of the urgent lane come before others that wait to be shown; among them, and among the
+        others, the order is the journal's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,8 +34,9 @@ class WatchStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WatchAsyncStub: ...
     Alerts: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchRequest, _watch_pb2.WatchEvent]
-    """A snapshot (or, with a cursor, what came since), then every alert as it is committed: in the
-    journal's order, each once, none left out.
+    """A snapshot (or, with a cursor, what came since), then every alert as it is committed, each once, none
+    left out. Those of the urgent lane come before others that wait to be shown; among them, and among the
+    others, the order is the journal's.
     """
     Fleet: _grpc.UnaryStreamMultiCallable[_watch_pb2.FleetRequest, _watch_pb2.FleetEvent]
     """The status of every node, then each change."""
@@ -46,8 +47,9 @@ class WatchAsyncStub(WatchStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Alerts: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchRequest, _watch_pb2.WatchEvent]  # type: ignore[assignment]
-    """A snapshot (or, with a cursor, what came since), then every alert as it is committed: in the
-    journal's order, each once, none left out.
+    """A snapshot (or, with a cursor, what came since), then every alert as it is committed, each once, none
+    left out. Those of the urgent lane come before others that wait to be shown; among them, and among the
+    others, the order is the journal's.
     """
     Fleet: _aio.UnaryStreamMultiCallable[_watch_pb2.FleetRequest, _watch_pb2.FleetEvent]  # type: ignore[assignment]
     """The status of every node, then each change."""
@@ -61,8 +63,9 @@ class WatchServicer(metaclass=_abc_1.ABCMeta):
         request: _watch_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_watch_pb2.WatchEvent], _abc.AsyncIterator[_watch_pb2.WatchEvent]]:
-        """A snapshot (or, with a cursor, what came since), then every alert as it is committed: in the
-        journal's order, each once, none left out.
+        """A snapshot (or, with a cursor, what came since), then every alert as it is committed, each once, none
+        left out. Those of the urgent lane come before others that wait to be shown; among them, and among the
+        others, the order is the journal's.
         """
 
     @_abc_1.abstractmethod

@@ -8,12 +8,13 @@ from typing import cast
 
 from socme.v1.alert_pb2 import Alert, Canary
 from socme.v1.vitals_pb2 import CanaryVitals, Vitals
-from socme.v1.watch_pb2 import StoredAlert, WatchEvent
+from socme.v1.watch_pb2 import StoredAlert
 from tests.zeus_hub.kit import eventually
 from zeus_hub.canary import LIVE, Tracker, sink_stage
 from zeus_hub.clocks import Clocks
 from zeus_hub.echo import POSITIONS, Echo
-from zeus_hub.live import Cursor, Shown
+from zeus_hub.live import Shown
+from zeus_hub.tracks import Cursor
 
 
 def canary(number: int) -> StoredAlert:
@@ -35,11 +36,9 @@ class Pages:
         self.asked.append(position)
         if position not in self.canaries:
             return None
-        event = WatchEvent(alert=canary(self.canaries[position]))
-        common = WatchEvent(alert=StoredAlert(client="acme", node="acme-1", alert=Alert(origin="eve.json")))
         return [
-            Shown("acme", 1, Cursor(position, 1), common, common),
-            Shown("acme", 1, Cursor(position + 1), event, event, canary=True),
+            Shown("acme", 1, Cursor(position, 1), b"", b""),
+            Shown("acme", 1, Cursor(position + 1), b"", b"", canary=canary(self.canaries[position])),
         ]
 
 

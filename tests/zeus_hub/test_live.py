@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from socme.batch import Packed, pack
 from socme.journal import Draft, Entry, Journal
+from socme.v1.uplink_pb2 import Lane
+from socme.v1.watch_pb2 import StoredAlert, WatchEvent
 from tests.zeus_hub.kit import alert
 from zeus_hub import live as module
 from zeus_hub.enrich import Arrival, Unreadable, enrich
-from zeus_hub.live import Cursor, Live
+from zeus_hub.live import ForgottenError, Live
+from zeus_hub.tracks import Cursor, Place, at
 
 IDENTITY = b"i" * 16
+URGENT, NORMAL = Lane.LANE_URGENT, Lane.LANE_NORMAL
 
 
 @pytest.fixture
@@ -43,7 +47,11 @@ def _commit(path: Path, *batches: list[int]) -> list[Entry]:
 
 async def _ids(live: Live, position: int) -> list[bytes] | None:
     page = await live.page(position)
-    return None if page is None else [shown.full.alert.alert.id for shown in page]
+    return None if page is None else [_stored(shown.full).alert.id for shown in page]
+
+
+def _stored(event: bytes) -> StoredAlert:
+    return WatchEvent.FromString(event).alert
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
@@ -58,9 +66,8 @@ async def test_a_page_holds_one_batch(live: Live, path: Path, in_memory: bool) -
     assert [shown.after for shown in first] == [Cursor(1, 1), Cursor(2)]
     assert [shown.after for shown in second] == [Cursor(3)]
     assert first[0].client == "a"
-    assert first[0].full.alert.alert.raw == alert(1).raw
-    assert first[0].lean.alert.alert.raw == b""
-    assert first[0].lean.cursor == first[0].full.cursor == live.encode(Cursor(1, 1))
+    assert _stored(first[0].full).alert.raw == alert(1).raw
+    assert _stored(first[0].lean).alert.raw == b""
 
 
 async def test_a_page_has_canaries_marked_and_behind_its_alerts(live: Live, path: Path) -> None:
@@ -72,12 +79,8 @@ async def test_a_page_has_canaries_marked_and_behind_its_alerts(live: Live, path
     page = await live.page(1)
 
     assert page is not None
-    assert [(shown.full.alert.alert.id, shown.canary) for shown in page] == [
-        (alert(2).id, False),
-        (alert(3).id, False),
-        (alert(1).id, True),
-    ]
-    assert page[2].full.alert.alert.canary.number == 5
+    assert [_stored(shown.full).alert.id for shown in page] == [alert(2).id, alert(3).id, alert(1).id]
+    assert [shown.canary.alert.canary.number if shown.canary else 0 for shown in page] == [0, 0, 5]
     assert [shown.after for shown in page] == [Cursor(1, 1), Cursor(1, 2), Cursor(2)]
 
 
@@ -152,11 +155,14 @@ async def test_growth_wakes_all_who_wait(live: Live, path: Path) -> None:
     assert live.last == 1
 
 
-@given(position=st.integers(1, 2**63), index=st.integers(0, 2**32 - 1))
-def test_a_cursor_comes_back_as_it_was(position: int, index: int) -> None:
+CURSORS = st.builds(Cursor, st.integers(1, 2**63), st.integers(0, 2**32 - 1))
+
+
+@given(st.builds(Place, CURSORS, CURSORS))
+def test_a_cursor_comes_back_as_it_was(place: Place) -> None:
     live = Live(Path("unused"), identity=IDENTITY, last=2**63, repeats=lambda _: ())
 
-    assert live.decode(live.encode(Cursor(position, index))) == Cursor(position, index)
+    assert live.decode(live.encode(place)) == place
 
 
 @given(st.binary(max_size=30))
@@ -164,16 +170,57 @@ def test_nothing_that_a_watcher_sends_as_a_cursor_does_harm(cursor: bytes) -> No
     live = Live(Path("unused"), identity=IDENTITY, last=10, repeats=lambda _: ())
     found = live.decode(cursor)
 
-    assert found is None or found.position <= 11
+    assert found is None or max(found.urgent.position, found.other.position) <= 11
 
 
 def test_a_cursor_of_another_journal_or_from_the_future_is_of_no_use() -> None:
     here = Live(Path("unused"), identity=IDENTITY, last=10, repeats=lambda _: ())
     there = Live(Path("unused"), identity=b"x" * 16, last=10, repeats=lambda _: ())
 
-    assert here.decode(here.encode(Cursor(11))) == Cursor(11)
-    assert here.decode(here.encode(Cursor(12))) is None
-    assert here.decode(there.encode(Cursor(5))) is None
+    assert here.decode(here.encode(at(11))) == at(11)
+    assert here.decode(here.encode(Place(Cursor(12), Cursor(1)))) is None
+    assert here.decode(here.encode(Place(Cursor(1), Cursor(12)))) is None
+    assert here.decode(there.encode(at(5))) is None
+
+
+async def test_each_track_goes_on_with_its_own_batches(live: Live, path: Path) -> None:
+    """From memory, and where that does not go back so far, from the journal."""
+    journal = Journal(path)
+    lanes = [NORMAL, NORMAL, URGENT, NORMAL, URGENT]
+    drafts = [Draft("a/n1", lane, number, pack([])) for number, lane in enumerate(lanes, start=1)]
+    entries = journal.append(drafts)
+    journal.close()
+    late = Live(path, identity=IDENTITY, last=5, repeats=lambda _: ())
+    live.publish(entries)
+    for one in (live, late):
+        place, seen = at(1), []
+        for urgent in (True, True, True, False, False, False, False):
+            place = await one.next(place, urgent=urgent)
+            cursor = place.on(urgent=urgent)
+            seen.append(cursor.position)
+            place = place.moved(Cursor(cursor.position + 1), urgent=urgent) if cursor.position < 6 else place
+        assert seen == [3, 5, 6, 1, 2, 4, 6]
+    late.close()
+
+
+async def test_what_is_gone_of_a_track_is_told(path: Path) -> None:
+    _commit(path, [1], [2], [3])
+    journal = Journal(path)
+    journal.trim_lane(1, 1)
+    journal.close()
+    late = Live(path, identity=IDENTITY, last=3, repeats=lambda _: ())
+
+    with pytest.raises(ForgottenError):
+        await late.next(at(1), urgent=True)
+    assert (await late.next(at(2), urgent=False)).other == Cursor(2)
+    late.close()
+
+
+async def test_the_middle_of_a_batch_is_gone_on_with(live: Live, path: Path) -> None:
+    live.publish(_commit(path, [1, 2]))
+    place = Place(at(2).urgent, Cursor(1, 1))
+
+    assert await live.next(place, urgent=False) == place
 
 
 async def test_batches_and_alerts_of_no_size_fill_no_memory(

@@ -20,8 +20,9 @@ from tests.zeus_hub.kit import LIMIT, Hub, Machine, alert, connect, eventually, 
 from zeus_hub import registry, watch
 from zeus_hub.authorise import Guard
 from zeus_hub.fleet import Fleet
-from zeus_hub.live import Cursor, Live, Shown
+from zeus_hub.live import Live, Shown
 from zeus_hub.snapshot import View
+from zeus_hub.tracks import Cursor
 from zeus_hub.watch import Watch
 
 
@@ -370,9 +371,9 @@ def test_a_piece_is_bounded_and_goes_on_where_it_ended() -> None:
     view = View(None, 0, with_raw=False, alerts=0)
     cursor, taken = Cursor(7), []
     while cursor.position == 7:
-        events, cursor = watch.piece(page, cursor, view)
-        assert len(events) == (1 if cursor.position == 8 else 2)
-        taken += [event.cursor for event in events]
+        wanted, cursor = watch.piece(page, cursor, view)
+        assert len(wanted) == (1 if cursor.position == 8 else 2)
+        taken += [each.event[:1] for each in wanted]
 
     assert taken == [b"1", b"2", b"3", b"4", b"5"]
     assert cursor == Cursor(8)
@@ -382,10 +383,8 @@ def test_a_batch_without_alerts_is_passed_over() -> None:
     assert watch.piece([], Cursor(7), View(None, 0, with_raw=False, alerts=0)) == ([], Cursor(8))
 
 
-def _event(index: int) -> WatchEvent:
-    event = WatchEvent(cursor=str(index).encode())
-    event.alert.alert.raw = bytes(watch.PIECE_BYTES // 2 - 100)
-    return event
+def _event(index: int) -> bytes:
+    return str(index).encode() + bytes(watch.PIECE_BYTES // 2 - 100)
 
 
 def _random(seed: int, size: int) -> bytes:

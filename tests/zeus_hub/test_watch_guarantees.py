@@ -2,7 +2,8 @@
 
 Hypothesis chooses what two nodes send, what a watcher wants, where it breaks off, whether it reads while
 alerts come or only afterwards, and where the hub restarts. What the watcher saw, break by break, is compared
-with the journal: the truth of what was committed, and in which order.
+with the journal: the truth of what was committed, and in which order. Order is that of each of the two
+tracks: what is urgent overtakes all else that was not shown yet.
 """
 
 # ruff: noqa: D102 - names say it, as for functions
@@ -11,9 +12,11 @@ import asyncio
 import random
 import struct
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +26,7 @@ from hypothesis import strategies as st
 
 from socme.journal import Journal
 from socme.v1.alert_pb2 import Alert, Severity
+from socme.v1.uplink_pb2 import Lane
 from socme.v1.watch_pb2 import WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
 from tests.zeus_hub.kit import LIMIT, Hub, Link, Machine, alert, connect, eventually, hub, linked
@@ -33,11 +37,14 @@ if TYPE_CHECKING:
     import grpc
 
 CLIENTS = ("acme", "beta")
+URGENT, NORMAL = Lane.LANE_URGENT, Lane.LANE_NORMAL
+LANES = (URGENT, NORMAL)  # in the order in which they are shown
 SEVERITIES = (0, 1, 2, 3, 4, 99)
 CANARY = -1
 LAST = 1_000_000  # number of the alert behind which nobody looks
-Place = tuple[int, int]  # position of a batch and index within: a cursor
+End = tuple[int, int]  # position of a batch and index within: a place on one track
 Seen = tuple[str, bytes]  # client and id
+Batch = tuple[str, int, Sequence[int]]
 Found = TypeVar("Found")
 
 
@@ -45,8 +52,8 @@ Found = TypeVar("Found")
 class Part:
     """What is sent between two breaks, and how the watcher behaves meanwhile."""
 
-    batches: Sequence[tuple[str, Sequence[int]]]
-    """Client, and the severity of each alert; CANARY is no alert."""
+    batches: Sequence[Batch]
+    """Client, lane, and the severity of each alert; CANARY is no alert."""
     reads: int
     """Events after which the watcher breaks off."""
     late: bool
@@ -80,6 +87,22 @@ class Plan:
         )
 
 
+@dataclass(frozen=True)
+class Truth:
+    """One alert as it was committed."""
+
+    end: End
+    """The place behind it, on its track."""
+    lane: int
+    seen: Seen
+    wanted: bool
+    """Whether the watcher wants it."""
+
+    def is_before(self, place: "Place") -> bool:
+        """Tell whether a watcher that stands there has passed it."""
+        return self.end <= place[self.lane]
+
+
 @dataclass
 class History:
     """What was seen, and what there was to see."""
@@ -87,8 +110,8 @@ class History:
     plan: Plan
     events: list[WatchEvent] = field(default_factory=list)
     """Of all connections, one after another."""
-    truth: list[tuple[Place, Seen, bool]] = field(default_factory=list)
-    """What was committed, in the journal's order: the place behind it, and whether the watcher wants it."""
+    truth: list[Truth] = field(default_factory=list)
+    """What was committed, in the journal's order."""
 
     def alerts(self) -> list[WatchEvent]:
         return [event for event in self.events if event.HasField("alert")]
@@ -96,23 +119,35 @@ class History:
     def seen(self) -> list[Seen]:
         return [who(event) for event in self.alerts()]
 
-    def wanted(self) -> list[Seen]:
-        return [seen for _, seen, wanted in self.truth if wanted]
+    def wanted(self) -> list[Truth]:
+        return [one for one in self.truth if one.wanted]
+
+    def told(self) -> list[Truth]:
+        """Return the alerts that were seen, as they were committed."""
+        known = {one.seen: one for one in self.truth}
+        return [known[seen] for seen in self.seen()]
 
 
 def who(event: WatchEvent) -> Seen:
     return event.alert.client, event.alert.alert.id
 
 
+Place = dict[int, End]  # by lane
+
+
 def place(event: WatchEvent) -> Place:
-    _, _, position, index = struct.unpack(">B8sQI", event.cursor)
-    return position, index
+    _, _, urgent, urgent_index, other, other_index = struct.unpack(">B8sQIQI", event.cursor)
+    return {URGENT: (urgent, urgent_index), NORMAL: (other, other_index)}
+
+
+def on(lane: int, some: Iterable[Truth]) -> list[Truth]:
+    """Return those of one track."""
+    return [one for one in some if one.lane == lane]
 
 
 def plans() -> st.SearchStrategy[Plan]:
-    batch = st.tuples(
-        st.sampled_from(CLIENTS), st.lists(st.sampled_from((*SEVERITIES, CANARY)), min_size=1, max_size=5)
-    )
+    severities = st.lists(st.sampled_from((*SEVERITIES, CANARY)), min_size=1, max_size=5)
+    batch = st.tuples(st.sampled_from(CLIENTS), st.sampled_from(LANES), severities)
     part = st.builds(
         Part,
         batches=st.lists(batch, min_size=1, max_size=5),
@@ -135,7 +170,7 @@ class Run:
     def __init__(self, folder: Path, plan: Plan) -> None:
         self.history = History(plan)
         self._folder = folder
-        self._sequences = dict.fromkeys(CLIENTS, 0)
+        self._sequences: Counter[tuple[str, int]] = Counter()
         self._number = 0
         self.nodes: dict[str, Machine] = {}
         self.cursor = b""
@@ -147,17 +182,18 @@ class Run:
         async with connect(zeus.address, zeus.operator()) as channel:
             await self.read(WatchStub(channel).Alerts(self.history.plan.request(b"")), 1)
 
-    async def send(self, zeus: Hub, batches: Sequence[tuple[str, Sequence[int]]]) -> None:
+    async def send(self, zeus: Hub, batches: Sequence[Batch]) -> None:
         """Send batches, the two nodes at the same time; return once all are committed."""
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             for client in CLIENTS:
-                mine = [severities for name, severities in batches if name == client]
                 link = await stack.enter_async_context(linked(zeus.address, self.nodes[client]))
-                first = self._sequences[client] + 1
-                self._sequences[client] += len(mine)
-                made = [[self._alert(severity) for severity in severities] for severities in mine]
-
-                group.create_task(_deliver(link, first, made))
+                made: list[tuple[int, int, list[Alert]]] = []
+                for name, lane, severities in batches:
+                    if name == client:
+                        self._sequences[client, lane] += 1
+                        alerts = [self._alert(severity) for severity in severities]
+                        made.append((lane, self._sequences[client, lane], alerts))
+                group.create_task(_deliver(link, made))
 
     async def read(
         self, call: "grpc.aio.UnaryStreamCall[WatchRequest, WatchEvent]", most: int, until: Seen | None = None
@@ -188,7 +224,7 @@ class Run:
         """Read all that is left, and the truth."""
         last = alert(LAST, Severity.SEVERITY_CRITICAL)
         async with linked(zeus.address, self.nodes["acme"]) as link:
-            sequence = self._sequences["acme"] + 1
+            sequence = self._sequences["acme", NORMAL] + 1
             await link.batch(sequence, [last])
             await link.until_acked(sequence)
         async with connect(zeus.address, zeus.operator()) as channel:
@@ -203,14 +239,14 @@ class Run:
         return alert(self._number, severity)
 
 
-async def _deliver(link: Link, first: int, batches: Sequence[Sequence[Alert]]) -> None:
-    for sequence, alerts in enumerate(batches, start=first):
-        await link.batch(sequence, alerts)
-    if batches:
-        await link.until_acked(first + len(batches) - 1)
+async def _deliver(link: Link, batches: Sequence[tuple[int, int, Sequence[Alert]]]) -> None:
+    for lane, sequence, alerts in batches:
+        await link.batch(sequence, alerts, lane)
+    for lane, sequence in {lane: sequence for lane, sequence, _ in batches}.items():
+        await link.until_acked(sequence, lane)
 
 
-def _truth(zeus: Hub, plan: Plan) -> Iterator[tuple[Place, Seen, bool]]:
+def _truth(zeus: Hub, plan: Plan) -> Iterator[Truth]:
     with closing(Journal(zeus.journal)) as journal:
         for entry in journal.read(0, entries=10_000, size=2**40):
             arrival = enrich(entry)
@@ -218,7 +254,8 @@ def _truth(zeus: Hub, plan: Plan) -> Iterator[tuple[Place, Seen, bool]]:
             found = [*arrival.alerts, *arrival.canaries]
             for index, stored in enumerate(found, start=1):
                 end = (entry.position, index) if index < len(found) else (entry.position + 1, 0)
-                yield end, (stored.client, stored.alert.id), plan.wants(stored.client, stored.alert)
+                wanted = plan.wants(stored.client, stored.alert)
+                yield Truth(end, entry.lane, (stored.client, stored.alert.id), wanted)
                 if stored.alert.rule.id == str(LAST):
                     return
 
@@ -256,8 +293,9 @@ def again(plan: Plan, choose: Callable[[History], WatchEvent]) -> tuple[History,
         more = Run(Path(), plan)
         async with connect(zeus.address, zeus.operator()) as channel:
             call = WatchStub(channel).Alerts(plan.request(chosen.cursor))
-            if place(chosen) < run.history.truth[-1][0]:
-                await more.read(call, 10_000, until=run.history.truth[-1][1])
+            last = run.history.truth[-1]
+            if not last.is_before(place(chosen)):
+                await more.read(call, 10_000, until=last.seen)
         return run.history, chosen, more.history.seen()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -271,12 +309,12 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ordered(seen: History) -> None:
-    """Alerts come in the order in which they were committed, over all breaks."""
-    order = {one: number for number, (_, one, _) in enumerate(seen.truth)}
-    numbers = [order[one] for one in seen.seen()]
-
-    assert numbers == sorted(numbers)
-    assert [place(event) for event in seen.alerts()] == [seen.truth[number][0] for number in numbers]
+    """Alerts of each track come in the order in which they were committed, over all breaks."""
+    for lane in LANES:
+        ends = [one.end for one in on(lane, seen.told())]
+        assert ends == sorted(ends)
+    for event, one in zip(seen.alerts(), seen.told(), strict=True):
+        assert place(event)[one.lane] == one.end
 
 
 def unique(seen: History) -> None:
@@ -286,21 +324,22 @@ def unique(seen: History) -> None:
 
 def reliable(seen: History) -> None:
     """Nothing is left out between the first event and the last: slow readers, breaks, restarts."""
-    assert seen.seen() == seen.wanted()
+    for lane in LANES:
+        assert on(lane, seen.told()) == on(lane, seen.wanted())
     assert [event.WhichOneof("event") for event in seen.events].count("lagged") == 0
 
 
 def bookmarked(seen: History) -> None:
     """See that a bookmark stands behind all that came before it and before all that comes after."""
-    places = [place(event) for event in seen.events]
-    assert places == sorted(places)
+    for lane in LANES:
+        places = [place(event)[lane] for event in seen.events]
+        assert places == sorted(places)
     passed: set[Seen] = set()
     for event in seen.events:
         if event.HasField("alert"):
             passed.add(who(event))
         if event.HasField("bookmark"):
-            behind = {one for end, one, wanted in seen.truth if wanted and end <= place(event)}
-            assert behind == passed
+            assert {one.seen for one in seen.wanted() if one.is_before(place(event))} == passed
 
 
 def filtered(seen: History) -> None:
@@ -326,14 +365,10 @@ def test_it_is_ordered_unique_reliable_bookmarked_and_filtered(plan: Plan) -> No
 def test_it_is_atomic(plan: Plan, rng: random.Random) -> None:
     """The alerts of one commit come together under ascending cursors, and one can resume inside it."""
     seen, chosen, rest = again(plan, lambda history: rng.choice(history.alerts()))
-    places = [place(event) for event in seen.alerts()]
-    starts = {end: (end[0] - 1 if not end[1] else end[0]) for end, _, _ in seen.truth}
-    commits = [starts[each] for each in places]
+    commits = [one.end[0] - (not one.end[1]) for one in seen.told()]
 
-    assert places == sorted(set(places))
-    assert commits == sorted(commits), "no alert of another commit in between"
-    inside = [one for end, one, wanted in seen.truth if wanted and end > place(chosen)]
-    assert rest == inside
+    assert len([key for key, _ in groupby(commits)]) == len(set(commits)), "nothing of another in between"
+    assert rest == what_follows(seen, chosen)
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=SLOW)
@@ -342,7 +377,48 @@ def test_it_is_resumable(plan: Plan, rng: random.Random) -> None:
     """Behind any event, of whatever kind, the stream can be taken up again with exactly what follows."""
     seen, chosen, rest = again(plan, lambda history: rng.choice(history.events))
 
-    assert rest == [one for end, one, wanted in seen.truth if wanted and end > place(chosen)]
+    assert rest == what_follows(seen, chosen)
+
+
+def what_follows(seen: History, chosen: WatchEvent) -> list[Seen]:
+    """Return what a watcher sees that goes on behind an event when all is committed: what is urgent first."""
+    left = [one for one in seen.wanted() if not one.is_before(place(chosen))]
+    return [one.seen for lane in LANES for one in on(lane, left)]
+
+
+async def test_what_is_urgent_overtakes_a_backlog(tmp_path: Path) -> None:
+    """Of a node that comes back, for all who watch: what happens now, there or elsewhere, is shown now."""
+    async with hub(tmp_path) as zeus:
+        back, other = await zeus.node("acme", "acme-1"), await zeus.node("beta", "beta-1")
+        async with connect(zeus.address, zeus.operator()) as channel:
+            slow = WatchStub(channel).Alerts(WatchRequest())
+            await _read_one(slow)
+            async with linked(zeus.address, back) as link:
+                for sequence in range(1, 41):
+                    numbers = range(sequence * 100, sequence * 100 + 100)
+                    await link.batch(sequence, [alert(each, url="x" * 2000) for each in numbers])
+                await link.until_acked(40)
+                async with linked(zeus.address, other) as elsewhere:
+                    await elsewhere.batch(1, [alert(1, Severity.SEVERITY_CRITICAL)], URGENT)
+                    await elsewhere.until_acked(1, URGENT)
+            shown: list[str] = []
+            while len(shown) < 4001:
+                event = await _read_one(slow)
+                shown += [event.alert.alert.rule.id] * event.HasField("alert")
+
+    assert shown.index("1") < 2000, "what gRPC had taken already for a watcher that reads late"
+    assert [*map(int, shown)] == [
+        *range(100, 100 + shown.index("1")),
+        1,
+        *range(100 + shown.index("1"), 4100),
+    ]
+
+
+async def _read_one(call: "grpc.aio.UnaryStreamCall[WatchRequest, WatchEvent]") -> WatchEvent:
+    async with asyncio.timeout(LIMIT):
+        event = await call.read()
+    assert isinstance(event, WatchEvent), event
+    return event
 
 
 async def test_a_bookmark_moves_on_over_what_is_not_wanted(tmp_path: Path) -> None:
@@ -368,7 +444,7 @@ async def test_a_bookmark_moves_on_over_what_is_not_wanted(tmp_path: Path) -> No
                 async with linked(zeus.address, acme) as link:
                     await link.batch(1, [alert(7, canary={"number": 1})])
                     await link.until_acked(1)
-                await eventually(lambda: bool(seen) and place(seen[-1]) >= (7, 0))
+                await eventually(lambda: bool(seen) and place(seen[-1])[NORMAL] >= (7, 0))
                 looking.cancel()
 
     assert {event.WhichOneof("event") for event in seen} == {"snapshot", "bookmark"}

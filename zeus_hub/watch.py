@@ -125,7 +125,9 @@ class Watch(WatchServicer):
                 await context.write(self._bookmark(place))
 
     async def _next(self, place: Place) -> tuple[Place, bool]:
-        """Return where to go on, and on which track; what is urgent comes first."""
+        """Return where to go on, and on which track: in a batch that was begun, else what is urgent first."""
+        if place.other.index:
+            return place, False
         place = await self._live.next(place, urgent=True)
         if place.urgent.position <= self._live.last:
             return place, True

@@ -76,7 +76,7 @@ def lines(kind: str, number: int) -> Iterator[bytes]:
     yield alert + b"\n"
 
 
-def _suricata(number: int, severity: int, padding: str) -> Mapping[str, object]:
+def suricata_record(number: int, severity: int, padding: str) -> Mapping[str, object]:
     return {
         "timestamp": _stamp(number),
         "flow_id": number,
@@ -120,7 +120,7 @@ def _wazuh(number: int, severity: int, padding: str) -> Mapping[str, object]:
     }
 
 
-_MAKERS = {"suricata": _suricata, "wazuh": _wazuh}
+_MAKERS = {"suricata": suricata_record, "wazuh": _wazuh}
 
 
 def _rule(number: int) -> int:

@@ -49,6 +49,21 @@ def pack(alerts: Sequence[bytes]) -> Packed:
 
 def unpack(packed: Packed) -> Sequence[Alert]:
     """Return the alerts of a batch; raise BatchError where it is not what it claims to be."""
+    try:
+        return Alerts.FromString(_plain(packed)).alerts
+    except DecodeError as error:
+        raise BatchError(f"cannot be decoded: {error}") from error
+
+
+def verify(packed: Packed) -> None:
+    """Raise BatchError unless a batch is what `pack` made, byte for byte; nothing of it is decoded."""
+    _plain(packed)
+    if not zstandard.get_frame_parameters(packed.payload).has_checksum:
+        raise BatchError("has lost its checksum")
+
+
+def _plain(packed: Packed) -> bytes:
+    """Return the serialised Alerts message that a batch holds; the frame's checksum is looked at."""
     if packed.encoding != Encoding.ENCODING_ZSTD:
         raise BatchError(f"unknown encoding {packed.encoding}")
     if packed.decoded_bytes > LARGEST_DECODED:
@@ -58,13 +73,10 @@ def unpack(packed: Packed) -> Sequence[Alert]:
         if zstandard.frame_content_size(packed.payload) != packed.decoded_bytes:
             raise BatchError("the frame's size differs from the batch's")
         plain = zstandard.ZstdDecompressor().decompress(packed.payload, max_output_size=packed.decoded_bytes)
-        _check_count(plain, packed.alerts)
-        message = Alerts.FromString(plain)
     except zstandard.ZstdError as error:
         raise BatchError(f"cannot be decompressed: {error}") from error
-    except DecodeError as error:
-        raise BatchError(f"cannot be decoded: {error}") from error
-    return message.alerts
+    _check_count(plain, packed.alerts)
+    return plain
 
 
 def _check_count(plain: bytes, claimed: int) -> None:

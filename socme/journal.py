@@ -7,20 +7,18 @@ holds what it made of the entries. All calls block; the owner makes them from on
 
 import sqlite3
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from importlib import resources
+from contextlib import contextmanager
 from pathlib import Path
 
 from socme.batch import Packed
 from socme.entry import Depth, Draft, Entry, Held, Outline
-from socme.errors import OperatorError
+from socme.journal_file import KEEP, VERSION, DamagedError, disk_fault, open_file, sql
 from socme.v1.uplink_pb2 import Encoding
 
-__all__ = ["DamagedError", "Depth", "Draft", "Entry", "Held", "Journal", "Outline"]
+__all__ = ["VERSION", "DamagedError", "Depth", "Draft", "Entry", "Held", "Journal", "Outline", "disk_fault"]
 
-VERSION = 2  # of the schema, kept in PRAGMA user_version
-BUSY_SECONDS = 10.0  # how long to wait for another process (`artemis status`) that holds the file
 HOUR_US = 3600 * 1_000_000
 _FREE_PAGES = ("freelist_count", "page_size")
 LOWEST = -(2**63)  # before all positions
@@ -28,13 +26,13 @@ _HIGHEST = 2**63 - 1
 _DROPPED = Encoding.ENCODING_DROPPED
 _HELD = "lane, origin, received_us / 3600000000, count(*), sum(alerts), sum(bytes)"
 _BY_HOUR = "GROUP BY lane, origin, received_us / 3600000000"
-_KEEP = "Move it away (keep it: it may hold alerts) and start again."
-_TABLES = {"entry", "note"}
+_NOTE = 'key, value, "check"'
 _COLUMNS = "position, origin, lane, sequence, received_us, alerts, encoding, decoded_bytes, payload"
 
 
-class DamagedError(OperatorError):
-    """A file that is no journal, or no longer."""
+def check_of_note(key: str, value: bytes) -> int:
+    """Return what stands beside a note, so that one that was changed never passes for another."""
+    return zlib.crc32(value, zlib.crc32(key.encode()))
 
 
 class Journal:
@@ -55,7 +53,7 @@ class Journal:
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._clock = clock
-        self._db = _open(path, _sql("lanes") + schema if by_lane else schema)
+        self._db = open_file(path, sql("lanes") + schema if by_lane else schema)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -93,7 +91,10 @@ class Journal:
 
     def put(self, notes: Mapping[str, bytes]) -> None:
         """Write notes, within the transaction that is open."""
-        self._db.executemany("INSERT OR REPLACE INTO note (key, value) VALUES (?, ?)", notes.items())
+        self._db.executemany(
+            'INSERT OR REPLACE INTO note (key, value, "check") VALUES (?, ?, ?)',
+            [(key, value, check_of_note(key, value)) for key, value in notes.items()],
+        )
 
     def read(self, after: int, *, entries: int, size: int) -> list[Entry]:
         """Return entries behind `after` in order: at most `entries`, and at most `size` bytes or one."""
@@ -230,16 +231,20 @@ class Journal:
         return int(row[0]) if row else None
 
     def note(self, key: str) -> bytes | None:
-        """Return a note, or None."""
-        row = self._db.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()
-        return bytes(row[0]) if row else None
+        """Return a note, or None; DamagedError where it was changed."""
+        row = self._db.execute(
+            f"SELECT {_NOTE} FROM note WHERE key = ?",  # noqa: S608 - constants
+            (key,),
+        ).fetchone()
+        return _sound_note(*row) if row else None
 
     def notes(self, prefix: str) -> dict[str, bytes]:
-        """Return all notes whose key begins with a prefix."""
+        """Return all notes whose key begins with a prefix; DamagedError where one was changed."""
         rows = self._db.execute(
-            "SELECT key, value FROM note WHERE key >= ? AND key < ?", (prefix, prefix + "\U0010ffff")
+            f"SELECT {_NOTE} FROM note WHERE key >= ? AND key < ?",  # noqa: S608 - constants
+            (prefix, prefix + "\U0010ffff"),
         )
-        return {key: bytes(value) for key, value in rows}
+        return {key: _sound_note(key, value, check) for key, value, check in rows}
 
     def delete_notes(self, keys: Iterable[str]) -> None:
         """Delete notes, within the transaction that is open."""
@@ -254,7 +259,8 @@ class Journal:
         """Look through the whole file; DamagedError where it is not sound. Takes as long as reading it."""
         (found,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
         if found != "ok":
-            raise DamagedError(f"the file is damaged: {found}", _KEEP)
+            raise DamagedError(f"the file is damaged: {found}", KEEP)
+        self.notes("")
 
     def query(self, sql: str, values: Iterable[object] = ()) -> list[tuple[object, ...]]:
         """Read from a table that the owner keeps beside the journal's own."""
@@ -265,71 +271,10 @@ class Journal:
         self._db.close()
 
 
-def _open(path: Path, schema: str) -> sqlite3.Connection:
-    _refuse_what_would_be_begun_anew(path)
-    with suppress(OSError):  # SQLite says it better, and gives its log, which holds alerts, this file's mode
-        path.touch(mode=0o600)
-    try:
-        db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            _prepare(db, path, schema)
-        except BaseException:
-            db.close()
-            raise
-    except sqlite3.OperationalError as error:
-        raise OperatorError(
-            f"cannot open {path}: {error}",
-            "Check that its folder exists, that this user may write there, and the free space.",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise DamagedError(f"{path} is damaged: {error}", _KEEP) from error
-    path.chmod(0o600)
-    return db
-
-
-def _refuse_what_would_be_begun_anew(path: Path) -> None:
-    """SQLite takes one byte for none, and of a file of none it deletes the log, whatever that holds."""
-    size = _size(path)
-    if size == 1 or (size == 0 and _size(Path(f"{path}-wal"))):
-        raise DamagedError(f"{path} is damaged: {size} bytes of it are left", _KEEP)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # SQLite says it better
-        return 0
-
-
-def _prepare(db: sqlite3.Connection, path: Path, schema: str) -> None:
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    if version > VERSION:
-        raise OperatorError(
-            f"{path} was written by a newer version (schema {version}, this program knows {VERSION})",
-            "Update this program, or move the file away to begin anew.",
-        )
-    if 0 < version < VERSION:
-        raise OperatorError(
-            f"{path} was written by an older version (schema {version}, this program needs {VERSION})",
-            "Let the version that wrote it finish its work first, or move the file away (keep it: it may hold"
-            " alerts) to begin anew.",
-        )
-    tables = {str(row[0]) for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if not tables >= _TABLES if version else tables:
-        raise DamagedError(
-            f"{path} is no journal: its tables are {', '.join(sorted(tables)) or 'gone'}", _KEEP
-        )
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA secure_delete = OFF")  # else trimming writes back what it forgets
-    if version == 0:
-        db.executescript(
-            f"BEGIN IMMEDIATE;\n{_sql('journal')}\n{schema}\nPRAGMA user_version = {VERSION};\nCOMMIT;"
-        )
-
-
-def _sql(name: str) -> str:
-    return resources.files("socme").joinpath(f"sql/{name}.sql").read_text()
+def _sound_note(key: str, value: bytes, check: int) -> bytes:
+    if check_of_note(key, value) != check:
+        raise DamagedError(f"the note {key!r} was changed", KEEP)
+    return bytes(value)
 
 
 def _insert(db: sqlite3.Connection, draft: Draft, now: int, position: int | None = None) -> Entry:

@@ -1,4 +1,4 @@
--- Schema of a journal, version 2 (PRAGMA user_version). One file holds one journal.
+-- Schema of a journal, version 3 (PRAGMA user_version). One file holds one journal.
 
 -- The log itself. AUTOINCREMENT: a position is never given twice, not even after all entries are gone.
 CREATE TABLE entry (
@@ -17,5 +17,6 @@ CREATE TABLE entry (
 -- Small facts that are committed together with entries: read positions, high-water marks, the epoch.
 CREATE TABLE note (
     key   TEXT PRIMARY KEY,
-    value BLOB NOT NULL
+    value BLOB NOT NULL,
+    "check" INTEGER NOT NULL  -- CRC-32 of key and value
 ) STRICT, WITHOUT ROWID;

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socme import batch
-from socme.batch import BatchError, pack, unpack
+from socme.batch import BatchError, pack, unpack, verify
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Alerts, Encoding
 
@@ -96,3 +96,25 @@ def test_fields_of_a_newer_node_are_let_be() -> None:
 def test_no_payload_raises_anything_else(payload: bytes) -> None:
     with pytest.raises(BatchError):
         unpack(replace(PACKED, payload=payload))
+
+
+@given(st.integers(0, 8 * len(PACKED.payload) - 1))
+def test_a_bit_that_turned_is_noticed(bit: int) -> None:
+    """Or it is one that carries nothing: what a batch holds is never another without a word."""
+    payload = bytearray(PACKED.payload)
+    payload[bit // 8] ^= 1 << bit % 8
+    changed = replace(PACKED, payload=bytes(payload))
+    verify(PACKED)
+
+    try:
+        verify(changed)
+    except BatchError:
+        return
+    assert list(unpack(changed)) == ALERTS
+
+
+def test_one_without_its_checksum_is_not_sound() -> None:
+    plain = zstandard.ZstdDecompressor().decompress(PACKED.payload)
+
+    with pytest.raises(BatchError, match="lost its checksum"):
+        verify(replace(PACKED, payload=zstandard.ZstdCompressor().compress(plain)))

@@ -59,7 +59,7 @@ def test_a_failing_append_leaves_nothing(journal: Journal) -> None:
     journal.append([draft(1)], notes={"a": b"1"})
 
     def fail(db: sqlite3.Connection) -> None:
-        db.execute("INSERT INTO note VALUES ('b', x'02')")
+        db.execute("INSERT INTO note VALUES ('b', x'02', 0)")
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
@@ -234,3 +234,15 @@ def test_a_folder_that_is_missing(tmp_path: Path) -> None:
         Journal(tmp_path / "missing" / "j.db")
 
     assert "exists" in refusal.value.mend
+
+
+@pytest.mark.parametrize("change", ["value = x'32'", "key = 'b'", '"check" = "check" + 1'])
+def test_a_note_that_was_changed_is_none(journal: Journal, change: str) -> None:
+    """A position or a number that passes for another would lose lines without a word."""
+    journal.append([], notes={"a": b"1"})
+    with journal.transaction() as db:
+        db.execute(f"UPDATE note SET {change}")
+
+    for ask in (lambda: journal.notes(""), lambda: journal.note("a") or journal.note("b"), journal.examine):
+        with pytest.raises(DamagedError, match="was changed"):
+            ask()

@@ -102,7 +102,7 @@ async def test_at_the_bound_a_stream_waits(tmp_path: Path, monkeypatch: pytest.M
 @contextmanager
 def failing_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have another process hold the file longer than one waits for it: like a full disk, without root."""
-    monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("socme.journal_file.BUSY_SECONDS", 0.01)
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     yield
@@ -113,7 +113,7 @@ def failing_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def test_a_disk_that_fails_delays_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("socme.journal_file.BUSY_SECONDS", 0.01)
     path = tmp_path / "journal.db"
     desk = Desk(path)
     async with asyncio.TaskGroup() as group:
@@ -132,7 +132,7 @@ async def test_a_disk_that_works_again_is_noticed_though_nobody_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nodes that are told to send nothing send nothing: the hub must find out by itself."""
-    monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("socme.journal_file.BUSY_SECONDS", 0.01)
     path = tmp_path / "journal.db"
     desk, wanted, changes = Desk(path), True, []
     desk.committer.listen(lambda: changes.append(desk.committer.problem))
@@ -189,7 +189,7 @@ async def test_what_the_hub_announces_is_on_disk_when_it_returns(tmp_path: Path)
 async def test_an_announcement_waits_for_the_disk_and_can_be_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("socme.journal_file.BUSY_SECONDS", 0.01)
     path = tmp_path / "journal.db"
     desk = Desk(path)
     async with asyncio.TaskGroup() as group:

@@ -290,7 +290,7 @@ async def test_nodes_are_told_to_stop_while_the_journal_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that are connected and those that come meanwhile; then they go on, and nothing is lost."""
-    monkeypatch.setattr("socme.journal.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("socme.journal_file.BUSY_SECONDS", 0.01)
     monkeypatch.setattr(commit, "LONGEST_PAUSE", 0.5)
     async with hub(tmp_path) as zeus:
         node, other = await zeus.node(), await zeus.node("beta", "n1")

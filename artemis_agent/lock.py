@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from socme.errors import OperatorError
 
 NAME = "artemis.lock"
+PATIENCE_SECONDS = 1.0  # a command that looks whether an agent runs holds the lock for an instant
+_PAUSE_SECONDS = 0.01
 
 
 def take(state_dir: Path) -> int:
@@ -20,15 +23,27 @@ def take(state_dir: Path) -> int:
             f"cannot write to the state folder {path.parent}: {error.strerror}",
             "Run this as the user that owns the folder, or set state_dir to another.",
         ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _taken(handle):
         os.close(handle)
         raise OperatorError(
             f"another artemis runs with the state folder {path.parent}",
             "Stop it first (systemctl stop artemis), or give this one a state_dir of its own.",
-        ) from None
+        )
     return handle
+
+
+def _taken(handle: int) -> bool:
+    """Take the lock, and tell whether that could be done in the time that a look may last."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+        else:
+            return True
+        time.sleep(_PAUSE_SECONDS)  # noqa: TID251 - flock has no limit of its own
 
 
 def is_running(state_dir: Path) -> bool:

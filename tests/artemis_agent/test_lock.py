@@ -1,6 +1,7 @@
 """One state folder, one agent."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,15 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
 
     with pytest.raises(OperatorError, match="cannot write to the state folder"):
         lock.take(tmp_path / "file" / "state")
+
+
+def test_a_look_whether_an_agent_runs_refuses_no_start(tmp_path: Path) -> None:
+    """A look holds the lock for an instant; one that begins in it waits."""
+    look = lock.take(tmp_path)
+    ends = threading.Timer(0.05, os.close, [look])
+    ends.start()
+
+    handle = lock.take(tmp_path)
+
+    ends.join()
+    os.close(handle)

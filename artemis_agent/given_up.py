@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from artemis_agent.numbering import DROPPED, packed_dropped
+from artemis_agent.numbering import DROPPED, dropped_in, packed_dropped
 from socme.journal import HOUR_US, Journal, Outline
 from socme.v1.uplink_pb2 import Dropped
 
@@ -74,4 +74,4 @@ def _message(journal: Journal, lane: int, outline: Outline, reason: str) -> Drop
     if outline.encoding != DROPPED:
         return Dropped(first_sequence=outline.sequence, alerts=outline.alerts, reason=reason)
     (entry,) = journal.read_lane(lane, outline.position - 1, entries=1, size=1)
-    return Dropped.FromString(entry.packed.payload)
+    return dropped_in(entry.packed.payload)

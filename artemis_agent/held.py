@@ -127,7 +127,7 @@ def load(query: Query, source: str, limits: Limits | None) -> Held:
 def firsts(query: Query, source: str, dues: Iterable[Due]) -> dict[bytes, bytes]:
     """Return the first alerts of those roll-ups that have theirs in the spool, by key."""
     return {
-        due.key: _bytes(alert)
+        due.key: _sound(_bytes(alert))
         for due in dues
         if not due.first
         for (alert,) in query("SELECT alert FROM held_first WHERE source = ? AND key = ?", (source, due.key))
@@ -139,6 +139,12 @@ def sources(query: Query) -> list[str]:
     return [str(name) for (name,) in query("SELECT DISTINCT source FROM held ORDER BY source", ())]
 
 
+def lines(query: Query) -> int:
+    """Return how many lines are held, of all sources together."""
+    ((total,),) = query("SELECT coalesce(sum(held), 0) FROM held", ())
+    return _number(total)
+
+
 def _row(window: Window) -> tuple[int, ...]:
     return (
         window.opened_us,
@@ -148,6 +154,11 @@ def _row(window: Window) -> tuple[int, ...]:
         window.first_us,
         window.last_us,
     )
+
+
+def _sound(alert: bytes) -> bytes:
+    Alert.FromString(alert)  # DecodeError here, in the spool's hands, and not where it is rolled up
+    return alert
 
 
 def _bytes(value: object) -> bytes:

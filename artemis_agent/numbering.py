@@ -9,7 +9,9 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from socme.batch import Packed
+from google.protobuf.message import DecodeError
+
+from socme.batch import BatchError, Packed
 from socme.journal import Entry
 from socme.v1.uplink_pb2 import Dropped, Encoding
 
@@ -72,7 +74,9 @@ def shown(entry: Entry, base: int) -> Entry:
     """Return an entry with its sequences counted from a base."""
     packed = entry.packed
     if packed.encoding == DROPPED:
-        message = Dropped.FromString(packed.payload)
+        message = dropped_in(packed.payload)
+        if message.first_sequence <= base:
+            raise BatchError(f"stands for alerts from {message.first_sequence} on, before all others")
         message.first_sequence -= base
         packed = packed_dropped(message)
     return replace(entry, sequence=entry.sequence - base, packed=packed)
@@ -81,8 +85,16 @@ def shown(entry: Entry, base: int) -> Entry:
 def first_sequence(entry: Entry) -> int:
     """Return the first sequence that an entry stands for."""
     if entry.packed.encoding == DROPPED:
-        return int(Dropped.FromString(entry.packed.payload).first_sequence)
+        return int(dropped_in(entry.packed.payload).first_sequence)
     return entry.sequence
+
+
+def dropped_in(payload: bytes) -> Dropped:
+    """Return the message that stands for alerts; BatchError where it is none."""
+    try:
+        return Dropped.FromString(payload)
+    except DecodeError as error:
+        raise BatchError(f"cannot be decoded: {error}") from error
 
 
 def packed_dropped(message: Dropped) -> Packed:

@@ -4,6 +4,7 @@ Reading resumes at the positions of `sure.json`; what is read twice is known at 
 source that has none there, the damaged spool's own position is the best that is known.
 """
 
+import os
 import sqlite3
 import struct
 from collections.abc import Callable, Iterator
@@ -12,16 +13,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from artemis_agent import file_identity, ledger, sure
+from artemis_agent import file_identity, ledger, scrutiny, sure
 from artemis_agent.numbering import number
+from artemis_agent.scrutiny import DAMAGE
 from artemis_agent.shelf import Shelf
 from artemis_agent.sure import Sure
+from socme.batch import BatchError
 from socme.errors import OperatorError
-from socme.journal import DamagedError, Journal
+from socme.journal import DamagedError, Journal, check_of_note, disk_fault
 
 FILE = "spool.db"
 SET_ASIDE = "damaged"  # stands in the name of a spool that was set aside
-SUSPECT = "spool.suspect"  # says that damage was met while the agent ran
+FRESH = f"{FILE}.new"  # what is to stand in the place of a damaged one
+SUSPECT = "spool.suspect"  # says that damage was met while the agent ran, or how a spool is being set aside
 _PARTS = ("", "-wal", "-shm")
 _LARGEST_TOTAL = 1 << 48  # alerts; a number beyond it is damage
 
@@ -41,7 +45,7 @@ def opened(state_dir: Path, *, schema: str, clock: Callable[[], int]) -> Opened:
     """Open the spool of a folder whose lock is held, making it where there is none. Blocks."""
     path = state_dir / FILE
     known = sure.read(state_dir)
-    aside = ""
+    aside = _go_on(path)
     if not _has_content(path) and (known is not None or _has_content(Path(f"{path}-wal"))):
         aside = _begin_anew(path, known, schema, clock)
     try:
@@ -61,19 +65,7 @@ def suspect(state_dir: Path) -> None:
 
 def set_aside(path: Path, now_ns: int) -> str:
     """Rename a spool with what belongs to it; return its new path, or its old one if there was nothing."""
-    stamp = datetime.fromtimestamp(now_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
-    aside = path.with_name(f"{path.name}.{SET_ASIDE}-{stamp}")
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}.{SET_ASIDE}-{stamp}-{number}")
-    try:
-        return str(aside if rename(path, aside) else path)
-    except OSError as error:
-        raise OperatorError(
-            f"{path} is damaged and cannot be renamed: {error.strerror}",
-            "Make its folder writable, or move the file away (keep it: it may hold alerts).",
-        ) from error
+    return _moved(path, _free_name(path, now_ns))
 
 
 def rename(path: Path, target: Path) -> bool:
@@ -84,6 +76,26 @@ def rename(path: Path, target: Path) -> bool:
     return bool(parts)
 
 
+def _free_name(path: Path, now_ns: int) -> Path:
+    stamp = datetime.fromtimestamp(now_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
+    aside = path.with_name(f"{path.name}.{SET_ASIDE}-{stamp}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.{SET_ASIDE}-{stamp}-{number}")
+    return aside
+
+
+def _moved(path: Path, aside: Path) -> str:
+    try:
+        return str(aside if rename(path, aside) else path)
+    except OSError as error:
+        raise OperatorError(
+            f"{path} is damaged and cannot be renamed: {error.strerror}",
+            "Make its folder writable, or move the file away (keep it: it may hold alerts).",
+        ) from error
+
+
 def _begin_anew(path: Path, known: Sure | None, schema: str, clock: Callable[[], int]) -> str:
     """Put a new spool in the place of a damaged one, and return the path of that.
 
@@ -91,47 +103,90 @@ def _begin_anew(path: Path, known: Sure | None, schema: str, clock: Callable[[],
     does it again or finds all of it done: a spool without positions would begin at the end of the logs.
     """
     notes = _carried(path, known)
-    fresh = path.with_name(f"{FILE}.new")
+    fresh = path.with_name(FRESH)
     try:
         if known is None:
             sure.write(path.parent, Sure(b"", _positions(notes)))
-        suspect(path.parent)
+        _write_intent(path, "")
         for part in _PARTS:
             Path(f"{fresh}{part}").unlink(missing_ok=True)
         journal, _ = _open(fresh, schema, clock)
         with closing(journal):
             journal.append([], notes=notes)
-        aside = set_aside(path, clock())
+        aside = _free_name(path, clock())
+        _write_intent(path, aside.name)
+        moved = _moved(path, aside)
         rename(fresh, path)
     except (OSError, sqlite3.Error) as error:
         raise OperatorError(
             f"{path} is damaged, and no new spool can be made: {error}",
             "Check that its folder may be written to, and the free space.",
         ) from error
-    return aside
+    return moved
+
+
+def _write_intent(path: Path, name: str) -> None:
+    """Write down under which name a spool is about to be set aside."""
+    handle = os.open(path.with_name(SUSPECT), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(name)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _go_on(path: Path) -> str:
+    """Finish what was cut off while a spool was set aside; return its new path, empty if nothing was.
+
+    A file of SQLite that is parted from its log is an older copy of itself, and looks sound.
+    """
+    fresh = path.with_name(FRESH)
+    try:
+        name = path.with_name(SUSPECT).read_text()
+    except (OSError, ValueError):
+        return ""
+    if not name.startswith(f"{FILE}.{SET_ASIDE}-") or not fresh.exists():
+        return ""
+    _moved(path, path.with_name(name))
+    _moved(fresh, path)
+    return str(path.with_name(name))
 
 
 def _open(path: Path, schema: str, clock: Callable[[], int]) -> tuple[Journal, Shelf]:
-    journal = Journal(path, schema=ledger.SCHEMA + schema, by_lane=True, clock=clock)
+    """Open a spool and look at it: at its notes and its order always, at all of it behind a doubt."""
     try:
-        if path.with_name(SUSPECT).exists():
-            journal.examine()
-        return journal, Shelf(journal, clock)
-    except sqlite3.DatabaseError as error:
-        journal.close()
-        raise _explained(path, error) from error
-    except (struct.error, ValueError, TypeError, OverflowError) as error:  # a note that is no longer one
-        journal.close()
-        raise _damaged(path, error) from error
-    except BaseException:
-        journal.close()
+        journal = Journal(path, schema=ledger.SCHEMA + schema, by_lane=True, clock=clock)
+        try:
+            return journal, _looked_at(journal, clock, closely=path.with_name(SUSPECT).exists())
+        except BaseException:
+            journal.close()
+            raise
+    except OperatorError:
         raise
+    except sqlite3.DatabaseError as error:
+        raise _explained(path, error) from error
+    except (struct.error, *DAMAGE) as error:
+        raise _damaged(path, error) from error
+
+
+def _looked_at(journal: Journal, clock: Callable[[], int], *, closely: bool) -> Shelf:
+    """Return what a journal holds; any error is its damage."""
+    journal.notes("")
+    wrong = scrutiny.order(journal.query)
+    if closely:
+        journal.examine()
+        wrong = next(scrutiny.faults(journal.query), "")
+    if wrong:
+        raise BatchError(wrong)
+    shelf = Shelf(journal, clock)
+    if closely:
+        shelf.before()
+        shelf.hours()
+    return shelf
 
 
 def _explained(path: Path, error: sqlite3.DatabaseError) -> OperatorError:
     """Tell a file that is damaged from one that cannot be used now: only the first is set aside."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+    if disk_fault(error):
         return OperatorError(
             f"the spool {path} cannot be used: {error}",
             "Check that its folder may be written to, and the free space.",
@@ -157,7 +212,8 @@ def _carried(path: Path, known: Sure | None) -> dict[str, bytes]:
     """
     notes = {key: value for key, value in _notes(path) if _is_sound(key, value)}
     if known is not None:
-        notes |= {f"position:{name}": each for name, each in known.positions.items()}
+        positions = {f"position:{name}": each for name, each in known.positions.items()}
+        notes |= {key: each for key, each in positions.items() if _is_sound(key, each)}
     return notes
 
 
@@ -165,11 +221,13 @@ def _notes(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the notes that can be read, from both ends; some twice."""
     for order in ("ASC", "DESC"):
         with (
-            suppress(sqlite3.Error),
+            suppress(sqlite3.Error, *DAMAGE),
             closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db,
         ):
-            for key, value in db.execute(f"SELECT key, value FROM note ORDER BY key {order}"):  # noqa: S608 - constants
-                if isinstance(key, str) and isinstance(value, bytes):
+            for key, value, check in db.execute(
+                f'SELECT key, value, "check" FROM note ORDER BY key {order}'  # noqa: S608 - constants
+            ):
+                if isinstance(key, str) and isinstance(value, bytes) and check == check_of_note(key, value):
                     yield key, value
 
 

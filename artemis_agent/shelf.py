@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from artemis_agent import given_up, ledger
+from artemis_agent import given_up, ledger, scrutiny
 from artemis_agent.numbering import (
     DROPPED,
     Numbers,
     check_of,
+    dropped_in,
     first_sequence,
     key_of,
     note,
@@ -28,7 +29,7 @@ from artemis_agent.portions import portions
 from socme import batch
 from socme.batch import BatchError, Packed
 from socme.journal import HOUR_US, LOWEST, Depth, Draft, Entry, Held, Journal, Outline
-from socme.v1.uplink_pb2 import Dropped, Lane, Mark
+from socme.v1.uplink_pb2 import Lane, Mark
 from socme.v1.vitals_pb2 import LedgerHour
 
 MOST_ALERTS = 500  # in one batch
@@ -103,11 +104,15 @@ class Shelf:
         self._put(source, alerts, {"made": len(alerts)}, {}, None)
 
     def next(self, after: Mapping[int, int]) -> Sequence[Entry]:
-        """Return the next few batches behind these positions, by lane; the urgent ones alone, if any."""
+        """Return the next few batches behind these positions, by lane; the urgent ones alone, if any.
+
+        BatchError where one is not what was put there: it must not leave.
+        """
         for lane in LANES:
             position = after.get(lane, LOWEST)
             found = self._journal.read_lane(lane, position, entries=NEXT_ENTRIES, size=NEXT_BYTES)
             if found:
+                scrutiny.leaving(found, self._journal.outlines(lane, position, entries=len(found)))
                 self._handed[lane] = max(found[-1].position, self._handed.get(lane, LOWEST))
                 return [shown(entry, self._numbers[lane].base) for entry in found]
         return ()
@@ -351,7 +356,7 @@ class Shelf:
         for held in self._journal.held():
             alerts[held.lane] += held.alerts
         for lane in LANES:
-            alerts[lane] += sum(Dropped.FromString(each).alerts for each in self._journal.dropped(lane))
+            alerts[lane] += sum(dropped_in(each).alerts for each in self._journal.dropped(lane))
         return alerts
 
     def _count(self, entries: int, alerts: int, size: int) -> None:

@@ -15,32 +15,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from artemis_agent import ledger, lock, salvage
+from google.protobuf.message import DecodeError
+
+from artemis_agent import ledger, lock, reserve, salvage
 from artemis_agent.lock import is_running
 from artemis_agent.numbering import number
+from artemis_agent.scrutiny import DAMAGE
 from artemis_agent.shelf import LANES, Progress, Waiting
 from artemis_agent.sure import Horizon
 from artemis_agent.worker import Worker
+from socme.batch import BatchError
 from socme.errors import OperatorError
-from socme.journal import HOUR_US, Depth, Entry, Journal
+from socme.journal import HOUR_US, DamagedError, Depth, Entry, Journal, disk_fault
 from socme.v1.uplink_pb2 import Mark
 from socme.v1.vitals_pb2 import LedgerHour
 
 __all__ = ["Peek", "Progress", "Spool", "SpoolWriteError", "Waiting", "is_running", "open_spool", "peek"]
 
-RESERVE_BYTES = 64 * 1024 * 1024  # of the disk are left free: SQLite needs space to forget, too
 TRIM_SECONDS = 0.2  # how long acknowledgements are gathered before the entries go in one commit
 TEND_SECONDS = 5.0  # between two looks at what is sure and at what is too old
+FORGET_SECONDS = 3600.0  # between two looks at which hours of the ledger are old
 COUNT_SHARE = 0.02  # of the time may go into counting all entries for the ledger
 ENTRY_BYTES = 150  # what an entry takes on disk beside its payload, about
 MAX_AGE_SECONDS = 30 * 24 * 3600.0
 FILE = salvage.FILE
 _MEND = "Start it again: it looks at its spool closely then, and sets it aside if it is damaged."
-_PROBLEMS = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_READONLY: "the file is read-only",
-    sqlite3.SQLITE_IOERR: "the disk has an input/output error",
-}
 
 Result = TypeVar("Result")
 
@@ -80,6 +79,7 @@ class Spool:
         self._trim_due = asyncio.Event()
         self._marks: dict[int, int] = {}  # by lane, the last acknowledged sequence that is not trimmed yet
         self._counted = _Counted()
+        self._forget_again = 0.0  # when hours of the ledger are to be forgotten, by the monotonic clock
 
     @property
     def epoch(self) -> bytes:
@@ -180,6 +180,9 @@ class Spool:
             while await self._write(self._expire):
                 pass
             await self._call(lambda: self._horizon.look(self._shelf))
+            if time.monotonic() >= self._forget_again:
+                await self._write(self._shelf.forget_hours)
+                self._forget_again = time.monotonic() + FORGET_SECONDS
             await self._tell()
 
     async def follow(self, marks: Sequence[Mark]) -> bool:
@@ -253,15 +256,21 @@ class Spool:
     async def _call(self, work: Callable[[], Result]) -> Result:
         try:
             return await self.worker.do(work)
-        except sqlite3.OperationalError as error:
-            self.problem = _PROBLEMS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, str(error))
-            raise SpoolWriteError(self.problem) from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, BatchError, DamagedError, DecodeError) as error:
+            problem = disk_fault(error) if isinstance(error, sqlite3.Error) else ""
+            if problem:
+                self.problem = problem
+                raise SpoolWriteError(problem) from error
             salvage.suspect(self._state_dir)
             raise OperatorError(f"the spool is damaged: {error}", _MEND) from error
+        except DAMAGE:  # or a mistake of ours, which is to be seen
+            salvage.suspect(self._state_dir)
+            raise
 
     def _append(self, progress: Progress) -> None:
-        self._leave_reserve()
+        if shortage := reserve.shortage(self._lock, self._journal.reusable_bytes):
+            self.problem = shortage
+            raise SpoolWriteError(shortage)
         self._shelf.append(progress)
 
     def _expire(self) -> bool:
@@ -274,14 +283,6 @@ class Spool:
         hours = self._shelf.hours()
         end = time.monotonic()
         return _Counted(hours, end + (end - begun) / COUNT_SHARE)
-
-    def _leave_reserve(self) -> None:
-        """Refuse what might take the last of the disk: then nothing could be forgotten either, for ever."""
-        disk = os.fstatvfs(self._lock)
-        free = disk.f_bavail * disk.f_frsize
-        if free < RESERVE_BYTES and free + self._journal.reusable_bytes() < RESERVE_BYTES:
-            self.problem = f"less than {RESERVE_BYTES // 1024**2} MiB of its disk are free"
-            raise SpoolWriteError(self.problem)
 
 
 def open_spool(

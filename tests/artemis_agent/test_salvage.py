@@ -15,7 +15,7 @@ from artemis_agent.shelf import Progress, Waiting
 from artemis_agent.sure import Sure
 from socme.errors import OperatorError
 
-SURE = {"eve.json": b"sure"}
+SURE = {"eve.json": file_identity.encode(Position(since=7))}
 POSITION = file_identity.encode(Position(since=49))  # where the last of many alerts was read
 
 
@@ -142,3 +142,64 @@ def test_nothing_that_was_set_aside_is_overwritten(tmp_path: Path) -> None:
         names.add(salvage.set_aside(tmp_path / FILE, 0))
 
     assert sorted(Path(name).read_bytes() for name in names) == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_cut_off_while_it_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Parted from its log it would be an older copy of itself, and pass for sound."""
+    epoch, held_open = filled(tmp_path), sqlite3.connect(tmp_path / FILE)
+    held_open.execute("SELECT count(*) FROM note").fetchone()  # so that the log stays
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("UPDATE note SET value = x'00' WHERE key = 'epoch'")
+    db.close()
+    assert (tmp_path / f"{FILE}-wal").stat().st_size
+    left, real = [steps], Path.rename
+
+    def rename(path: Path, target: str | Path) -> Path:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        opened(tmp_path)
+    monkeypatch.undo()
+
+    spool = opened(tmp_path)
+
+    assert spool.shelf.epoch != epoch
+    assert spool.shelf.positions() == SURE
+    (aside,) = (path for path in tmp_path.glob("*damaged*") if not path.name.endswith(("-wal", "-shm")))
+    assert spool.set_aside == str(aside)
+    assert Path(f"{aside}-wal").stat().st_size, "with its log"
+    assert not (tmp_path / f"{FILE}.new").exists()
+    spool.journal.close()
+    held_open.close()
+
+
+@pytest.mark.parametrize("key", ["epoch", "lane:1", "acknowledged", "position:eve.json", "counters:eve.json"])
+def test_a_note_that_was_changed_is_met_at_every_start(tmp_path: Path, key: str) -> None:
+    """No start may be refused for it, nor may reading go on elsewhere."""
+    filled(tmp_path)
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("INSERT OR IGNORE INTO note VALUES (?, x'01', 0)", (key,))
+        db.execute("UPDATE note SET value = x'01' WHERE key = ?", (key,))
+    db.close()
+
+    spool = opened(tmp_path)
+
+    assert spool.set_aside
+    assert spool.shelf.positions() == SURE
+    spool.journal.close()
+
+
+def test_a_sure_position_that_is_none_is_not_carried_over(tmp_path: Path) -> None:
+    filled(tmp_path)
+    sure.write(tmp_path, Sure(b"", {"eve.json": b"nonsense"}))
+    _junk(tmp_path / FILE)
+
+    spool = opened(tmp_path)
+
+    assert spool.shelf.positions() == {}
+    spool.journal.close()

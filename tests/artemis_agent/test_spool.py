@@ -13,7 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from artemis_agent import reserve
 from artemis_agent import spool as spooling
+from artemis_agent.ledger import KEPT_HOURS
 from artemis_agent.numbering import check_of
 from artemis_agent.shelf import MOST_BYTES
 from artemis_agent.spool import Progress, Spool, SpoolWriteError, Waiting, is_running, open_spool, peek
@@ -79,7 +81,9 @@ async def test_an_append_that_fails_leaves_nothing(spool: Spool) -> None:
     await spool.append(progress("a", position=b"1"))
 
     def fail(db: sqlite3.Connection) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
 
     bad = progress("b", position=b"2")
     with pytest.raises(SpoolWriteError, match="full"):
@@ -330,7 +334,7 @@ async def test_kill_in_the_middle_of_appends(tmp_path: Path) -> None:
 async def test_the_last_of_the_disk_is_left_free(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a full disk SQLite cannot forget either, and the spool would stay full for ever."""
     await spool.append(progress("a"))
-    monkeypatch.setattr(spooling, "RESERVE_BYTES", 1 << 60)
+    monkeypatch.setattr(reserve, "RESERVE_BYTES", 1 << 60)
     with pytest.raises(SpoolWriteError, match="of its disk are free"):
         await spool.append(progress("b"))
 
@@ -344,7 +348,7 @@ async def test_what_was_forgotten_counts_as_free(spool: Spool, monkeypatch: pyte
     """The file never shrinks: were its own free pages not counted, it would refuse for ever."""
     await spool.append(Progress("eve.json", b"p", b"c", [Waiting(random.randbytes(300_000))]))
     monkeypatch.setattr(os, "fstatvfs", lambda _descriptor: SimpleNamespace(f_bavail=0, f_frsize=4096))
-    monkeypatch.setattr(spooling, "RESERVE_BYTES", 200_000)
+    monkeypatch.setattr(reserve, "RESERVE_BYTES", 200_000)
     with pytest.raises(SpoolWriteError):
         await spool.append(progress("a"))
 
@@ -462,3 +466,52 @@ async def test_a_row_that_is_deleted_by_hand_is_found(spool: Spool) -> None:
 
     assert sum(hour.unaccounted for hour in await spool.ledger()) == 2
     assert (await spool.before())[Lane.LANE_NORMAL] == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE entry SET payload = x'ff' WHERE encoding = 1",
+        "UPDATE entry SET encoding = 2, payload = x'ffff'",
+        "UPDATE entry SET origin = CAST(x'ff' AS TEXT)",
+        "DROP TABLE ledger",
+    ],
+)
+async def test_damage_that_is_met_ends_the_agent_and_is_set_aside_at_the_next_start(
+    tmp_path: Path, damage: str
+) -> None:
+    """It is no fault of the disk, which would be waited for for ever; and nothing untrue is sent."""
+    spool = open_spool(tmp_path, max_bytes=GIB)
+    await spool.append(progress("a"))
+    with sqlite3.connect(tmp_path / spooling.FILE) as db:
+        db.execute(damage)
+    db.close()
+
+    async def use() -> None:
+        await spool.before()
+        await spool.next({})
+        await spool.ledger()
+
+    with pytest.raises(OperatorError, match="the spool is damaged"):
+        await use()
+    await spool.close()
+    again = open_spool(tmp_path, max_bytes=GIB)
+
+    assert again.set_aside
+    await again.append(progress("a"))
+    await again.close()
+
+
+async def test_old_hours_are_forgotten_while_it_is_tended(tmp_path: Path) -> None:
+    hours = 3600 * 10**9
+    now = [0]
+    spool = open_spool(tmp_path, max_bytes=GIB, clock=lambda: now[0])
+    for hour in range(200):
+        now[0] = hour * hours
+        await spool.append(Progress("eve.json", b"p", b"", [], tally={"read": 1, "not_alert": 1}))
+
+    await spool.tend()
+
+    ((kept,),) = await spool.ask(lambda journal: journal.query("SELECT count(DISTINCT hour) FROM ledger"))
+    assert kept == KEPT_HOURS + 1
+    await spool.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent import spool as spooling
+from artemis_agent import reserve
 from artemis_agent.spool import Progress, Spool, SpoolWriteError, Waiting, open_spool
 from socme.errors import OperatorError
 from socme.journal import LOWEST
@@ -84,7 +84,7 @@ async def test_an_append_that_the_disk_does_not_take_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without its reserve even: what was kept before stays, and there is more when there is room."""
-    monkeypatch.setattr(spooling, "RESERVE_BYTES", 0)
+    monkeypatch.setattr(reserve, "RESERVE_BYTES", 0)
     with small_disk(tmp_path / "small", 8 * MIB) as folder:
         spool = open_spool(folder, max_bytes=GIB)
         await spool.append(progress(1))
@@ -107,7 +107,7 @@ async def test_an_append_that_the_disk_does_not_take_leaves_nothing(
 @needs_root
 async def test_what_is_left_free_is_enough_to_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Appends are refused before the disk is full, so that acknowledgements still make room: no deadlock."""
-    monkeypatch.setattr(spooling, "RESERVE_BYTES", 4 * MIB)
+    monkeypatch.setattr(reserve, "RESERVE_BYTES", 4 * MIB)
     with small_disk(tmp_path / "small", 24 * MIB) as folder:
         spool = open_spool(folder, max_bytes=GIB)
         last = await fill_up(spool, 0, "of its disk are free")
@@ -128,7 +128,7 @@ async def test_what_is_left_free_is_enough_to_forget(tmp_path: Path, monkeypatch
 async def test_a_read_only_disk_is_named_and_nothing_is_taken_for_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spooling, "RESERVE_BYTES", 0)
+    monkeypatch.setattr(reserve, "RESERVE_BYTES", 0)
     with small_disk(tmp_path / "small", 8 * MIB) as folder:
         spool = open_spool(folder, max_bytes=GIB)
         await spool.append(progress(1))

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from artemis_agent import ledger
+from artemis_agent import held, ledger, scrutiny
 from artemis_agent.remains import connect, remains
 from artemis_agent.salvage import FILE
+from artemis_agent.scrutiny import DAMAGE
 from socme import commands, view
 from socme.commands import ConfigOption
 from socme.journal import Held
@@ -38,21 +40,25 @@ class Examined:
     """What was found in a spool."""
 
     damage: str
-    """What SQLite says of the file; empty where it is sound."""
+    """What is wrong with the file or with what it holds; empty where it is sound."""
     lanes: dict[str, int]
     """Alerts that wait, by the lane's name."""
     wrong: list[LedgerHour]
     """Hours in which the ledger and the entries disagree."""
+    rolling: int = 0
+    """Lines that wait to be counted into a roll-up."""
 
 
 @app.command()
-def check(config: ConfigOption = CONFIG) -> None:
-    """Say what waits, whether the file is sound, and whether every alert is accounted for."""
-    path = commands.state_dir(config, program=PROGRAM) / FILE
+def check(file: FileArgument = None, config: ConfigOption = CONFIG) -> None:
+    """Say what waits, whether all of it is sound, and whether every alert is accounted for."""
+    path = file or commands.state_dir(config, program=PROGRAM) / FILE
     found = examine(path)
     typer.echo(f"{path}: {found.damage or 'sound'}")
     for lane, alerts in found.lanes.items():
         typer.echo(f"{lane}: {alerts:,} alerts wait")
+    if found.rolling:
+        typer.echo(f"held: {found.rolling:,} lines wait for their roll-up")
     for hour in found.wrong:
         began = f"{hour.hour.ToDatetime():%Y-%m-%d %H}:00 UTC"
         typer.echo(f"UNACCOUNTED: {hour.unaccounted:,} of {hour.source}, {began}")
@@ -89,40 +95,53 @@ def repair(
 ) -> None:
     """Take the alerts of spools that were set aside back into the one in use; artemis must not run.
 
-    They are sent again; the hub knows those that it has. The file is kept under another name.
+    They are sent again; the hub knows those that it has. A roll-up (count above 1) may be counted twice: its
+    lines were read again since, and were rolled up otherwise. The file is kept under another name.
     """
     from artemis_agent import repair as repairing  # noqa: PLC0415
     from artemis_agent.collect import SCHEMA  # noqa: PLC0415
 
     state_dir = commands.state_dir(config, program=PROGRAM)
+    commands.refuse_for_another(state_dir, program=PROGRAM)
     found = unreadable = 0
     for done in repairing.repair(state_dir, file, schema=SCHEMA):
         found += 1
-        typer.echo(f"{done.file}: {done.alerts:,} alerts taken back, {len(done.unreadable):,} not readable")
+        typer.echo(
+            f"{done.file}: {done.alerts:,} alerts taken back, {len(done.unreadable):,} places not readable"
+        )
         for why in done.unreadable:
             typer.echo(f"skipped: {why}", err=True)
         unreadable += len(done.unreadable)
     if not found:
         typer.echo(f"{state_dir / FILE}: sound, and none was set aside")
     if unreadable:
+        typer.echo(
+            "what is not readable was read again from the logs, as far as they were still there", err=True
+        )
         raise typer.Exit(commands.FAILED)
 
 
 def examine(path: Path) -> Examined:
     """Look through a spool; an agent that has it open is not disturbed. OperatorError where it cannot be."""
     with closing(connect(path)) as db:
+
+        def query(sql: str, values: Iterable[object]) -> list[tuple[object, ...]]:
+            return db.execute(sql, tuple(values)).fetchall()
+
         try:
             told = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
-            held = [Held(*row) for row in db.execute("BEGIN").execute(_HELD)]
-            hours = ledger.hours(lambda sql, values: db.execute(sql, tuple(values)).fetchall(), held)
-        except sqlite3.DatabaseError as error:
+            counted = [Held(*row) for row in db.execute("BEGIN").execute(_HELD)]
+            hours, rolling = ledger.hours(query, counted), held.lines(query)
+            fault = told if told != "ok" else next(scrutiny.faults(query), "")
+        except (sqlite3.DatabaseError, *DAMAGE) as error:
             return Examined(f"damaged: {error}", {}, [])
     lanes = Counter[int]()
-    for each in held:
+    for each in counted:
         lanes[each.lane] += each.alerts
     names = {Lane.LANE_URGENT: "urgent", Lane.LANE_NORMAL: "normal"}
     return Examined(
-        damage="" if told == "ok" else f"damaged: {told}",
+        damage=f"damaged: {fault}" if fault else "",
         lanes={name: lanes[lane] for lane, name in names.items()},
         wrong=[hour for hour in hours if hour.unaccounted],
+        rolling=rolling,
     )

@@ -5,6 +5,7 @@ OperatorError and is printed as "program: message" with the mend below, never as
 """
 
 import os
+import pwd
 import sys
 import tomllib
 from pathlib import Path
@@ -46,6 +47,19 @@ def state_dir(config: Path, *, program: str) -> Path:
     if not isinstance(folder, str):
         raise OperatorError(f"{config}: state_dir is {folder!r}", "Write a path in quotes.")
     return (config.parent / folder).absolute()
+
+
+def refuse_for_another(folder: Path, *, program: str) -> None:
+    """Raise OperatorError where root would leave files in a state folder that its own user cannot read."""
+    if os.geteuid() != 0 or not folder.exists():
+        return
+    owner = folder.stat().st_uid
+    if owner != 0:
+        name = _user(owner)
+        raise OperatorError(
+            f"the state folder {folder} belongs to {name}, who could not read what root leaves there",
+            f"Run this as that user: sudo -u {name} {program} …",
+        )
 
 
 def application(program: str, summary: str) -> typer.Typer:
@@ -104,6 +118,13 @@ def _run(app: typer.Typer, program: str) -> int | str | None:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"
 
 
 def _settings(config: Path, program: str) -> dict[str, object]:

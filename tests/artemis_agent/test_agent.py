@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from artemis_agent import agent
+from artemis_agent.collect import SCHEMA
 from artemis_agent.config import ArtemisSettings
 from artemis_agent.spool import open_spool
 from socme import identity
@@ -168,7 +169,7 @@ async def test_one_file_twice_is_refused(node: Node, authority: Authority) -> No
 async def test_a_damaged_position_is_one_message(node: Node, authority: Authority) -> None:
     """Whatever raises it, deep in the wiring."""
     enrol(node, authority, 1)
-    spool = open_spool(node.state_dir, max_bytes=1 << 30)
+    spool = open_spool(node.state_dir, max_bytes=1 << 30, schema=SCHEMA)
     await spool.ask(
         lambda journal: journal.append([], notes={f"position:{node.folder}/eve.json": b"nonsense"})
     )

@@ -1,7 +1,9 @@
 """What can be read of a damaged spool is read; what cannot be is named, and read around."""
 
 import random
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,39 @@ def test_nothing_of_a_file_that_is_no_spool(tmp_path: Path, damage: Callable[[Pa
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="there is no spool"):
         list(remains(tmp_path / "nowhere"))
+
+
+def _pages(path: Path, name: str) -> list[int]:
+    """Return the pages, counted from 0, that hold the rows of a table or an index, in order."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        query = "SELECT pageno - 1 FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path"
+        return [page for (page,) in db.execute(query, (name,))]
+
+
+@pytest.mark.parametrize("index", [True, False], ids=["by its index", "without its index"])
+def test_all_between_two_bad_pages(tmp_path: Path, *, index: bool) -> None:
+    """One look for each place, where SQLite knows no way around."""
+    path = tmp_path / "spool.db"
+    filled(path)
+    leaves, data = _pages(path, "entry"), bytearray(path.read_bytes())
+    for page in (leaves[3], leaves[-3], *(() if index else _pages(path, "entry_lane"))):
+        data[page * PAGE : (page + 1) * PAGE] = bytes(PAGE)
+    path.write_bytes(data)
+
+    numbers, reasons = read(path)
+
+    held = -(-ENTRIES // len(leaves))  # entries of a page, at most
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) >= ENTRIES - 2 * held
+    assert len(reasons) == 2
+    assert "entries from 10995116" in reasons[0]
+
+
+def test_a_source_whose_name_is_no_text_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    filled(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE entry SET origin = CAST(x'ff' AS TEXT) WHERE sequence % 2")
+
+    assert len([each for each in remains(path) if isinstance(each, Remains)]) == ENTRIES

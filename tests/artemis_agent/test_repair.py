@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent import lock, salvage
+from artemis_agent import lock, reserve, salvage
 from artemis_agent.repair import Repaired, repair, set_aside
 from artemis_agent.salvage import FILE
 from artemis_agent.shelf import Progress, Waiting
@@ -88,7 +88,7 @@ def test_the_one_in_use_is_looked_at_closely_first(tmp_path: Path) -> None:
 
     (done,) = repaired(tmp_path)
 
-    assert done.file.name.startswith("spool.db.repaired-")
+    assert done.file.name.startswith("spool.db.partly-repaired-")
     assert done.unreadable
     assert 200 < done.alerts < 300
     assert len(held(tmp_path, NORMAL)) + len(held(tmp_path, URGENT)) == done.alerts
@@ -97,6 +97,7 @@ def test_the_one_in_use_is_looked_at_closely_first(tmp_path: Path) -> None:
 def test_a_file_from_elsewhere_keeps_its_name(tmp_path: Path) -> None:
     filled(tmp_path, range(4))
     other = (tmp_path / FILE).rename(tmp_path / "copy.db")
+    filled(tmp_path, range(0))
 
     assert repaired(tmp_path, other) == [Repaired(other, 4, [])]
 
@@ -104,9 +105,37 @@ def test_a_file_from_elsewhere_keeps_its_name(tmp_path: Path) -> None:
 
 
 def test_not_while_the_agent_runs(tmp_path: Path) -> None:
+    filled(tmp_path, range(1))
     handle = lock.take(tmp_path)
 
     with pytest.raises(OperatorError, match="another artemis runs"):
         repaired(tmp_path)
 
     os.close(handle)
+
+
+def test_where_there_is_no_spool_none_is_made(tmp_path: Path) -> None:
+    """A folder that was mistyped."""
+    with pytest.raises(OperatorError, match="neither a spool in"):
+        repaired(tmp_path / "typo")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_one_in_use_is_not_taken_back_into_itself(tmp_path: Path) -> None:
+    filled(tmp_path, range(4))
+
+    with pytest.raises(OperatorError, match="is the spool in use"):
+        repaired(tmp_path, tmp_path / FILE)
+
+
+def test_the_last_of_the_disk_is_left_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(tmp_path, range(4))
+    aside = salvage.set_aside(tmp_path / FILE, 0)
+    monkeypatch.setattr(reserve, "RESERVE_BYTES", 1 << 60)
+
+    with pytest.raises(OperatorError, match="of its disk are free") as told:
+        repaired(tmp_path)
+
+    assert aside in told.value.mend
+    assert set_aside(tmp_path) == [Path(aside)]

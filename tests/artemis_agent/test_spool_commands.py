@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from artemis_agent.__main__ import app
+from artemis_agent.collect import SCHEMA
 from artemis_agent.spool import Progress, Waiting, open_spool
 from artemis_agent.spool_commands import examine
 from socme.errors import OperatorError
@@ -21,7 +23,7 @@ def config(tmp_path: Path) -> Path:
     """Return settings with a spool of three alerts in two batches."""
 
     async def fill() -> None:
-        spool = open_spool(tmp_path / "state", max_bytes=1 << 30)
+        spool = open_spool(tmp_path / "state", max_bytes=1 << 30, schema=SCHEMA)
         for messages in (["a", "b"], ["c"]):
             alerts = [Waiting(Alert(message=message).SerializeToString()) for message in messages]
             await spool.append(Progress("eve.json", b"p", b"c", alerts, tally={"read": len(alerts)}))
@@ -88,7 +90,7 @@ def test_what_was_set_aside_is_taken_back_once(config: Path) -> None:
     done, again = run(config, "repair"), run(config, "repair")
 
     assert done.exit_code == 0, done.output
-    assert f"{state}/spool.db.repaired-1: 3 alerts taken back, 0 not readable" in done.output
+    assert f"{state}/spool.db.repaired-1: 3 alerts taken back, 0 places not readable" in done.output
     assert "sound, and none was set aside" in again.output
     assert "normal: 3 alerts wait" in run(config, "check").output
 
@@ -101,5 +103,44 @@ def test_what_cannot_be_taken_back_is_named(config: Path) -> None:
     done = run(config, "repair")
 
     assert done.exit_code == 1
-    assert "1 alerts taken back, 1 not readable" in done.output
+    assert "1 alerts taken back, 1 places not readable" in done.output
     assert "skipped: the entry at" in done.stderr
+
+
+def test_a_changed_byte_is_not_sound(config: Path) -> None:
+    """SQLite's own check does not look into what is kept."""
+    file = config.parent / "state" / "spool.db"
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute("UPDATE entry SET payload = substr(payload, 1, length(payload) - 1)")
+    (config.parent / "state" / "spool.db").rename(config.parent / "other.db")
+    done = run(config, "check", str(config.parent / "other.db"))
+
+    assert done.exit_code == 1
+    assert f"{config.parent}/other.db: damaged: the entry at" in done.output
+
+
+def test_what_waits_for_its_roll_up_is_shown(config: Path) -> None:
+    with closing(sqlite3.connect(config.parent / "state" / "spool.db")) as db, db:
+        db.execute("INSERT INTO held VALUES ('eve.json', x'01', 0, 0, 5, 1200, 0, 0)")
+        db.execute("INSERT INTO held_first VALUES ('eve.json', x'01', x'')")
+
+    assert "held: 1,200 lines wait for their roll-up" in run(config, "check").output
+
+
+def test_a_folder_that_was_mistyped_is_not_made(config: Path) -> None:
+    config.write_text('state_dir = "typo"')
+
+    done = run(config, "repair")
+
+    assert isinstance(done.exception, OperatorError)
+    assert not (config.parent / "typo").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_leaves_nothing_behind_that_the_agents_user_cannot_read(config: Path) -> None:
+    os.chown(config.parent / "state", 65534, -1)
+
+    done = run(config, "repair")
+
+    assert "belongs to nobody" in str(done.exception)
+    assert "sudo -u nobody artemis" in str(done.exception)

@@ -1,7 +1,5 @@
 """What commands find in a hub's state folder, whether the hub runs or not."""
 
-import os
-import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +7,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
+from socme import commands
 from socme.errors import OperatorError
 from socme.settings import beside, load
 from zeus_hub.config import ZeusSettings
@@ -58,23 +57,7 @@ def opened(settings: ZeusSettings, *, create: bool = False, wanted: str = "") ->
 
 def refuse_for_another(settings: ZeusSettings) -> None:
     """Raise OperatorError where root would leave files behind that the hub's own user cannot read."""
-    folder = settings.state_dir
-    if os.geteuid() != 0 or not folder.exists():
-        return
-    owner = folder.stat().st_uid
-    if owner != 0:
-        name = _user(owner)
-        raise OperatorError(
-            f"the state folder {folder} belongs to {name}, who could not read what root leaves there",
-            f"Run this as that user: sudo -u {name} zeus …",
-        )
-
-
-def _user(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"#{number}"
+    commands.refuse_for_another(settings.state_dir, program="zeus")
 
 
 def database_file(settings: ZeusSettings) -> Path:

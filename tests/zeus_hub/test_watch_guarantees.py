@@ -98,6 +98,11 @@ class Truth:
     wanted: bool
     """Whether the watcher wants it."""
 
+    @property
+    def commit(self) -> int:
+        """Return the position of its batch."""
+        return self.end[0] if self.end[1] else self.end[0] - 1
+
     def is_before(self, place: "Place") -> bool:
         """Tell whether a watcher that stands there has passed it."""
         return self.end <= place[self.lane]
@@ -365,7 +370,7 @@ def test_it_is_ordered_unique_reliable_bookmarked_and_filtered(plan: Plan) -> No
 def test_it_is_atomic(plan: Plan, rng: random.Random) -> None:
     """The alerts of one commit come together under ascending cursors, and one can resume inside it."""
     seen, chosen, rest = again(plan, lambda history: rng.choice(history.alerts()))
-    commits = [one.end[0] - (not one.end[1]) for one in seen.told()]
+    commits = [one.commit for one in seen.told()]
 
     assert len([key for key, _ in groupby(commits)]) == len(set(commits)), "nothing of another in between"
     assert rest == what_follows(seen, chosen)
@@ -381,9 +386,15 @@ def test_it_is_resumable(plan: Plan, rng: random.Random) -> None:
 
 
 def what_follows(seen: History, chosen: WatchEvent) -> list[Seen]:
-    """Return what a watcher sees that goes on behind an event when all is committed: what is urgent first."""
-    left = [one for one in seen.wanted() if not one.is_before(place(chosen))]
-    return [one.seen for lane in LANES for one in on(lane, left)]
+    """Return what a watcher sees that goes on behind an event when all is committed.
+
+    That is the rest of a batch that was begun, then what is urgent, then all else.
+    """
+    stands = place(chosen)
+    left = [one for one in seen.wanted() if not one.is_before(stands)]
+    begun = stands[NORMAL][0] if stands[NORMAL][1] else 0
+    rest = [one for one in on(NORMAL, left) if one.commit == begun]
+    return [one.seen for one in dict.fromkeys((*rest, *on(URGENT, left), *on(NORMAL, left)))]
 
 
 async def test_what_is_urgent_overtakes_a_backlog(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ class SpoolSettings(Section):
     """Size at which the spool is full. 1 GiB holds about 3 million alerts."""
 
     max_age_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
-    """Age at which an alert that the hub never took is given up, and counted."""
+    """Age at which an alert that the hub never took is given up, and counted. Only time counts in which the
+    agent ran, whatever the clock says; and the oldest 64 batches of a lane, which may be on their way, are
+    never too old."""
 
     when_full: Literal["pause", "drop-lowest"] = "pause"
     """"pause": reading stops until the hub has acknowledged some, and the log files are the buffer.

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
-from artemis_agent import ledger, lock, reserve, salvage
+from artemis_agent import age, ledger, lock, reserve, salvage
 from artemis_agent.lock import is_running
 from artemis_agent.numbering import number
 from artemis_agent.scrutiny import DAMAGE
@@ -38,6 +38,7 @@ FORGET_SECONDS = 3600.0  # between two looks at which hours of the ledger are ol
 COUNT_SHARE = 0.02  # of the time may go into counting all entries for the ledger
 ENTRY_BYTES = 150  # what an entry takes on disk beside its payload, about
 MAX_AGE_SECONDS = 30 * 24 * 3600.0
+AGE_NOTED_US = 60 * 1_000_000  # between two notes of how far the clocks are; what comes after is not counted
 FILE = salvage.FILE
 _MEND = "Start it again: it looks at its spool closely then, and sets it aside if it is damaged."
 
@@ -61,7 +62,13 @@ class Spool:
     """The spool of one agent; made by `open_spool`, used from one event loop."""
 
     def __init__(
-        self, opened: salvage.Opened, handle: int, *, max_bytes: int, max_age_seconds: float
+        self,
+        opened: salvage.Opened,
+        handle: int,
+        *,
+        max_bytes: int,
+        max_age_seconds: float,
+        stopwatch: Callable[[], int],
     ) -> None:
         self.worker = Worker("spool")
         self.problem = ""
@@ -75,6 +82,10 @@ class Spool:
         self._lock = handle
         self._max_bytes = max_bytes
         self._max_age_us = int(max_age_seconds * 1_000_000)
+        self._stopwatch = stopwatch
+        shelf, noted = opened.shelf, opened.journal.note(age.NOTE)
+        self._clocks = age.resumed(noted, shelf.now_us(), stopwatch() // 1000, shelf.depth.oldest_us)
+        self._noted_us = 0  # when the clocks were noted last in this run
         self._changed = asyncio.Condition()
         self._trim_due = asyncio.Event()
         self._marks: dict[int, int] = {}  # by lane, the last acknowledged sequence that is not trimmed yet
@@ -272,9 +283,18 @@ class Spool:
             self.problem = shortage
             raise SpoolWriteError(shortage)
         self._shelf.append(progress)
+        self._clocks = self._look()  # at each entry, for a clock that is set forth and back between two looks
+
+    def _look(self) -> age.Clocks:
+        return self._clocks.look(self._shelf.now_us(), self._stopwatch() // 1000)
 
     def _expire(self) -> bool:
-        limit = self._shelf.now_us() - self._max_age_us
+        clocks = self._look()
+        self._clocks = clocks if self._shelf.depth.entries else clocks.emptied()
+        if abs(clocks.now_us - self._noted_us) >= AGE_NOTED_US:
+            self._journal.append([], notes={age.NOTE: self._clocks.noted()})
+            self._noted_us = clocks.now_us
+        limit = self._clocks.limit_us(self._max_age_us)
         more = [self._shelf.expire(lane, limit) for lane in LANES]
         return True in more
 
@@ -292,17 +312,20 @@ def open_spool(
     max_age_seconds: float = MAX_AGE_SECONDS,
     schema: str = "",
     clock: Callable[[], int] = time.time_ns,
+    stopwatch: Callable[[], int] = time.monotonic_ns,
 ) -> Spool:
     """Open the spool, making it where there is none; refuse where another agent has it.
 
-    A damaged one is set aside, and reading resumes where everything is sure to be at the hub. What is
-    older than `max_age_seconds` is given up. `schema` makes the tables of those who write in the same
-    transactions (Progress.also).
+    A damaged one is set aside, and reading resumes where everything is sure to be at the hub. What has waited
+    while the agent ran for `max_age_seconds`, by the `stopwatch`, is given up. `schema` makes the tables of
+    those who write in the same transactions (Progress.also).
     """
     handle = lock.take(state_dir)
     try:
         opened = salvage.opened(state_dir, schema=schema, clock=clock)
-        return Spool(opened, handle, max_bytes=max_bytes, max_age_seconds=max_age_seconds)
+        return Spool(
+            opened, handle, max_bytes=max_bytes, max_age_seconds=max_age_seconds, stopwatch=stopwatch
+        )
     except BaseException:
         os.close(handle)
         raise

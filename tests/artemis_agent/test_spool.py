@@ -13,9 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from artemis_agent import reserve
+from artemis_agent import ledger, reserve
 from artemis_agent import spool as spooling
-from artemis_agent.ledger import KEPT_HOURS
 from artemis_agent.numbering import check_of
 from artemis_agent.shelf import MOST_BYTES
 from artemis_agent.spool import Progress, Spool, SpoolWriteError, Waiting, is_running, open_spool, peek
@@ -25,6 +24,7 @@ from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Dropped, Lane, Mark
 
+SECOND = 10**9  # in nanoseconds, as the clocks of a spool count
 GIB = 1 << 30
 
 
@@ -406,13 +406,99 @@ async def test_a_twin_s_batch_under_our_number_begins_a_new_epoch(spool: Spool) 
     assert await messages(spool) == ["a", "b"]
 
 
+def aged_spool(folder: Path, clock: list[int], stopwatch: list[int]) -> Spool:
+    """Open a spool that keeps alerts for an hour, by clocks that stand until they are moved."""
+    return open_spool(
+        folder,
+        max_bytes=GIB,
+        max_age_seconds=3600.0,
+        clock=lambda: clock[0],
+        stopwatch=lambda: stopwatch[0],
+    )
+
+
+async def fill(spool: Spool, *, entries: int = 70) -> None:
+    """Spool more than may be on its way."""
+    for number in range(entries):
+        await spool.append(progress(str(number)))
+
+
+async def test_a_clock_that_is_set_makes_nothing_old(tmp_path: Path) -> None:
+    """A month forward for one look, and for good; only what really passes counts."""
+    clock, stopwatch = [1_000_000 * SECOND], [0]
+    spool = aged_spool(tmp_path, clock, stopwatch)
+    await fill(spool)
+    await spool.tend()
+    for days in (31, -31, 31):
+        clock[0] += days * 24 * 3600 * SECOND
+        await spool.tend()
+        assert await spool.dropped() == {}
+
+    for each in (clock, stopwatch):
+        each[0] += 3601 * SECOND
+    await spool.tend()
+
+    assert await spool.dropped() == {"age": 6}
+    await spool.close()
+
+
+async def test_time_in_which_the_agent_did_not_run_makes_nothing_old(tmp_path: Path) -> None:
+    """Nobody knows how much that was: the clock may have been set meanwhile. Also after a kill at once."""
+    clock, stopwatch = [1_000_000 * SECOND], [5 * SECOND]
+    spool = aged_spool(tmp_path, clock, stopwatch)
+    await fill(spool)
+    for ran in (0, 1800, 1900):
+        await spool.close()
+        clock[0] += 31 * 24 * 3600 * SECOND
+        spool = aged_spool(tmp_path, clock, stopwatch)
+        await spool.tend()
+        assert await spool.dropped() == {}
+        for each in (clock, stopwatch):
+            each[0] += ran * SECOND
+        await spool.tend()
+
+    assert await spool.dropped() == {"age": 6}
+    await spool.close()
+
+
+async def test_an_empty_spool_forgets_how_far_the_clock_was_set(tmp_path: Path) -> None:
+    clock, stopwatch = [1_000_000 * SECOND], [0]
+    spool = aged_spool(tmp_path, clock, stopwatch)
+    clock[0] += 31 * 24 * 3600 * SECOND
+    await spool.tend()
+    await fill(spool)
+    for each in (clock, stopwatch):
+        each[0] += 3601 * SECOND
+    await spool.tend()
+
+    assert await spool.dropped() == {"age": 6}
+    await spool.close()
+
+
+async def test_old_hours_of_the_ledger_are_forgotten(tmp_path: Path) -> None:
+    """Else it would grow for ever; one of which something waits stays."""
+    clock = [1_000_000 * SECOND]
+    spool = aged_spool(tmp_path, clock, [0])
+    await spool.append(progress("a"))
+    clock[0] += 3600 * SECOND
+    await spool.append(progress("b"))
+    (first, _) = await entries_in(spool)
+    spool.acknowledge(first.lane, first.sequence)
+    await spool.trim()
+    clock[0] += (ledger.KEPT_HOURS + 2) * 3600 * SECOND
+
+    await spool.tend()
+
+    assert [hour.pending for hour in await spool.ask(lambda it: ledger.hours(it.query, it.held()))] == [1]
+    await spool.close()
+
+
 async def test_what_is_too_old_is_given_up_but_for_what_may_be_on_its_way(tmp_path: Path) -> None:
     """One message stands for all of it, and the ledger says how many alerts that were."""
     now = [1_000_000 * 10**9]
-    spool = open_spool(tmp_path, max_bytes=GIB, max_age_seconds=60.0, clock=lambda: now[0])
-    for number in range(70):
-        await spool.append(progress(str(number)))
-    now[0] += 3600 * 10**9
+    spool = aged_spool(tmp_path, now, now)
+    await fill(spool)
+    now[0] += 3601 * SECOND
     await spool.append(progress("fresh"))
 
     await spool.tend()
@@ -500,18 +586,3 @@ async def test_damage_that_is_met_ends_the_agent_and_is_set_aside_at_the_next_st
     assert again.set_aside
     await again.append(progress("a"))
     await again.close()
-
-
-async def test_old_hours_are_forgotten_while_it_is_tended(tmp_path: Path) -> None:
-    hours = 3600 * 10**9
-    now = [0]
-    spool = open_spool(tmp_path, max_bytes=GIB, clock=lambda: now[0])
-    for hour in range(200):
-        now[0] = hour * hours
-        await spool.append(Progress("eve.json", b"p", b"", [], tally={"read": 1, "not_alert": 1}))
-
-    await spool.tend()
-
-    ((kept,),) = await spool.ask(lambda journal: journal.query("SELECT count(DISTINCT hour) FROM ledger"))
-    assert kept == KEPT_HOURS + 1
-    await spool.close()

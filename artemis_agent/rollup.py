@@ -1,10 +1,12 @@
 """Which alerts of a flood are counted into one instead of being sent one by one. Pure.
 
 Alerts that say the same (`key`) share a window. The first `burst` of them go on, the others are held: they
-become one alert with their number and the times of the first and the last. A window begins with its first
-alert and ends by the alerts' own times, so that a backlog is rolled up as it would have been when it was
-written; and by the wall clock, so that a roll-up leaves when nothing more comes. Windows are bounded in
-number: at the bound, alerts of a new key go on one by one.
+become one alert with their number and the times of the first and the last. They lie one behind the other, so
+that the first and their number say which they are: once a window holds, nothing more of it goes on, whatever
+the settings of a later start. A window begins with its first alert and ends by the alerts' own times, so that
+a backlog is rolled up as it would have been when it was written; and by the wall clock, so that a roll-up
+leaves when nothing more comes. Windows are bounded in number: at the bound, alerts of a new key go on one by
+one.
 
 Whoever asks keeps the windows that hold something on disk, together with the lines that they stand for.
 """
@@ -81,7 +83,7 @@ class Windows:
         if window is None:
             self._open(key, time_us, now_us)
             return False, ended
-        if window.passed < self.limits.burst:
+        if window.passed < self.limits.burst and not window.held:
             self._by_key[key] = replace(window, passed=window.passed + 1)
             return False, None
         self._by_key[key] = _with_one_more(window, time_us)

@@ -59,6 +59,14 @@ def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
     assert [ended.window.held for ended in windows.end_due(NOW - 3600 * SECOND)] == [1]
 
 
+def test_once_a_window_holds_all_more_of_it_is_held() -> None:
+    """Also where a later start has a larger burst: what a roll-up stands for lies one behind the other."""
+    windows = Windows(replace(LIMITS, burst=9))
+    windows.restore(b"k", Window(NOW, NOW, passed=2, held=1, first_us=NOW, last_us=NOW))
+
+    assert hold(windows, 1, 2) == [True, True]
+
+
 def test_alerts_out_of_order_share_a_window() -> None:
     windows = Windows(LIMITS)
     hold(windows, 0, 1)

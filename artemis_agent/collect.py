@@ -51,7 +51,7 @@ CATCH_UP_BYTES = 64 * 1024 * 1024  # beyond the end: a sensor that outruns us mu
 WRITE_PAUSE_SECONDS = 5.0  # between attempts while the disk does not take the spool
 HEALTH_SECONDS = 2.0  # how long the vitals wait for a source that is busy
 FULL = "the spool is full: reading pauses until the hub has taken some of it"
-SCHEMA = copies.SCHEMA + held.SCHEMA
+SCHEMA = copies.SCHEMA
 """What is kept in the spool's file beside its own tables."""
 _SECOND = 1_000_000  # microseconds
 _PENDING = """

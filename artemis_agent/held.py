@@ -6,38 +6,16 @@ killed, each line is in exactly one place.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from artemis_agent import held_rows, ledger
+from artemis_agent.held_rows import TABLES, Query
 from artemis_agent.rollup import Limits, Window, Windows, rolled_up
 from socme.v1.alert_pb2 import Alert
 
-SCHEMA = """
--- Alerts that wait to be rolled up (artemis_agent/rollup.py): a row for each window that holds some.
-CREATE TABLE held (
-    source    TEXT NOT NULL,
-    key       BLOB NOT NULL,     -- what they have in common
-    opened_us INTEGER NOT NULL,  -- all times in microseconds since 1970; the fields are those of Window
-    began_us  INTEGER NOT NULL,
-    passed    INTEGER NOT NULL,
-    held      INTEGER NOT NULL,
-    first_us  INTEGER NOT NULL,
-    last_us   INTEGER NOT NULL,
-    PRIMARY KEY (source, key)
-) STRICT, WITHOUT ROWID;
-
--- The first alert of each, apart from the numbers, which change with every commit.
-CREATE TABLE held_first (
-    source TEXT NOT NULL,
-    key    BLOB NOT NULL,
-    alert  BLOB NOT NULL,        -- a serialised Alert
-    PRIMARY KEY (source, key)
-) STRICT;
-"""
-TABLES = ("held", "held_first")
 _OFF = Limits(burst=0, window_us=0)
-
-Query = Callable[[str, Iterable[object]], list[tuple[object, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +41,7 @@ class Held:
     _firsts: dict[bytes, bytes] = field(default_factory=dict)  # not committed yet
     _changed: set[bytes] = field(default_factory=set)
     _gone: set[bytes] = field(default_factory=set)
+    _booked: dict[int, Counter[str]] = field(default_factory=dict)  # by hour, for the ledger
 
     def hold(self, key: bytes, time_us: int, now_us: int, payload: bytes) -> tuple[bool, Due | None]:
         """Return whether a serialised alert is held, and a roll-up that is due before it, if one is."""
@@ -73,6 +52,7 @@ class Held:
             if window.held == 1:
                 self._firsts[key] = payload
             self._changed.add(key)
+            self._book(window, "held", 1)
         return held, due
 
     def end_due(self, now_us: int) -> Iterator[Due]:
@@ -96,16 +76,22 @@ class Held:
             "INSERT OR REPLACE INTO held_first VALUES (?,?,?)",
             [(self.source, key, first) for key, first in self._firsts.items()],
         )
+        for hour, counts in self._booked.items():
+            ledger.add(db, self.source, hour, counts)
 
     def kept(self) -> None:
         """Take note that the transaction is committed."""
-        for each in (self._firsts, self._changed, self._gone):
+        for each in (self._firsts, self._changed, self._gone, self._booked):
             each.clear()
 
     def _due(self, key: bytes, window: Window) -> Due:
         self._changed.discard(key)
         self._gone.add(key)
+        self._book(window, "released", window.held)
         return Due(key, window, self._firsts.pop(key, b""))
+
+    def _book(self, window: Window, what: str, alerts: int) -> None:
+        self._booked.setdefault(held_rows.hour_of(window.opened_us), Counter())[what] += alerts
 
 
 def load(query: Query, source: str, limits: Limits | None) -> Held:

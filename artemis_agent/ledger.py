@@ -2,15 +2,19 @@
 
     read    = not_alert + filtered + rolled_up + undecodable + (spooled - made)
     spooled = acknowledged + pending + dropped
+    held    = released + holding
 
-Each count is added in the transaction that does what it counts. What is pending is never counted up or
-down but found by counting the entries, so that an entry which went another way shows.
+Each count is added in the transaction that does what it counts. What is pending, or held for a roll-up, is
+never counted up or down but found by counting what lies there, so that what went another way shows. An alert
+that is held is booked under the hour in which its window began, which may be the one before it was read.
 """
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from artemis_agent import held_rows
+from artemis_agent.held_rows import Query
 from socme.journal import Held
 from socme.v1.vitals_pb2 import LedgerHour
 
@@ -29,10 +33,18 @@ HOUR_SECONDS = 3600
 KEPT_HOURS = 7 * 24  # an hour that balances is forgotten after them
 SHOWN_HOURS = 48
 
-_PLAIN = {"read", "not_alert", "rolled_up", "undecodable", "spooled", "made", "acknowledged"}
+_PLAIN = {
+    "read",
+    "not_alert",
+    "rolled_up",
+    "undecodable",
+    "spooled",
+    "made",
+    "acknowledged",
+    "held",
+    "released",
+}
 _BY_REASON = {"filtered", "dropped"}
-
-Query = Callable[[str, Iterable[object]], list[tuple[object, ...]]]
 
 
 def add(db: sqlite3.Connection, source: str, hour: int, counts: Mapping[str, int]) -> None:
@@ -61,17 +73,20 @@ def hours(query: Query, held: Sequence[Held]) -> list[LedgerHour]:
         _put(at(int(str(hour)), str(source)), str(key), int(str(count)))
     for each in held:
         at(each.hour, each.origin).pending += each.alerts
+    for source, hour, alerts in held_rows.by_hour(query):
+        at(hour, source).holding = alerts
     for ledger in found.values():
         ledger.unaccounted = unaccounted(ledger)
     return [found[key] for key in sorted(found)]
 
 
 def unaccounted(hour: LedgerHour) -> int:
-    """Return by how much the two equations fail, taken together; 0 where all is well."""
+    """Return by how much the equations fail, taken together; 0 where all is well."""
     explained = hour.not_alert + sum(hour.filtered.values()) + hour.rolled_up + hour.undecodable
     lines = hour.read - explained - (hour.spooled - hour.made)
     alerts = hour.spooled - hour.acknowledged - hour.pending - sum(hour.dropped.values())
-    return abs(lines) + abs(alerts)
+    floods = hour.held - hour.released - hour.holding
+    return abs(lines) + abs(alerts) + abs(floods)
 
 
 def recent(found: Sequence[LedgerHour], now_hour: int) -> list[LedgerHour]:
@@ -83,7 +98,7 @@ def recent(found: Sequence[LedgerHour], now_hour: int) -> list[LedgerHour]:
 def settled(found: Sequence[LedgerHour], now_hour: int) -> list[LedgerHour]:
     """Return the hours that may be forgotten: old ones that balance and of which nothing waits."""
     limit = (now_hour - KEPT_HOURS) * HOUR_SECONDS
-    return [hour for hour in found if hour.hour.seconds < limit and not hour.unaccounted and not hour.pending]
+    return [hour for hour in found if hour.hour.seconds < limit and _is_over(hour)]
 
 
 def forget(db: sqlite3.Connection, found: Sequence[LedgerHour]) -> None:
@@ -100,6 +115,10 @@ def by_hour(held: Sequence[Held]) -> dict[tuple[str, int], int]:
     for each in held:
         alerts[each.origin, each.hour] += each.alerts
     return alerts
+
+
+def _is_over(hour: LedgerHour) -> bool:
+    return not (hour.unaccounted or hour.pending or hour.holding)
 
 
 def _put(hour: LedgerHour, key: str, count: int) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from artemis_agent import file_identity, ledger, scrutiny, sure
+from artemis_agent import file_identity, held_rows, ledger, scrutiny, sure
 from artemis_agent.numbering import number
 from artemis_agent.scrutiny import DAMAGE
 from artemis_agent.shelf import Shelf
@@ -154,7 +154,7 @@ def _go_on(path: Path) -> str:
 def _open(path: Path, schema: str, clock: Callable[[], int]) -> tuple[Journal, Shelf]:
     """Open a spool and look at it: at its notes and its order always, at all of it behind a doubt."""
     try:
-        journal = Journal(path, schema=ledger.SCHEMA + schema, by_lane=True, clock=clock)
+        journal = Journal(path, schema=ledger.SCHEMA + held_rows.SCHEMA + schema, by_lane=True, clock=clock)
         try:
             return journal, _looked_at(journal, clock, closely=path.with_name(SUSPECT).exists())
         except BaseException:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from artemis_agent import given_up, ledger, scrutiny
+from artemis_agent import given_up, held_rows, ledger, scrutiny
 from artemis_agent.numbering import (
     DROPPED,
     Numbers,
@@ -206,6 +206,10 @@ class Shelf:
         """Return where each source stood at its last commit."""
         notes = self._journal.notes("position:")
         return {key.removeprefix("position:"): noted for key, noted in notes.items()}
+
+    def holding(self) -> held_rows.Opened:
+        """Return the windows that hold alerts for a roll-up."""
+        return held_rows.opened(self._journal.query)
 
     def last(self) -> Mapping[int, int]:
         """Return the last sequence given in each lane, as on disk."""

@@ -1,8 +1,9 @@
 """From where a source must be read again when the spool is lost: `<state_dir>/sure.json`.
 
-A position is sure once the hub has acknowledged all that was spooled when a source stood there. It lies
-outside the spool's file, because it is for the day on which that is damaged. What is read twice is known
-at the hub by its id.
+A position is sure once no line before it is on this node alone: what was held for roll-ups there has been
+spooled, and then the hub has acknowledged all that was spooled. It lies outside the spool's file, because it
+is for the day on which that is damaged. What is read twice is known at the hub by its id; but what is rolled
+up anew may be rolled up otherwise, and is then counted twice rather than lost.
 """
 
 import base64
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from artemis_agent.held_rows import Opened
 
 FORMAT = 1  # of sure.json
 NAME = "sure.json"
@@ -35,11 +38,34 @@ class Entries(Protocol):
     def positions(self) -> Mapping[str, bytes]:
         """Return where each source stood at its last commit."""
 
+    def holding(self) -> Opened:
+        """Return the windows that hold alerts for a roll-up, as of that commit."""
+
     def last(self) -> Mapping[int, int]:
         """Return the last sequence of each lane."""
 
     def holds_until(self, last: Mapping[int, int]) -> bool:
         """Tell whether there is an entry at or before these sequences."""
+
+
+@dataclass(slots=True)
+class _Sample:
+    """Positions, and what must become of the lines before them."""
+
+    positions: Mapping[str, bytes]
+    opened: Opened
+    """What was held then has been spooled once none of these windows is there. They end by the clock, within
+    an hour, and at once where that was set back."""
+    last: Mapping[int, int] | None = None
+    """What is to be acknowledged; known once nothing of it is held."""
+
+    def is_sure(self, spool: Entries) -> bool:
+        """Tell whether the positions are."""
+        if self.last is None:
+            if self.opened and not self.opened.isdisjoint(spool.holding()):
+                return False
+            self.last = spool.last()
+        return not spool.holds_until(self.last)
 
 
 class Horizon:
@@ -48,21 +74,20 @@ class Horizon:
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
         self._written = read(state_dir)
-        self._last: Mapping[int, int] | None = None  # what is to be acknowledged
-        self._positions: Mapping[str, bytes] = {}  # what is sure then
+        self._sample: _Sample | None = None
 
     def look(self, spool: Entries) -> None:
         """See how far the spool is; OSError where the file cannot be written. Blocks."""
         if self._written is None or self._written.epoch != spool.epoch:
             known = self._written.positions if self._written else {}
             self._write(Sure(spool.epoch, known))
-        if self._last is not None and spool.holds_until(self._last):
-            return
-        if self._last is not None:
-            self._write(Sure(spool.epoch, self._positions))
-        self._last, self._positions = spool.last(), spool.positions()
-        if not spool.holds_until(self._last):
-            self._write(Sure(spool.epoch, self._positions))
+        if self._sample is not None:
+            if not self._sample.is_sure(spool):
+                return
+            self._write(Sure(spool.epoch, self._sample.positions))
+        self._sample = _Sample(spool.positions(), spool.holding())
+        if self._sample.is_sure(spool):
+            self._write(Sure(spool.epoch, self._sample.positions))
 
     def _write(self, sure: Sure) -> None:
         if sure != self._written:

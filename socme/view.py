@@ -257,6 +257,9 @@ def ledger_view(hour: LedgerHour) -> View:
         "acknowledged": hour.acknowledged,
         "pending": hour.pending,
         "dropped": dict(sorted(hour.dropped.items())),
+        "held": hour.held,
+        "released": hour.released,
+        "holding": hour.holding,
         "unaccounted": hour.unaccounted,
     }
 

@@ -112,11 +112,11 @@ def hours(engine: Engine, *, since: datetime | None = None) -> Iterator[Hour]:
 
 
 def _failing(hour: LedgerHour) -> int:
-    """Return by how much the two equations of an hour (see LedgerHour) fail, taken together."""
+    """Return by how much the equations of an hour (see LedgerHour) fail, taken together."""
     kept = hour.not_alert + sum(hour.filtered.values()) + hour.rolled_up + hour.undecodable
     lines = hour.read - kept - (hour.spooled - hour.made)
     sent = hour.spooled - hour.acknowledged - hour.pending - sum(hour.dropped.values())
-    return abs(lines) + abs(sent)
+    return abs(lines) + abs(sent) + abs(hour.held - hour.released - hour.holding)
 
 
 def _balances(engine: Engine, journal: Journal) -> list[Balance] | None:

@@ -420,6 +420,7 @@ class LedgerHour(_message.Message):
 
       read    = not_alert + filtered + rolled_up + undecodable + (spooled - made)
       spooled = acknowledged + pending + dropped
+      held    = released + holding
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -471,6 +472,9 @@ class LedgerHour(_message.Message):
     PENDING_FIELD_NUMBER: _builtins.int
     DROPPED_FIELD_NUMBER: _builtins.int
     UNACCOUNTED_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
+    HOLDING_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """The source's name in the node's settings."""
     read: _builtins.int
@@ -490,7 +494,15 @@ class LedgerHour(_message.Message):
     pending: _builtins.int
     """Alerts that wait in the spool, counted there."""
     unaccounted: _builtins.int
-    """By how much the two equations fail, taken together; 0 where all is well."""
+    """By how much the equations fail, taken together; 0 where all is well."""
+    held: _builtins.int
+    """Alerts that were held for a roll-up whose window began in this hour; they may have been read, and
+    counted as rolled up, in the next one.
+    """
+    released: _builtins.int
+    """Those of them whose roll-up was committed to the spool."""
+    holding: _builtins.int
+    """Those that wait for it, counted where they lie."""
     @_builtins.property
     def hour(self) -> _timestamp_pb2.Timestamp:
         """The beginning of the hour in which it was read, by the node's clock."""
@@ -519,10 +531,13 @@ class LedgerHour(_message.Message):
         pending: _builtins.int = ...,
         dropped: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         unaccounted: _builtins.int = ...,
+        held: _builtins.int = ...,
+        released: _builtins.int = ...,
+        holding: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hour", b"hour"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "dropped", b"dropped", "filtered", b"filtered", "hour", b"hour", "made", b"made", "not_alert", b"not_alert", "pending", b"pending", "read", b"read", "rolled_up", b"rolled_up", "source", b"source", "spooled", b"spooled", "unaccounted", b"unaccounted", "undecodable", b"undecodable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "dropped", b"dropped", "filtered", b"filtered", "held", b"held", "holding", b"holding", "hour", b"hour", "made", b"made", "not_alert", b"not_alert", "pending", b"pending", "read", b"read", "released", b"released", "rolled_up", b"rolled_up", "source", b"source", "spooled", b"spooled", "unaccounted", b"unaccounted", "undecodable", b"undecodable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___LedgerHour: _TypeAlias = LedgerHour  # noqa: Y015

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from artemis_agent import copies, held, ledger
+from artemis_agent import copies, ledger
 from artemis_agent.collect import Collector, Site
 from artemis_agent.config import Kind
 from artemis_agent.dead_letter import DeadLetters
@@ -20,7 +20,7 @@ from socme.v1.alert_pb2 import Alert, Severity
 from socme.v1.vitals_pb2 import LedgerHour, SourceVitals
 
 GIB = 1 << 30
-SCHEMA = copies.SCHEMA + held.SCHEMA
+SCHEMA = copies.SCHEMA
 
 
 def open_site_spool(folder: Path, *, max_bytes: int = GIB) -> Spool:

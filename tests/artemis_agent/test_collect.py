@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,8 +17,10 @@ from artemis_agent.collect import Collector, Site
 from artemis_agent.dead_letter import NAME
 from artemis_agent.file_source import open_file_source
 from artemis_agent.rollup import Limits
+from artemis_agent.salvage import FILE
 from artemis_agent.source import Gap, Health, Reject
 from artemis_agent.spool import Spool, SpoolWriteError
+from artemis_agent.spool_commands import examine
 from socme.batch import unpack
 from socme.journal import Journal
 from socme.v1.alert_pb2 import AlertSource, Severity
@@ -427,9 +431,39 @@ async def test_a_flood_is_rolled_up(site: Site, spool: Spool) -> None:
     assert (roll_up.count, roll_up.raw) == (98, flood[2])
     vitals = await collector.vitals()
     assert (vitals.alerts, vitals.spooled, vitals.rolled_up) == (100, 3, 98)
-    (hour,) = await hours(spool)
+    window, hour = await hours(spool)
     assert (hour.read, hour.rolled_up, hour.spooled, hour.made, hour.unaccounted) == (100, 98, 3, 1, 0)
+    assert (window.held, window.released, window.holding, window.unaccounted) == (98, 98, 0, 0)
     await collector.close()
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM held", "DELETE FROM held_first", "UPDATE held SET held = 18"]
+)
+async def test_what_is_held_and_changed_by_hand_is_missed(tmp_path: Path, change: str) -> None:
+    """In the ledger, and so at the hub; before the next start and for good, whatever is sent then."""
+    flood = [eve(7, number=number) for number in range(100)]
+    limits = Limits(burst=2, window_us=60_000_000)
+    spool = open_site_spool(tmp_path)
+    async with site_of(spool, tmp_path) as site:
+        collector = Collector(Memory("suricata", [reading(*flood)]), replace(site, rollup=limits))
+        await collector.turn()
+        await collector.close()
+        assert sum(hour.unaccounted for hour in await hours(spool)) == 0
+    await spool.close()
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        db.execute(change)
+    missed = sum(hour.unaccounted for hour in examine(tmp_path / FILE).wrong)
+    assert missed == (80 if "UPDATE" in change else 98)
+
+    spool = open_site_spool(tmp_path)
+    async with site_of(spool, tmp_path) as site:
+        collector = Collector(Memory("suricata"), site)
+        await collector.turn()
+        await collector.close()
+        assert sum(alert.count for alert in await spooled(spool)) == 100 - missed
+        assert sum(hour.unaccounted for hour in await spool.ledger()) == spool.unaccounted == missed
+    await spool.close()
 
 
 async def test_what_is_held_leaves_after_a_restart_without_roll_up(site: Site, spool: Spool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from artemis_agent import held
+from artemis_agent import held, held_rows, ledger
 from artemis_agent.held import Due, Held
 from artemis_agent.rollup import Limits
 from socme.v1.alert_pb2 import Alert
@@ -20,7 +20,7 @@ class Spool:
 
     def __init__(self) -> None:
         self.db = sqlite3.connect(":memory:")
-        self.db.executescript(held.SCHEMA)
+        self.db.executescript(held_rows.SCHEMA + ledger.SCHEMA)
 
     def query(self, sql: str, values: Iterable[object]) -> list[tuple[object, ...]]:
         """Ask as the journal would be asked."""
@@ -43,7 +43,9 @@ class Spool:
 
     def rows(self) -> tuple[int, int]:
         """Return how many rows the tables have."""
-        counts = [self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in held.TABLES]
+        counts = [
+            self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in held_rows.TABLES
+        ]
         return counts[0], counts[1]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from artemis_agent import ledger
+from artemis_agent import held_rows, ledger
 from socme.journal import Held
 from socme.v1.vitals_pb2 import LedgerHour
 
@@ -15,7 +15,7 @@ NOW = 500_000  # hours since 1970
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
     db = sqlite3.connect(":memory:", isolation_level=None)
-    db.executescript(ledger.SCHEMA)
+    db.executescript(ledger.SCHEMA + held_rows.SCHEMA)
     yield db
     db.close()
 
@@ -31,6 +31,13 @@ def waiting(alerts: int, hour: int = NOW, source: str = "eve.json") -> Held:
     return Held(1, source, hour, 1, alerts, 10)
 
 
+def hold(db: sqlite3.Connection, *, hour: int, alerts: int) -> None:
+    """Let alerts of a window wait that began in an hour."""
+    opened_us = hour * held_rows.HOUR_US
+    db.execute("INSERT INTO held VALUES ('eve.json', x'00', ?, 0, 1, ?, 0, 0)", (opened_us, alerts))
+    db.execute("INSERT INTO held_first VALUES ('eve.json', x'00', x'00')")
+
+
 BALANCED = {
     "read": 100,
     "not_alert": 50,
@@ -42,6 +49,8 @@ BALANCED = {
     "made": 2,
     "acknowledged": 10,
     "dropped:age": 5,
+    "held": 6,
+    "released": 6,
 }
 
 
@@ -70,6 +79,17 @@ def test_an_entry_that_went_another_way_shows(db: sqlite3.Connection) -> None:
     assert [hour.unaccounted for hour in hours(db)] == [7]
 
 
+def test_what_is_held_waits_in_the_hour_in_which_its_window_began(db: sqlite3.Connection) -> None:
+    """Read in the next one, perhaps."""
+    hold(db, hour=NOW - 1, alerts=4)
+    ledger.add(db, "eve.json", NOW - 1, {"held": 9, "released": 5})
+    ledger.add(db, "eve.json", NOW, {"read": 9, "rolled_up": 9})
+
+    assert [(hour.holding, hour.unaccounted) for hour in hours(db)] == [(4, 0), (0, 0)]
+    db.execute("DELETE FROM held")
+    assert [(hour.holding, hour.unaccounted) for hour in hours(db)] == [(0, 4), (0, 0)]
+
+
 def test_a_key_that_nobody_knows_is_refused(db: sqlite3.Connection) -> None:
     with pytest.raises(ValueError, match="lost"):
         ledger.add(db, "eve.json", NOW, {"lost": 1})
@@ -80,9 +100,11 @@ def test_only_old_hours_that_balance_are_forgotten(db: sqlite3.Connection) -> No
     for hour in (NOW, old, old - 1, old - 2):
         ledger.add(db, "eve.json", hour, {"read": 1, "spooled": 1})
     ledger.add(db, "eve.json", old, {"acknowledged": 1})
+    hold(db, hour=old - 3, alerts=4)
+    ledger.add(db, "eve.json", old - 3, {"held": 4})
     ledger.forget(db, ledger.settled(hours(db, waiting(1), waiting(1, old - 1)), NOW))
 
-    assert [hour.hour.seconds // 3600 for hour in hours(db)] == [old - 2, old - 1, NOW]
+    assert [hour.hour.seconds // 3600 for hour in hours(db)] == [old - 3, old - 2, old - 1, NOW]
 
 
 def test_what_is_shown_is_recent(db: sqlite3.Connection) -> None:

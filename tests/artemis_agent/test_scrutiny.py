@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent import held, ledger, scrutiny
+from artemis_agent import held_rows, ledger, scrutiny
 from artemis_agent.shelf import Progress, Shelf, Waiting
 from socme.batch import BatchError
 from socme.journal import Journal
@@ -23,7 +23,7 @@ INSERT INTO held_first VALUES ('eve.json', x'01', x'');
 def path(tmp_path: Path) -> Path:
     """Return a spool of five batches, one of them given up, with an alert that is held."""
     path = tmp_path / "spool.db"
-    journal = Journal(path, schema=ledger.SCHEMA + held.SCHEMA + HELD, by_lane=True)
+    journal = Journal(path, schema=ledger.SCHEMA + held_rows.SCHEMA + HELD, by_lane=True)
     shelf = Shelf(journal, lambda: 0)
     for number in range(5):
         alerts = [Waiting(Alert(offset=number, raw=b"x" * 50).SerializeToString()) for _ in range(3)]

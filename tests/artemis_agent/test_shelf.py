@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent import ledger
+from artemis_agent import held_rows, ledger
 from artemis_agent.numbering import check_of
 from artemis_agent.shelf import NEXT_BYTES, Progress, Shelf, Waiting, alerts_in
 from socme.batch import Packed
@@ -33,7 +33,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
-    journal = Journal(tmp_path / "spool.db", schema=ledger.SCHEMA, by_lane=True, clock=clock)
+    journal = Journal(
+        tmp_path / "spool.db", schema=ledger.SCHEMA + held_rows.SCHEMA, by_lane=True, clock=clock
+    )
     yield journal
     journal.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from artemis_agent import sure
+from artemis_agent.held_rows import Opened
 from artemis_agent.sure import Horizon, Sure
 
 
@@ -18,10 +19,15 @@ class Entries:
     given: int = 0
     held: set[int] = field(default_factory=set)
     position: bytes = b"0"
+    opened: Opened = frozenset()
 
     def positions(self) -> Mapping[str, bytes]:
         """Return where the source stands."""
         return {"eve.json": self.position}
+
+    def holding(self) -> Opened:
+        """Return the windows that hold something."""
+        return self.opened
 
     def last(self) -> Mapping[int, int]:
         """Return the last sequence."""
@@ -73,6 +79,32 @@ def test_a_position_is_sure_once_all_before_it_is_acknowledged(tmp_path: Path) -
     spool.held = set()
     horizon.look(spool)
     assert _position(tmp_path) == b"3"
+
+
+def test_no_position_is_sure_while_a_line_before_it_is_held(tmp_path: Path) -> None:
+    """Nor before its roll-up is acknowledged; what is held since does not matter."""
+    spool, horizon = Entries(opened=frozenset([("eve.json", b"k", 1, 1)])), Horizon(tmp_path)
+    spool.position = b"held"
+    horizon.look(spool)
+    assert _position(tmp_path) is None
+
+    spool.opened |= {("eve.json", b"other", 2, 2)}
+    horizon.look(spool)
+    assert _position(tmp_path) is None
+
+    spool.opened = frozenset([("eve.json", b"other", 2, 2), ("eve.json", b"k", 3, 3)])
+    spool.append()
+    spool.position = b"later"
+    horizon.look(spool)
+    assert _position(tmp_path) is None
+
+    spool.held = set()
+    horizon.look(spool)
+    assert _position(tmp_path) == b"held"
+
+    spool.opened = frozenset()
+    horizon.look(spool)
+    assert _position(tmp_path) == b"later"
 
 
 def test_a_new_epoch_keeps_what_was_sure(tmp_path: Path) -> None:

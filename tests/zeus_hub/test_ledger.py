@@ -189,6 +189,9 @@ BALANCED = {
     "acknowledged": 20,
     "pending": 9,
     "dropped": {"age": 3},
+    "held": 6,
+    "released": 4,
+    "holding": 2,
 }
 
 

@@ -82,6 +82,9 @@ def test_all_of_it_as_json(told: Place) -> None:
         "acknowledged": 20,
         "pending": 9,
         "dropped": {"age": 3},
+        "held": 6,
+        "released": 4,
+        "holding": 2,
         "unaccounted": 0,
     }
     assert len(told.objects("ledger", "--json", "--limit", "1")) == 2

@@ -169,6 +169,10 @@ class Cast:
         """Return how many alerts are in the spool."""
         return self._count(self.spool, "SELECT coalesce(sum(alerts), 0) FROM entry")
 
+    def held(self) -> int:
+        """Return how many alerts wait for their roll-up."""
+        return self._count(self.spool, "SELECT coalesce(sum(held), 0) FROM held")
+
     def stored(self, rule: int = RULE) -> int:
         """Return how many of the oracle's alerts with a rule's id are in the hub's store."""
         path = self.hub.folder / "state" / "zeus.db"

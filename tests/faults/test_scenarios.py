@@ -6,18 +6,20 @@ import signal
 import sqlite3
 import threading
 import time
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from artemis_agent.spool import TEND_SECONDS
 from tests.faults.cast import CLIENT, NAME, signalled
 from tests.faults.judge import Evidence, complaints
 from tests.faults.lines import FRESH_RULE
 from tests.faults.plan import HUB, NODE, Feed
 from tests.faults.proxy import Fault
-from tests.faults.trial import Play, played
+from tests.faults.trial import Play, ledger, played, raw_of
 from tests.flow.programs import Program, wait_until
 from tests.lacking import lacking
 
@@ -28,6 +30,8 @@ WAZUH = Feed("wazuh", "wazuh")
 FOUND_SECONDS = 20.0  # in which a connection that is dead is known to be
 NOTICED_SECONDS = 20.0  # in which something that is wrong is said at the hub
 BACKLOG = 20_000
+FLOOD = 800  # alerts that say the same
+WINDOW_SECONDS = 16.0  # of a roll-up; longer than what becomes of a line when it is not held
 OVERTAKEN_SECONDS = 2.0  # in which an urgent alert is at the hub, once there is a connection
 
 
@@ -234,6 +238,77 @@ def test_a_row_deleted_by_hand_is_found(outcome: Seen) -> None:
     assert lost == outcome.facts["deleted"]
     assert evidence.missing == lost
     assert complaints(evidence) == []
+
+
+# Floods that are rolled up.
+
+
+def flooded(folder: Path, *, spool_is_lost: bool) -> Seen:
+    """Kill the node in the middle of its windows again and again; take its spool away while some hold alerts.
+
+    Of Wazuh's alerts many say the same: one rule, one host, three severities.
+    """
+    settings = f"[rollup]\nburst = 5\nwindow_seconds = {WINDOW_SECONDS}\n"
+    with played(folder, WAZUH, node=settings) as play:
+        cast = play.cast
+        cast.wait((cast.spool.parent / "sure.json").exists, "a sure position", limit=20)
+        held = _lose_what_is_held(play) if spool_is_lost else 0
+        play.author.start(FLOOD, FLOOD / 4)
+        for _ in range(4):
+            pause(0.8)
+            play.author.rotate(0)
+            cast.node.program.end()
+            cast.node.program.start()
+        play.recover()
+        cast.wait(lambda: not cast.held() and cast.settled(), "all roll-ups have gone", limit=60)
+        rows = [json.loads(line) for line in cast.hub.zeus("alert", "export", "--json").splitlines()]
+        return Seen(
+            Evidence(dict(play.author.issued), (), unaccounted=ledger(cast.hub).unaccounted),
+            {"held": held, "rows": [row for row in rows if not row["rule"]["id"].startswith("socme.")]},
+        )
+
+
+def _lose_what_is_held(play: Play) -> int:
+    """Take the spool away when all that it holds waits for a roll-up; return how many alerts that was."""
+    cast = play.cast
+    play.author.burst(0, 200)
+    cast.wait(lambda: cast.held() and cast.settled(), "what is not held is stored", limit=30)
+    pause(TEND_SECONDS + 1)  # in which the positions behind it became sure, when they did not wait for it
+    held = cast.held()
+    cast.node.program.end()
+    cast.replace_spool(None)
+    cast.node.program.start()
+    return held
+
+
+def counted(outcome: Seen) -> tuple[Counter[int], Counter[int]]:
+    """Return how many alerts of each severity the hub counts, and how many were written."""
+    stored: Counter[int] = Counter()
+    for row in outcome.facts["rows"]:  # type: ignore[attr-defined]
+        stored[level(raw_of(row))] += row["count"]
+    return stored, Counter(level(issued.raw) for issued in outcome.evidence.issued.values())
+
+
+def level(raw: bytes) -> int:
+    """Return the level of an alert of Wazuh."""
+    return int(json.loads(raw.decode(errors="replace"))["rule"]["level"])
+
+
+@pytest.mark.play(of=flooded, spool_is_lost=False)
+def test_a_flood_is_counted_whole_wherever_the_node_is_killed(outcome: Seen) -> None:
+    stored, written = counted(outcome)
+    assert stored == written
+    assert outcome.evidence.unaccounted == 0
+    assert len(outcome.facts["rows"]) < FLOOD / 2, "hardly anything was rolled up"  # type: ignore[arg-type]
+
+
+@pytest.mark.play(of=flooded, spool_is_lost=True)
+def test_what_is_held_is_not_lost_with_the_spool(outcome: Seen) -> None:
+    """It is read again; what was rolled up already may be counted twice."""
+    stored, written = counted(outcome)
+    assert outcome.facts["held"], "nothing was held"
+    assert all(stored[each] >= written[each] for each in written)
+    assert outcome.evidence.unaccounted == 0
 
 
 # What is said when something does not work.

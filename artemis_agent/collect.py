@@ -45,6 +45,7 @@ LOG = logging.getLogger("artemis.collect")
 SAVE_SECONDS = 1.0  # age at which a position is saved though no alert came with it; each save is an fsync
 REST_SECONDS = 10.0  # longest wait for a source to change before it is read all the same
 LEAST_REST_SECONDS = 0.5  # between two looks whether roll-ups are due
+LOOK_SECONDS = 2.0  # between two looks at a source that cannot be read now, for what is rotated meanwhile
 SLICE_RECORDS = 200  # normalised in one go, so that other tasks get their turn in a large reading
 SLICE_BYTES = 2 * 1024 * 1024
 CATCH_UP_BYTES = 64 * 1024 * 1024  # beyond the end: a sensor that outruns us must not hold up Wazuh for ever
@@ -122,6 +123,7 @@ class Collector:
         self._saved = -math.inf  # when a position was saved last
         self._announced: list[Alert] = []
         self._last_record: float | None = None
+        self._read_at = -math.inf
         self._trouble = ""
 
     @property
@@ -131,10 +133,12 @@ class Collector:
 
     async def run(self) -> None:
         """Read the source for ever."""
-        while True:
-            reading = await self.turn()
-            if not reading.more:
-                await self._rest()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_hold())
+            while True:
+                reading = await self.turn()
+                if not reading.more:
+                    await self._rest()
 
     async def turn(self) -> Reading:
         """Read once and see to everything that was read."""
@@ -219,7 +223,19 @@ class Collector:
         await spool.wait_for_room()
         self._trouble = ""
 
+    async def _keep_hold(self) -> None:
+        """Look at the source while it is not read: until there is room, or somebody else has caught up.
+
+        Rotation goes on meanwhile, and what it deletes can be read only if it was opened before. Nothing of
+        a look is committed: the position that is saved is that of the last reading.
+        """
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if time.monotonic() - self._read_at >= LOOK_SECONDS:
+                await self.worker.do(self._source.look)
+
     def _read(self) -> tuple[Reading, Health]:
+        self._read_at = time.monotonic()
         return self._source.read(), self._source.health()
 
     def _examine(self, records: Sequence[Record], observed: datetime) -> list[Examined]:

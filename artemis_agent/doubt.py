@@ -38,6 +38,7 @@ class Doubt:
         self.void = False
         """Whether a file that it was compared with changed meanwhile: nothing is known of it then."""
         self._untried: list[Candidate] | None = None
+        self._moved = 0.0  # when more of it was unpacked
         self._clock = clock
 
     @property
@@ -53,11 +54,14 @@ class Doubt:
 
     def step(self, with_head: Callable[[bytes], Sequence[Candidate]]) -> bool:
         """Compare on; return whether it is settled what the file is, or that nobody will tell."""
+        before = self.archive.offset
         try:
             settled = self._compare(with_head)
         except OSError:  # the disk does not give it now
             settled = False
-        return settled or self._clock() - self.archive.grew >= GRACE
+        if self.archive.offset != before:
+            self._moved = self._clock()
+        return settled or self._clock() - max(self.archive.grew, self._moved) >= GRACE
 
     def _compare(self, with_head: Callable[[bytes], Sequence[Candidate]]) -> bool:
         archive = self.archive

@@ -72,6 +72,11 @@ class FileSource:
         gaps = self._tail.take_gaps()
         return Reading(records, rejects, self._tail.position, size, lines, more, gaps)
 
+    def look(self) -> None:
+        """Open what was rotated: it can be read later though it is deleted."""
+        self._tail.keep_hold()
+        self._problem = self._tail.problem or self._spelling_problem()
+
     def health(self) -> Health:
         """Return how the source is now."""
         return Health(

@@ -20,6 +20,9 @@ class GoneSource:
         """Return nothing."""
         return Reading((), (), self.position, 0, 0, more=False)
 
+    def look(self) -> None:
+        """There is nothing to be lost."""
+
     def health(self) -> Health:
         """Return that there is nothing to be told."""
         return Health(lag_bytes=0, problem="", lost_bytes=0, rotations=0)

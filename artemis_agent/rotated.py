@@ -71,8 +71,8 @@ class Rotated:
             examined = None if self._is_settled(sibling, files) else self._examine(sibling, files)
             found += [examined] if examined else []
         self._settle_wanted()
-        self._miss(missing, beside, [*open_files, *found])
-        self._forget(beside)
+        self._miss(missing.values(), beside)
+        self._forget(beside, full=len(open_files) + len(found) > MOST_OPEN)
         return found
 
     def weigh(self, open_files: Sequence[Lines], *, urgent: bool) -> tuple[bool, list[Lines]]:
@@ -129,7 +129,8 @@ class Rotated:
     def _examine(self, sibling: Sibling, files: Sequence[Lines]) -> Lines | None:
         missed = self._is_missed(sibling)
         if len(files) + len(self._doubts) >= MOST_OPEN:
-            self._unopened[sibling.device, sibling.inode] = sibling
+            if not _is_packed(sibling, files):
+                self._unopened[sibling.device, sibling.inode] = sibling
             return None
         try:
             opened = (open_archive if sibling.is_compressed else open_line_file)(sibling.path, self._clock)
@@ -233,21 +234,32 @@ class Rotated:
         self._short &= {known.identity for known in memory.wanted}
         self._until = {each.identity: self._until.get(each.identity, now + GRACE) for each in memory.wanted}
 
-    def _miss(
-        self, missing: dict[tuple[int, int], Sibling], beside: Sequence[Sibling], files: Sequence[Lines]
-    ) -> None:
-        """Take note of files that could not be opened and are gone now, and not only compressed."""
-        there = {(sibling.device, sibling.inode) for sibling in beside}
-        there |= {(file.device, file.inode) for file in (*files, *self._memory.known)}
-        packed = any(each.is_compressed and each.fingerprint not in self._listed for each in beside)
-        for inode, sibling in missing.items():
-            if inode not in there and not packed:
-                why = "the file was gone before it could be opened"
-                self._memory.lose(identity_of(*inode, b""), 0, sibling.size, why)
+    def _miss(self, missing: Iterable[Sibling], beside: Sequence[Sibling]) -> None:
+        """Take note of files that could not be opened and are gone now, and not only compressed.
+
+        The inode alone tells nothing: once freed, it is used again. An archive that was not there before
+        stands for one plain file, and for nothing that was compressed already.
+        """
+        packed = sum(each.is_compressed and each.fingerprint not in self._listed for each in beside)
+        same = {each.fingerprint for each in beside}
+        sizes = {(each.device, each.inode, each.path): each.size for each in beside}
+        gone = [
+            each
+            for each in missing
+            if each.fingerprint not in same
+            and sizes.get((each.device, each.inode, each.path), -1) < each.size  # it may have grown
+        ]
+        for sibling in sorted(gone, key=lambda each: each.modified, reverse=True):
+            if packed and not sibling.is_compressed:
+                packed -= 1  # it is judged by itself, when its turn comes
+                continue
+            identity = identity_of(sibling.device, sibling.inode, b"")
+            self._memory.lose(identity, 0, sibling.size, "the file was gone before it could be opened")
         self._listed = {sibling.fingerprint for sibling in beside}
 
-    def _forget(self, beside: Sequence[Sibling]) -> None:
-        self.owed = bool(self._unopened or self._doubts or self._memory.wanted)
+    def _forget(self, beside: Sequence[Sibling], *, full: bool) -> None:
+        """Forget what is gone; `full` says that no more may be open, not even what has the name by now."""
+        self.owed = bool(full or self._unopened or self._doubts or self._memory.wanted)
         there = beside if self.owed else beside[:MOST_SEEN]
         self._memory.seen &= {sibling.fingerprint for sibling in there}
         self._due = self._clock() + (RETRY if self.owed else RESCAN)
@@ -257,6 +269,11 @@ def _turn(beside: Sequence[Sibling], inodes: Collection[int]) -> Callable[[Sibli
     """Return when a file's turn is: first what is gone on with, last a copy that is being compressed."""
     plain = {sibling.path for sibling in beside}
     return lambda each: 0 if each.inode in inodes else 1 + (each.path.with_suffix("") in plain)
+
+
+def _is_packed(sibling: Sibling, files: Iterable[Lines]) -> bool:
+    """Return whether a compressed file is as old as one that is open: gzip and its like keep the time."""
+    return sibling.is_compressed and any(file.modified == sibling.modified for file in files)
 
 
 def _is_same(file: LineFile, other: Lines) -> bool:

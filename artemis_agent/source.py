@@ -111,6 +111,12 @@ class Source(Protocol):
     def read(self) -> Reading:
         """Return what has come since the last reading, up to a bounded amount."""
 
+    def look(self) -> None:
+        """Take hold of what may be gone by the next `read`; called in its place while nobody takes records.
+
+        What is lost meanwhile is told by the next reading.
+        """
+
     def health(self) -> Health:
         """Return how the source is now."""
 

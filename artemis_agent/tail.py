@@ -106,6 +106,19 @@ class Tail:
         if self._rotated.problem and not self.problem:
             self._report(self._rotated.problem)
 
+    def keep_hold(self) -> None:
+        """Look in the place of reading: what is open can be read later, whatever becomes of its name."""
+        self.look()
+        try:
+            for file in [each for each in self._files() if isinstance(each, LineFile)]:
+                if file.identity and file.is_another():
+                    self._begin_new_life(file)
+                elif not file.identity and file.knows_head():
+                    self._name(file)
+                    self._find_rotated()
+        except OSError as error:
+            self._report(error)
+
     def next(self) -> Block | Reject | None:
         """Return the next lines, of rotated files first; None where there are none now."""
         if self._weigh(urgent=True):

@@ -64,6 +64,11 @@ class Follower:
         self.gaps += self.tail.take_gaps()
         return [line for _, _, line in self.lines[before:]]
 
+    def hold(self) -> None:
+        """Look, some seconds later, while nothing can be read."""
+        self.clock.now += 2.0
+        self.tail.keep_hold()
+
     def after_grace(self) -> list[bytes]:
         self.clock.now += GRACE + 1
         return self.read()

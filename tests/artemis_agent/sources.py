@@ -92,6 +92,7 @@ class Memory:
     name: str = "memory"
     condition: Health = field(default_factory=lambda: Health(0, "", 0, 0))
     reads: int = 0
+    looks: int = 0
     closed: bool = False
 
     def read(self) -> Reading:
@@ -100,6 +101,10 @@ class Memory:
         if self.readings:
             return replace(self.readings.pop(0), more=bool(self.readings))
         return Reading([], [], str(self.reads).encode(), 0, 0, more=False)
+
+    def look(self) -> None:
+        """Count it."""
+        self.looks += 1
 
     def health(self) -> Health:
         """Return what was prepared."""

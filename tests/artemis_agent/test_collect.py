@@ -15,11 +15,11 @@ import pytest
 from artemis_agent import canary, collect
 from artemis_agent.collect import Collector, Site
 from artemis_agent.dead_letter import NAME
-from artemis_agent.file_source import open_file_source
+from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.rollup import Limits
 from artemis_agent.salvage import FILE
 from artemis_agent.source import Gap, Health, Reject
-from artemis_agent.spool import Spool, SpoolWriteError
+from artemis_agent.spool import Progress, Spool, SpoolWriteError
 from artemis_agent.spool_commands import examine
 from socme.batch import unpack
 from socme.journal import Journal
@@ -27,6 +27,7 @@ from socme.v1.alert_pb2 import AlertSource, Severity
 from socme.v1.uplink_pb2 import Lane
 from socme.v1.vitals_pb2 import SensorVitals
 from tests.artemis_agent.sources import (
+    GIB,
     Memory,
     copy_of,
     eve,
@@ -271,6 +272,96 @@ async def test_a_full_spool_stops_reading_and_goes_on_later(tmp_path: Path, site
     for each in (collector, suricata):
         await each.close()
     await small.close()
+
+
+def moved_away(path: Path, number: int) -> tuple[int, int]:
+    """Rename a log and begin another with an alert; return the new one's device and inode."""
+    path.rename(path.with_name("old"))
+    path.write_bytes(wazuh(number) + b"\n")
+    return path.stat().st_dev, path.stat().st_ino
+
+
+async def rotated_away(source: FileSource, path: Path) -> None:
+    """Rotate some times, and delete what was rotated as soon as the source has the new file open."""
+    for number in range(1, 6):
+        inode = moved_away(path, number)
+        async with asyncio.timeout(20):
+            while inode not in source._tail.descriptors:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.005)
+        path.with_name("old").unlink()
+
+
+async def arrived(spool: Spool, count: int) -> list[str]:
+    """Take what comes until so many alerts did; return their rules' names in order."""
+    seen: list[str] = []
+    after: dict[int, int] = {}
+    async with asyncio.timeout(30):
+        while len(seen) < count:
+            for entry in await spool.next(after):
+                seen += [alert.rule.name for alert in unpack(entry.packed)]
+                after[entry.lane] = entry.position
+                spool.acknowledge(entry.lane, entry.sequence)
+                await spool.trim()
+    return sorted(seen)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let collectors look often."""
+    monkeypatch.setattr(collect, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(collect, "WRITE_PAUSE_SECONDS", 0.02)
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("refusing", [False, True])
+async def test_what_is_rotated_away_while_nothing_can_be_spooled_is_read_later(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch, *, refusing: bool
+) -> None:
+    """A spool that is full, or whose disk refuses it: its source is looked at all the same."""
+    small = open_site_spool(tmp_path / "small", max_bytes=GIB if refusing else 1)
+    path = tmp_path / "alerts.json"
+    path.write_bytes(wazuh(0) + b"\n")
+    source = open_file_source(path, "wazuh", "beginning", None)
+    collector = Collector(source, replace(site, spool=small))
+
+    async def refuse(_progress: Progress) -> None:
+        raise SpoolWriteError("full")
+
+    async with asyncio.TaskGroup() as tasks:
+        with monkeypatch.context() as patched:
+            if refusing:
+                patched.setattr(small, "append", refuse)
+            running = tasks.create_task(collector.run())
+            await until(collector, lambda vitals: "spool" in vitals.problem)
+            await rotated_away(source, path)
+        seen = await arrived(small, 6)
+        running.cancel()
+
+    assert seen == [f"own {number}" for number in range(6)]
+    await collector.close()
+    await small.close()
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_what_is_rotated_away_while_another_source_catches_up_is_read_later(
+    tmp_path: Path, site: Site, spool: Spool
+) -> None:
+    """Wazuh's collector waits for Suricata's, which waits for whatever it may be."""
+    path = tmp_path / "alerts.json"
+    path.write_bytes(copy_of(0) + b"\n")
+    source = open_file_source(path, "wazuh", "beginning", None)
+    suricata = Collector(Memory("suricata", name="eve"), site)
+    collector = Collector(source, site, originals=[suricata])
+    async with asyncio.TaskGroup() as tasks:
+        async with suricata._turn:
+            running = tasks.create_task(collector.run())
+            await rotated_away(source, path)
+        seen = await arrived(spool, 6)
+        running.cancel()
+
+    assert seen[1:] == [f"own {number}" for number in range(1, 6)]
+    for each in (collector, suricata):
+        await each.close()
 
 
 async def test_a_disk_that_is_full_is_told_and_waited_for(

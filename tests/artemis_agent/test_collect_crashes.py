@@ -84,6 +84,9 @@ class LogSource:
         more = self._next < len(self._log.lines)
         return Reading(records, (), b"%d" % self._next, 1, len(lines), more=more, gaps=gaps)
 
+    def look(self) -> None:
+        """Nothing goes away."""
+
     def health(self) -> Health:
         """All is well."""
         return Health(0, "", 0, 0)

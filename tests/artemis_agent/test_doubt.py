@@ -64,6 +64,21 @@ def test_it_is_the_file_that_was_read(tmp_path: Path, size: int, *, left: bool) 
     case.archive.close()
 
 
+def test_time_goes_by_between_two_steps(tmp_path: Path) -> None:
+    """The spool was full: as long as there is more to compare, it goes on."""
+    case = Case(tmp_path, LONG, LONG)
+    known = read_of(case.plain, len(LONG), left=False)
+    for _ in range(2):
+        assert not case.doubt.step(lambda _head: [Candidate(known)])
+        case.clock.now += 100 * GRACE
+    doubt = case.settle()
+
+    assert doubt.match
+    assert doubt.match.known is known
+
+    case.archive.close()
+
+
 def test_another_one_that_begins_alike_is_not(tmp_path: Path) -> None:
     case = Case(tmp_path, LONG, FIRST + b"x" * 2 * len(LONG))
     doubt = case.settle(Candidate(read_of(case.plain, len(LONG), left=True)))

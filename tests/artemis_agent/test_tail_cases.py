@@ -173,6 +173,78 @@ def test_more_old_files_than_are_opened(path: Path) -> None:
     whole(follower)
 
 
+def rotate_and_delete(path: Path, keep: int = 2) -> None:
+    """Rename all generations, and delete the oldest, as logrotate does with `rotate 2`."""
+    rotate(path, generations=keep)
+    path.with_name(f"{path.name}.{keep + 1}").unlink(missing_ok=True)
+
+
+def test_generations_that_are_deleted_while_nothing_can_be_read(path: Path) -> None:
+    """The spool is full for days: each was opened when it was seen, and is read when there is room."""
+    append(path, b"0\n")
+    follower = Follower(path)
+    follower.read()
+    for number in range(1, 31):
+        rotate_and_delete(path)
+        append(path, b"%d\n" % number)
+        follower.hold()
+    follower.read()
+
+    assert given(follower) == [b"%d" % number for number in range(31)]
+    assert len({file for file, _, _ in follower.lines}) == 31
+    whole(follower)
+
+
+def test_copies_that_are_deleted_while_nothing_can_be_read(path: Path) -> None:
+    append(path, b"0\n")
+    follower = Follower(path)
+    follower.read()
+    for number in range(1, 11):
+        append(path, b"a longer line than the last one %s\n" % (b"x" * number))
+        follower.hold()
+        if number > 1:
+            path.with_name("eve.json.1").rename(path.with_name("eve.json.2"))  # and what that was is gone
+        copytruncate(path)
+        append(path, b"%d\n" % number)
+        follower.hold()
+    path.with_name("eve.json.1").unlink()
+    path.with_name("eve.json.2").unlink()
+    follower.read()
+
+    assert sorted(line for line in given(follower) if len(line) < 3) == sorted(b"%d" % n for n in range(11))
+    assert sum(line.startswith(b"a longer") for line in given(follower)) == 10
+    whole(follower)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_deleted_beyond_the_bound_while_nothing_can_be_read_is_a_gap(
+    path: Path, *, packed: bool
+) -> None:
+    """Each is either read or told; an archive that appears at the same time is no excuse for another."""
+    line = b"%080d\n"
+    append(path, line % 0)
+    follower = Follower(path)
+    follower.read()
+    count = MOST_OPEN + 30
+    for number in range(1, count + 1):
+        rotate_and_delete(path, keep=3)
+        if packed:
+            path.with_name("eve.json.4.gz").unlink(missing_ok=True)
+            compress(path.with_name("eve.json.1"))
+        append(path, line % number)
+        follower.hold()
+    settled(follower)
+    read = {int(line) for line in given(follower)}
+    lost = sum(gap.size or 0 for gap in follower.gaps)
+
+    assert len(read) >= MOST_OPEN
+    assert len(given(follower)) == len(read) < count
+    assert len(follower.gaps) == count + 1 - len(read)
+    assert follower.tail.lost_bytes == lost
+    if not packed:
+        assert lost == (count + 1 - len(read)) * 81
+
+
 def test_copytruncate(path: Path) -> None:
     append(path, b"1\n")
     follower = Follower(path)

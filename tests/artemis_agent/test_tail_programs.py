@@ -201,6 +201,11 @@ class Program(RuleBasedStateMachine):
         self.follower.read(most)
 
     @rule()
+    def hold(self) -> None:
+        """Look while nothing can be read: no position is taken for it, and none is the worse for it."""
+        self.follower.hold()
+
+    @rule()
     def read_and_commit(self) -> None:
         self.follower.read()
         self.commit()

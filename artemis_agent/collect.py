@@ -26,7 +26,7 @@ from artemis_agent import copies, counters, held
 from artemis_agent.counters import Counters
 from artemis_agent.dead_letter import DeadLetters, Letter
 from artemis_agent.examine import Bad, Examined, Found, Rules, examine
-from artemis_agent.filter import WAZUH_COPY, has_room
+from artemis_agent.filter import CROWDED, SPOOL_FULL, WAZUH_COPY, has_room
 from artemis_agent.gap import gap_alert
 from artemis_agent.held import Held
 from artemis_agent.portions import portions
@@ -217,8 +217,13 @@ class Collector:
         return reading
 
     async def _wait_for_room(self) -> None:
-        """Wait while the spool is full, and say so in the vitals: the log file is the buffer."""
+        """Wait while the spool is full, and say so in the vitals: the log file is the buffer.
+
+        By the operator's choice, what may wait is given up first.
+        """
         spool = self._site.spool
+        if self._site.drops_lowest and spool.share >= CROWDED:
+            await self._insist(lambda: spool.relieve(CROWDED, SPOOL_FULL))
         self._trouble = FULL if spool.share >= 1 else ""
         await spool.wait_for_room()
         self._trouble = ""

@@ -68,9 +68,10 @@ class SpoolSettings(Section):
 
     when_full: Literal["pause", "drop-lowest"] = "pause"
     """"pause": reading stops until the hub has acknowledged some, and the log files are the buffer.
-    "drop-lowest": low alerts may fill half of the spool, medium ones three quarters, high ones nine tenths;
-    beyond that they are dropped and counted, so that there is room for the severe ones. Where those fill
-    it, reading stops."""
+    "drop-lowest": low alerts may fill half of the spool, medium ones three quarters; beyond that they are
+    dropped and counted. Where severe ones come that would fill more than nine tenths, the oldest of the low
+    and medium ones that wait are given up, counted as well. Only when none is left, high alerts are dropped;
+    and where critical ones fill all of it, reading stops."""
 
 
 def _listed(given: object) -> object:

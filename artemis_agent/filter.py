@@ -12,11 +12,13 @@ SPOOL_FULL = "spool_full"  # dropped to leave what room the spool has to alerts 
 
 # The share of the spool that alerts of a severity may fill, where the operator chose to drop the lowest.
 # Critical alerts may fill all of it, as those may that nobody judged; then reading pauses.
+# At the last of these shares, those that may wait are given up: nothing severe is refused for them.
 _SHARES: Mapping[int, float] = {
     Severity.SEVERITY_LOW: 0.5,
     Severity.SEVERITY_MEDIUM: 0.75,
     Severity.SEVERITY_HIGH: 0.9,
 }
+CROWDED = _SHARES[Severity.SEVERITY_HIGH]
 
 
 @dataclass(frozen=True, slots=True)

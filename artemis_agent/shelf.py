@@ -39,6 +39,7 @@ NEXT_BYTES = 256 * 1024  # the same in bytes, or one batch; an urgent one waits 
 EPOCH_BYTES = 16
 PROTECTED = 64  # oldest entries of a lane that may be on their way or at the hub, and are never too old
 EXPIRED_AT_ONCE = 256  # entries given up in one transaction
+ENTRY_BYTES = 150  # what an entry takes on disk beside its payload, about
 
 LANES = (Lane.LANE_URGENT, Lane.LANE_NORMAL)  # in the order in which they are sent
 
@@ -87,7 +88,11 @@ class Shelf:
         self.depth = journal.depth()
         """What waits."""
         self._numbers: dict[int, Numbers] = {lane: read_numbers(journal.note(key_of(lane))) for lane in LANES}
-        self._handed: dict[int, int] = {}  # by lane, the last position that left: it may be on its way
+        # By lane, the last position that may be on its way. Before the hub was heard, nobody knows of those
+        # that were there before us: a window of them may have left.
+        self._handed: dict[int, int] = {
+            lane: first[-1].position for lane in LANES if (first := self._first(lane))
+        }
 
     def now_us(self) -> int:
         """Return the time in microseconds since 1970."""
@@ -181,6 +186,22 @@ class Shelf:
             return False
         self._bury(lane, old, "age")
         return len(old) == EXPIRED_AT_ONCE
+
+    def relieve(self, size: int, reason: str) -> bool:
+        """Give up the oldest alerts that may wait and have not left; tell whether there were any.
+
+        Some at a time, and no more than make up a size in bytes.
+        """
+        lane, freed = Lane.LANE_NORMAL, 0
+        going: list[Outline] = []
+        for each in self._journal.outlines(lane, self._handed.get(lane, LOWEST), entries=EXPIRED_AT_ONCE):
+            if freed >= size:
+                break
+            going.append(each)
+            freed += each.bytes + ENTRY_BYTES if each.encoding != DROPPED else 0
+        if freed:
+            self._bury(lane, going, reason)
+        return freed > 0
 
     def hours(self) -> list[LedgerHour]:
         """Return the whole ledger, with all entries counted; what waits is counted anew as well."""

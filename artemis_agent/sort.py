@@ -50,8 +50,8 @@ def sort(
 ) -> Sorted:
     """Return what becomes of alerts, by this node's clock; `more` is what the node adds of its own.
 
-    `has_room` tells whether the spool takes alerts of a severity. A roll-up is always taken: the lines that
-    it stands for are gone past.
+    `has_room` tells whether the spool takes alerts of a severity. Where it does not, no more roll-ups begin.
+    One that has begun takes no more room for what it counts, and is taken: its lines are gone past.
     """
     going: list[Going] = list(more)
     dropped, kept = Counter[str](), 0
@@ -59,14 +59,16 @@ def sort(
         if alert.drop:
             dropped[alert.drop] += 1
             continue
+        fits = has_room(alert.severity)
+        may_be_held = alert.key and (fits or held.windows.held(alert.key))
         is_held, due = (
-            held.hold(alert.key, alert.time_us, now_us, alert.payload) if alert.key else (False, None)
+            held.hold(alert.key, alert.time_us, now_us, alert.payload) if may_be_held else (False, None)
         )
         if due:
             going.append(due)
         if is_held:
             kept += 1
-        elif has_room(alert.severity):
+        elif fits:
             going.append(alert)
         else:
             dropped[SPOOL_FULL] += 1

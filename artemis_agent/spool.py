@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,7 @@ from artemis_agent import age, ledger, lock, reserve, salvage
 from artemis_agent.lock import is_running
 from artemis_agent.numbering import number
 from artemis_agent.scrutiny import DAMAGE
-from artemis_agent.shelf import LANES, Progress, Waiting
+from artemis_agent.shelf import ENTRY_BYTES, LANES, Progress, Waiting
 from artemis_agent.sure import Horizon
 from artemis_agent.worker import Worker
 from socme.batch import BatchError
@@ -36,7 +37,6 @@ TRIM_SECONDS = 0.2  # how long acknowledgements are gathered before the entries 
 TEND_SECONDS = 5.0  # between two looks at what is sure and at what is too old
 FORGET_SECONDS = 3600.0  # between two looks at which hours of the ledger are old
 COUNT_SHARE = 0.02  # of the time may go into counting all entries for the ledger
-ENTRY_BYTES = 150  # what an entry takes on disk beside its payload, about
 MAX_AGE_SECONDS = 30 * 24 * 3600.0
 AGE_NOTED_US = 60 * 1_000_000  # between two notes of how far the clocks are; what comes after is not counted
 FILE = salvage.FILE
@@ -140,6 +140,17 @@ class Spool:
         async with self._changed:
             await self._changed.wait_for(lambda: self.share < 1)
 
+    async def relieve(self, share: float, reason: str) -> None:
+        """Give up alerts that may wait, the oldest first, until it is less full than a share or none is left.
+
+        Those that may be on their way stay. SpoolWriteError where the disk does not take it.
+        """
+        while self.share >= share:
+            excess = int((self.share - share) * self._max_bytes) + 1
+            if not await self._write(partial(self._shelf.relieve, excess, reason)):
+                break
+            await self._tell()
+
     async def next(self, after: Mapping[int, int]) -> Sequence[Entry]:
         """Wait until there are batches behind these positions, by lane; return the first few.
 
@@ -204,13 +215,14 @@ class Spool:
         that no number stands for two batches, and the stream must be opened anew; the hub recognises
         alerts that it has by their ids. Nothing may be on its way when it is called.
         """
-        await self._call(self._shelf.settle)
         if not await self._call(lambda: self._shelf.agrees(marks)):
             await self._renumber(self._shelf.begin_epoch)
             return False
         for mark in marks:
             self.acknowledge(mark.lane, mark.sequence)
         await self.trim()
+        if not self._marks:  # else the disk did not take it, and what the hub has is here still
+            await self._call(self._shelf.settle)
         return True
 
     async def alerts_of(self, lane: int, sequence: int) -> Sequence[bytes]:

@@ -11,6 +11,7 @@ from artemis_agent import copies, ledger
 from artemis_agent.collect import Collector, Site
 from artemis_agent.config import Kind
 from artemis_agent.dead_letter import DeadLetters
+from artemis_agent.numbering import DROPPED
 from artemis_agent.source import Gap, Health, Reading, Record, Reject
 from artemis_agent.spool import Spool, open_spool
 from artemis_agent.worker import Worker
@@ -131,7 +132,8 @@ def reading(
 async def spooled(spool: Spool) -> list[Alert]:
     """Return all alerts that wait, in the order in which they were spooled."""
     entries = await spool.ask(lambda journal: journal.read(0, entries=100_000, size=GIB))
-    return [alert for entry in entries for alert in unpack(entry.packed)]
+    held = [entry.packed for entry in entries if entry.packed.encoding != DROPPED]
+    return [alert for packed in held for alert in unpack(packed)]
 
 
 async def names(spool: Spool) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -603,6 +604,36 @@ async def test_a_spool_that_fills_drops_the_lowest_first(tmp_path: Path, site: S
         await collector.close()
     assert [hour.unaccounted for hour in await hours(half_full)] == [0, 0]
     await half_full.close()
+
+
+async def test_a_spool_that_is_full_gives_up_what_may_wait_for_what_is_severe(
+    tmp_path: Path, site: Site
+) -> None:
+    """Low ones were there first; of the high and critical ones none is refused for them, and none waits."""
+    spool = open_site_spool(tmp_path / "small", max_bytes=20_000)
+    source = Memory("suricata")
+    collector = Collector(source, replace(site, spool=spool, drops_lowest=True))
+
+    def noisy(number: int, severity: int) -> bytes:
+        return eve(number, severity=severity)[:-1] + b',"x":"%s"}' % os.urandom(200).hex().encode()
+
+    numbers = iter(range(10_000))
+    for severity, count in ((3, 60), (2, 30), (1, 25)):
+        source.readings += [reading(noisy(next(numbers), severity)) for _ in range(count)]
+    while source.readings:
+        async with asyncio.timeout(20):
+            await collector.turn()
+    left = [alert.severity for alert in await spooled(spool)]
+    vitals = await collector.vitals()
+    await spool.ledger()
+
+    assert left.count(Severity.SEVERITY_HIGH) == 25
+    given_up = (await spool.dropped())["spool_full"]
+    assert 0 < given_up < 60
+    assert len(left) + given_up + vitals.dropped["spool_full"] == 115
+    assert spool.unaccounted == 0
+    await collector.close()
+    await spool.close()
 
 
 class Crowded:

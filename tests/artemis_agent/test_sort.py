@@ -62,11 +62,17 @@ def test_where_there_is_no_room_an_alert_stays_but_no_roll_up_does() -> None:
     assert len(result.dues) == 1
 
 
-def test_a_flood_that_is_held_needs_no_room() -> None:
+def test_without_room_a_roll_up_counts_on_but_none_begins() -> None:
+    """Each begun is one more alert that must leave; what it counts on takes no room."""
     held = holding()
-    taken(alert(1, key=b"k"), held=held)
+    taken(alert(1, key=b"k"), alert(2, key=b"k"), alert(3, key=b"l"), held=held)
 
-    assert taken(alert(2, key=b"k"), held=held, refuse=LOW).held == 1
+    result = taken(
+        *[alert(n, key=key) for n, key in ((4, b"k"), (5, b"l"), (6, b"m"))], held=held, refuse=LOW
+    )
+
+    assert (result.held, result.dropped, result.going) == (1, {"spool_full": 2}, [])
+    assert [due.window.held for due in taken(held=held, now=NOW + MINUTE, refuse=LOW).dues] == [2]
 
 
 def test_roll_ups_leave_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

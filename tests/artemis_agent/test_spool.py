@@ -16,13 +16,14 @@ import pytest
 from artemis_agent import ledger, reserve
 from artemis_agent import spool as spooling
 from artemis_agent.numbering import check_of
-from artemis_agent.shelf import MOST_BYTES
+from artemis_agent.shelf import ENTRY_BYTES, MOST_BYTES
 from artemis_agent.spool import Progress, Spool, SpoolWriteError, Waiting, is_running, open_spool, peek
 from socme.batch import unpack
 from socme.errors import OperatorError
 from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Dropped, Lane, Mark
+from tests.artemis_agent.sources import spooled
 
 SECOND = 10**9  # in nanoseconds, as the clocks of a spool count
 GIB = 1 << 30
@@ -510,6 +511,57 @@ async def test_what_is_too_old_is_given_up_but_for_what_may_be_on_its_way(tmp_pa
     assert await spool.dropped() == {"age": 6}
     assert sum(hour.dropped["age"] for hour in await spool.ledger()) == 6
     assert spool.unaccounted == 0
+    await spool.close()
+
+
+async def test_what_may_wait_is_given_up_for_room_but_for_what_may_be_on_its_way(tmp_path: Path) -> None:
+    """The oldest go, no more than need be; urgent ones stay; the ledger says how many went and why."""
+    spool = open_spool(tmp_path, max_bytes=100 * ENTRY_BYTES)
+    for number in range(40):
+        await spool.append(progress(str(number)))
+        await spool.append(
+            Progress("eve.json", b"p", b"c", [waiting(f"urgent {number}", Lane.LANE_URGENT)], {"read": 1})
+        )
+    handed = await spool.next({Lane.LANE_URGENT: 2**60})
+    before = spool.share
+
+    await spool.relieve(before, "spool_full")
+    less = [alert.message for alert in await spooled(spool)]
+
+    assert [name for name in less if "urgent" not in name] == [
+        *map(str, range(len(handed))),
+        *map(str, range(len(handed) + 2, 40)),
+    ]
+    assert spool.share < before
+
+    await spool.relieve(0.1, "spool_full")
+
+    left = [alert.message for alert in await spooled(spool)]
+    assert [name for name in left if "urgent" not in name] == [*map(str, range(len(handed)))]
+    assert len(left) == len(handed) + 40
+    assert await spool.dropped() == {"spool_full": 40 - len(handed)}
+    assert sum(hour.dropped["spool_full"] for hour in await spool.ledger()) == 40 - len(handed)
+    assert spool.unaccounted == 0
+
+    await spool.follow([])
+    await spool.relieve(0.1, "spool_full")
+
+    assert len([alert.message for alert in await spooled(spool)]) == 40
+    await spool.close()
+
+
+async def test_after_a_start_what_the_hub_may_have_is_not_given_up(tmp_path: Path) -> None:
+    """Until it says what it has: a window of batches may have left before, of which nobody knows here."""
+    spool = open_spool(tmp_path, max_bytes=GIB)
+    for number in range(70):
+        await spool.append(progress(str(number)))
+    await spool.close()
+    spool = open_spool(tmp_path, max_bytes=1)
+    await spool.append(progress("new"))
+
+    await spool.relieve(0.0, "spool_full")
+
+    assert [alert.message for alert in await spooled(spool)] == [*map(str, range(64))]
     await spool.close()
 
 

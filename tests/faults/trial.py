@@ -283,6 +283,7 @@ def played(
     folder: Path,
     *feeds: Feed,
     spool_bytes: int = 64 * MIB,
+    when_full: str = "pause",
     keep_bytes: int = 1024 * MIB,
     node: str = "",
     hub: str = "",
@@ -295,6 +296,7 @@ def played(
     author = Author(folder, feeds)
     sources = [Follow(feed.kind, path) for feed, path in zip(feeds, author.paths, strict=True)]
     node = f"{node}[canary]\ninterval_seconds = 2\n[spool]\nmax_bytes = {spool_bytes}\n"
+    node += f'when_full = "{when_full}"\n'
     hub = f"{hub}[journal]\nkeep_bytes = {keep_bytes}\n[conditions]\nhub_free_bytes = {HUB_FREE}\n"
     try:
         with cast(folder, sources, node_settings=node, hub_settings=hub, disk_bytes=disk_bytes) as found:

@@ -1,0 +1,167 @@
+"""A node under pressure: a full spool, a long sleep, no chance to get up. Named, each with what is owed."""
+
+import json
+import random
+import signal
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.faults.cast import Cast, signalled
+from tests.faults.judge import Evidence, complaints
+from tests.faults.lines import is_fresh, number_of
+from tests.faults.plan import HUB, NODE, Feed
+from tests.faults.trial import MIB, Play, played
+from tests.flow.programs import run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+EVE = Feed("suricata", "rename")
+WAZUH = Feed("wazuh", "wazuh")
+LOOKED_SECONDS = 20.0  # in which a node has a new file open, though it reads nothing
+FLOOD = 6000  # alerts that do not fit into a spool of 1 MiB
+KILLS = 40
+
+
+def is_open(cast: Cast, path: Path) -> bool:
+    """Tell whether the node has a file open."""
+    status = path.stat()
+    for link in Path(f"/proc/{cast.node.program.pid}/fd").iterdir():
+        try:
+            found = link.stat()
+        except FileNotFoundError:  # it was closed while we looked
+            continue
+        if (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino):
+            return True
+    return False
+
+
+def problems(cast: Cast) -> str:
+    """Return what the node says of its sources."""
+    return " ".join(str(source.get("problem", "")) for source in cast.status().get("sources", []))
+
+
+def no_hub(play: Play) -> None:
+    """Take the hub away."""
+    play.cast.want(HUB, up=False)
+    play.cast.hub.program.end()
+
+
+# A spool that is full, and a rotation that deletes.
+
+
+def paused(folder: Path) -> Evidence:
+    """Let the spool be full while four generations come, of which logrotate keeps two; then give room."""
+    with played(folder, EVE, spool_bytes=MIB) as play:
+        cast, path = play.cast, play.author.paths[0]
+        no_hub(play)
+        play.author.flood(0, FLOOD)
+        cast.wait(lambda: "the spool is full" in problems(cast), "the spool is full", limit=60)
+        for _ in range(4):
+            play.author.burst(0, 50)
+            play.author.rotate(0)
+            play.author.burst(0, 50)
+            cast.wait(lambda: is_open(cast, path), "the new file is open", limit=LOOKED_SECONDS)
+            for number in (3, 4, 5):
+                path.with_name(f"{path.name}.{number}").unlink(missing_ok=True)
+        cast.want(HUB, up=True)
+        return play.evidence(ordered=False)  # the flood's numbers are higher than those behind it
+
+
+@pytest.mark.play(of=paused)
+def test_what_is_rotated_away_while_the_spool_is_full_is_not_lost(outcome: Evidence) -> None:
+    assert complaints(outcome) == []
+    assert outcome.gaps == []
+
+
+# The other choice: the lowest go.
+
+
+def crowded(folder: Path) -> tuple[Evidence, Counter[str], int]:
+    """Fill the spool with low alerts while the hub is away, then write severe ones behind them."""
+    with played(folder, EVE, spool_bytes=MIB, when_full="drop-lowest") as play:
+        cast = play.cast
+        no_hub(play)
+        play.author.flood(0, FLOOD)
+        cast.wait(lambda: lag(cast) == 0, "the flood is read", limit=60)
+        for _ in range(2500):
+            play.author.fresh()
+        cast.wait(lambda: lag(cast) == 0, "everything is read", limit=60)
+        cast.want(HUB, up=True)
+        evidence = play.evidence(ordered=False, may_lose=True)
+        done = run("zeus", "ledger", "--json", "--config", str(cast.hub.config))
+        views = [json.loads(line) for line in done.stdout.splitlines()]
+        reasons: Counter[str] = Counter()
+        for hour in (view for view in views if "hub" not in view):
+            for way in ("filtered", "dropped"):
+                reasons[way] += hour.get(way, {}).get("spool_full", 0)
+        reasons["told"] = sum(view["hub"]["given_up"].get("spool_full", 0) for view in views if "hub" in view)
+        return evidence, reasons, done.returncode
+
+
+def lag(cast: Cast) -> int | None:
+    """Return how many bytes the node says it has not read; None while it says nothing."""
+    sources = cast.status().get("sources")
+    return sum(int(source.get("lagBytes", 0)) for source in sources) if sources else None
+
+
+@pytest.mark.play(of=crowded)
+def test_a_crowded_spool_gives_up_low_alerts_and_no_severe_one(
+    outcome: tuple[Evidence, Counter[str], int],
+) -> None:
+    evidence, reasons, code = outcome
+    stored = {number_of(row.raw) for row in evidence.stored}
+    lost = evidence.issued.keys() - stored
+
+    assert lost
+    assert not any(is_fresh(number) for number in lost), "a severe one is lost"
+    assert reasons["dropped"] > 0, "nothing that was spooled made room"
+    assert reasons["told"] == reasons["dropped"]
+    assert reasons["filtered"] + reasons["dropped"] == len(lost)
+    assert (code, evidence.unaccounted, evidence.missing) == (0, 0, 0)
+    assert [each for each in complaints(evidence) if not each.startswith("G1")] == []  # that is judged above
+
+
+# A node that does not run for a while, or never for long.
+
+
+def asleep(folder: Path) -> Evidence:
+    """Stop it (SIGSTOP) for longer than it would look for a lost file, while much is written and rotated."""
+    with played(folder, EVE, WAZUH) as play:
+        play.author.start(4000, 330.0)
+        pause = threading.Event()
+        pause.wait(1)
+        signalled(play.cast.node.program, signal.SIGSTOP)
+        for number in range(4):
+            pause.wait(2.7)
+            play.author.rotate(number % 2)
+        signalled(play.cast.node.program, signal.SIGCONT)
+        return play.evidence()
+
+
+@pytest.mark.play(of=asleep)
+def test_a_node_that_sleeps_for_long_under_load(outcome: Evidence) -> None:
+    assert complaints(outcome) == []
+
+
+def stormed(folder: Path) -> Evidence:
+    """Kill it 40 times, each a moment after its start, so that few of its lives get far."""
+    with played(folder, EVE, WAZUH) as play:
+        dice, pause = random.Random(27), threading.Event()
+        play.cast.want(NODE, up=False)
+        play.author.start(3000, 250.0)
+        for number in range(KILLS):
+            play.cast.node.program.end()
+            play.cast.node.program.start(ready=False)
+            if number % 8 == 7:
+                play.author.rotate(number // 8 % 2)
+            pause.wait(dice.uniform(0.05, 0.5))
+        play.cast.want(NODE, up=True)
+        return play.evidence()
+
+
+@pytest.mark.play(of=stormed)
+def test_a_node_that_is_killed_early_again_and_again(outcome: Evidence) -> None:
+    assert complaints(outcome) == []

@@ -6,6 +6,7 @@ current file, was rotated while nobody looked. What cannot be opened now is trie
 keeps the time from which on files count as missed.
 """
 
+import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +25,7 @@ Lines: TypeAlias = LineFile | Archive
 MOST_OPEN = 64  # files at a time; four times what logrotate keeps
 RETRY = 1.0  # seconds between two looks while something is owed
 RESCAN = 10.0  # seconds between two looks otherwise: a file that was left may be written on
+_UNREADABLE = "which Artemis cannot read: let logrotate use gzip"
 
 
 class Rotated:
@@ -68,9 +70,11 @@ class Rotated:
         oldest_first = beside[::-1]
         for sibling in sorted(oldest_first, key=_turn(beside, inodes)):
             files = [*open_files, *found]
-            examined = None if self._is_settled(sibling, files) else self._examine(sibling, files)
+            passed = sibling.is_foreign or self._is_settled(sibling, files)
+            examined = None if passed else self._examine(sibling, files)
             found += [examined] if examined else []
-        self._settle_wanted()
+        self._tell_foreign(beside, [*open_files, *found])
+        self._settle_wanted([sibling for sibling in beside if sibling.is_foreign])
         self._miss(missing.values(), beside)
         self._forget(beside, full=len(open_files) + len(found) > MOST_OPEN)
         return found
@@ -219,8 +223,24 @@ class Rotated:
 
     # All of them.
 
-    def _settle_wanted(self) -> None:
+    def _tell_foreign(self, beside: Sequence[Sibling], files: Sequence[Lines]) -> None:
+        """Tell of compressed files that may hold lines nobody has read, and cannot be read here.
+
+        They are made of a plain file, which goes when they are whole, and keep its time.
+        """
+        plain = {sibling.path for sibling in beside}
+        for sibling in beside:
+            whole = sibling.is_foreign and sibling.path.with_suffix("") not in plain
+            if whole and self._is_missed(sibling):
+                self._memory.seen.add(sibling.fingerprint)
+                if not _is_packed(sibling, files):
+                    identity = identity_of(sibling.device, sibling.inode, b"")
+                    self._memory.lose(identity, 0, None, f"it may be in {sibling.path.name}, {_UNREADABLE}")
+
+    def _settle_wanted(self, foreign: Sequence[Sibling]) -> None:
         """Give up the rest of files that was not found for a while; or at once, where a copy lacks it."""
+        gone = "the file was cut or deleted, and no copy of it was found"
+        why = f"{gone}, unless it is in {foreign[0].path.name}, {_UNREADABLE}" if foreign else gone
         now, memory = self._clock(), self._memory
         for known in [each for each in memory.wanted if not self.may_be_in_archive(each.identity)]:
             until = self._until.setdefault(known.identity, now + GRACE)
@@ -230,7 +250,7 @@ class Rotated:
             elif known.identity in self._short:
                 memory.give_up(known, "written after the file was copied and before it was cut")
             elif now >= until and not self._unopened:
-                memory.give_up(known, "the file was cut or deleted, and no copy of it was found")
+                memory.give_up(known, why)
         self._short &= {known.identity for known in memory.wanted}
         self._until = {each.identity: self._until.get(each.identity, now + GRACE) for each in memory.wanted}
 
@@ -240,7 +260,8 @@ class Rotated:
         The inode alone tells nothing: once freed, it is used again. An archive that was not there before
         stands for one plain file, and for nothing that was compressed already.
         """
-        packed = sum(each.is_compressed and each.fingerprint not in self._listed for each in beside)
+        made = [each for each in beside if each.is_compressed or each.is_foreign]
+        packed = sum(each.fingerprint not in self._listed for each in made)
         same = {each.fingerprint for each in beside}
         sizes = {(each.device, each.inode, each.path): each.size for each in beside}
         gone = [
@@ -273,7 +294,8 @@ def _turn(beside: Sequence[Sibling], inodes: Collection[int]) -> Callable[[Sibli
 
 def _is_packed(sibling: Sibling, files: Iterable[Lines]) -> bool:
     """Return whether a compressed file is as old as one that is open: gzip and its like keep the time."""
-    return sibling.is_compressed and any(file.modified == sibling.modified for file in files)
+    packed = sibling.is_compressed or sibling.is_foreign
+    return packed and any(os.fstat(file.descriptor).st_mtime_ns == sibling.modified for file in files)
 
 
 def _is_same(file: LineFile, other: Lines) -> bool:

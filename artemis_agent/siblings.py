@@ -1,7 +1,8 @@
 """Where rotated files are: beside the file itself, or in the dated folders of Wazuh.
 
 logrotate calls them `eve.json.1`, `eve.json-20261122` or, with `extension`, `eve-20261122.json`; Wazuh
-keeps `2026/Nov/ossec-alerts-22.json` (with -001 and on where it rotates by size). Each may be compressed.
+keeps `2026/Nov/ossec-alerts-22.json` (with -001 and on where it rotates by size). Each may be compressed;
+what is not compressed by gzip cannot be read here, but that it is there must not be passed over in silence.
 """
 
 import hashlib
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COMPRESSED = ".gz"
+FOREIGN = (".bz2", ".lz4", ".xz", ".zst")  # what else logrotate's `compresscmd` may be told to make
+_ENDING = "|".join(re.escape(ending) for ending in (COMPRESSED, *FOREIGN))
 _MONTHS = 2  # dated folders that are looked at, the newest first
-_DATED = re.compile(rf"ossec-alerts-\d\d(-\d{{3}})?\.json({re.escape(COMPRESSED)})?")
+_DATED = re.compile(rf"ossec-alerts-\d\d(-\d{{3}})?\.json({_ENDING})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ class Sibling:
     def is_compressed(self) -> bool:
         """Whether its name says so."""
         return self.path.name.endswith(COMPRESSED)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is compressed in a way that cannot be read here."""
+        return self.path.name.endswith(FOREIGN)
 
     @property
     def fingerprint(self) -> int:
@@ -65,9 +73,9 @@ def fingerprint(device: int, inode: int, size: int, modified: int) -> int:
 
 def _beside(path: Path, inodes: Collection[int]) -> Iterator[Sibling]:
     name = re.escape(path.name)
-    stem, suffix, compressed = re.escape(path.stem), re.escape(path.suffix), re.escape(COMPRESSED)
+    stem, suffix = re.escape(path.stem), re.escape(path.suffix)
     # Not eve.1.json: with `threaded: yes` that is a live file of its own.
-    rotated = re.compile(rf"({name}[.-][\d.:_-]*\d|{stem}[-_]\d[\d:_-]{{5,}}{suffix})({compressed})?")
+    rotated = re.compile(rf"({name}[.-][\d.:_-]*\d|{stem}[-_]\d[\d:_-]{{5,}}{suffix})({_ENDING})?")
     for entry in _entries(path.parent):
         if entry.name != path.name and (entry.name.startswith(path.stem) or entry.inode() in inodes):
             yield from _look(Path(entry.path), rotated=rotated.fullmatch(entry.name) is not None)

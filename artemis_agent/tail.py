@@ -266,7 +266,8 @@ class Tail:
                 self._current.go_to_end()
         noted = 0
         for sibling in siblings(self._path):
-            old = sibling.rotated and not sibling.is_compressed and (sibling.device, sibling.inode)
+            plain = sibling.rotated and not sibling.is_compressed and not sibling.is_foreign
+            old = plain and (sibling.device, sibling.inode)
             if old and old not in self.descriptors and noted < _MOST_NOTED:
                 noted += 1
                 self._note(sibling.path)

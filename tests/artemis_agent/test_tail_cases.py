@@ -512,6 +512,77 @@ def test_gzip_right_after_rotation(path: Path) -> None:
     whole(follower)
 
 
+FOREIGN = [".xz", ".zst", ".bz2", ".lz4"]
+
+
+def compress_otherwise(path: Path, ending: str) -> Path:
+    """Do what logrotate does with another `compresscmd`; nobody here can look into it."""
+    packed = compress(path)
+    return packed.rename(packed.with_suffix(ending))
+
+
+@pytest.mark.parametrize("ending", FOREIGN)
+@pytest.mark.parametrize("down", [False, True])
+def test_compressed_by_another_program_than_gzip_is_a_gap(path: Path, ending: str, *, down: bool) -> None:
+    """The rest of a file that we know, and a whole generation that came between two looks."""
+    append(path, b"1\n")
+    follower = Follower(path)
+    follower.read()
+    append(path, b"2\n")
+    rotate(path)
+    append(path, b"3\n")
+    rotate(path)
+    for number in (1, 2):
+        compress_otherwise(path.with_name(f"eve.json.{number}"), ending)
+    append(path, b"4\n")
+    if down:
+        follower.restart()
+    follower.read()
+    settled(follower)
+
+    assert given(follower) == ([b"1", b"4"] if down else [b"1", b"2", b"4"])
+    assert len(follower.gaps) == (3 if down else 1)
+    assert all(f"eve.json.1{ending}" in gap.reason or f".2{ending}" in gap.reason for gap in follower.gaps)
+    assert all("gzip" in gap.reason for gap in follower.gaps)
+    if down:
+        assert follower.lines[0][0] in {gap.file for gap in follower.gaps}
+
+    follower.gaps.clear()
+    follower.restart()
+    settled(follower)
+
+    assert follower.gaps == []
+
+
+@pytest.mark.parametrize("ending", FOREIGN)
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_was_read_may_be_compressed_by_any_program(path: Path, ending: str, *, at_once: bool) -> None:
+    """At once, with `delaycompress`, and while it is being made: no gap is told for it."""
+    append(path, b"0\n")
+    follower = Follower(path)
+    for number in range(1, 5):
+        follower.read()
+        rotate(path)
+        for old in (4, 3, 2):
+            if path.with_name(f"eve.json.{old}{ending}").exists():
+                path.with_name(f"eve.json.{old}{ending}").rename(
+                    path.with_name(f"eve.json.{old + 1}{ending}")
+                )
+        append(path, b"%d\n" % number)
+        plain = path.with_name(f"eve.json.{1 if at_once else 2}")
+        if plain.exists():
+            half_made = path.with_name(f"{plain.name}{ending}")
+            half_made.write_bytes(b"half")
+            follower.read()
+            half_made.unlink()
+            compress_otherwise(plain, ending).rename(path.with_name(f"eve.json.2{ending}"))
+        settled(follower)
+    follower.restart()
+
+    assert given(follower) == [b"%d" % number for number in range(5)]
+    whole(follower)
+
+
 def test_rotation_while_down_one_generation(path: Path) -> None:
     append(path, b"1\n")
     follower = Follower(path)

@@ -51,6 +51,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Fingerprints of rotated files in which there is nothing to read while they stay as they are."""
     target: str = ""
     """Where the path led to, if it was a link: rotated files are looked for there as well."""
+    former: tuple[str, ...] = ()
+    """Where else it led to not long ago: files that are known may be written on there. Newest last."""
 
 
 def head_of(beginning: bytes) -> bytes | None:

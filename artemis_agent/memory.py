@@ -20,6 +20,7 @@ class Memory:
         self.known = list(saved.files)
         self.seen = set(saved.seen)
         self.target = saved.target
+        self.former = saved.former
         self.lost_bytes = 0
         self._gaps: list[Gap] = []
 
@@ -32,6 +33,7 @@ class Memory:
                 files=(*self.known, *read),
                 seen=tuple(self.seen),
                 target=self.target,
+                former=self.former,
             )
         )
 

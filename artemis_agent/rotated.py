@@ -64,7 +64,7 @@ class Rotated:
             if isinstance(file, LineFile) and file.is_another():
                 return []  # it was cut, and is read next: what is found now may belong to its new life
         inodes = {known.inode for known in self._memory.wanted}
-        beside = siblings(self._path, inodes=inodes, target=self._memory.target)
+        beside = siblings(self._path, inodes=inodes, target=self._memory.target, former=self._memory.former)
         missing, self._unopened, self.problem = self._unopened, {}, None
         found: list[Lines] = []
         oldest_first = beside[::-1]

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 COMPRESSED = ".gz"
@@ -49,20 +49,28 @@ class Sibling:
         return fingerprint(self.device, self.inode, self.size, self.modified)
 
 
-def siblings(path: Path, *, inodes: Collection[int] = (), target: str = "") -> list[Sibling]:
+def siblings(
+    path: Path, *, inodes: Collection[int] = (), target: str = "", former: Collection[str] = ()
+) -> list[Sibling]:
     """Return the regular files that may hold what once was in `path`, the newest first.
 
     They are beside the file itself and, where the path is a link to it, beside that as well, and beside
-    the `target` that it once led to. A file of one of `inodes` counts under any name. A folder that may
-    not be listed, or is gone, holds none; OSError where something else hinders.
+    the `target` that it once led to. What lies beside its `former` targets is trusted with known content
+    only: others may go on there. A file of one of `inodes` counts under any name. A folder that may not be
+    listed, or is gone, holds none; OSError where something else hinders.
     """
+    left = {
+        (sibling.device, sibling.inode, sibling.path): replace(sibling, rotated=False)
+        for place in map(Path, former)
+        for sibling in (*_beside(place, inodes), *_itself(place, path))
+    }
     places = {path.parent.resolve() / path.name, path.resolve(), *([Path(target)] if target else [])}
     found = {
         (sibling.device, sibling.inode, sibling.path): sibling
         for place in places
         for sibling in (*_beside(place, inodes), *_dated(place), *_itself(place, path))
     }
-    return sorted(found.values(), key=lambda sibling: sibling.modified, reverse=True)
+    return sorted((left | found).values(), key=lambda sibling: sibling.modified, reverse=True)
 
 
 def fingerprint(device: int, inode: int, size: int, modified: int) -> int:

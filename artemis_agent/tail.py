@@ -23,6 +23,8 @@ from artemis_agent.siblings import siblings
 from artemis_agent.source import Gap, Reject
 
 PATIENCE = 60.0  # seconds for which a rotated file is tried that the disk does not give
+FORMER_SECONDS = 3600.0  # for which a file may be written on that a link has left
+_MOST_FORMER = 4  # targets of a link that are remembered
 _CLOCK_SLACK = 1_000_000_000  # nanoseconds by which a file system's clock may be behind ours
 _MOST_NOTED = 16  # rotated files of before our time of which the first line is remembered
 
@@ -61,6 +63,7 @@ class Tail:
         self._memory = Memory(position)
         self._rotated = Rotated(path, self._memory, clock)
         self._settled = False
+        self._leading: dict[str, float] = {}  # when the path, a link, was seen to lead there
         self._away = False  # nothing has had the name for a while
         self._old: list[Lines] = []
         self._current: LineFile | None = None
@@ -184,9 +187,19 @@ class Tail:
 
     def _find_rotated(self) -> None:
         self._old += self._rotated.find(list(self._files()))
+        self._note_target()
+
+    def _note_target(self) -> None:
+        """Keep where the path leads to, if it is a link, and for a while where it did before."""
+        memory, now = self._memory, self._clock()
+        real = str(self._path.resolve())
+        here = "" if real == str(self._path.absolute()) else real
+        places = [*(place for place in memory.former if place != here), *([here] if here else [])]
+        self._leading = {place: self._leading.get(place, now) for place in places} | {here: now}
+        recent = [place for place in places if now - self._leading[place] < FORMER_SECONDS]
+        memory.former = tuple(recent[-_MOST_FORMER:])
         if not self._rotated.owed:  # else the folder that the path once led to is still of interest
-            real = str(self._path.resolve())
-            self._memory.target = "" if real == str(self._path.absolute()) else real
+            memory.target = here
 
     def _weigh(self, *, urgent: bool) -> bool:
         """Find out more about compressed files; return whether there was something to do."""

@@ -52,7 +52,9 @@ def test_identities_are_the_same_each_time_and_differ_by_each_part() -> None:
 
 def test_a_position_is_what_it_was_after_being_saved() -> None:
     known = Known(device=1, inode=2, head=b"\xff", identity=b"\x00", offset=3, size=4, left=True, trail=b"t")
-    position = Position(fresh=True, since=5, files=(known,), seen=(2**64 - 1,), target="/log")
+    position = Position(
+        fresh=True, since=5, files=(known,), seen=(2**64 - 1,), target="/log", former=("/a", "/b")
+    )
 
     assert decode(encode(position)) == position
 

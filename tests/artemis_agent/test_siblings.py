@@ -19,6 +19,8 @@ from artemis_agent.siblings import siblings
         ("eve.json.old", False),
         ("eve.json.1.gz", True),
         ("eve-20261122.json.gz", True),
+        ("eve.json.1.xz", True),
+        ("eve-20261122.json.zst", True),
         ("eve.json.gz", False),
         ("eve.1.json", False),
     ],

@@ -20,7 +20,7 @@ from artemis_agent.file_identity import decode, encode
 from artemis_agent.file_source import open_file_source
 from artemis_agent.line_file import LONGEST
 from artemis_agent.rotated import MOST_OPEN
-from artemis_agent.tail import PATIENCE
+from artemis_agent.tail import FORMER_SECONDS, PATIENCE
 from artemis_agent.wake import Wake
 from tests.artemis_agent.follower import Follower
 
@@ -821,6 +821,51 @@ def test_symlink_switch(path: Path, *, down: bool) -> None:
 
     assert given(follower) == [b"1", b"2", b"3"]
     whole(follower)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_straggler_in_a_file_that_a_symlink_has_left(path: Path, *, down: bool) -> None:
+    """In another folder, long after everything was quiet; whatever else is rotated there is not ours."""
+    for folder in ("a", "b", "c"):
+        path.with_name(folder).mkdir()
+    first, second, third = (path.with_name(folder) / "log.json" for folder in ("a", "b", "c"))
+    append(first, b"1\n")
+    path.symlink_to(first)
+    follower = Follower(path)
+    follower.read()
+    for number, target in ((2, second), (3, third)):
+        append(target, b"%d\n" % number)
+        path.unlink()
+        path.symlink_to(target)
+        settled(follower)
+    append(first, b"4\n")
+    append(second, b"5\n")
+    append(first.with_name("log.json.1"), b"not ours\n")
+    if down:
+        follower.restart()
+    follower.after_grace()
+
+    assert sorted(given(follower)) == [b"1", b"2", b"3", b"4", b"5"]
+    assert len({file for file, _, _ in follower.lines}) == 3
+    whole(follower)
+
+
+def test_what_a_symlink_left_long_ago_is_forgotten(path: Path) -> None:
+    """Else a log that others go on with would be read for ever."""
+    follower = Follower(path)
+    for number in range(9):
+        target = path.with_name(f"{number}.json")
+        append(target, b"%d\n" % number)
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
+        settled(follower)
+
+    assert len(decode(follower.tail.position).former) == 4
+
+    follower.clock.now += FORMER_SECONDS
+    follower.read()
+
+    assert decode(follower.tail.position).former == (str(target),)
 
 
 @pytest.mark.parametrize("down", [False, True])

@@ -7,6 +7,7 @@ import gzip
 import os
 import resource
 import shutil
+import struct
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 
 from artemis_agent import wake
 from artemis_agent.file_identity import decode, encode
-from artemis_agent.file_source import open_file_source
+from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.line_file import LONGEST
 from artemis_agent.rotated import MOST_OPEN
 from artemis_agent.tail import FORMER_SECONDS, PATIENCE
@@ -944,11 +945,14 @@ async def test_a_file_system_without_inotify(path: Path, monkeypatch: pytest.Mon
     source.close()
 
 
+OVERFLOW = 0x4000  # IN_Q_OVERFLOW
+
+
 def queue_limit() -> int:
     return int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
 
 
-async def test_inotify_queue_overflow(tmp_path: Path) -> None:
+async def test_inotify_queue_overflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events are only a reason to look: that some were dropped costs nothing."""
     paths = [tmp_path / "eve.json", tmp_path / "eve.json.1"]
     for path in paths:
@@ -957,6 +961,14 @@ async def test_inotify_queue_overflow(tmp_path: Path) -> None:
     inodes = {(os.fstat(file).st_dev, os.fstat(file).st_ino): file for file in files}
     limit = queue_limit()
     events = Wake(tmp_path)
+    told = bytearray()
+
+    def drain(descriptor: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            drained = os.read(descriptor, 65_536)
+            told.extend(drained if descriptor in events._files.descriptors else b"")
+
+    monkeypatch.setattr(wake, "_drain", drain)
     events.follow(inodes, busy=False)
     for number in range(limit + 10):  # two that are alike, one after the other, are one event
         os.pwrite(files[number % 2], b"x", 0)
@@ -965,8 +977,12 @@ async def test_inotify_queue_overflow(tmp_path: Path) -> None:
         await events.wait()
         while time.monotonic() - started < wake.POLL_SLOW / 2:  # until all are taken
             await events.wait()
+        overflowed = any(mask & OVERFLOW for _, mask, _, _ in struct.iter_unpack("iIII", told))
+        told.clear()
         os.pwrite(files[0], b"x", 0)
         await events.wait()
+    assert overflowed
+    assert told, "what comes behind an overflow is told"
     events.close()
     for file in files:
         os.close(file)
@@ -987,7 +1003,23 @@ async def test_inotify_limits(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         async with asyncio.timeout(LIMIT):
             while not source.read().records:
                 await source.changed()
+        assert not watching(source)
+    async with asyncio.timeout(LIMIT):
+        while not watching(source):
+            source.read()
+            await source.changed()
+    monkeypatch.setattr(wake, "POLL_SLOW", 100 * LIMIT)
+    append(path, b"2\n")
+    async with asyncio.timeout(LIMIT):
+        while not source.read().records:
+            await source.changed()
     source.close()
+
+
+def watching(source: FileSource) -> bool:
+    """Tell whether inotify is in use, for the file and for its folder."""
+    files, folder = source._wake._files._watches, source._wake._folder._observer
+    return bool(files) and None not in files.values() and folder is not None
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from artemis_agent import preview, status
 from artemis_agent.config import ArtemisSettings, SourceSettings
 from artemis_agent.line_file import open_line_file
+from artemis_agent.place import newest
 from artemis_agent.repair import set_aside
 from artemis_agent.spool import is_running, peek
 from socme import identity, tls
@@ -108,6 +109,7 @@ def _check_state_dir(state_dir: Path) -> Line:
 def _check_source(source: SourceSettings, path: Path) -> Line:
     what = f"{source.kind} source {path}"
     try:
+        path = newest(path)
         open_line_file(path).close()
     except FileNotFoundError:
         return Line(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from artemis_agent.place import is_changing
 from socme.address import split
 from socme.settings import Section, Settings, SeverityName
 
@@ -19,11 +20,23 @@ class SourceSettings(Section):
     """What writes it: "suricata" (eve.json) or "wazuh" (alerts.json of Wazuh 4)."""
 
     path: Path
-    """The file; it need not exist yet. A relative path is relative to the settings file's folder."""
+    """The file; it need not exist yet. A relative path is relative to the settings file's folder. Where
+    Suricata rotates by itself (`rotate-interval`), its name may hold strftime's codes, as in suricata.yaml,
+    or `*`: "eve-%Y-%m-%d-%H:%M.json". The newest such file is the log, the others are its rotated files.
+    With `threaded: yes`, let each thread's files be a source of its own: "eve-%Y-%m-%d-%H:%M.1.json"."""
 
     start: Literal["end", "beginning"] = "end"
     """Where to begin in a file that was never read: "end" sends only what comes from now on, because a
     first start must not flood the hub with old alerts."""
+
+    @field_validator("path")
+    @classmethod
+    def _only_its_name_changes(cls, path: Path) -> Path:
+        """Refuse a folder that changes: only one can be watched."""
+        for part in path.parent.parts:
+            if is_changing(part):
+                raise ValueError(f"only the file's name may hold codes or *, not its folder: {part}")
+        return path
 
 
 class FilterSettings(Section):

@@ -125,7 +125,7 @@ class FileSource:
     def _lag(self) -> int:
         lag = self._tail.lag
         try:
-            status = self._path.stat()
+            status = self._tail.place.now().stat()
         except OSError:
             return lag.old
         device, inode, offset = lag.current or (0, 0, 0)

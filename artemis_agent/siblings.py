@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-COMPRESSED = ".gz"
-FOREIGN = (".bz2", ".lz4", ".xz", ".zst")  # what else logrotate's `compresscmd` may be told to make
+from artemis_agent.place import COMPRESSED, FOREIGN, is_changing, names
+
 _ENDING = "|".join(re.escape(ending) for ending in (COMPRESSED, *FOREIGN))
 _MONTHS = 2  # dated folders that are looked at, the newest first
 _DATED = re.compile(rf"ossec-alerts-\d\d(-\d{{3}})?\.json({_ENDING})?")
@@ -80,6 +80,9 @@ def fingerprint(device: int, inode: int, size: int, modified: int) -> int:
 
 
 def _beside(path: Path, inodes: Collection[int]) -> Iterator[Sibling]:
+    if is_changing(path.name):
+        yield from _alike(path, inodes)
+        return
     name = re.escape(path.name)
     stem, suffix = re.escape(path.stem), re.escape(path.suffix)
     # Not eve.1.json: with `threaded: yes` that is a live file of its own.
@@ -87,6 +90,15 @@ def _beside(path: Path, inodes: Collection[int]) -> Iterator[Sibling]:
     for entry in _entries(path.parent):
         if entry.name != path.name and (entry.name.startswith(path.stem) or entry.inode() in inodes):
             yield from _look(Path(entry.path), rotated=rotated.fullmatch(entry.name) is not None)
+
+
+def _alike(path: Path, inodes: Collection[int]) -> Iterator[Sibling]:
+    """Give all files of a name that changes; the one that is the log now is known by its inode."""
+    alike = re.compile(rf"{names(path)}([.-][\d.:_-]*\d)?({_ENDING})?")
+    for entry in _entries(path.parent):
+        rotated = alike.fullmatch(entry.name) is not None
+        if rotated or entry.inode() in inodes:
+            yield from _look(Path(entry.path), rotated=rotated)
 
 
 def _itself(place: Path, path: Path) -> Iterator[Sibling]:

@@ -18,6 +18,7 @@ from artemis_agent.doubt import GRACE
 from artemis_agent.file_identity import identity_of
 from artemis_agent.line_file import BLOCK, Block, LineFile, Truncated, open_line_file
 from artemis_agent.memory import Memory
+from artemis_agent.place import Place
 from artemis_agent.rotated import MOST_OPEN, Lines, Rotated
 from artemis_agent.siblings import siblings
 from artemis_agent.source import Gap, Reject
@@ -58,6 +59,8 @@ class Tail:
         """Why the file cannot be read; empty when all is well."""
         self.rotations = 0
         self._path = path
+        self.place = Place(path, clock)
+        """Where the log is now."""
         self._start = start
         self._clock = clock
         self._memory = Memory(position)
@@ -215,7 +218,7 @@ class Tail:
 
     def _look_at_path(self) -> None:
         try:
-            status = self._path.stat()
+            status = self.place.now().stat()
         except FileNotFoundError as error:
             self._away = True
             self._report(error)
@@ -233,7 +236,7 @@ class Tail:
 
     def _take(self) -> LineFile:
         """Return the file that has the name: one that is open already, one that is known, or a new one."""
-        file = open_line_file(self._path, self._clock)
+        file = open_line_file(self.place.now(), self._clock)
         for other in self._files():
             if (other.device, other.inode) == (file.device, file.inode) and isinstance(other, LineFile):
                 file.close()

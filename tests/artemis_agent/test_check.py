@@ -217,6 +217,8 @@ def test_sources(tmp_path: Path) -> None:
     path.write_bytes(wazuh(1) + b"\n")
     assert told(path, "wazuh").startswith("ok")
     assert 'set kind = "wazuh"' in told(path)
+    assert 'set kind = "wazuh"' in told(tmp_path / "l*")
+    assert "there is no such file → start Suricata" in told(tmp_path / "eve-%Y.json")
 
 
 def test_who_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,8 @@ def test_one_source_is_enough(tmp_path: Path) -> None:
         (SOURCE.replace("suricata", "snort", 1), "source.0.kind: .*'wazuh'"),
         (SOURCE + 'strat = "end"', "source.0.strat: there is no such key"),
         (SOURCE + 'start = "middle"', "source.0.start: .*'beginning'"),
+        (SOURCE.replace("/suricata/", "/suricata-%Y/"), "source.0.path: .*not its folder: suricata-%Y"),
+        (SOURCE.replace("/suricata/", "/*/"), "source.0.path: .*not its folder"),
         ("vitals_interval_seconds = 0\n" + SOURCE, "vitals_interval_seconds: "),
         ('hub_address = "zeus"\n' + SOURCE, "hub_address: give .host:port"),
         ('hub_address = ["zeus:1", "zeus"]\n' + SOURCE, "hub_address: give .host:port"),
@@ -66,6 +68,11 @@ def test_a_wrong_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         OperatorError, match=r"spool.max_bytes \(environment variable ARTEMIS_SPOOL__MAX_BYTES\): "
     ):
         read(tmp_path, SOURCE)
+
+
+@pytest.mark.parametrize("name", ["eve-*.json", "eve-%Y-%m-%d-%H:%M.1.json"])
+def test_a_name_may_change_with_the_time(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path, SOURCE.replace("eve.json", name)).source[0].path.name == name
 
 
 def test_flood_control_is_off_without_its_section(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent import sensor
+from artemis_agent import sensor, wake
 from artemis_agent.doubt import GRACE
 from artemis_agent.file_source import FileSource, candidates_in_file, open_file_source
 from artemis_agent.line_file import BLOCK, LONGEST
@@ -152,6 +152,27 @@ async def test_a_source_is_woken_and_leaves_nothing_open(tmp_path: Path) -> None
     await follow(tmp_path / "eve-2.json")
 
     assert open_things() == before
+
+
+async def test_a_name_that_changes_wakes_and_counts_what_is_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next file of Suricata's own rotation is noticed as it is made, not at the next poll."""
+    monkeypatch.setattr(wake, "POLL_SLOW", 100 * LIMIT)
+    source = open_file_source(tmp_path / "eve-%Y.json", "suricata", "beginning", None)
+    source.read()
+    for number in (2026, 2027):
+        append(tmp_path / f"eve-{number}.json", alert(number) + b"\n")
+
+        assert source.health().lag_bytes >= len(alert(number)) + 1
+
+        async with asyncio.timeout(LIMIT):
+            while not (found := source.read().records):
+                await source.changed()
+
+        assert [record.raw for record in found] == [alert(number)]
+        assert source.health().lag_bytes == 0
+    source.close()
 
 
 def test_a_whole_file_gives_its_last_line_too(path: Path) -> None:

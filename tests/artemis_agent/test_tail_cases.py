@@ -482,6 +482,97 @@ def test_suricata_opens_the_same_file_again(path: Path) -> None:
     whole(follower)
 
 
+BY_TIME = ["eve-%Y-%m-%d-%H:%M.json", "eve-*.json"]
+
+
+def minute(folder: Path, number: int, thread: str = "") -> Path:
+    """Return the name that Suricata gives to a file in some minute of the 22nd."""
+    return folder / f"eve-2026-11-22-{number // 60:02}:{number % 60:02}{thread}.json"
+
+
+@pytest.mark.parametrize("name", BY_TIME)
+@pytest.mark.parametrize("down", [False, True])
+def test_suricatas_own_rotation_by_time(tmp_path: Path, name: str, *, down: bool) -> None:
+    """`rotate-interval`: the name changes. Also many between two looks, a late line, and gzip from cron."""
+    for number in (1, 2):
+        append(minute(tmp_path, number), b"before our time %d\n" % number)
+    append(minute(tmp_path, 3), b"old\n")
+    follower = Follower(tmp_path / name, start="end")
+    follower.read()
+    append(minute(tmp_path, 3), b"3\n")
+    follower.read()
+    for number in range(4, 9):
+        append(minute(tmp_path, number), b"%d\n" % number)
+        if number % 2:
+            follower.read()
+    append(minute(tmp_path, 8), b"8, late\n")
+    append(minute(tmp_path, 9), b"9\n")
+    if down:
+        follower.restart()
+    follower.read()
+    for number in range(1, 8):
+        compress(minute(tmp_path, number))
+    append(minute(tmp_path, 10), b"10\n")
+    follower.restart()
+    settled(follower)
+
+    assert given(follower) == [b"3", b"4", b"5", b"6", b"7", b"8", b"8, late", b"9", b"10"]
+    assert len({file for file, _, _ in follower.lines}) == 8
+    assert follower.tail.problem == ""
+    whole(follower)
+
+
+@pytest.mark.parametrize("name", BY_TIME)
+def test_a_changing_name_that_nothing_has_yet(tmp_path: Path, name: str) -> None:
+    (tmp_path / "eve-2026.json.gz").touch()
+    follower = Follower(tmp_path / name, start="end")
+    follower.read()
+
+    assert "No such file" in follower.tail.problem
+
+    append(minute(tmp_path, 1), b"1\n")
+
+    assert follower.read() == [b"1"]
+    whole(follower)
+
+
+def test_suricatas_own_rotation_with_threads(tmp_path: Path) -> None:
+    """A source for each thread has no other's lines; a thread that has nothing to say leaves empty files."""
+    threads = [Follower(tmp_path / f"eve-%Y-%m-%d-%H:%M.{thread}.json") for thread in (1, 2)]
+    for number in range(1, 5):
+        for thread, follower in enumerate(threads, 1):
+            path = minute(tmp_path, number, f".{thread}")
+            append(path, b"%d of %d\n" % (number, thread) if thread == 1 or number == 3 else b"")
+            follower.read()
+    for follower in threads:
+        settled(follower)
+
+    assert given(threads[0]) == [b"1 of 1", b"2 of 1", b"3 of 1", b"4 of 1"]
+    assert given(threads[1]) == [b"3 of 2"]
+    for follower in threads:
+        whole(follower)
+
+
+def test_threads_that_are_one_source(tmp_path: Path) -> None:
+    """Not what is recommended, for a quiet thread's lines come some seconds late; but they come."""
+    follower = Follower(tmp_path / "eve-*.json")
+    for number in range(1, 20):
+        for thread in (1, 2, 3):
+            path = minute(tmp_path, number // 10, f".{thread}")
+            append(path, b"%d of %d\n" % (number, thread) if number % thread == 0 else b"")
+        follower.clock.now += 3
+        follower.read()
+    settled(follower)
+
+    assert sorted(given(follower)) == sorted(
+        b"%d of %d" % (number, thread)
+        for number in range(1, 20)
+        for thread in (1, 2, 3)
+        if number % thread == 0
+    )
+    whole(follower)
+
+
 def test_a_file_that_was_left_and_is_written_on(path: Path) -> None:
     """A straggler after the time of grace: it is seen within seconds, without another rotation."""
     append(path, b"1\n")

@@ -13,6 +13,7 @@ from tests.faults.cast import Cast, signalled
 from tests.faults.judge import Evidence, complaints
 from tests.faults.lines import is_fresh, number_of
 from tests.faults.plan import HUB, NODE, Feed
+from tests.faults.proxy import Fault, Way
 from tests.faults.trial import MIB, Play, played
 from tests.flow.programs import run
 
@@ -56,7 +57,7 @@ def paused(folder: Path) -> Evidence:
     """Let the spool be full while four generations come, of which logrotate keeps two; then give room."""
     with played(folder, EVE, spool_bytes=MIB) as play:
         cast, path = play.cast, play.author.paths[0]
-        no_hub(play)
+        cast.proxy.become(Fault(held=Way.UP))  # not refused: the wait to dial again would be a long one
         play.author.flood(0, FLOOD)
         cast.wait(lambda: "the spool is full" in problems(cast), "the spool is full", limit=60)
         for _ in range(4):
@@ -66,7 +67,7 @@ def paused(folder: Path) -> Evidence:
             cast.wait(lambda: is_open(cast, path), "the new file is open", limit=LOOKED_SECONDS)
             for number in (3, 4, 5):
                 path.with_name(f"{path.name}.{number}").unlink(missing_ok=True)
-        cast.want(HUB, up=True)
+        cast.proxy.heal()
         return play.evidence(ordered=False)  # the flood's numbers are higher than those behind it
 
 

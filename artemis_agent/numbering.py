@@ -1,4 +1,4 @@
-"""How a lane is numbered, and the messages that stand in it for alerts which were given up. Pure.
+"""How a lane is numbered, and what its entries hold: alerts, or a word of those that were given up. Pure.
 
 An entry's sequence on disk never changes; what the hub sees is counted from `Numbers.base`, so that a new
 epoch moves a few numbers and not a gigabyte.
@@ -6,11 +6,12 @@ epoch moves a few numbers and not a gigabyte.
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from google.protobuf.message import DecodeError
 
+from socme import batch
 from socme.batch import BatchError, Packed
 from socme.journal import Entry
 from socme.v1.uplink_pb2 import Dropped, Encoding
@@ -101,3 +102,13 @@ def packed_dropped(message: Dropped) -> Packed:
     """Return a Dropped message as a batch."""
     payload = message.SerializeToString()
     return Packed(payload, DROPPED, 0, len(payload))
+
+
+def alerts_in(packed: Packed) -> Sequence[bytes]:
+    """Return the alerts of a batch, serialised; none where it holds none or cannot be read."""
+    if packed.encoding == DROPPED:
+        return ()
+    try:
+        return [alert.SerializeToString() for alert in batch.unpack(packed)]
+    except BatchError:
+        return ()

@@ -15,6 +15,7 @@ from artemis_agent import given_up, held_rows, ledger, scrutiny
 from artemis_agent.numbering import (
     DROPPED,
     Numbers,
+    alerts_in,
     check_of,
     dropped_in,
     first_sequence,
@@ -27,7 +28,7 @@ from artemis_agent.numbering import (
 )
 from artemis_agent.portions import portions
 from socme import batch
-from socme.batch import BatchError, Packed
+from socme.batch import Packed
 from socme.journal import HOUR_US, LOWEST, Depth, Draft, Entry, Held, Journal, Outline
 from socme.v1.uplink_pb2 import Lane, Mark
 from socme.v1.vitals_pb2 import LedgerHour
@@ -389,13 +390,3 @@ class Shelf:
         self.depth = Depth(
             depth.entries + entries, depth.alerts + alerts, depth.bytes + size, depth.oldest_us
         )
-
-
-def alerts_in(packed: Packed) -> Sequence[bytes]:
-    """Return the alerts of a batch, serialised; none where it holds none or cannot be read."""
-    if packed.encoding == DROPPED:
-        return ()
-    try:
-        return [alert.SerializeToString() for alert in batch.unpack(packed)]
-    except BatchError:
-        return ()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from artemis_agent import held_rows, ledger
-from artemis_agent.numbering import check_of
-from artemis_agent.shelf import NEXT_BYTES, Progress, Shelf, Waiting, alerts_in
+from artemis_agent.numbering import alerts_in, check_of
+from artemis_agent.shelf import NEXT_BYTES, Progress, Shelf, Waiting
 from socme.batch import Packed
 from socme.journal import Journal
 from socme.v1.uplink_pb2 import Encoding, Lane, Mark

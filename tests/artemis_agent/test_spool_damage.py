@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from artemis_agent.collect import Collector
 from artemis_agent.file_source import open_file_source
+from artemis_agent.numbering import alerts_in
 from artemis_agent.repair import repair
 from artemis_agent.rollup import Limits
 from artemis_agent.salvage import FILE
-from artemis_agent.shelf import alerts_in
 from artemis_agent.spool import Spool
 from artemis_agent.sure import NAME
 from socme.errors import OperatorError

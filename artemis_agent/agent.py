@@ -14,13 +14,14 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from artemis_agent import canary, collect, counters, held, status, uplink
 from artemis_agent.canary import CanaryLog
 from artemis_agent.collect import Collector, Site
 from artemis_agent.config import ArtemisSettings, Kind, SourceSettings
 from artemis_agent.dead_letter import DeadLetters, Letter
-from artemis_agent.file_source import open_file_source
+from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.gap import spool_damaged
 from artemis_agent.gone import GoneSource
 from artemis_agent.link import Link
@@ -241,10 +242,8 @@ async def _follow(
         originals = [] if kind == "suricata" else [each.collector for each in made.values()]
         for path, source in paths.items():
             if source.kind == kind:
-                saved = await site.spool.position(str(path))
-                collector = Collector(
-                    open_file_source(path, source.kind, source.start, saved), site, originals=originals
-                )
+                opened = await _open(path, source.kind, source.start, site)
+                collector = Collector(opened, site, originals=originals)
                 stack.push_async_callback(collector.close)
                 log = CanaryLog(canary.log_path(state_dir, source.kind, str(path)), source.kind)
                 canaries = None
@@ -255,12 +254,20 @@ async def _follow(
     return [made[path] for path in paths]
 
 
+async def _open(path: Path, kind: Kind, start: Literal["end", "beginning"], site: Site) -> FileSource:
+    """Open a source where it was left; of a new one, take note of where it begins."""
+    saved = await site.spool.position(str(path))
+    source = open_file_source(path, kind, start, saved)
+    if saved is None:
+        await site.spool.begin(source.name, source.position)
+    return source
+
+
 async def _canaries(log: CanaryLog, collector: Collector, site: Site) -> Collector:
     """Open a source's canary log, which a source of its own reads, in the same thread."""
     with suppress(OSError):  # it is made with the first canary then
         log.path.parent.mkdir(mode=0o700, exist_ok=True)
-    saved = await site.spool.position(str(log.path))
-    source = open_file_source(log.path, log.kind, "beginning", saved)
+    source = await _open(log.path, log.kind, "beginning", site)
     canaries = Collector(source, site, canaries_of=collector)
     await canaries.restore()
     log.number = canaries.canary_spooled

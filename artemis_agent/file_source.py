@@ -47,6 +47,11 @@ class FileSource:
         """What writes the file: `suricata` or `wazuh`."""
         return self._kind
 
+    @property
+    def position(self) -> bytes:
+        """Where it stands: behind everything that `read` has returned."""
+        return self._tail.position
+
     def read(self) -> Reading:
         """Return what has come since the last reading, about 1 MiB at most or one line that is longer."""
         records: list[Record] = []

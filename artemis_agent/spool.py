@@ -127,6 +127,11 @@ class Spool:
         """Return where a source stood at the last commit; None for a new one."""
         return await self._call(lambda: self._journal.note(f"position:{source}"))
 
+    async def begin(self, source: str, position: bytes) -> None:
+        """Take note of where a new source begins: from there it is read again if this spool is lost soon."""
+        with suppress(OSError):  # the disk fails: then the alerts that would need it cannot be kept either
+            await self._call(lambda: self._horizon.begin(self._shelf, source, position))
+
     async def counters(self, source: str) -> bytes | None:
         """Return the totals of a source at the last commit; None for a new one."""
         return await self._call(lambda: self._journal.note(f"counters:{source}"))

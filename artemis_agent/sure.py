@@ -76,6 +76,12 @@ class Horizon:
         self._written = read(state_dir)
         self._sample: _Sample | None = None
 
+    def begin(self, spool: Entries, source: str, position: bytes) -> None:
+        """Take where a new source begins as sure, before anything of it is spooled; as `look` does."""
+        known = self._written.positions if self._written else {}
+        if source not in known:
+            self._write(Sure(spool.epoch, {**known, source: position}))
+
     def look(self, spool: Entries) -> None:
         """See how far the spool is; OSError where the file cannot be written. Blocks."""
         if self._written is None or self._written.epoch != spool.epoch:
@@ -84,10 +90,15 @@ class Horizon:
         if self._sample is not None:
             if not self._sample.is_sure(spool):
                 return
-            self._write(Sure(spool.epoch, self._sample.positions))
+            self._advance(spool.epoch, self._sample.positions)
         self._sample = _Sample(spool.positions(), spool.holding())
         if self._sample.is_sure(spool):
-            self._write(Sure(spool.epoch, self._sample.positions))
+            self._advance(spool.epoch, self._sample.positions)
+
+    def _advance(self, epoch: bytes, positions: Mapping[str, bytes]) -> None:
+        """Write down what is sure now; of a source that had no commit yet, where it begins stays so."""
+        known = self._written.positions if self._written else {}
+        self._write(Sure(epoch, {**known, **positions}))
 
     def _write(self, sure: Sure) -> None:
         if sure != self._written:

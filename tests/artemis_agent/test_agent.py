@@ -265,6 +265,27 @@ async def test_a_spool_that_was_set_aside_is_told_of_at_each_start(node: Node, a
     assert first.id == second.id, "so that the hub stores it once"
 
 
+async def test_a_spool_that_is_lost_before_anything_was_acknowledged_loses_nothing(
+    node: Node, authority: Authority
+) -> None:
+    """Of a source that begins at its end, nothing but that place says what is new."""
+    node.config.write_text(node.config.read_text().replace('start = "beginning"', 'start = "end"'))
+    node.log("eve.json", eve(1))
+    enrol(node, authority, 1)  # where nobody listens
+    async with running(node):
+        await until_file(node.state_dir / "status.json", '"pid"')
+        node.log("eve.json", eve(2), eve(3))
+        await until_file(node.state_dir / "status.json", '"spooled": "2"')
+    damage(node)
+    hub = Hub()
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: eve(3) in hub.raw)
+
+    assert [line for line in hub.raw if line] == [eve(2), eve(3)]
+
+
 def damage(node: Node) -> None:
     (node.state_dir / "spool.db").write_bytes(b"no database" * 1000)
 

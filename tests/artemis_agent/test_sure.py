@@ -59,6 +59,23 @@ def test_what_cannot_be_read_is_nothing(tmp_path: Path, text: str) -> None:
     assert sure.read(tmp_path) is None
 
 
+def test_where_a_new_source_begins_is_sure_at_once_and_stays_so_until_more_is(tmp_path: Path) -> None:
+    """Else a spool that is lost before the first acknowledgement would take up the file at its end."""
+    spool, horizon = Entries(), Horizon(tmp_path)
+    horizon.begin(spool, "eve.json", b"begin")
+    horizon.begin(spool, "other.json", b"elsewhere")
+    spool.append()
+    horizon.look(spool)
+    horizon.begin(spool, "eve.json", b"later")
+    assert _position(tmp_path) == b"begin"
+
+    spool.held = set()
+    horizon.look(spool)
+    known = sure.read(tmp_path)
+    assert known is not None
+    assert known.positions == {"eve.json": b"1", "other.json": b"elsewhere"}
+
+
 def test_a_position_is_sure_once_all_before_it_is_acknowledged(tmp_path: Path) -> None:
     """Also while more and more is spooled: a spool need never be empty."""
     spool, horizon = Entries(), Horizon(tmp_path)

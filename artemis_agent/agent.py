@@ -156,7 +156,7 @@ async def _run(agent: Agent, notifier: Notifier) -> None:
         link=agent.link,
         credentials=agent.credentials,
         vitals=agent.vitals,
-        interval_seconds=agent.settings.vitals_interval_seconds,
+        interval_seconds=agent.settings.vitals_seconds,
         bury=agent.bury,
     )
     async with asyncio.TaskGroup() as tasks:

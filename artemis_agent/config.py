@@ -12,6 +12,9 @@ from socme.settings import Section, Settings, SeverityName
 
 Kind = Literal["suricata", "wazuh"]
 
+VITALS_OF_A_CANARY = 4  # what the hub makes of a canary is as old as the vitals that tell of it
+LEAST_VITALS = 1.0  # seconds between two vitals
+
 
 class SourceSettings(Section):
     """One file to follow."""
@@ -118,7 +121,9 @@ class ArtemisSettings(Settings):
     was at enrolment."""
 
     vitals_interval_seconds: Annotated[float, Field(ge=1, le=3600)] = 10.0
-    """How often the node's vital signs are sent; the hub calls a node stale after three of them."""
+    """How often the node's vital signs are sent, at the least; the hub calls a node stale after three of
+    them. They are sent four times between two canaries, or each second, so that the hub can name the stage
+    where canaries stop within two of their intervals."""
 
     source: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
     """The files to follow: one or more [[source]] tables."""
@@ -134,6 +139,12 @@ class ArtemisSettings(Settings):
 
     canary: CanarySettings = CanarySettings()
     """A marked alert beside each source, by which the hub sees that the whole way works."""
+
+    @property
+    def vitals_seconds(self) -> float:
+        """Seconds between two vitals."""
+        often = self.canary.interval_seconds / VITALS_OF_A_CANARY
+        return max(LEAST_VITALS, min(self.vitals_interval_seconds, often or self.vitals_interval_seconds))
 
     @field_validator("source")
     @classmethod

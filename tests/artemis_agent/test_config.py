@@ -99,3 +99,15 @@ def test_one_hub_or_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert read(tmp_path, SOURCE).hub_address == ("c:3",)
     monkeypatch.setenv("ARTEMIS_HUB_ADDRESS", '["c:3", "d:4"]')
     assert read(tmp_path, SOURCE).hub_address == ("c:3", "d:4")
+
+
+@pytest.mark.parametrize(
+    ("vitals", "canary", "seconds"),
+    [(10, 60, 10), (60, 60, 15), (10, 20, 5), (10, 0, 10), (3600, 0, 3600), (1, 1, 1), (10, 2, 1)],
+)
+def test_vitals_come_often_enough_for_the_hub_to_follow_canaries(
+    tmp_path: Path, vitals: int, canary: int, seconds: float
+) -> None:
+    text = f"vitals_interval_seconds = {vitals}\n{SOURCE}\n[canary]\ninterval_seconds = {canary}\n"
+
+    assert read(tmp_path, text).vitals_seconds == seconds

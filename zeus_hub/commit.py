@@ -72,6 +72,7 @@ class Committer:
         self._changed = asyncio.Condition()
         self._listener: Callable[[], None] = lambda: None
         self._accounts = self._journalist.accounts()
+        self._untried = True
         self.problem = ""
         """Why nothing can be written now; empty when all is well."""
         self.repeated = 0
@@ -102,6 +103,10 @@ class Committer:
         """Return the last position in the journal; for the start, before `run`."""
         return self._journalist.last()
 
+    def notes(self, prefix: str) -> Mapping[str, bytes]:
+        """Return the notes whose names begin with a prefix; for the start, before `run`."""
+        return self._journalist.notes(prefix)
+
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called whenever `problem` or `share` may have changed."""
         self._listener = listener
@@ -122,11 +127,11 @@ class Committer:
             self._changed.notify_all()
         self._listener()
 
-    async def announce(self, origin: str, alerts: Sequence[Alert]) -> None:
-        """Put the hub's own alerts about a node into the journal; return once they are on disk.
+    async def announce(self, origin: str, alerts: Sequence[Alert], notes: Mapping[str, bytes | None]) -> None:
+        """Put the hub's own alerts about a node into the journal with notes; return once all is on disk.
 
-        They go the way of all alerts, in the urgent lane. While the disk fails this waits. Whoever stops
-        waiting does not know whether they will get there: their ids must tell that.
+        Alerts, if any, go the way of all alerts, in the urgent lane; a note of None is deleted. While the
+        disk fails this waits. Whoever stops waiting does not know whether it gets there: the notes will tell.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -136,7 +141,7 @@ class Committer:
                 done.set_result(None)
 
         packed = pack([alert.SerializeToString() for alert in alerts])
-        await self.hand_in(Handed(Draft(origin, Lane.LANE_URGENT, 0, packed), b"", acknowledge))
+        await self.hand_in(Handed(Draft(origin, Lane.LANE_URGENT, 0, packed), b"", acknowledge, notes=notes))
         await done
 
     async def run(self) -> None:
@@ -161,11 +166,14 @@ class Committer:
             self._thread.shutdown(wait=True)
 
     async def _group(self) -> list[Handed]:
-        """Wait for batches and take those that go to disk together; none where the disk is to be tried."""
+        """Wait for batches and take those that go to disk together; none where the disk is to be tried.
+
+        So it is at the start: what was wrong with it before must not pass for mended until a batch comes.
+        """
         group: list[Handed] = []
         size = 0
         async with self._changed:
-            await self._changed.wait_for(lambda: bool(self._waiting or self.problem))
+            await self._changed.wait_for(lambda: bool(self._waiting or self.problem or self._untried))
             while self._waiting and len(group) < GROUP_BATCHES and size < GROUP_BYTES:
                 handed = self._waiting.popleft()
                 self._waiting_bytes -= len(handed.draft.packed.payload)
@@ -176,10 +184,10 @@ class Committer:
         return group
 
     async def _commit(self, group: Sequence[Handed]) -> Committed:
-        needed = self._needed()
+        needed, tried, self._untried = self._needed(), not self._untried, False
         if group:
             return await self._do(lambda: self._journalist.commit(group, needed))
-        if self.problem:
+        if self.problem or not tried:
             await self._do(lambda: self._journalist.probe(needed))
         return Committed()
 

@@ -238,20 +238,7 @@ ledger = Table(
     Column("body", LargeBinary, nullable=False),  # a serialised socme.v1.LedgerHour
 )
 
-# What is wrong now. Names, not ids: the hub itself is client "socme", node "zeus".
-condition = Table(
-    "condition",
-    METADATA,
-    Column("client", String(63), primary_key=True),
-    Column("node", String(63), primary_key=True),
-    Column("kind", String(63), primary_key=True),  # Condition.kind
-    Column("subject", Text, primary_key=True),  # Condition.subject; "" for the node itself
-    Column("since_us", BigInteger, nullable=False),
-    Column("severity", Integer, nullable=False),  # socme.v1.Severity
-    Column("message", Text, nullable=False),  # for people
-)
-
-# How each client was, one row a change; the newest row is how it is.
+# How each client was, one row a change; the newest row is how it is. Names, not ids: the hub itself is one.
 health = Table(
     "health",
     METADATA,

@@ -1,7 +1,7 @@
 """What can be relied on: of a node by its conditions, of a client by its nodes, and over the last day."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from socme.v1.alert_pb2 import Severity
@@ -81,6 +81,15 @@ def of_client(nodes: Mapping[str, Standing], *, enabled: bool) -> Standing:
     ranked = sorted(known.items(), key=lambda one: (-_badness(one[1]), one[0]))
     reasons = [f"{name}: {reason}" for name, standing in ranked for reason in standing.reasons]
     return Standing(ranked[0][1].health, tuple(reasons[:MOST_REASONS]))
+
+
+def behind(history: Sequence[Moment], now: datetime) -> Moment | None:
+    """Return how it is from now on, where a clock that was ahead wrote down moments that are still to come.
+
+    None of those is true: it is as the last of them says, and nobody knows since when, but now.
+    """
+    last = history[-1] if history else None
+    return replace(last, since=now) if last is not None and last.since > now else None
 
 
 def share(history: Sequence[Moment], now: datetime) -> float:

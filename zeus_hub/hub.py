@@ -30,7 +30,7 @@ from socme.v1.enrollment_pb2_grpc import add_EnrollmentServicer_to_server
 from socme.v1.uplink_pb2_grpc import add_UplinkServicer_to_server
 from socme.v1.watch_pb2 import StoredAlert
 from socme.v1.watch_pb2_grpc import add_WatchServicer_to_server
-from zeus_hub import ballast, commit, local
+from zeus_hub import ballast, commit, local, opened
 from zeus_hub.authorise import Context, Guard
 from zeus_hub.ca import HUB_LIFETIME, Authority, certify_hub, open_authority
 from zeus_hub.canary import Tracker
@@ -161,7 +161,7 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         echo.sunk(sink, position, canaries)
 
     way = _lay(settings, engine, sunk)
-    ingest = Ingest(guard, way.committer, fleet, clocks.wall)
+    ingest = Ingest(guard, way.committer, fleet, clocks)
     sources = _sources(way, fleet, ingest, authority, clocks.wall())
     lookout = Lookout(sources, Tracker([way.delivery.name]), settings.conditions, clocks)
     echo = Echo(lookout, way.live)
@@ -175,7 +175,13 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         live=way.live,
         echo=echo,
         ingest=ingest,
-        vigil=Vigil(engine, settings.state_dir, lookout, way.committer.announce),
+        vigil=Vigil(
+            engine,
+            settings.state_dir,
+            lookout,
+            way.committer.announce,
+            opened.read(way.committer.notes(opened.PREFIX)),
+        ),
         watch=Watch(engine, guard, way.live, fleet, clocks.wall),
         enrol=Enrol(engine, authority, clocks.wall),
         health=Health(guard),

@@ -43,6 +43,8 @@ class Handed:
     """Alerts of the lane before it, by the node's count."""
     given_up: GivenUp | None = None
     """What it says instead of alerts; it makes no entry then."""
+    notes: Mapping[str, bytes | None] = field(default_factory=dict)
+    """What is written down with the hub's own batch; None: what is forgotten."""
     wanted: Callable[[], bool] = lambda: True
     """Whether anybody still waits for it; otherwise it may be left out, and stays the node's."""
 
@@ -73,8 +75,8 @@ class Committed:
     entries: Sequence[Entry] = ()
     """What was new, in order."""
     new: Collection[int] = ()
-    """The positions of those that a node gave in the first life of its spool that this journal heard of: it
-    gives no alert twice in one. In a later one it may have read its files again."""
+    """The positions of the hub's own, and of those that a node gave in the first life of its spool that this
+    journal heard of: it gives no alert twice in one. In a later one it may have read its files again."""
     repeated: int = 0
     """Batches that were on disk already."""
     gaps: Sequence[Gap] = ()
@@ -95,6 +97,7 @@ class _Change:
     """For each mark's name, the last payload: hashing that one is enough."""
     accounts: dict[str, Account] = field(default_factory=dict)
     own: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, bytes | None] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     """Nodes with a lane, and so perhaps with a spool, that is new here."""
     gaps: list[Gap] = field(default_factory=list)
@@ -123,6 +126,10 @@ class Journalist:
     def accounts(self) -> dict[str, Account]:
         """Return all accounts by origin."""
         return dict(self._accounts)
+
+    def notes(self, prefix: str) -> dict[str, bytes]:
+        """Return the notes whose names begin with a prefix."""
+        return self._journal.notes(prefix)
 
     def marks(self, origin: str, epoch: bytes) -> dict[int, Mark]:
         """Return the end of each lane of a node's spool."""
@@ -189,20 +196,24 @@ class Journalist:
         return marks.begin(handed.step, first=first)
 
     def _take_own(self, change: _Change, handed: Handed) -> None:
+        change.notes |= handed.notes
+        if not handed.draft.packed.alerts:
+            return
         origin = handed.draft.origin
         last = change.own[origin] if origin in change.own else self._own(origin)
         change.own[origin] = last + 1
         change.drafts.append(replace(handed.draft, sequence=last + 1))
-        change.new.append(False)  # what the hub tells may be told again after a crash
+        change.new.append(True)  # what the hub tells, it tells once (opened.py)
         account = self._account(change, origin) or Account()
         change.accounts[origin] = account.with_own(handed.draft.packed.alerts)
 
     def _write(self, change: _Change, needed: int) -> list[Entry]:
-        if not change.accounts:
+        if not change.accounts and not change.notes:
             return []
         age = self._journal.last()
         notes = {accounts.key(origin): accounts.encode(each) for origin, each in change.accounts.items()}
         notes |= {f"{_OWN}{origin}": sequence.to_bytes(8, "big") for origin, sequence in change.own.items()}
+        notes |= {name: note for name, note in change.notes.items() if note is not None}
         for name, mark in change.marks.items():
             found = marks.check(change.payloads[name])
             notes[name] = marks.encode(replace(mark, check=found, age=age))
@@ -212,6 +223,7 @@ class Journalist:
             nonlocal freed
             for origin in change.begun:
                 self._forget_epochs(origin)
+            self._journal.delete_notes(name for name, note in change.notes.items() if note is None)
             freed = self._trim(needed, TRIMMED_AT_ONCE + len(change.drafts), self._keep_bytes)
 
         entries = self._journal.append(change.drafts, notes=notes, also=also)

@@ -53,6 +53,8 @@ class Pulse:
     time: datetime
     canaries: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     """Of each node, "client/node": how far those of each source have come (canary.py)."""
+    unheard: Sequence[str] = ()
+    """The nodes, "client/node", of which nothing was heard since it started."""
     running: bool = True
     """False: it is the last one, of a hub that was stopped."""
 
@@ -72,7 +74,8 @@ def read_pulse(state_dir: Path) -> Pulse | None:
     """Return the last sign of life; None where there is none that can be read."""
     try:
         found = json.loads((state_dir / _PULSE).read_text())
-        return Pulse(datetime.fromisoformat(found["time"]), found["canaries"], found["running"])
+        time = datetime.fromisoformat(found["time"])
+        return Pulse(time, found["canaries"], tuple(found["unheard"]), found["running"])
     except (OSError, ValueError, KeyError, TypeError):  # it is written again within seconds
         return None
 

@@ -5,6 +5,7 @@ import itertools
 import logging
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,19 +38,22 @@ AWAY = "the hub did not run"
 
 
 class Vigil:
-    """Lives on the event loop, with threads for what blocks. Making it blocks on the database."""
+    """Lives on the event loop, with threads for what blocks. Making it blocks on the database.
 
-    def __init__(self, engine: Engine, state_dir: Path, lookout: Lookout, announce: Announce) -> None:
+    `opened` are the conditions that were open when the hub stopped.
+    """
+
+    def __init__(
+        self, engine: Engine, state_dir: Path, lookout: Lookout, announce: Announce, opened: Iterable[Open]
+    ) -> None:
         self._engine = engine
         self._state_dir = state_dir
         self._lookout = lookout
         self._fleet = lookout.fleet
         self._clocks = lookout.clocks
-        self._thread = ThreadPoolExecutor(2, "vigil")  # telling must not wait for a long look
-        opened = chronicle.open_conditions(engine)
+        self._thread = ThreadPoolExecutor(2, "vigil")  # a sign of life must not wait for the database
         self._book = Book(opened)
-        self._teller = Teller(engine, announce, self._thread)
-        self._teller.again(opened)
+        self._teller = Teller(announce)
         self._history = chronicle.histories(engine, self._clocks.wall())
         self._unrecorded: list[tuple[str, Moment]] = []
         self._trouble = ""
@@ -67,6 +71,7 @@ class Vigil:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._teller.run(), name="tell")
                 group.create_task(self._look_slowly(), name="slow")
+                group.create_task(self._live(), name="pulse")
                 while True:
                     await self.look()
                     await asyncio.sleep(TICK_SECONDS)
@@ -117,16 +122,24 @@ class Vigil:
     def _follow(self, client: str, standing: Standing, now: datetime) -> list[Moment]:
         """Return how a client was and is. It begins when something is first known of it."""
         history = self._history.setdefault(client, [])
+        self._set_right(client, now)
         last = history[-1].health if history else Health.HEALTH_UNSPECIFIED
         if standing.health != last:
-            # A clock that was put back must not turn the order round.
+            reason = standing.reasons[0] if standing.reasons else ""
             since = max(now, history[-1].since + MICROSECOND) if history else now
-            self._note(
-                client, Moment(since, standing.health, standing.reasons[0] if standing.reasons else "")
-            )
+            self._note(client, Moment(since, standing.health, reason))
         while len(history) > 1 and history[1].since <= now - health.DAY:
             history.pop(0)
         return history
+
+    def _set_right(self, client: str, now: datetime) -> None:
+        """Cut what a clock that was ahead wrote down back to now."""
+        history = self._history[client]
+        cut = health.behind(history, now)
+        if cut is not None:
+            while history and history[-1].since >= now:
+                history.pop()
+            self._note(client, cut)
 
     def _note(self, client: str, moment: Moment) -> None:
         """Take a change into a client's history, here and, soon, in the database."""
@@ -138,30 +151,49 @@ class Vigil:
 
     def _was_away(self) -> None:
         """Take note of how long there was no hub: nobody could see then."""
-        pulse = read_pulse(self._state_dir)
-        if pulse is None:
-            return
-        since = min(pulse.time, self._clocks.wall())
+        now = self._clocks.wall()
+        for client in self._history:
+            self._set_right(client, now)
+        since = min(self._seen_last(), now)
         for client, history in self._history.items():
             if history[-1].health != Health.HEALTH_UNSPECIFIED:
                 gone = max(since, history[-1].since + MICROSECOND)
                 self._note(client, Moment(gone, Health.HEALTH_UNSPECIFIED, AWAY))
 
+    def _seen_last(self) -> datetime:
+        """Return when a hub ran last: by its sign of life; where that is lost, by all that it wrote down."""
+        pulse = read_pulse(self._state_dir)
+        if pulse is not None:
+            return pulse.time
+        heard = (seen.node.last_seen for seen in self._fleet.nodes())
+        known = [history[-1].since for history in self._history.values()]
+        return max([*known, *(time for time in heard if time is not None)], default=self._clocks.wall())
+
     async def _look_slowly(self) -> None:
-        """Look at what takes a while, write down what has changed, and give a sign of life, for ever."""
+        """Look at what takes a while, and write down what has changed, for ever."""
         loop = asyncio.get_running_loop()
         for count in itertools.count():
             changes, self._unrecorded = self._unrecorded, []
             left = await loop.run_in_executor(self._thread, self._write_down, changes)
             self._unrecorded[:0] = left
-            await loop.run_in_executor(self._thread, self._beat, self._pulse(running=True))
             await loop.run_in_executor(self._thread, self._measure, count)
+            await asyncio.sleep(SLOW_SECONDS)
+
+    async def _live(self) -> None:
+        """Give signs of life for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await loop.run_in_executor(self._thread, self._beat, self._pulse(running=True))
             await asyncio.sleep(SLOW_SECONDS)
 
     def _pulse(self, *, running: bool) -> Pulse:
         tracker = self._lookout.tracker
         canaries = {"/".join(key): tracker.view(key) for key in tracker.keys()}  # noqa: SIM118 - no mapping
-        return Pulse(self._clocks.wall(), canaries, running)
+        nodes = [seen for seen in self._fleet.nodes() if seen.report is None]
+        unheard = [
+            f"{seen.node.client}/{seen.node.name}" for seen in nodes if seen.node.last_seen is not None
+        ]
+        return Pulse(self._clocks.wall(), canaries, unheard, running)
 
     def _write_down(self, changes: list[tuple[str, Moment]]) -> list[tuple[str, Moment]]:
         """Write down how clients are from some moment on; return what could not be. In the thread."""

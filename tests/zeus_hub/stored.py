@@ -1,6 +1,7 @@
 """Alerts in a hub's database, put there as the hub does it."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from socme.batch import Packed
-from socme.journal import Entry
+from socme.journal import Entry, Journal
 from socme.v1.alert_pb2 import Alert, AlertSource, Severity
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import registry
+from zeus_hub import opened, registry
 from zeus_hub.database import open_database
 from zeus_hub.enrich import Arrival
+from zeus_hub.raising import Open
 from zeus_hub.sinks.store import Store
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -60,6 +62,12 @@ def database(state_dir: Path, clients: Iterable[str] = ("acme", "beta")) -> Engi
     for client in clients:
         registry.add_client(engine, client, now=NOON)
     return engine
+
+
+def leave_open(journal: Path, *conditions: Open) -> None:
+    """Write down in a journal that conditions are open."""
+    with closing(Journal(journal)) as found:
+        found.append([], notes={opened.name(one.key): opened.encode(one) for one in conditions})
 
 
 def keep(engine: Engine, alerts: Iterable[StoredAlert]) -> None:

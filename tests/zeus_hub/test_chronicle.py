@@ -13,13 +13,14 @@ from socme.v1.vitals_pb2 import Health
 from tests.zeus_hub import stored
 from zeus_hub import chronicle, database
 from zeus_hub.database import reading
-from zeus_hub.health import Moment, Standing
+from zeus_hub.health import UNHEARD, Moment, Standing
 from zeus_hub.raising import Open
 from zeus_hub.registry import Node
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-SILENT = Open("acme", "acme-1", "node_silent", "", NOON, Severity.SEVERITY_HIGH, "nothing heard")
-BLIND = Open("acme", "acme-1", "sensor_blind", "eve.json", NOON, Severity.SEVERITY_HIGH, "no packets")
+HIGH = Severity.SEVERITY_HIGH
+SILENT = Open("acme", "acme-1", "node_silent", "", NOON, HIGH, "nothing heard", HIGH)
+BLIND = Open("acme", "acme-1", "sensor_blind", "eve.json", NOON, HIGH, "no packets", HIGH)
 OTHER = replace(SILENT, client="beta", node="beta-1")
 
 
@@ -30,29 +31,13 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     made.dispose()
 
 
-def test_open_conditions_are_kept_until_they_are_over(engine: Engine) -> None:
-    chronicle.put_conditions(engine, [SILENT, BLIND, OTHER])
-    assert chronicle.open_conditions(engine) == [SILENT, BLIND, OTHER]
-    assert chronicle.open_conditions(engine, client="beta") == [OTHER]
+def test_open_conditions_are_those_that_the_journal_knows(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.db"
+    assert chronicle.open_conditions(journal) == []
+    assert not journal.exists(), "none is made by asking"
+    stored.leave_open(journal, SILENT, BLIND, OTHER)
 
-    chronicle.drop_conditions(engine, [SILENT])
-    assert chronicle.open_conditions(engine) == [BLIND, OTHER]
-
-
-def test_the_end_of_an_old_condition_does_not_touch_a_younger_one(engine: Engine) -> None:
-    """Raised, cleared and raised again before the database took any of it."""
-    younger = replace(SILENT, since=NOON + timedelta(minutes=1))
-    chronicle.put_conditions(engine, [SILENT, younger])
-    chronicle.drop_conditions(engine, [SILENT])
-
-    assert chronicle.open_conditions(engine) == [younger]
-
-
-def test_whether_the_store_has_alerts(engine: Engine) -> None:
-    stored.keep(engine, [stored.alert(number) for number in range(3)])
-    ids = [number.to_bytes(16) for number in range(1000)]
-
-    assert chronicle.stored(engine, ids) == set(ids[:3])
+    assert chronicle.open_conditions(journal) == [SILENT, BLIND, OTHER]
 
 
 def ago(hours: float, health: Health.ValueType, reason: str = "") -> Moment:
@@ -90,14 +75,23 @@ def test_a_moment_that_is_written_twice_is_one(engine: Engine) -> None:
     assert chronicle.histories(engine, NOON) == {"acme": [ago(1, GONE, "away")]}
 
 
+def test_what_was_written_down_by_a_clock_that_was_ahead_gives_way(engine: Engine) -> None:
+    chronicle.record(engine, [("acme", ago(3, UP)), ("acme", ago(-9000, GONE)), ("beta", ago(-9000, GONE))])
+    chronicle.record(engine, [("acme", ago(1, UP))])
+
+    assert chronicle.histories(engine, NOON) == {"acme": [ago(3, UP), ago(1, UP)], "beta": [ago(-9000, GONE)]}
+
+
 def test_a_node_stands_as_its_open_conditions_say() -> None:
     node = Node(
         "acme", "acme-1", NOON, NOON, None, connected=True, last_seen=NOON, interval_seconds=10, vitals=None
     )
 
-    assert chronicle.standing(node, [OTHER]) == Standing(UP)
-    assert chronicle.standing(node, [BLIND, SILENT, OTHER]) == Standing(GONE, ("nothing heard", "no packets"))
-    assert chronicle.standing(replace(node, last_seen=None), []).health == Health.HEALTH_UNSPECIFIED
+    known = chronicle.standing(node, [BLIND, SILENT, OTHER], heard=True)
+    assert chronicle.standing(node, [OTHER], heard=True) == Standing(UP)
+    assert known == Standing(GONE, ("nothing heard", "no packets"))
+    assert chronicle.standing(replace(node, last_seen=None), [], heard=True).reasons == ()
+    assert chronicle.standing(node, [], heard=False) == Standing(Health.HEALTH_UNSPECIFIED, (UNHEARD,))
 
 
 def test_a_client_as_screens_see_it() -> None:

@@ -173,11 +173,11 @@ async def test_what_the_hub_announces_is_on_disk_when_it_returns(tmp_path: Path)
     desk = Desk(path)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(desk.committer.run())
-        await desk.committer.announce(NODE, [alert(1), alert(2)])
+        await desk.committer.announce(NODE, [alert(1), alert(2)], {})
         journal = Journal(path)
         (entry,) = journal.read(0, entries=9, size=10**9)
         journal.close()
-        await desk.committer.announce("socme/zeus", [alert(3)])
+        await desk.committer.announce("socme/zeus", [alert(3)], {})
         task.cancel()
 
     assert (entry.origin, entry.lane, entry.sequence) == (NODE, Lane.LANE_URGENT, 1)
@@ -197,7 +197,7 @@ async def test_an_announcement_waits_for_the_disk_and_can_be_given_up(
         with failing_disk(path, monkeypatch):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await desk.committer.announce(NODE, [alert(1)])
+                    await desk.committer.announce(NODE, [alert(1)], {})
             await eventually(lambda: bool(desk.committer.problem))
         await eventually(lambda: NODE in desk.committer.accounts())
         task.cancel()

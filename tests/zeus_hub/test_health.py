@@ -18,7 +18,7 @@ UP = Standing(Health.HEALTH_UP)
 
 
 def opened(kind: str, severity: Severity.ValueType = Severity.SEVERITY_HIGH, subject: str = "") -> Open:
-    return Open("acme", "acme-1", kind, subject, NOON, severity, f"{kind} it is")
+    return Open("acme", "acme-1", kind, subject, NOON, severity, f"{kind} it is", severity)
 
 
 def node(*found: Open) -> Standing:
@@ -162,3 +162,13 @@ def test_the_share_is_what_counting_gives(lengths: Sequence[tuple[int, int]]) ->
 
     assert 0 <= found <= 1
     assert found == pytest.approx(sum(seeing) / len(seeing))
+
+
+def test_moments_of_a_clock_that_was_ahead_are_cut_back_to_now() -> None:
+    """A minute in which it was a year ahead must not make a client seem well for a year."""
+    year = NOON + timedelta(days=365)
+    history = [Moment(NOON - timedelta(hours=20), Health.HEALTH_UP), Moment(year, Health.HEALTH_BLIND, "why")]
+
+    assert health.behind(history, NOON) == Moment(NOON, Health.HEALTH_BLIND, "why")
+    assert health.behind(history[:1], NOON) is None
+    assert health.behind([], NOON) is None

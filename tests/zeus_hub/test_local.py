@@ -121,8 +121,8 @@ def test_a_pulse_is_read_as_it_was_written(tmp_path: Path) -> None:
     local.write_pulse(tmp_path, pulse)
 
     assert local.read_pulse(tmp_path) == pulse
-    local.write_pulse(tmp_path, Pulse(NOW, running=False))
-    assert local.read_pulse(tmp_path) == Pulse(NOW, running=False)
+    local.write_pulse(tmp_path, Pulse(NOW, unheard=("acme/acme-1",), running=False))
+    assert local.read_pulse(tmp_path) == Pulse(NOW, {}, ("acme/acme-1",), running=False)
     assert [path.name for path in tmp_path.iterdir()] == ["pulse.json"]
 
 

@@ -1,5 +1,6 @@
 """What is raised and cleared, and when."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -10,17 +11,21 @@ from hypothesis import strategies as st
 from socme.v1.alert_pb2 import Severity
 from zeus_hub import conditions
 from zeus_hub.conditions import Finding, Judged
-from zeus_hub.raising import MOST_OF_ONE, TIMES, Book, Change, Open, Times
+from zeus_hub.raising import CALM_SECONDS, LONGEST_CLEAR, MOST_OF_ONE, TIMES, Book, Change, Open, Times
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 NODE = ("acme", "acme-1")
+LOW, MEDIUM, HIGH = Severity.SEVERITY_LOW, Severity.SEVERITY_MEDIUM, Severity.SEVERITY_HIGH
+CRITICAL = Severity.SEVERITY_CRITICAL
 
 
 def finding(kind: str, subject: str = "") -> Finding:
-    return Finding(kind, subject, Severity.SEVERITY_HIGH, f"{kind} it is")
+    return Finding(kind, subject, HIGH, f"{kind} it is")
 
 
-def step(book: Book, at: float, *found: Finding, undecided: frozenset[str] = frozenset()) -> list[Change]:
+def step(
+    book: Book, at: float, *found: Finding, undecided: frozenset[str | tuple[str, str]] = frozenset()
+) -> list[Change]:
     """Judge a node `at` seconds after noon."""
     return book.step({NODE: Judged(found, undecided)}, at=at, now=NOON + timedelta(seconds=at))
 
@@ -84,7 +89,7 @@ def test_subjects_are_told_apart() -> None:
 
 
 def test_what_was_open_at_the_start_is_not_raised_again_and_clears_when_gone() -> None:
-    old = Open(*NODE, "node_silent", "", NOON - timedelta(hours=1), Severity.SEVERITY_HIGH, "silent")
+    old = Open(*NODE, "node_silent", "", NOON - timedelta(hours=1), HIGH, "node_silent it is", HIGH)
     book = Book([old])
 
     assert step(book, 0, finding("node_silent")) == []
@@ -93,14 +98,118 @@ def test_what_was_open_at_the_start_is_not_raised_again_and_clears_when_gone() -
     assert change == Change(old, raised=False, time=NOON + timedelta(seconds=11))
 
 
+def test_of_one_subject_alone_it_may_be_that_nothing_can_be_said() -> None:
+    book = Book()
+    step(book, 0, finding("canary_lost", "a"), finding("canary_lost", "b"))
+    undecided: frozenset[str | tuple[str, str]] = frozenset({("canary_lost", "a")})
+    changes = [step(book, at, undecided=undecided) for at in (1, 31, 3600)]
+
+    assert [change.condition.subject for each in changes for change in each] == ["b"]
+
+
+def flap(book: Book, *, up: float, down: float, start: float, seconds: float) -> list[tuple[float, bool]]:
+    """Judge a node each second whose link comes and goes; return what is told of it, and when."""
+    changes: list[tuple[float, bool]] = []
+    for at in range(int(start), int(start + seconds)):
+        silent = (at - start) % (up + down) < down
+        changes += [(at, one.raised) for one in step(book, at, *[finding("node_silent")] * silent)]
+    return changes
+
+
+def test_what_comes_and_goes_every_minute_takes_twice_as_long_to_clear_each_time() -> None:
+    book = Book()
+    told_of = flap(book, up=12, down=38, start=0, seconds=3600)
+    assert [raised for _, raised in told_of] == [True, False, True], "the second time, 12 s are not enough"
+
+    changes = [(at, *told(step(book, at))) for at in range(3600, 3700)]
+    assert [at for at, *each in changes if each] == [3608], "20 s after it was silent last"
+
+
+def test_it_never_takes_longer_than_half_an_hour() -> None:
+    book, at = Book(), 0.0
+    took = []
+    for _ in range(40):
+        step(book, at, finding("canary_lost"))
+        gone = at + 1
+        step(book, gone)
+        at = gone
+        while not step(book, at):
+            at += 30
+        took.append(at - gone)
+
+    assert took[:7] == [30, 60, 120, 240, 480, 960, 1800]
+    assert set(took[7:]) == {LONGEST_CLEAR}
+
+
+def test_after_a_calm_hour_it_is_forgotten_how_often_it_came() -> None:
+    book = Book()
+    flap(book, up=12, down=38, start=0, seconds=60)
+    step(book, 60)
+    step(book, 3400)
+    assert list(book.opened()) == []
+    step(book, 3400 + CALM_SECONDS + 1, finding("node_silent"))
+    step(book, 7002)
+
+    assert told(step(book, 7012)) == [("node_silent", False)]
+
+
+def test_what_is_remembered_of_what_is_over_is_bounded() -> None:
+    book = Book()
+    for number in range(500):
+        step(book, number, finding("canary_lost", str(number)))
+    step(book, 600)
+    step(book, 700)
+
+    assert [len(past) for past in book._past.values()] == [MOST_OF_ONE]
+
+
+def grow(book: Book, at: float, severity: Severity.ValueType, message: str) -> list[Change]:
+    return step(book, at, Finding("hub_disk", "", severity, message))
+
+
+def test_what_becomes_worse_is_raised_again_once_that_has_lasted() -> None:
+    book = Book()
+    grow(book, 0, HIGH, "low")
+    (first,) = grow(book, 5, HIGH, "low")
+    assert grow(book, 10, CRITICAL, "full") == []
+    assert grow(book, 12, HIGH, "low") == [], "for a moment only"
+    assert grow(book, 20, CRITICAL, "full") == []
+    (second,) = grow(book, 25, CRITICAL, "full")
+    (now,) = book.opened()
+
+    assert (first.raised, second.raised, second.silent) == (True, True, False)
+    assert (
+        second.condition == now == replace(first.condition, severity=CRITICAL, told=CRITICAL, message="full")
+    )
+
+
+def test_what_becomes_less_bad_or_is_another_sentence_is_not_told_but_known() -> None:
+    book = Book()
+    grow(book, 0, CRITICAL, "full")
+    grow(book, 5, CRITICAL, "full")
+    assert grow(book, 6, CRITICAL, "full") == []
+    (other,) = grow(book, 7, CRITICAL, "broken")
+    (milder,) = grow(book, 8, HIGH, "low")
+    assert other.silent
+    assert milder.silent
+    (now,) = book.opened()
+    assert (now.severity, now.told, now.message) == (HIGH, CRITICAL, "low")
+
+    (again,) = grow(book, 60, CRITICAL, "full")
+    assert again.silent, "it was told once"
+    step(book, 61)
+    (over,) = step(book, 121)
+    assert (over.raised, over.condition.told) == (False, CRITICAL)
+
+
 def test_a_kind_of_another_version_clears_at_once() -> None:
-    book = Book([Open(*NODE, "moon_full", "", NOON, Severity.SEVERITY_LOW, "it is")])
+    book = Book([Open(*NODE, "moon_full", "", NOON, LOW, "it is", LOW)])
 
     assert told(step(book, 0)) == [("moon_full", False)]
 
 
 def test_a_node_that_is_gone_has_no_conditions() -> None:
-    book = Book([Open(*NODE, "clock_skew", "", NOON, Severity.SEVERITY_LOW, "off")])
+    book = Book([Open(*NODE, "clock_skew", "", NOON, LOW, "off", LOW)])
     changes = [book.step({}, at=at, now=NOON) for at in (0.0, 61.0)]
 
     assert [told(each) for each in changes] == [[], [("clock_skew", False)]]

@@ -371,7 +371,7 @@ def test_tokens_that_may_have_been_used_since_are_void(place: Place, empty: Plac
 
 
 def test_a_backup_of_an_older_schema_is_brought_up_to_date(copy: Path, empty: Place) -> None:
-    change(copy / "zeus.db", *(f"DROP TABLE {name}" for name in ("tally", "ledger", "condition", "health")))
+    change(copy / "zeus.db", *(f"DROP TABLE {name}" for name in ("tally", "ledger", "health")))
     change(copy / "zeus.db", "UPDATE alembic_version SET version_num = '0001'")
     agree(copy, "zeus.db")
     put(copy, empty)

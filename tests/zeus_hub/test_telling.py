@@ -1,154 +1,148 @@
 """How conditions are told, and that none is lost or doubled by a crash."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
+from socme.batch import unpack
+from socme.journal import Journal
 from socme.v1.alert_pb2 import Alert, AlertSource, ConditionState, Severity
-from socme.v1.watch_pb2 import StoredAlert
-from tests.zeus_hub import stored
 from tests.zeus_hub.kit import eventually
-from zeus_hub import chronicle, database, telling
-from zeus_hub.database import writing
+from zeus_hub import chronicle
+from zeus_hub.commit import Committer
 from zeus_hub.raising import Change, Open
 from zeus_hub.telling import MOST_UNTOLD, Teller, compose, identify
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-BLIND = Open("acme", "acme-1", "sensor_blind", "eve.json", NOON, Severity.SEVERITY_HIGH, "no packets: look")
-SILENT = Open("beta", "beta-1", "node_silent", "", NOON, Severity.SEVERITY_HIGH, "nothing heard")
+HIGH, CRITICAL = Severity.SEVERITY_HIGH, Severity.SEVERITY_CRITICAL
+BLIND = Open("acme", "acme-1", "sensor_blind", "eve.json", NOON, HIGH, "no packets: look", HIGH)
+SILENT = Open("beta", "beta-1", "node_silent", "", NOON, HIGH, "nothing heard", HIGH)
 
 
-def raised(condition: Open) -> Change:
-    return Change(condition, raised=True, time=condition.since)
+def raised(condition: Open, *, silent: bool = False) -> Change:
+    return Change(condition, raised=True, time=condition.since, silent=silent)
 
 
 def cleared(condition: Open, minutes: float = 5) -> Change:
     return Change(condition, raised=False, time=condition.since + timedelta(minutes=minutes))
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = stored.database(tmp_path)
-    yield made
-    made.dispose()
-
-
-class Journal:
-    """Takes what is announced, where it is not held up; notes what the database said then."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.told: list[tuple[str, Alert]] = []
-        self.open_then: list[list[Open]] = []
-        self.free = asyncio.Event()
-        self.free.set()
-        self._engine = engine
-
-    async def announce(self, origin: str, alerts: Sequence[Alert]) -> None:
-        """Take alerts as the hub's journal does."""
-        await self.free.wait()
-        self.told += [(origin, alert) for alert in alerts]
-        self.open_then.append(chronicle.open_conditions(self._engine))
-
-    def words(self) -> list[tuple[str, str, int]]:
-        """Return what was told, in few words."""
-        return [(origin, alert.condition.kind, alert.condition.state) for origin, alert in self.told]
-
-
 RAISED, CLEARED = ConditionState.CONDITION_STATE_RAISED, ConditionState.CONDITION_STATE_CLEARED
 
 
-async def tell(engine: Engine, journal: Journal, *changes: Change, wait: int | None = None) -> None:
-    """Tell changes until so many were told, all by default."""
-    with ThreadPoolExecutor(1) as thread:
-        teller = Teller(engine, journal.announce, thread)
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(teller.run())
-            teller.take(changes)
-            wanted = len(changes) if wait is None else wait
-            await eventually(lambda: len(journal.told) >= wanted and not teller._untold)
-            running.cancel()
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
 
 
-async def test_a_condition_is_written_down_before_it_is_told_and_until_its_end_was(engine: Engine) -> None:
-    journal = Journal(engine)
-    await tell(engine, journal, raised(BLIND))
-    await tell(engine, journal, cleared(BLIND))
+@asynccontextmanager
+async def telling(journal: Path) -> AsyncIterator[Teller]:
+    """Tell into a real journal for as long as the context lasts, and until all is told."""
+    committer = Committer(journal, 10**9, needed=lambda: 0, committed=lambda *_: None)
+    teller = Teller(committer.announce)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(committer.run()), group.create_task(teller.run())]
+        yield teller
+        await eventually(lambda: not teller._untold)
+        for task in tasks:
+            task.cancel()
 
-    assert journal.words() == [
+
+async def tell(journal: Path, *changes: Change) -> None:
+    async with telling(journal) as teller:
+        teller.take(changes)
+
+
+def told(journal: Path) -> list[tuple[str, Alert]]:
+    """Return what lies in a journal, each with whom it is about."""
+    opened = Journal(journal)
+    entries = opened.read(0, entries=100, size=10**8)
+    opened.close()
+    return [(entry.origin, alert) for entry in entries for alert in unpack(entry.packed)]
+
+
+def words(journal: Path) -> list[tuple[str, str, int]]:
+    """Return what was told, in few words."""
+    return [(origin, alert.condition.kind, alert.condition.state) for origin, alert in told(journal)]
+
+
+async def test_what_is_open_is_written_down_with_its_alert_and_forgotten_with_its_end(journal: Path) -> None:
+    await tell(journal, raised(BLIND))
+    assert chronicle.open_conditions(journal) == [BLIND]
+    await tell(journal, cleared(BLIND))
+
+    assert words(journal) == [
         ("acme/acme-1", "sensor_blind", RAISED),
         ("acme/acme-1", "sensor_blind", CLEARED),
     ]
-    assert journal.open_then == [[BLIND], [BLIND]]
-    assert chronicle.open_conditions(engine) == []
+    assert chronicle.open_conditions(journal) == []
 
 
-async def test_changes_of_a_node_are_told_in_their_order(engine: Engine) -> None:
-    journal = Journal(engine)
+async def test_alert_and_note_are_one_transaction(journal: Path) -> None:
+    """Whoever is killed in between has neither or both: what is open is what was told."""
+    calls: list[tuple[int, Mapping[str, bytes | None]]] = []
+
+    async def announce(origin: str, alerts: Sequence[Alert], notes: Mapping[str, bytes | None]) -> None:
+        calls.append((len(alerts), notes))
+
+    teller = Teller(announce)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(teller.run())
+        teller.take([raised(BLIND), raised(replace(BLIND, subject="other")), cleared(BLIND)])
+        await eventually(lambda: not teller._untold)
+        running.cancel()
+    ((alerts, notes),) = calls
+
+    assert alerts == 3
+    assert sorted(note is None for note in notes.values()) == [False, True]
+
+
+async def test_changes_of_a_node_are_told_in_their_order(journal: Path) -> None:
     again = replace(BLIND, since=NOON + timedelta(minutes=9))
-    await tell(engine, journal, raised(BLIND), raised(SILENT), cleared(BLIND), raised(again))
+    await tell(journal, raised(BLIND), raised(SILENT), cleared(BLIND), raised(again))
 
-    mine = [alert for origin, alert in journal.told if origin == "acme/acme-1"]
+    mine = [alert for origin, alert in told(journal) if origin == "acme/acme-1"]
     assert [alert.condition.state for alert in mine] == [RAISED, CLEARED, RAISED]
-    assert len({alert.id for _, alert in journal.told}) == 4
-    assert chronicle.open_conditions(engine) == [again, SILENT]
+    assert len({alert.id for _, alert in told(journal)}) == 4
+    assert chronicle.open_conditions(journal) == [again, SILENT]
 
 
-async def test_while_the_journal_cannot_be_written_what_waits_is_bounded_and_nothing_is_lost(
-    engine: Engine,
-) -> None:
-    journal = Journal(engine)
-    journal.free.clear()
-    with ThreadPoolExecutor(1) as thread:
-        teller = Teller(engine, journal.announce, thread)
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(teller.run())
-            teller.take([raised(BLIND)])
-            assert not teller.is_full
-            teller.take([cleared(BLIND)] * MOST_UNTOLD)
-            assert teller.is_full
-            journal.free.set()
-            await eventually(lambda: len(journal.told) == MOST_UNTOLD + 1 and not teller.is_full)
-            running.cancel()
+async def test_what_became_worse_is_told_again_and_what_only_changed_is_not(journal: Path) -> None:
+    worse = replace(BLIND, severity=CRITICAL, told=CRITICAL, message="worse")
+    other = replace(worse, severity=HIGH, message="a little better")
+    await tell(journal, raised(BLIND), raised(worse), raised(other, silent=True))
+    first, second = (alert for _, alert in told(journal))
+
+    assert (first.severity, second.severity) == (HIGH, CRITICAL)
+    assert (first.condition.state, second.condition.state) == (RAISED, RAISED)
+    assert first.id != second.id
+    assert first.condition.since == second.condition.since
+    assert chronicle.open_conditions(journal) == [other]
 
 
-async def test_a_database_that_is_held_only_takes_longer(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 10)
-    monkeypatch.setattr(telling, "RETRY_SECONDS", 0.01)
-    engine.dispose()  # connections with the usual patience
-    journal = Journal(engine)
-    with writing(engine):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await tell(engine, journal, raised(BLIND))
-        assert journal.told == []
-    await tell(engine, journal, raised(BLIND))
+async def test_while_the_journal_cannot_be_written_what_waits_is_bounded_and_nothing_is_lost() -> None:
+    free = asyncio.Event()
+    taken: list[Alert] = []
 
-    assert chronicle.open_conditions(engine) == [BLIND]
+    async def announce(origin: str, alerts: Sequence[Alert], notes: Mapping[str, bytes | None]) -> None:
+        await free.wait()
+        taken.extend(alerts)
 
-
-async def test_what_was_open_and_is_not_in_the_store_is_told_again_after_a_crash(engine: Engine) -> None:
-    """Killed between writing it down and telling it; the other one was told."""
-    chronicle.put_conditions(engine, [BLIND, SILENT])
-    stored.keep(engine, [StoredAlert(client="beta", node="beta-1", alert=compose(raised(SILENT)))])
-    journal = Journal(engine)
-    with ThreadPoolExecutor(1) as thread:
-        teller = Teller(engine, journal.announce, thread)
-        teller.again([BLIND, SILENT])
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(teller.run())
-            await eventually(lambda: len(journal.told) == 1)
-            running.cancel()
-
-    assert journal.words() == [("acme/acme-1", "sensor_blind", RAISED)]
-    assert journal.told[0][1].id == identify(BLIND, raised=True)
+    teller = Teller(announce)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(teller.run())
+        teller.take([raised(BLIND)])
+        assert not teller.is_full
+        teller.take([cleared(BLIND)] * MOST_UNTOLD)
+        assert teller.is_full
+        free.set()
+        await eventually(lambda: len(taken) == MOST_UNTOLD + 1 and not teller.is_full)
+        running.cancel()
 
 
 def test_an_id_says_what_is_told_and_nothing_else() -> None:
@@ -163,6 +157,8 @@ def test_an_id_says_what_is_told_and_nothing_else() -> None:
 
     assert len(ids) == 12
     assert identify(replace(BLIND, message="else", severity=Severity.SEVERITY_LOW), raised=True) in ids
+    assert identify(replace(BLIND, told=CRITICAL), raised=True) not in ids, "that is told anew"
+    assert identify(replace(BLIND, told=CRITICAL), raised=False) in ids
 
 
 def test_the_alert_says_what_where_and_what_to_do() -> None:
@@ -185,5 +181,5 @@ def test_its_end_says_how_long_it_was(minutes: float, told: str) -> None:
 
     assert alert.message == f"acme/acme-1: over after {told}: no packets: look"
     assert alert.rule.name == "Sensor sees no traffic (over)"
-    assert alert.severity == BLIND.severity
+    assert alert.severity == BLIND.told
     assert alert.condition.since.ToDatetime(UTC) == NOON

@@ -58,14 +58,16 @@ class Standings:
         if (node.client, node.name) == HUB:
             mine = [one for one in self.opened if (one.client, one.node) == HUB]
             return health.of_node(mine, revoked=False, heard=True, seen=True)
-        return chronicle.standing(node, self.opened)
+        unheard = self.pulse.unheard if self.pulse is not None else ()
+        heard = f"{node.client}/{node.name}" not in unheard
+        return chronicle.standing(node, self.opened, heard=heard)
 
 
 def load(engine: Engine, settings: ZeusSettings, now: datetime) -> Standings:
-    """Read what is known. Blocks on the database."""
+    """Read what is known. Blocks on the database and the journal."""
     return Standings(
         now,
-        chronicle.open_conditions(engine),
+        chronicle.open_conditions(settings.state_dir / "journal.db"),
         chronicle.histories(engine, now),
         read_pulse(settings.state_dir),
     )

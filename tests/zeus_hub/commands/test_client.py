@@ -8,7 +8,7 @@ from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import Health
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.stored import alert
+from tests.zeus_hub.stored import alert, leave_open
 from zeus_hub import chronicle, registry
 from zeus_hub.health import Moment
 from zeus_hub.local import Pulse, write_pulse
@@ -45,8 +45,11 @@ def watched(place: Place) -> Place:
     registry.record_sightings(engine, {("acme", "acme-1"): seen})
     since = now - timedelta(hours=6)
     message = "no packets"
-    blind = Open("acme", "acme-1", "sensor_blind", "eve.json", since, Severity.SEVERITY_HIGH, message)
-    chronicle.put_conditions(engine, [blind])
+    high = Severity.SEVERITY_HIGH
+    leave_open(
+        place.state_dir / "journal.db",
+        Open("acme", "acme-1", "sensor_blind", "eve.json", since, high, message, high),
+    )
     moments = [Moment(now - timedelta(hours=40), Health.HEALTH_UP), Moment(since, Health.HEALTH_BLIND)]
     chronicle.record(engine, [("acme", moment) for moment in moments])
     engine.dispose()

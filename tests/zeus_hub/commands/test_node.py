@@ -11,7 +11,7 @@ from socme.v1.vitals_pb2 import Vitals
 from tests.zeus_hub import stored
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import NOON, alert
-from zeus_hub import chronicle, registry
+from zeus_hub import registry
 from zeus_hub.commands.node import age, size
 from zeus_hub.local import Pulse, write_pulse
 from zeus_hub.raising import Open
@@ -34,9 +34,10 @@ def fleet(place: Place) -> Place:
         since=datetime.now(UTC),
         severity=Severity.SEVERITY_HIGH,
         message="eve.json cannot be read\x1b[2J",
+        told=Severity.SEVERITY_HIGH,
     )
     own = replace(blind, client="socme", node="zeus", kind="sink_stuck", subject="store")
-    chronicle.put_conditions(engine, [blind, own])
+    stored.leave_open(place.state_dir / "journal.db", blind, own)
     stored.keep(engine, [alert(9, place="socme/zeus")])
     engine.dispose()
     stages = {"sink store": {"number": 7, "seconds": 0.25}}
@@ -87,6 +88,16 @@ def test_show(fleet: Place) -> None:
     (node,) = fleet.objects("node", "show", "acme/acme-1", "--json")
     assert (node["state"], node["health"]) == ("online", "blind")
     assert node["canaries"][0]["stages"] == {"sink store": {"number": 7, "seconds": 0.25}}
+
+
+def test_of_a_node_that_has_not_come_back_since_the_hub_started_nothing_is_claimed(fleet: Place) -> None:
+    write_pulse(fleet.state_dir, Pulse(datetime.now(UTC), unheard=["acme/acme-1"]))
+    (node,) = fleet.objects("node", "show", "acme/acme-1", "--json")
+    (acme, _) = fleet.objects("client", "list", "--json")
+
+    assert acme["health"] == "unknown"
+    assert "health" not in node
+    assert node["reasons"][0] == "nothing was heard of it since the hub started"
 
 
 def test_a_hub_that_does_not_run_knows_of_nobody_how_it_is(fleet: Place) -> None:

@@ -1,4 +1,4 @@
-"""What became of every alert, what is wrong, and what each client could see."""
+"""What became of every alert, and what each client could see."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the accounts, and what the hub watches over."""
+    """Add the accounts, and how clients were."""
     _accounts()
     _vigil()
 
@@ -42,18 +42,7 @@ def _accounts() -> None:
 
 
 def _vigil() -> None:
-    """Make what says how nodes and clients are."""
-    op.create_table(
-        "condition",
-        sa.Column("client", sa.String(length=63), nullable=False),
-        sa.Column("node", sa.String(length=63), nullable=False),
-        sa.Column("kind", sa.String(length=63), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("since_us", sa.BigInteger(), nullable=False),
-        sa.Column("severity", sa.Integer(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("client", "node", "kind", "subject", name=op.f("pk_condition")),
-    )
+    """Make what says how clients were."""
     op.create_table(
         "health",
         sa.Column("client", sa.String(length=63), nullable=False),

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 
 from zeus_hub.database import open_database, reading
 
-NEW = {"tally", "ledger", "condition", "health"}
+NEW = {"tally", "ledger", "health"}
 NUL = bytes(16)
 ROWS = {
     "client": (1, "acme", "ACME", 1, 0),

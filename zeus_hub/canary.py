@@ -2,21 +2,25 @@
 
 A node tells by its vitals how far they came on its side; sinks and the live stream show them at the hub.
 A stage has stopped where the one before it is ahead and it has not moved for half an interval, so that it is
-named within two intervals of the moment at which it stopped. One that is slow but moves is not.
+named within one and a half intervals of the moment at which it stopped, and two of the node's vitals: within
+two intervals, where vitals come four times in each. One that is slow but moves is not.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from socme.v1.vitals_pb2 import CanaryVitals, Vitals
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub.conditions import LostCanary
+from zeus_hub.conditions import LostCanary, silence_seconds
+from zeus_hub.trend import LONGEST_NAME
 
 MOST_SOURCES = 32  # of one node
 LEAST_INTERVAL, LONGEST_INTERVAL = 1.0, 3600.0  # seconds; a node may claim anything
 WRITE, TAIL, SPOOL, UPLINK, JOURNAL, LIVE = "write", "tail", "spool", "uplink", "journal", "live"
 _INSIDE = (WRITE, TAIL, SPOOL)  # what stops there is not even taken in
+_TOLD = (TAIL, SPOOL, UPLINK)  # by the node's vitals
 
 Key = tuple[str, str]  # client and node
 
@@ -50,8 +54,14 @@ class _Source:
     interval: float
     written: int
     written_at: float
+    begun_at: float
+    """Since when it is followed."""
+    begun: int
+    """The last canary that the node had spooled by then."""
     told_at: float
     """When its last vitals came."""
+    heard_at: float
+    """When they or a canary came."""
     stages: dict[str, _Stage] = field(default_factory=dict)
     """In order."""
 
@@ -67,7 +77,7 @@ class Tracker:
         """Take what a node's vitals say."""
         known = self._nodes.setdefault(key, {})
         told = {
-            source.name: source.canary
+            source.name[:LONGEST_NAME]: source.canary
             for source in vitals.sources[:MOST_SOURCES]
             if source.HasField("canary") and source.canary.interval_seconds
         }
@@ -86,9 +96,10 @@ class Tracker:
 
         `skew_seconds` is how far the node's clock is ahead.
         """
-        source = self._nodes.get((stored.client, stored.node), {}).get(stored.alert.origin)
+        source = self._nodes.get((stored.client, stored.node), {}).get(stored.alert.origin[:LONGEST_NAME])
         if source is None:
             return
+        source.heard_at = at
         number = stored.alert.canary.number
         if number < source.stages[stage].number:  # sent again
             return
@@ -102,19 +113,37 @@ class Tracker:
             live.follow(live.number, self._sunk(source), at)
 
     def lost(
-        self, key: Key, at: float, *, vitals_seconds: float, journal_problem: str
+        self,
+        key: Key,
+        at: float,
+        *,
+        vitals_seconds: float,
+        journal_problem: str,
+        speaks_since: float = -math.inf,
     ) -> Iterator[LostCanary]:
         """Return where the canaries of a node's sources stop: for each source the first such stage.
 
-        `vitals_seconds` is how many seconds old what a node tells may be, `journal_problem` why the hub
-        takes nothing.
+        `vitals_seconds` is how often a node tells, `journal_problem` why the hub takes
+        nothing, `speaks_since` since when the node is heard without a break.
         """
         for name, source in self._nodes.get(key, {}).items():
-            stage = self._stopped(source, at, vitals_seconds)
+            unheard = at - max(source.heard_at, speaks_since)
+            stage = UPLINK if unheard > _patience(source, vitals_seconds) else _stopped(source, at)
             if stage == UPLINK and journal_problem:
                 stage = JOURNAL
             if stage:
                 yield LostCanary(name, stage, inside=stage in _INSIDE)
+
+    def unsure(self, key: Key, at: float, *, vitals_seconds: float) -> Iterator[str]:
+        """Return the sources of a node that were not followed for long enough to say that none is lost.
+
+        One is enough that was spooled since, and that came out at the end; or the time in which a stage that
+        has stopped is named.
+        """
+        for name, source in self._nodes.get(key, {}).items():
+            whole = source.stages[LIVE].number > source.begun
+            if not whole and at - source.begun_at <= _naming_seconds(source, vitals_seconds):
+                yield name
 
     def view(self, key: Key) -> list[Mapping[str, object]]:
         """Return how far the canaries of a node's sources have come, for `zeus node show`."""
@@ -146,29 +175,47 @@ class Tracker:
         numbers = {TAIL: canary.read, SPOOL: canary.spooled, UPLINK: canary.acknowledged}
         numbers |= dict.fromkeys((*self._sinks, LIVE), canary.spooled)
         stages = {stage: _Stage(number) for stage, number in numbers.items()}
-        return _Source(0.0, canary.written, at, at, stages)
+        return _Source(
+            0.0,
+            written=canary.written,
+            written_at=at,
+            begun_at=at,
+            begun=canary.spooled,
+            told_at=at,
+            heard_at=at,
+            stages=stages,
+        )
 
     def _sunk(self, source: _Source) -> int:
         """Return the last canary of which the hub knows where it lies in the journal."""
         return max(source.stages[sink].number for sink in self._sinks)
 
-    def _stopped(self, source: _Source, at: float, vitals_seconds: float) -> str:
-        patience = source.interval / 2
-        told = patience + vitals_seconds
-        if source.told_at - source.written_at > source.interval + told:
-            return WRITE
-        for stage, reached in source.stages.items():
-            since = reached.behind_since
-            from_vitals = stage in (TAIL, SPOOL, UPLINK)
-            waited = None if since is None else (source.told_at if from_vitals else at) - since
-            if waited is not None and waited > (told if from_vitals else patience):
-                return stage
-        return ""
+
+def _naming_seconds(source: _Source, vitals_seconds: float) -> float:
+    """Return within how many seconds a stage that stops is named, and one more of the vitals."""
+    return 1.5 * source.interval + 3 * vitals_seconds
+
+
+def _patience(source: _Source, vitals_seconds: float) -> float:
+    """Return how long neither vitals nor canaries may come of a node that is heard."""
+    return max(_naming_seconds(source, vitals_seconds), silence_seconds(vitals_seconds))
+
+
+def _stopped(source: _Source, at: float) -> str:
+    """Return the first stage that has stopped. What vitals say of a stage is as old as they are."""
+    patience = source.interval / 2
+    if source.told_at - source.written_at > source.interval + patience:
+        return WRITE
+    for stage, reached in source.stages.items():
+        now = source.told_at if stage in _TOLD else at
+        if reached.behind_since is not None and now - reached.behind_since > patience:
+            return stage
+    return ""
 
 
 def _follow(source: _Source, canary: CanaryVitals, at: float) -> None:
     source.interval = min(max(canary.interval_seconds, LEAST_INTERVAL), LONGEST_INTERVAL)
-    source.told_at = at
+    source.told_at = source.heard_at = at
     if canary.written > source.written:
         source.written, source.written_at = canary.written, at
     before = canary.written
@@ -176,7 +223,7 @@ def _follow(source: _Source, canary: CanaryVitals, at: float) -> None:
         source.stages[stage].follow(number, before, at)
         before = source.stages[stage].number
     for stage, reached in source.stages.items():
-        if stage not in (TAIL, SPOOL, UPLINK, LIVE):  # the sinks
+        if stage not in (*_TOLD, LIVE):  # the sinks
             reached.follow(reached.number, before, at)
 
 

@@ -47,9 +47,12 @@ TITLES = {
     SINK_STUCK: "Sink is stuck",
     HUB_DISK: "Hub's disk is full",
 }
-# What only a node itself tells: nothing can be said of these while it is silent.
-_TOLD = frozenset(
-    (SOURCE_SILENT, SENSOR_DROPS, SENSOR_BLIND, SPOOL_FILLING, LAG_GROWING, CLOCK_SKEW, CANARY_LOST)
+# What only a node itself tells: nothing can be said of these while it does not.
+_TOLD: frozenset[str | tuple[str, str]] = frozenset(
+    (
+        *(SOURCE_SILENT, SENSOR_DROPS, SENSOR_BLIND, SPOOL_FILLING, LAG_GROWING, CLOCK_SKEW, CANARY_LOST),
+        (UNACCOUNTED, "node"),
+    )
 )
 
 
@@ -68,8 +71,12 @@ class Judged:
     """What is wrong with a node or with the hub, and of what nothing can be said now."""
 
     findings: Sequence[Finding]
-    undecided: frozenset[str] = frozenset()
-    """Kinds that neither begin nor end by this."""
+    undecided: frozenset[str | tuple[str, str]] = frozenset()
+    """Kinds, or kinds with their subjects, that neither begin nor end by this."""
+
+    def decides(self, kind: str, subject: str) -> bool:
+        """Tell whether a condition is over where it was not found."""
+        return kind not in self.undecided and (kind, subject) not in self.undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ class SourceFacts:
     """Packets that it saw in that time."""
     still_seconds: float
     """How long it has seen no packet though it reports; 0 where it does or does not say."""
+    unsure: frozenset[str] = frozenset()
+    """Kinds that were not watched for long enough yet to say that they are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +122,9 @@ class NodeFacts:
     seen: bool
     """Whether it was ever heard."""
     heard: bool
-    """Whether it was heard since the hub started, and its vitals with it."""
+    """Whether it was heard since the hub started."""
+    tells: bool
+    """Whether its newest vitals are known, and not old."""
     quiet_seconds: float
     """Since it was last heard, or since the hub could hear."""
     interval_seconds: int
@@ -134,6 +145,8 @@ class NodeFacts:
     """Alerts that the node's own ledger cannot explain."""
     unstored: int = 0
     """Alerts by which what the hub took and what became of it differ."""
+    unsure: frozenset[str | tuple[str, str]] = frozenset()
+    """What was not watched for long enough yet to say that it is over: kinds, or kinds and subjects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +158,8 @@ class SinkFacts:
     """Why it cannot be reached; empty when all is well."""
     stuck_seconds: float
     """How long it has taken nothing though there is something for it; 0 where it does or there is not."""
+    sure: bool = True
+    """Whether it has taken something, or had nothing to take, since the hub started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +168,7 @@ class HubFacts:
 
     sinks: Sequence[SinkFacts]
     free_bytes: int | None
-    """On the disk of its state folder; None: cannot be found out."""
+    """On the disk of its state folder; None: not found out yet."""
     journal_problem: str
     """Why nothing can be written; empty when all is well."""
     authority_seconds: float
@@ -162,7 +177,7 @@ class HubFacts:
     """Until the end of its own, of which it makes a new one at each start."""
 
 
-def silence_seconds(interval_seconds: int) -> float:
+def silence_seconds(interval_seconds: float) -> float:
     """Return after how long a node that reports at an interval counts as silent."""
     return float(INTERVALS_TO_SILENCE * interval_seconds)
 
@@ -177,6 +192,7 @@ def judge_node(facts: NodeFacts, limits: ConditionSettings) -> Judged:
     if facts.shut_out or not facts.seen:
         return Judged(())
     findings = [*_certificate(facts.certificate_seconds, limits), *_identity(facts)]
+    unsure = facts.unsure
     if is_silent(facts):
         message = (
             f"nothing was heard for {INTERVALS_TO_SILENCE} of its intervals"
@@ -184,13 +200,17 @@ def judge_node(facts: NodeFacts, limits: ConditionSettings) -> Judged:
             " to the hub, and `systemctl status artemis`"
         )
         findings.append(Finding(NODE_SILENT, "", HIGH, message))
-        return Judged(findings, _TOLD)
+        return Judged(findings, _TOLD | unsure)
     if not facts.heard:
-        return Judged(findings, _TOLD | {NODE_SILENT})
+        return Judged(findings, _TOLD | {NODE_SILENT} | unsure)
+    if not facts.tells:
+        return Judged([*findings, *_canaries(facts)], _TOLD | unsure)
     for source in facts.sources:
         findings += _source(source, limits)
         findings += _sensor(source, limits)
-    return Judged([*findings, *_spool(facts, limits), *_clock(facts, limits), *_canaries(facts)])
+        unsure |= {(kind, source.name) for kind in source.unsure}
+    findings += [*_spool(facts, limits), *_clock(facts, limits), *_canaries(facts)]
+    return Judged(findings, unsure)
 
 
 def judge_hub(facts: HubFacts, limits: ConditionSettings) -> Judged:
@@ -218,7 +238,10 @@ def judge_hub(facts: HubFacts, limits: ConditionSettings) -> Judged:
         if seconds < limits.certificate_days * DAY_SECONDS:
             message = f"the certificate of the {subject} ends within {limits.certificate_days:g} days: {mend}"
             findings.append(Finding(CERTIFICATE_ENDING, subject, HIGH, message))
-    return Judged(findings)
+    unsure: set[str | tuple[str, str]] = {(SINK_STUCK, sink.name) for sink in facts.sinks if not sink.sure}
+    if facts.free_bytes is None:
+        unsure.add(HUB_DISK)
+    return Judged(findings, frozenset(unsure))
 
 
 def _certificate(seconds: float | None, limits: ConditionSettings) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -24,6 +24,7 @@ from socme.v1.uplink_pb2_grpc import UplinkServicer
 from socme.v1.vitals_pb2 import Vitals
 from zeus_hub import envelope, pace
 from zeus_hub.authorise import Context, EndedError, Guard, Stream
+from zeus_hub.clocks import Clocks
 from zeus_hub.clone import Clones, Key
 from zeus_hub.commit import Committer
 from zeus_hub.envelope import Fault, Objection
@@ -46,13 +47,11 @@ _CODES = {
 class Ingest(UplinkServicer):
     """Serves nodes."""
 
-    def __init__(
-        self, guard: Guard, committer: Committer, fleet: Fleet, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, guard: Guard, committer: Committer, fleet: Fleet, clocks: Clocks) -> None:
         self._guard = guard
         self._committer = committer
         self._fleet = fleet
-        self._clock = clock
+        self._clocks = clocks
         self._links: dict[Key, Link] = {}
         self._clones = Clones()
         self._farewell = Farewell()
@@ -61,7 +60,7 @@ class Ingest(UplinkServicer):
 
     def clones(self) -> Mapping[Key, str]:
         """Return the nodes of which two instances took turns of late, each with a sentence for people."""
-        return self._clones.suspected(time.monotonic())
+        return self._clones.suspected(self._clocks.monotonic())
 
     async def Connect(self, request_iterator: object, context: Context) -> None:  # type: ignore[override]  # noqa: N802
         """Serve one node for as long as it is connected."""
@@ -93,7 +92,7 @@ class Ingest(UplinkServicer):
     def _take_over(self, link: Link, instance: bytes) -> None:
         """Let a node have one stream, the newest: it may have lost the old one without our knowing."""
         old = self._links.get(link.key)
-        self._clones.seen(link.key, instance, link.context.peer(), time.monotonic())
+        self._clones.seen(link.key, instance, link.context.peer(), self._clocks.monotonic())
         if old is not None:
             logs.event(LOG, logging.WARNING, "second stream of a node", client=link.key[0], node=link.key[1])
             reason = "a newer stream of this node took over: does the same identity run on two machines?"
@@ -138,7 +137,7 @@ class Ingest(UplinkServicer):
             window_bytes=link.window.bytes,
             window_batches=link.window.batches,
         )
-        welcome.time.FromDatetime(self._clock())
+        welcome.time.FromDatetime(self._clocks.wall())
         return welcome
 
     async def _read(self, link: Link) -> None:
@@ -202,7 +201,9 @@ class Ingest(UplinkServicer):
             self._fleet.reported(link.key, vitals)
 
     def _judge_clock(self, key: Key, hello: Hello) -> None:
-        off = abs(hello.time.seconds - self._clock().timestamp())  # whatever it says, even no time at all
+        off = abs(
+            hello.time.seconds - self._clocks.wall().timestamp()
+        )  # whatever it says, even no time at all
         if off > CLOCK_TOLERANCE.total_seconds():
             logs.event(
                 LOG, logging.WARNING, "a node's clock is off", client=key[0], node=key[1], seconds=round(off)

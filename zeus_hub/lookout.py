@@ -1,17 +1,32 @@
 """Gathers what is known: of every node from the fleet and its vitals, and of the hub from its own parts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from socme.v1.vitals_pb2 import Vitals
 from zeus_hub.accounts import Account
 from zeus_hub.canary import Tracker
 from zeus_hub.clocks import Clocks
-from zeus_hub.conditions import HubFacts, NodeFacts, SinkFacts, SourceFacts, silence_seconds
+from zeus_hub.clone import WITHIN_SECONDS
+from zeus_hub.conditions import (
+    CANARY_LOST,
+    CLOCK_SKEW,
+    CLONE_SUSPECTED,
+    LAG_GROWING,
+    SENSOR_BLIND,
+    SENSOR_DROPS,
+    UNACCOUNTED,
+    HubFacts,
+    NodeFacts,
+    SinkFacts,
+    SourceFacts,
+    is_silent,
+    silence_seconds,
+)
 from zeus_hub.config import ConditionSettings
 from zeus_hub.fleet import USUAL_INTERVAL, Fleet, Key, Seen
-from zeus_hub.trend import DROPS_SECONDS, SAMPLES, Trend
+from zeus_hub.trend import DROPS_SECONDS, SAMPLES, SourceTrend, Trend
 
 # How long nodes may take to come back to a hub that was away: the longest pause of socme.backoff, and some.
 REDIAL_SECONDS = 75.0
@@ -43,13 +58,24 @@ class Sources:
     certificate_ends: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a sink was when it was looked at last."""
+
+    position: int
+    since: float
+    """Since when it takes nothing though there is something for it."""
+    sure: bool
+    """Whether it was ever seen to take something, or to have nothing to take."""
+
+
 @dataclass(slots=True)
 class Slow:
     """Facts that take a while to find out; the vigil does so in a thread."""
 
     free_bytes: int | None = None
-    unstored: Mapping[Key, int] = field(default_factory=dict)
-    """For each node, by how many alerts what was taken and what became of it differ."""
+    unstored: Mapping[Key, int] | None = None
+    """For each node, by how many alerts what was taken and what became of it differ; None: not known yet."""
 
 
 class Lookout:
@@ -64,8 +90,9 @@ class Lookout:
         self._sources = sources
         self._trends: dict[Key, Trend] = {}
         self._reports: dict[Key, float] = {}
-        self._stuck: dict[str, tuple[int, float]] = {}  # a sink's position, and since when it is there
-        self._hears_since = self._looked = clocks.monotonic()
+        self._places: dict[str, _Place] = {}
+        self._speaks: dict[Key, float] = {}  # since when nodes are heard without a break
+        self._started = self._hears_since = self._looked = clocks.monotonic()
 
     def look(self) -> float:
         """Begin a look at everything; return the time by the monotonic clock."""
@@ -85,15 +112,24 @@ class Lookout:
         known = NodeFacts(
             shut_out=node.revoked is not None or not seen.enabled,
             seen=node.last_seen is not None,
-            heard=report is not None,
+            heard=seen.heard is not None,
+            tells=report is not None and at - report.at <= silence_seconds(interval),
             quiet_seconds=self._quiet(seen, interval, at),
             interval_seconds=interval,
             certificate_seconds=None if node.expires is None else (node.expires - now).total_seconds(),
             clone=self._sources.clones().get(key, ""),
             missing=account.missing,
-            unstored=self.slow.unstored.get(key, 0),
+            unstored=(self.slow.unstored or {}).get(key, 0),
+            unsure=frozenset(self._unsure(at)),
         )
         return known if report is None else self._told(known, key, seen, at)
+
+    def _unsure(self, at: float) -> Iterator[str | tuple[str, str]]:
+        """Return what the hub knows too little of since it started, for every node."""
+        if self.slow.unstored is None:
+            yield UNACCOUNTED, "store"
+        if at - self._started <= WITHIN_SECONDS:
+            yield CLONE_SUSPECTED
 
     def hub(self, at: float) -> HubFacts:
         """Return what the hub knows of itself."""
@@ -121,30 +157,30 @@ class Lookout:
         """Add what a node's vitals say."""
         assert seen.report is not None  # noqa: S101 - the caller looked
         vitals, trend = seen.report.vitals, self._trend(key, seen)
-        spool = vitals.spool
+        spool, each = vitals.spool, float(known.interval_seconds)
         lost = self.tracker.lost(
             key,
             at,
-            vitals_seconds=float(known.interval_seconds),
+            vitals_seconds=each,
             journal_problem=self._sources.journal_problem(),
+            speaks_since=self._speaks_since(known, key, seen, at),
         )
-        return NodeFacts(
-            shut_out=known.shut_out,
-            seen=known.seen,
-            heard=True,
-            quiet_seconds=known.quiet_seconds,
-            interval_seconds=known.interval_seconds,
-            certificate_seconds=known.certificate_seconds,
+        unsure = {(CANARY_LOST, name) for name in self.tracker.unsure(key, at, vitals_seconds=each)}
+        return replace(
+            known,
             spool_share=spool.bytes / spool.capacity_bytes if spool.capacity_bytes else 0.0,
             spool_problem=spool.problem,
             skew_seconds=trend.skew_seconds(),
             sources=list(self._of_sources(trend, vitals, at)),
             lost=list(lost),
-            clone=known.clone,
-            missing=known.missing,
             unaccounted=spool.unaccounted,
-            unstored=known.unstored,
+            unsure=known.unsure | unsure | (set() if trend.skew_known else {CLOCK_SKEW}),
         )
+
+    def _speaks_since(self, known: NodeFacts, key: Key, seen: Seen, at: float) -> float:
+        if not seen.node.connected or is_silent(known) or key not in self._speaks:
+            self._speaks[key] = at
+        return max(self._speaks[key], self._hears_since)
 
     def _trend(self, key: Key, seen: Seen) -> Trend:
         assert seen.report is not None  # noqa: S101 - the caller looked
@@ -172,14 +208,25 @@ class Lookout:
                 drops=drops,
                 packets=packets,
                 still_seconds=source.still_seconds(),
+                unsure=frozenset(_unsure(source, limits, at)),
             )
 
     def _sinks(self, at: float) -> Iterator[SinkFacts]:
         last = self._sources.last()
         for sink in self._sources.sinks():
-            position, since = self._stuck.get(sink.name, (-1, at))
+            place = self._places.get(sink.name, _Place(sink.position, at, sure=False))
             idle = sink.position >= last and not sink.problem
-            if idle or position != sink.position:
-                since = at
-            self._stuck[sink.name] = (sink.position, since)
-            yield SinkFacts(sink.name, sink.problem, at - since)
+            if idle or place.position != sink.position:
+                place = _Place(sink.position, at, sure=True)
+            self._places[sink.name] = place
+            yield SinkFacts(sink.name, sink.problem, at - place.since, place.sure)
+
+
+def _unsure(source: SourceTrend, limits: ConditionSettings, at: float) -> Iterator[str]:
+    """Return which kinds a source was not watched for long enough to say that they are over."""
+    if not source.lag_known(at, seconds=limits.lag_seconds, floor=limits.lag_bytes):
+        yield LAG_GROWING
+    if not source.traffic_known(at):
+        yield SENSOR_DROPS
+    if not source.still_known(at, seconds=limits.no_traffic_seconds):
+        yield SENSOR_BLIND

@@ -40,8 +40,12 @@ class SourceTrend:
     """The newest statistics of a sensor that were ever seen in it."""
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
     life: int = 0
+    since: float = 0.0
+    """When it was first told of."""
     still_since: float | None = None
     """Since when the sensor's counter of packets has not moved."""
+    moves: bool = False
+    """Whether it was seen to move in the sensor's present life."""
     confirmed: float = 0.0
     """When the sensor last reported, by the hub's monotonic clock."""
 
@@ -64,6 +68,21 @@ class SourceTrend:
             return False
         least = min(sample.lag_bytes for sample in window)
         return least > floor and window[-1].lag_bytes > window[0].lag_bytes
+
+    def lag_known(self, now: float, *, seconds: float, floor: int) -> bool:
+        """Tell whether that was watched for so long, or it was nearly caught up meanwhile."""
+        return any(sample.at <= now - seconds or sample.lag_bytes <= floor for sample in self.samples)
+
+    def traffic_known(self, now: float) -> bool:
+        """Tell whether the sensor's present life was watched for as long as `traffic` looks back."""
+        start = now - DROPS_SECONDS
+        if self.sensor is None:
+            return self.since <= start
+        return any(sample.at <= start for sample in self.samples if sample.life == self.life)
+
+    def still_known(self, now: float, *, seconds: float) -> bool:
+        """Tell whether the sensor was seen to see packets, or has given no statistics for so long."""
+        return self.moves if self.sensor is not None else self.since <= now - seconds
 
     def traffic(self, now: float) -> tuple[int, int]:
         """Return how many packets were lost and seen lately, within the sensor's present life."""
@@ -104,15 +123,20 @@ class Trend:
         for name, source in told.items():
             known = self.sources.get(name)
             if known is None:
-                known = self.sources[name] = SourceTrend(source, at)
+                known = self.sources[name] = SourceTrend(source, at, since=at)
             _take(known, source, at, self._spacing)
+
+    @property
+    def skew_known(self) -> bool:
+        """Whether enough was told to say how far the node's clock is off."""
+        return len(self._skews) >= LEAST_SKEWS
 
     def skew_seconds(self) -> float:
         """Return how far the node's clock is ahead; 0 where that is not known.
 
         What is delayed seems to come from a clock that is behind, so the one that was delayed least counts.
         """
-        return max(self._skews) if len(self._skews) >= LEAST_SKEWS else 0.0
+        return max(self._skews) if self.skew_known else 0.0
 
 
 def _take(known: SourceTrend, source: SourceVitals, at: float, spacing: float) -> None:
@@ -136,6 +160,9 @@ def _follow(known: SourceTrend, sensor: SensorVitals, at: float) -> None:
     )
     if restarted:
         known.life += 1
+        known.moves = False
+    elif before is not None and sensor.packets != before.packets:
+        known.moves = True
     if restarted or before is None or sensor.packets != before.packets:
         known.still_since = at
         known.confirmed = at

@@ -32,13 +32,14 @@ from socme.v1.watch_pb2_grpc import WatchStub
 from zeus_hub import database, registry
 from zeus_hub.ca import private_pem
 from zeus_hub.clocks import Clocks
-from zeus_hub.config import JournalSettings, ZeusSettings
+from zeus_hub.config import ConditionSettings, JournalSettings, ZeusSettings
 from zeus_hub.database import open_database, reading
 from zeus_hub.hub import REAL, Running, serve
 from zeus_hub.tokens import Grant, create_token
 
 LIMIT = 10.0  # seconds that anything may take
 EPOCH = b"e" * 16
+SHIPPED = ConditionSettings()
 
 
 @dataclass(frozen=True)
@@ -120,18 +121,25 @@ def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
     return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-def settings(state_dir: Path, **changes: object) -> ZeusSettings:
+def settings(state_dir: Path, conditions: ConditionSettings = SHIPPED, **changes: object) -> ZeusSettings:
     return ZeusSettings(
         state_dir=state_dir,
         listen="127.0.0.1:0",
         journal=JournalSettings(**changes),  # type: ignore[arg-type]
+        conditions=conditions,
     )
 
 
 @asynccontextmanager
-async def hub(state_dir: Path, *, clocks: Clocks = REAL, **changes: object) -> AsyncIterator[Hub]:
+async def hub(
+    state_dir: Path,
+    *,
+    clocks: Clocks = REAL,
+    conditions: ConditionSettings = SHIPPED,
+    **changes: object,
+) -> AsyncIterator[Hub]:
     """Run a hub for as long as the context lasts."""
-    chosen = settings(state_dir, **changes)
+    chosen = settings(state_dir, conditions, **changes)
     up: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(serve(chosen, Notifier(), up.set_result, clocks))
@@ -161,8 +169,8 @@ class Link:
         self.welcome = Welcome()
         self.acked: dict[int, int] = {}
 
-    async def greet(self, epoch: bytes = EPOCH, interval: int = 10) -> Welcome:
-        hello = Hello(agent_version="0", epoch=epoch, vitals_interval_seconds=interval)
+    async def greet(self, epoch: bytes = EPOCH, interval: int = 10, instance: bytes = b"") -> Welcome:
+        hello = Hello(agent_version="0", epoch=epoch, vitals_interval_seconds=interval, instance=instance)
         hello.time.FromDatetime(utc_now())
         await self.send(NodeMessage(hello=hello))
         self.welcome = (await self.read()).welcome

@@ -1,5 +1,6 @@
 """How far canaries come, and where they stop."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,7 +50,18 @@ def lost(tracker: Tracker, at: float, problem: str = "") -> list[tuple[str, str,
 STAGES = ["write", "tail", "spool", "uplink", STORE, LIVE]
 
 
-def run(stops: str, at_second: int, seconds: int, tracker: Tracker) -> list[tuple[int, str]]:
+@dataclass(frozen=True)
+class Rate:
+    """How often a node writes canaries and sends vitals, in seconds, and when it sends the first."""
+
+    canaries: int = INTERVAL
+    vitals: int = VITALS
+    shift: int = 0
+
+
+def run(
+    stops: str, at_second: int, seconds: int, tracker: Tracker, rate: Rate = Rate()
+) -> list[tuple[int, str]]:
     """Let canaries flow until one stage stops; return when which stage was named."""
     reached = dict.fromkeys(STAGES, 0)
     named: list[tuple[int, str]] = []
@@ -57,28 +69,42 @@ def run(stops: str, at_second: int, seconds: int, tracker: Tracker) -> list[tupl
         for place, stage in enumerate(STAGES):
             if stage == stops and second >= at_second:
                 break
-            before = second // INTERVAL if stage == "write" else reached[STAGES[place - 1]]
+            before = second // rate.canaries if stage == "write" else reached[STAGES[place - 1]]
             if before > reached[stage]:
                 reached[stage] = before
                 if stage in (STORE, LIVE):
                     arrive(tracker, stage, before, second)
-        if second % VITALS == 0:
-            tracker.told(KEY, vitals(*[reached[stage] for stage in STAGES[:4]]), second)
-        named += [(second, stage) for _, stage, _ in lost(tracker, second)]
+        if second % rate.vitals == rate.shift:
+            said = vitals(*[reached[stage] for stage in STAGES[:4]])
+            said.sources[0].canary.interval_seconds = rate.canaries
+            tracker.told(KEY, said, second)
+        found = tracker.lost(KEY, second, vitals_seconds=rate.vitals, journal_problem="")
+        named += [(second, each.stage) for each in found]
     return named
 
 
+RATES = [(60, 10), (60, 15), (40, 10), (8, 2), (240, 60)]  # seconds between canaries, and between vitals
+
+
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("at_second", [600, 601, 630, 659])
-def test_the_stage_that_stops_is_named_within_two_intervals(stage: str, at_second: int) -> None:
-    named = run(stage, at_second, 900, Tracker(["store"]))
+@pytest.mark.parametrize(("interval", "every"), RATES)
+@pytest.mark.parametrize("shift", [0, 1, 7])
+def test_the_stage_that_stops_is_named_within_two_intervals(
+    stage: str, interval: int, every: int, shift: int
+) -> None:
+    """Where vitals come four times in an interval, whatever moment it stops at, and they come at."""
+    for into in range(0, interval, max(1, interval // 12)):
+        at_second = 10 * interval + into
+        rate = Rate(interval, every, shift % every)
+        named = run(stage, at_second, 13 * interval, Tracker(["store"]), rate)
 
-    assert {name for _, name in named} == {stage}
-    assert at_second < named[0][0] <= at_second + 2 * INTERVAL
+        assert {name for _, name in named} == {stage}
+        assert at_second < named[0][0] <= at_second + 2 * interval
 
 
-def test_while_canaries_come_through_nothing_is_lost() -> None:
-    assert run("nothing", 0, 3600, Tracker(["store"])) == []
+@pytest.mark.parametrize(("interval", "every"), [*RATES, (10, 10), (5, 10), (60, 60), (1, 1)])
+def test_while_canaries_come_through_nothing_is_lost(interval: int, every: int) -> None:
+    assert run("nothing", 0, 3600, Tracker(["store"]), Rate(interval, every)) == []
 
 
 def test_a_stage_that_is_slow_but_moves_is_not_lost() -> None:
@@ -112,11 +138,71 @@ def test_a_hub_that_has_just_started_does_not_wait_for_what_came_before() -> Non
 
 
 def test_where_the_node_says_nothing_new_its_stages_are_not_judged() -> None:
-    """That it is silent is told by other means."""
+    """That it is silent is told by other means; when it has come back, its vitals may take a moment."""
     tracker = Tracker(["store"])
     tracker.told(KEY, vitals(2, 1, 1, 1), 0)
+    found = tracker.lost(KEY, 3600, vitals_seconds=VITALS, journal_problem="", speaks_since=3590)
 
-    assert lost(tracker, 3600) == []
+    assert list(found) == []
+
+
+def test_a_node_that_is_heard_and_tells_nothing_of_its_canaries_has_lost_them_on_the_way() -> None:
+    """Alerts come and vitals do not. Where canaries are among them, the way is proved by those."""
+    tracker = Tracker(["store"])
+    tracker.told(KEY, vitals(2, 2, 2, 2), 0)
+    arrive(tracker, STORE, 3, 100)
+    arrive(tracker, LIVE, 3, 100)
+    assert lost(tracker, 100 + 2 * INTERVAL) == []
+    assert lost(tracker, 100 + 2 * INTERVAL + 1) == [(SOURCE, "uplink", False)]
+
+
+def unsure(tracker: Tracker, at: float) -> list[str]:
+    return list(tracker.unsure(KEY, at, vitals_seconds=VITALS))
+
+
+def test_at_first_nobody_knows_whether_canaries_come_through() -> None:
+    """A hub that has just started must not say that what stopped before has begun to flow."""
+    tracker = Tracker(["store"])
+    for second in range(0, 80, 10):
+        tracker.told(KEY, vitals(9 + second // 60, 8, 8, 8), second)
+
+        assert unsure(tracker, second) == [SOURCE] or lost(tracker, second)
+    assert lost(tracker, 70) == [(SOURCE, "tail", True)]
+
+
+def test_one_canary_that_was_written_since_and_came_out_at_the_end_is_proof() -> None:
+    tracker = Tracker(["store"])
+    tracker.told(KEY, vitals(9, 8, 8, 8), 0)
+    arrive(tracker, STORE, 8, 1)
+    arrive(tracker, LIVE, 8, 1)
+    assert unsure(tracker, 2) == [SOURCE], "that one was on its way already"
+    arrive(tracker, STORE, 9, 3)
+    arrive(tracker, LIVE, 9, 3)
+
+    assert unsure(tracker, 4) == []
+
+
+def test_what_was_followed_for_as_long_as_it_takes_to_name_a_stage_is_known() -> None:
+    tracker = Tracker(["store"])
+    tracker.told(KEY, vitals(9, 9, 9, 9), 0)
+
+    assert unsure(tracker, 1.5 * INTERVAL + 3 * VITALS) == [SOURCE]
+    assert unsure(tracker, 1.5 * INTERVAL + 3 * VITALS + 1) == []
+
+
+def test_a_sources_name_is_cut() -> None:
+    """It is the subject of a condition, and goes into the hub's sign of life every few seconds."""
+    long = Vitals()
+    long.sources.add(name="x" * 200_000).canary.CopyFrom(CanaryVitals(interval_seconds=1, written=5))
+    tracker = Tracker(["store"])
+    tracker.told(KEY, long, 0)
+    tracker.told(KEY, long, 10)
+    tracker.arrived(STORE, canary(4, "x" * 200_000), at=10, now=NOON)
+    (view,) = tracker.view(KEY)
+
+    assert view["source"] == "x" * 512
+    assert view["stages"][STORE]["number"] == 4  # type: ignore[index]
+    assert [name for name, *_ in lost(tracker, 10)] == ["x" * 512]
 
 
 def test_a_node_that_counts_anew_begins_anew() -> None:

@@ -35,6 +35,7 @@ WELL = NodeFacts(
     shut_out=False,
     seen=True,
     heard=True,
+    tells=True,
     quiet_seconds=4,
     interval_seconds=10,
     certificate_seconds=300 * DAY,
@@ -152,6 +153,36 @@ def test_what_a_silent_node_told_before_it_fell_silent_is_neither_true_nor_false
     assert "node_silent" not in judged.undecided
 
 
+def test_what_was_not_watched_for_long_enough_is_not_over() -> None:
+    judged = judge_node(
+        replace(source(unsure=frozenset({"sensor_blind"})), unsure=frozenset({("canary_lost", "a")})), LIMITS
+    )
+
+    assert judged.findings == []
+    assert not judged.decides("sensor_blind", NAME)
+    assert judged.decides("sensor_blind", "another")
+    assert not judged.decides("canary_lost", "a")
+    assert judged.decides("canary_lost", "b")
+
+
+def test_of_the_hub_too_some_is_not_known_at_first() -> None:
+    judged = judge_hub(replace(HUB, sinks=(SinkFacts("store", "", 9, sure=False),), free_bytes=None), LIMITS)
+
+    assert not judged.decides("sink_stuck", "store")
+    assert not judged.decides("hub_disk", "")
+    assert judge_hub(HUB, LIMITS).undecided == frozenset()
+
+
+def test_while_alerts_come_and_vitals_do_not_what_those_told_is_neither_true_nor_false() -> None:
+    judged = judge_node(replace(source(problem="gone"), tells=False), LIMITS)
+
+    assert judged.findings == []
+    assert not judged.decides("source_silent", NAME)
+    assert not judged.decides("unaccounted", "node")
+    assert judged.decides("unaccounted", "uplink")
+    assert judged.decides("node_silent", "")
+
+
 def test_of_a_node_that_has_not_come_back_since_the_hub_started_nothing_is_known() -> None:
     judged = judge_node(replace(WELL, heard=False), LIMITS)
 
@@ -198,6 +229,7 @@ FACTS = st.builds(
     shut_out=st.sampled_from([False]),
     seen=st.sampled_from([True]),
     heard=st.booleans(),
+    tells=st.booleans(),
     quiet_seconds=NUMBER,
     interval_seconds=st.integers(1, 3600),
     certificate_seconds=st.none() | NUMBER,
@@ -218,7 +250,7 @@ def test_nothing_is_found_without_a_cause_and_no_cause_is_overlooked(facts: Node
     judged = judge_node(facts, LIMITS)
     found = {each.kind for each in judged.findings}
     silent = facts.quiet_seconds > 3 * facts.interval_seconds
-    tells = facts.heard and not silent
+    tells = facts.heard and facts.tells and not silent
     causes = {
         "node_silent": silent,
         "certificate_ending": facts.certificate_seconds is not None and facts.certificate_seconds < 14 * DAY,

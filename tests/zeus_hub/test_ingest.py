@@ -19,6 +19,7 @@ from tests.zeus_hub.kit import EPOCH, Link, alert, connect, eventually, hub, ids
 from zeus_hub import commit, envelope, ingest, pace
 from zeus_hub.accounts import Account
 from zeus_hub.authorise import Guard
+from zeus_hub.clocks import Clocks
 from zeus_hub.commit import Committer
 from zeus_hub.fleet import LARGEST_VITALS, Fleet
 from zeus_hub.ingest import Ingest
@@ -367,8 +368,8 @@ def _made(monkeypatch: pytest.MonkeyPatch) -> list[Ingest]:
     made: list[Ingest] = []
     real = Ingest.__init__
 
-    def noting(self: Ingest, guard: Guard, committer: Committer, fleet: Fleet, clock: Clock) -> None:
-        real(self, guard, committer, fleet, clock)
+    def noting(self: Ingest, guard: Guard, committer: Committer, fleet: Fleet, clocks: Clocks) -> None:
+        real(self, guard, committer, fleet, clocks)
         made.append(self)
 
     monkeypatch.setattr(Ingest, "__init__", noting)

@@ -241,6 +241,76 @@ def test_a_sink_with_a_problem_is_stuck_even_where_nothing_waits(world: World) -
     assert stuck(world) == 30
 
 
+def test_a_hub_that_has_just_started_does_not_know_what_takes_time_to_find_out(world: World) -> None:
+    world.last, world.sinks = 9, [SinkState("store", 5, "")]
+    world.fleet.connected(KEY, 10)
+    told = Vitals()
+    told.sources.add(name="eve.json").sensor.packets = 7
+    told.sources[0].lag_bytes = 2**30
+    told.sources[0].canary.interval_seconds = 60
+    told.time.FromDatetime(NOON)
+    world.fleet.reported(KEY, told)
+    facts = world.node()
+
+    assert {"clock_skew", "clone_suspected", ("unaccounted", "store")} < facts.unsure
+    assert ("canary_lost", "eve.json") in facts.unsure
+    assert facts.sources[0].unsure == {"lag_growing", "sensor_drops", "sensor_blind"}
+    assert not world.lookout.hub(world.at).sinks[0].sure
+
+
+def test_what_a_hub_has_watched_for_long_enough_it_knows(world: World) -> None:
+    world.last, world.sinks = 9, [SinkState("store", 5, "")]
+    world.lookout.slow.unstored = {}
+    world.fleet.connected(KEY, 10)
+    for count in range(120):
+        told = Vitals()
+        told.sources.add(name="eve.json").sensor.packets = count
+        told.sources[0].canary.interval_seconds = 60
+        told.time.FromDatetime(NOON + timedelta(seconds=world.at))
+        world.fleet.reported(KEY, told)
+        facts = world.node()
+        world.wait(10)
+    assert not world.lookout.hub(world.at).sinks[0].sure
+    world.sinks = [SinkState("store", 6, "")]
+
+    assert facts.unsure == frozenset()
+    assert facts.sources[0].unsure == frozenset()
+    assert world.lookout.hub(world.at).sinks[0].sure
+
+
+def test_a_node_that_sends_alerts_and_no_vitals_tells_nothing(world: World) -> None:
+    """And its canaries, of which none comes, do not arrive."""
+    world.fleet.connected(KEY, 10)
+    told = Vitals()
+    canary = told.sources.add(name="eve.json").canary
+    canary.interval_seconds, canary.written, canary.read, canary.spooled = 60, 1, 1, 1
+    world.fleet.reported(KEY, told)
+    for _ in range(13):
+        assert world.node().lost == []
+        world.wait(10)
+        world.fleet.heard(KEY)
+    facts = world.node()
+
+    assert (facts.heard, facts.tells) == (True, False)
+    assert [(lost.source, lost.stage) for lost in facts.lost] == [("eve.json", "uplink")]
+
+
+def test_a_node_that_has_just_come_back_has_not_lost_its_canaries(world: World) -> None:
+    """Its vitals come a moment after it does."""
+    world.fleet.connected(KEY, 10)
+    told = Vitals()
+    told.sources.add(name="eve.json").canary.interval_seconds = 60
+    world.fleet.reported(KEY, told)
+    world.node()
+    world.fleet.gone(KEY)
+    for _ in range(100):
+        world.node()
+        world.wait(10)
+    world.fleet.connected(KEY, 10)
+
+    assert world.node().lost == []
+
+
 def test_what_the_hub_knows_of_itself(world: World) -> None:
     world.lookout.slow.free_bytes = 7
     world.problem = "the disk is full"

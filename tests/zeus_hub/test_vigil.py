@@ -1,119 +1,38 @@
 """The vigil in a real hub: what is wrong is an alert like any other, and what is over is told too."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-import grpc
 import pytest
 from sqlalchemy import select, update
 
 from socme.identity import utc_now
-from socme.v1.alert_pb2 import Alert, AlertSource, Canary, ConditionState
-from socme.v1.vitals_pb2 import CanaryVitals, ClientStatus, Health, LedgerHour, NodeStatus, Vitals
-from socme.v1.watch_pb2 import FleetEvent, FleetRequest, StoredAlert, WatchEvent, WatchRequest
+from socme.v1.alert_pb2 import AlertSource, Canary
+from socme.v1.vitals_pb2 import CanaryVitals, Health, LedgerHour, Vitals
+from socme.v1.watch_pb2 import WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
-from tests.zeus_hub.kit import LIMIT, Hub, Link, alert, connect, eventually, hub, linked
-from zeus_hub import body, chronicle, database, deliver, heartbeat, registry, vigil, watch
+from tests.zeus_hub.kit import LIMIT, alert, connect, eventually, hub, linked
+from tests.zeus_hub.watched import (
+    CLEARED,
+    RAISED,
+    Fleet,
+    Talk,
+    Time,
+    conditions,
+    next_condition,
+    stored_conditions,
+)
+from zeus_hub import body, chronicle, database, deliver, health, registry, vigil
 from zeus_hub.clocks import Clocks
 from zeus_hub.database import reading, writing
+from zeus_hub.health import Moment
 from zeus_hub.local import read_pulse
-from zeus_hub.lookout import REDIAL_SECONDS, Lookout
+from zeus_hub.lookout import REDIAL_SECONDS
 from zeus_hub.sinks.contract import SinkDownError
 from zeus_hub.sinks.store import Store
-
-RAISED, CLEARED = ConditionState.CONDITION_STATE_RAISED, ConditionState.CONDITION_STATE_CLEARED
-STEP = 5.0  # seconds that pass at once: less than what a hub takes for a standstill of its own
-
-
-@dataclass
-class Time:
-    """Clocks that a test puts forward, and how often the hub has looked."""
-
-    ahead: float = 0.0
-    looks: int = 0
-    began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-
-    @property
-    def clocks(self) -> Clocks:
-        """What the hub is given."""
-        return Clocks(
-            lambda: utc_now() + timedelta(seconds=self.ahead),
-            lambda: asyncio.get_running_loop().time() - self.began + self.ahead,
-        )
-
-    async def pass_(self, seconds: float, each: Callable[[], object] | None = None) -> None:
-        """Let time pass in steps, each of which the hub notices."""
-        for _ in range(int(seconds / STEP)):
-            if each is not None:
-                await each()  # type: ignore[misc]
-            self.ahead += STEP
-            seen = self.looks
-            await eventually(lambda seen=seen: self.looks >= seen + 2)  # type: ignore[misc]
-
-
-@pytest.fixture
-async def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    monkeypatch.setattr(vigil, "TICK_SECONDS", 0.005)
-    monkeypatch.setattr(vigil, "SLOW_SECONDS", 0.05)
-    monkeypatch.setattr(heartbeat, "EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(watch, "FLEET_SECONDS", 0.02)
-    made = Time()
-    look = Lookout.look
-
-    def counted(self: Lookout) -> float:
-        made.looks += 1
-        return look(self)
-
-    monkeypatch.setattr(Lookout, "look", counted)
-    return made
-
-
-@dataclass
-class Talk:
-    """A node that sends one alert after another and waits until each is taken."""
-
-    link: Link
-    sequence: int = 0
-
-    async def say(self) -> None:
-        """Give a sign of life."""
-        self.sequence += 1
-        await self.link.batch(self.sequence, [alert(self.sequence)])
-        await self.link.until_acked(self.sequence)
-
-
-def conditions(zeus: Hub) -> list[tuple[str, str, int]]:
-    """Return what the store was told of: node, kind and state, in order."""
-    return [
-        (f"{stored.client}/{stored.node}", stored.alert.condition.kind, stored.alert.condition.state)
-        for stored in stored_conditions(zeus)
-    ]
-
-
-def stored_conditions(zeus: Hub) -> list[StoredAlert]:
-    table, node, client = database.alert, database.node, database.client
-    query = select(client.c.name.label("client"), node.c.name.label("node"), table.c.body)
-    query = query.join_from(table, node, table.c.node_id == node.c.id)
-    query = query.join(client, client.c.id == table.c.client_id).order_by(table.c.number)
-    with reading(zeus.engine) as connection:
-        rows = connection.execute(query).all()
-    alerts = [StoredAlert(client=row.client, node=row.node, alert=body.decode(row.body)) for row in rows]
-    return [stored for stored in alerts if stored.alert.source == AlertSource.ALERT_SOURCE_SOCME]
-
-
-async def next_condition(call: grpc.aio.UnaryStreamCall[WatchRequest, WatchEvent]) -> Alert:
-    """Return the next alert of SOCme's own on a watcher's stream."""
-    async with asyncio.timeout(LIMIT):
-        while True:
-            event = await call.read()
-            assert isinstance(event, WatchEvent), "the stream ended"
-            found = event.alert.alert
-            if found.source == AlertSource.ALERT_SOURCE_SOCME:
-                return found
 
 
 async def test_a_node_that_falls_silent_is_told_of_and_cleared_when_it_is_back(
@@ -147,29 +66,6 @@ async def test_a_node_that_falls_silent_is_told_of_and_cleared_when_it_is_back(
     assert cleared.message.startswith("acme/acme-1: over after ")
 
 
-@dataclass
-class Fleet:
-    """What a watcher of the fleet was told last."""
-
-    channel: grpc.aio.Channel
-    clients: dict[str, ClientStatus] = field(default_factory=dict)
-    nodes: dict[str, NodeStatus] = field(default_factory=dict)
-
-    async def follow(self) -> None:
-        """Take what comes, until it is cancelled."""
-        call = WatchStub(self.channel).Fleet(FleetRequest())
-        while isinstance(event := await call.read(), FleetEvent):
-            if event.WhichOneof("event") == "client":
-                self.clients[event.client.client] = event.client
-            elif event.WhichOneof("event") == "node":
-                self.nodes[event.node.node] = event.node
-
-    def state(self, client: str) -> tuple[int, list[str]]:
-        """Return how a client is, and why."""
-        found = self.clients.get(client, ClientStatus())
-        return found.health, list(found.reasons)
-
-
 async def test_a_client_that_goes_blind_is_told_with_its_reason_and_its_share(
     tmp_path: Path, time: Time
 ) -> None:
@@ -191,8 +87,7 @@ async def test_a_client_that_goes_blind_is_told_with_its_reason_and_its_share(
             await eventually(lambda: fleet.nodes["acme-1"].health == Health.HEALTH_BLIND)
             await time.pass_(20, each=talk.say)
             await eventually(lambda: fleet.clients["acme"].seeing < 0.9)
-            await link.vitals(Vitals(hostname="box"))
-            await time.pass_(40, each=talk.say)
+            await time.pass_(40, each=lambda: link.vitals(Vitals(hostname="box")))
             await eventually(lambda: fleet.state("acme")[0] != Health.HEALTH_BLIND)
             follower.cancel()
 
@@ -236,20 +131,113 @@ async def test_a_restart_raises_nothing_anew_and_clears_what_is_over(tmp_path: P
     time.ahead += 3600
     async with hub(tmp_path, clocks=time.clocks) as zeus:
         await time.pass_(20)
-        assert [one.kind for one in chronicle.open_conditions(zeus.engine)] == ["source_silent"]
+        assert [one.kind for one in chronicle.open_conditions(zeus.journal)] == ["source_silent"]
         async with linked(zeus.address, node) as link:
             talk = Talk(link)
             await link.vitals(unreadable)
             await time.pass_(20, each=talk.say)
             assert len(conditions(zeus)) == 1, "it is known"
-            await link.vitals(Vitals())
-            await time.pass_(40, each=talk.say)
+            await time.pass_(40, each=lambda: link.vitals(Vitals()))
             await eventually(lambda: [state for _, _, state in conditions(zeus)] == [RAISED, CLEARED])
         history = chronicle.histories(zeus.engine, time.clocks.wall())["acme"]
 
     away = [moment for moment in history if moment.reason == vigil.AWAY]
     assert len(away) == 1, "for an hour nobody saw anything"
     assert abs(away[0].since - pulse.time) < timedelta(seconds=60)
+
+
+async def test_a_clock_that_was_ahead_leaves_no_moments_that_are_still_to_come(
+    tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else how a client is now would be hidden behind them, for a year."""
+    unreadable = Vitals()
+    unreadable.sources.add(name="eve.json", problem="permission denied")
+    year = timedelta(days=365)
+    wall = time.clocks.wall
+    ahead = [timedelta()]
+    clocks = Clocks(lambda: wall() + ahead[0], time.clocks.monotonic)
+    async with hub(tmp_path, clocks=clocks) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await time.report(link, Vitals())
+        await time.pass_(10)
+        ahead[0] = year
+        await time.pass_(20, each=lambda: time.report(link, unreadable))
+        ahead[0] = timedelta()
+        await time.pass_(10, each=lambda: time.report(link, unreadable))
+
+        def history() -> list[Moment]:
+            return chronicle.histories(zeus.engine, wall())["acme"]
+
+        await eventually(lambda: history()[-1].health == Health.HEALTH_BLIND)
+        await eventually(lambda: history()[-1].since < wall())
+        await time.pass_(60, each=lambda: time.report(link, unreadable))
+        assert health.share(history(), wall()) < 0.4, "it was blind for most of the time"
+
+
+async def test_without_a_sign_of_life_the_time_since_anything_was_written_down_counts_as_unseen(
+    tmp_path: Path, time: Time
+) -> None:
+    """As after a restore, which brings none."""
+    async with hub(tmp_path, clocks=time.clocks) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await time.report(link, Vitals())
+        await time.pass_(20, each=lambda: time.report(link, Vitals()))
+        await eventually(lambda: "acme" in chronicle.histories(zeus.engine, time.clocks.wall()))
+    (tmp_path / "pulse.json").unlink()
+    stopped = time.clocks.wall()
+    time.ahead += 3600
+    async with hub(tmp_path, clocks=time.clocks) as zeus:
+        await time.pass_(5)
+        await eventually(
+            lambda: (
+                chronicle.histories(zeus.engine, time.clocks.wall())["acme"][-1].health
+                == Health.HEALTH_UNSPECIFIED
+            )
+        )
+        away = chronicle.histories(zeus.engine, time.clocks.wall())["acme"][-1]
+
+    assert away.reason == vigil.AWAY
+    assert abs(away.since - stopped) < timedelta(seconds=60)
+
+
+async def test_a_database_that_is_held_does_not_hold_up_the_sign_of_life(
+    tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands would say that the hub does not run."""
+    held, free = threading.Event(), threading.Event()
+
+    def hold(*_: object) -> None:
+        held.set()
+        free.wait(3 * LIMIT)
+
+    monkeypatch.setattr(chronicle, "record", hold)
+    async with hub(tmp_path, clocks=time.clocks) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await time.report(link, Vitals())
+        await eventually(held.is_set)
+        time.ahead += 60
+        now = time.clocks.wall()
+        try:
+            await eventually(lambda: (found := read_pulse(tmp_path)) is not None and found.time >= now)
+        finally:
+            free.set()
+
+
+async def test_nodes_that_have_not_come_back_are_named_in_the_sign_of_life(
+    tmp_path: Path, time: Time
+) -> None:
+    def unheard() -> tuple[bool, list[str]]:
+        pulse = read_pulse(tmp_path)
+        return (False, []) if pulse is None else (pulse.running, list(pulse.unheard))
+
+    async with hub(tmp_path, clocks=time.clocks) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await time.report(link, Vitals())
+            await eventually(lambda: unheard() == (True, []))
+            await time.pass_(5)
+    async with hub(tmp_path, clocks=time.clocks) as zeus:
+        await eventually(lambda: unheard() == (True, ["acme/acme-1"]))
+        async with linked(zeus.address, node) as link:
+            await time.report(link, Vitals())
+            await eventually(lambda: unheard() == (True, []))
 
 
 async def test_a_node_that_is_shut_out_raises_nothing_and_what_was_open_is_over(

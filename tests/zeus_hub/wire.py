@@ -12,6 +12,7 @@ import grpc
 from socme.spiffe import Role
 from socme.v1.uplink_pb2 import Hello, HubMessage, NodeMessage
 from zeus_hub.authorise import Context, Guard
+from zeus_hub.clocks import Clocks
 from zeus_hub.commit import Committer
 from zeus_hub.ingest import Ingest
 from zeus_hub.registry import Holder
@@ -66,7 +67,9 @@ class Quiet:
 
 def ingest(committer: Committer) -> Ingest:
     """Return an Ingest that lets everybody in."""
-    return Ingest(Door(cast("Any", None), "", lambda: NOW), committer, cast("Any", Quiet()), lambda: NOW)
+    return Ingest(
+        Door(cast("Any", None), "", lambda: NOW), committer, cast("Any", Quiet()), Clocks(lambda: NOW)
+    )
 
 
 def hello(epoch: bytes) -> NodeMessage:

@@ -1,0 +1,33 @@
+"""Clocks of a hub, which tests put forward."""
+
+import pytest
+
+from socme.v1.vitals_pb2 import Vitals
+from tests.zeus_hub.watched import Time
+from zeus_hub import fleet, heartbeat, vigil, watch
+from zeus_hub.lookout import Lookout
+
+
+@pytest.fixture
+async def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    monkeypatch.setattr(vigil, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(vigil, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(fleet, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "FLEET_SECONDS", 0.02)
+    made = Time()
+    look = Lookout.look
+
+    def counted(self: Lookout) -> float:
+        made.looks += 1
+        return look(self)
+
+    reported = fleet.Fleet.reported
+
+    def noted(self: fleet.Fleet, key: fleet.Key, vitals: Vitals) -> bool:
+        made.reports += 1
+        return reported(self, key, vitals)
+
+    monkeypatch.setattr(Lookout, "look", counted)
+    monkeypatch.setattr(fleet.Fleet, "reported", noted)
+    return made

@@ -136,6 +136,11 @@ class Proxy:
         """Connections that are open now."""
         return len(self._connections)
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that it holds now."""
+        return sum(each.up.queued + each.down.queued for each in self._connections)
+
     def become(self, fault: Fault) -> None:
         """Behave so from now on, in place of what was told before."""
         self._tell(lambda: self._become(fault))
@@ -188,10 +193,26 @@ class Proxy:
 
     def _become(self, fault: Fault) -> None:
         self._fault = fault
+        self._reckon_anew()
         if fault.refused:
             self._deafen()
         else:
             self._listen()
+
+    def _reckon_anew(self) -> None:
+        """Let what waits be due as if it came now: nothing waits for a fault that is over."""
+        now = time.monotonic()
+        for pipe in (pipe for each in self._connections for pipe in (each.up, each.down)):
+            pipe.free_at = now
+            pipe.queue = deque((self._due(pipe, len(found), now), found) for _, found in pipe.queue)
+
+    def _due(self, pipe: _Pipe, size: int, now: float) -> float:
+        """Return when so many bytes that come now may go on."""
+        due = now + self._fault.delay
+        if self._fault.bytes_a_second:
+            pipe.free_at = max(pipe.free_at, now) + size / self._fault.bytes_a_second
+            due = max(due, pipe.free_at)
+        return due
 
     def _listen(self) -> None:
         if self._listener is None:
@@ -307,11 +328,7 @@ class Proxy:
         if fault.corrupt_every:
             found = _corrupted(found, pipe.seen, fault.corrupt_every, pipe.way)
         pipe.seen += len(found)
-        due = now + fault.delay
-        if fault.bytes_a_second:
-            pipe.free_at = max(pipe.free_at, now) + len(found) / fault.bytes_a_second
-            due = max(due, pipe.free_at)
-        pipe.queue.append((due, found))
+        pipe.queue.append((self._due(pipe, len(found), now), found))
         pipe.queued += len(found)
 
     def _hand_on(self, pipe: _Pipe) -> bool:

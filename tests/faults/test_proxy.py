@@ -135,6 +135,19 @@ def test_throttle(client: socket.socket, proxy: Proxy) -> None:
     assert time.monotonic() - began >= 0.3
 
 
+@pytest.mark.parametrize("rate", [0, 1_000_000], ids=["healed", "faster"])
+def test_a_throttle_ends_when_it_is_told_to(client: socket.socket, proxy: Proxy, rate: int) -> None:
+    """What was taken in meanwhile does not go on at the old pace: 100 s of it."""
+    proxy.throttle(1000)
+    answers: list[bytes] = []
+    asking = threading.Thread(target=lambda: answers.append(asked(client, bytes(100_000))), daemon=True)
+    asking.start()
+    wait_until(lambda: proxy.waiting > 0, "it waits in the proxy", limit=LIMIT)
+    proxy.throttle(rate)
+    asking.join(LIMIT)
+    assert answers == [bytes(100_000)]
+
+
 def test_refuse(client: socket.socket, proxy: Proxy) -> None:
     """What was open ends, nothing new is taken; healed, it listens at the same place."""
     proxy.refuse()

@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.flow import orphans
+
 PACKAGES = {
     "artemis": "artemis_agent",
     "zeus": "zeus_hub",
@@ -136,6 +138,7 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
             )
+            orphans.adopt(self._process.pid)
             if ready:
                 told = lambda: f"{self.name} {' '.join(self.arguments)}:\n{self.log()}"  # noqa: E731
                 wait_until(lambda: self._is_ready(notices), f"{self.name} is ready", limit=limit, told=told)

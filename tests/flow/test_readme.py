@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.flow import orphans
 from tests.flow.programs import environment, free_port
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,7 @@ def test_a_new_users_way_by_hand_leads_to_an_alert(tmp_path: Path) -> None:
             stdout=told,
         ) as shell,
     ):
+        orphans.adopt(shell.pid)
         try:
             code = shell.wait(LIMIT)
         except subprocess.TimeoutExpired:

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from tests.flow import orphans
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUIET = 3  # records that are no alerts, before each alert
 TEAR_EVERY = 3  # each third line comes in two writes
@@ -191,6 +193,7 @@ class Writer:
         """Begin to write."""
         command = [sys.executable, "-m", "tests.flow.writer", *self._arguments]
         self._process = subprocess.Popen(command, cwd=REPOSITORY)
+        orphans.adopt(self._process.pid)
 
     @property
     def running(self) -> bool:

@@ -31,6 +31,15 @@ MOST_OF_ONE = 64  # of them with one certificate, so that nobody takes all
 LEAVING = "the hub is about to stop"
 AGAIN = "enrol this machine again with a new token (`zeus token create` on the hub)"
 
+# cryptography has an exception of its own for each way in which a certificate is none.
+_UNREADABLE = (
+    ValueError,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -244,7 +253,7 @@ def _peer(certificate: bytes) -> Peer | None:
             .extensions.get_extension_for_class(x509.SubjectAlternativeName)
             .value
         )
-    except (ValueError, x509.ExtensionNotFound):
+    except _UNREADABLE:
         return None
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     return spiffe.parse(uris[0]) if len(uris) == 1 else None

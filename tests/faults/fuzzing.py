@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
@@ -23,11 +22,12 @@ from socme.text import clean
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Encoding
 from socme.v1.watch_pb2 import StoredAlert
+from tests.faults import fuzzing_calls
+from tests.faults.fuzzing_seeds import SEEDS
 from zeus_hub import ca
 from zeus_hub.ca import RequestError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-DATA = Path(__file__).resolve().parents[1] / "data"
 OBEYED = {"Cc", "Cs", "Zl", "Zp"}  # categories of characters that a terminal does not show but does
 LONGEST_LINE = 4096  # characters of a cleaned text
 
@@ -77,6 +77,8 @@ def texts(data: bytes) -> None:
     assert not {unicodedata.category(character) for character in shown} & OBEYED, repr(shown)
 
 
+__all__ = ["SEEDS", "TARGETS"]
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "tokens": tokens,
     "requests": requests,
@@ -84,13 +86,10 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "wazuh": wazuh,
     "batches": batches,
     "texts": texts,
+    "streams": fuzzing_calls.streams,
+    "calls": fuzzing_calls.calls,
+    "peers": fuzzing_calls.peers,
 }
-
-
-def recorded(kind: str) -> list[bytes]:
-    """Return real lines to begin with."""
-    name = "eve.json" if kind == "suricata" else "alerts.json"
-    return [line for line in (DATA / name).read_bytes().splitlines() if b"alert" in line or kind == "wazuh"]
 
 
 def _line(data: bytes, kind: Kind) -> None:

@@ -12,9 +12,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +20,10 @@ from socme.v1.enrollment_pb2 import EnrollmentToken, EnrollRequest
 from socme.v1.uplink_pb2 import AlertBatch, Hello, NodeMessage
 from socme.v1.vitals_pb2 import Vitals
 from tests.faults import fuzzing
+from tests.faults.fuzzing_calls import CUT
 from tests.faults.lines import lines
 from tests.flow.programs import Follow, Stage
+from zeus_hub import authorise
 
 EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 STREAMS = 60  # that a hostile node opens
@@ -70,35 +69,60 @@ SPICE = [
     b"9" * 400,
 ]
 TOKEN = token.encode(EnrollmentToken(hub_address="zeus.example:8443", secret=bytes(16))).encode()
-KEY = ec.generate_private_key(ec.SECP256R1())
-REQUEST = (
-    x509.CertificateSigningRequestBuilder()
-    .subject_name(x509.Name([]))
-    .sign(KEY, hashes.SHA256())
-    .public_bytes(serialization.Encoding.DER)
-)
 
 
 @EXAMPLES
-@given(st.binary(max_size=200) | mutated(st.just(TOKEN)) | mutated(st.just(TOKEN.removeprefix(b"socme1."))))
+@given(
+    st.binary(max_size=200)
+    | mutated(st.sampled_from(fuzzing.SEEDS["tokens"]))
+    | mutated(st.just(TOKEN.removeprefix(b"socme1.")))
+)
 def test_tokens(data: bytes) -> None:
     fuzzing.tokens(data)
 
 
 @EXAMPLES
-@given(st.binary(max_size=300) | mutated(st.just(REQUEST)))
+@given(st.binary(max_size=300) | mutated(st.just(fuzzing.SEEDS["requests"][0])))
 def test_requests(data: bytes) -> None:
     fuzzing.requests(data)
 
 
+@settings(EXAMPLES, max_examples=100)
+@given(
+    st.lists(
+        st.sampled_from(fuzzing.SEEDS["streams"]) | mutated(st.sampled_from(fuzzing.SEEDS["streams"])),
+        max_size=4,
+    )
+)
+def test_streams(said: list[bytes]) -> None:
+    fuzzing.TARGETS["streams"](CUT.join(said))
+
+
 @EXAMPLES
-@given(mutated(st.sampled_from(fuzzing.recorded("suricata"))))
+@given(st.binary(max_size=100) | mutated(st.sampled_from(fuzzing.SEEDS["calls"])))
+def test_calls(data: bytes) -> None:
+    fuzzing.TARGETS["calls"](data)
+
+
+@EXAMPLES
+@given(mutated(st.sampled_from(fuzzing.SEEDS["peers"])))
+def test_peers(data: bytes) -> None:
+    fuzzing.TARGETS["peers"](data)
+
+
+def test_a_peers_certificate_is_read() -> None:
+    """Or nothing is proved of those that are not."""
+    assert [authorise._peer(each) is not None for each in fuzzing.SEEDS["peers"]] == [True, True]
+
+
+@EXAMPLES
+@given(mutated(st.sampled_from(fuzzing.SEEDS["suricata"])))
 def test_suricata(data: bytes) -> None:
     fuzzing.suricata(data)
 
 
 @EXAMPLES
-@given(mutated(st.sampled_from(fuzzing.recorded("wazuh"))))
+@given(mutated(st.sampled_from(fuzzing.SEEDS["wazuh"])))
 def test_wazuh(data: bytes) -> None:
     fuzzing.wazuh(data)
 
@@ -195,7 +219,9 @@ def _abuse_enrolment(state: Path, address: str, dice: random.Random) -> None:
             "/socme.v1.Enrollment/Enroll"
         )
         for _ in range(8):
-            request = EnrollRequest(secret=dice.randbytes(16), csr=dice.choice([REQUEST, dice.randbytes(99)]))
+            request = EnrollRequest(
+                secret=dice.randbytes(16), csr=dice.choice([*fuzzing.SEEDS["requests"], dice.randbytes(99)])
+            )
             with pytest.raises(grpc.RpcError):
                 enroll(dice.choice([request.SerializeToString(), dice.randbytes(30)]), timeout=5)
 

@@ -1,6 +1,7 @@
 """Who gets in: certificates that the registry knows, for what their role may do, while they are good."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from socme.identity import utc_now
 from socme.spiffe import Peer, Role
 from socme.v1.watch_pb2 import FleetRequest, WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
+from tests.faults import fuzzing_seeds
 from tests.zeus_hub.kit import Hub, Link, Machine, alert, connect, eventually, hub, linked
 from zeus_hub import authorise, registry
 from zeus_hub.authorise import objection
@@ -235,3 +237,37 @@ async def _drain(
     except grpc.aio.AioRpcError as error:
         return seen, error
     raise AssertionError("it ended without an error")
+
+
+def test_a_certificate_of_no_known_version_names_nobody() -> None:
+    """Whatever is wrong with a certificate, it is refused in words."""
+    (good,) = fuzzing_seeds.CERTIFICATES[:1]
+    version = good.index(b"\xa0\x03\x02\x01\x02")
+    bad = good[: version + 4] + b"\x65" + good[version + 5 :]
+    assert authorise._peer(good) is not None
+    assert authorise._peer(bad) is None
+
+
+async def test_streams_that_ended_leave_nothing_open(tmp_path: Path) -> None:
+    """No descriptor, no task and no thread for each, of a node's stream or a watcher's."""
+    streams = 30
+
+    def held() -> tuple[int, int, int]:
+        descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        return descriptors, len(asyncio.all_tasks()), threading.active_count()
+
+    async with hub(tmp_path) as zeus:
+        node, eye = await zeus.node(), zeus.operator()
+
+        async def come_and_go() -> None:
+            async with linked(zeus.address, node), connect(zeus.address, eye) as channel:
+                assert isinstance(await WatchStub(channel).Alerts(WatchRequest()).read(), WatchEvent)
+
+        for _ in range(5):
+            await come_and_go()
+        few = held()
+        for _ in range(streams):
+            await come_and_go()
+        await eventually(
+            lambda: all(after < before + streams // 2 for before, after in zip(few, held(), strict=True))
+        )

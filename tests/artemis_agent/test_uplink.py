@@ -3,6 +3,7 @@
 import asyncio
 import random
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -20,6 +21,8 @@ from socme.v1.uplink_pb2 import GoingAway, HubMessage, Lane, Mark, Welcome
 from tests.artemis_agent.hub import Books, Hub, serving
 from tests.artemis_agent.line import at, running, spool_batches, until
 from tests.certificates import Authority, make_authority
+
+DIALS = 40  # connections, one after the other
 
 
 @pytest.fixture(scope="module")
@@ -366,3 +369,21 @@ async def test_stopping_takes_no_time(spool: Spool, authority: Authority) -> Non
         async with asyncio.timeout(5), running(spool, at(authority, silent.getsockname()[1])):
             taken, _ = await asyncio.to_thread(silent.accept)
     taken.close()
+
+
+async def test_many_connections_leave_nothing_open(spool: Spool, authority: Authority) -> None:
+    """No descriptor, no task and no thread for each: a node dials for years."""
+    leave = HubMessage(going_away=GoingAway(reason="restart", retry_after_seconds=0.01))
+    hub = Hub(then=[leave])
+
+    def held() -> tuple[int, int, int]:
+        descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        return descriptors, len(asyncio.all_tasks()), threading.active_count()
+
+    async with serving(hub, authority) as port, running(spool, at(authority, port)):
+        await hub.until(lambda: len(hub.hellos) >= 10)
+        few = held()
+        await hub.until(lambda: len(hub.hellos) >= 10 + DIALS)
+        many = held()
+
+    assert all(after < before + DIALS // 2 for before, after in zip(few, many, strict=True)), (few, many)

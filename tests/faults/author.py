@@ -4,6 +4,7 @@ One thread writes everything, so that a rotation comes between two lines and los
 """
 
 import gzip
+import os
 import shutil
 import threading
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults import lines
-from tests.faults.lines import CALM, FRESH, SHARE, Issued
+from tests.faults.lines import CALM, FRESH, SHARE, Issued, Place
 from tests.faults.plan import Feed
 from tests.flow.writer import Output
 
@@ -22,6 +23,14 @@ TICK = 0.01  # seconds between two looks at what is due
 @dataclass(slots=True)
 class RotatedOutput(Output):
     """A log file with rotations beyond those of the flow tests."""
+
+    deleted: int = 0
+    """How often the file was deleted."""
+
+    @property
+    def end(self) -> Place:
+        """Where the file ends now; only `delete` counts its lives: of all others nothing is ever lost."""
+        return Place(self.deleted, os.fstat(self._file).st_size)
 
     def rotate(self) -> None:
         """Rotate once: `gz` compresses the old file at once, `delete` leaves nothing of it."""
@@ -41,6 +50,7 @@ class RotatedOutput(Output):
             case "delete":
                 self.path.unlink()
                 self.reopen()
+                self.deleted += 1
             case _:
                 Output.rotate(self)
 
@@ -57,6 +67,8 @@ class Author:
         """Where each feed writes."""
         self.issued: dict[int, Issued] = {}
         """All that must arrive, by number."""
+        self.places: dict[int, Place] = {}
+        """Where each of them ends in its log."""
         self._outputs = [
             RotatedOutput(path, feed.rotation) for path, feed in zip(self.paths, feeds, strict=True)
         ]
@@ -77,6 +89,16 @@ class Author:
     def writing(self) -> bool:
         """Whether it still writes by itself."""
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def deleted(self) -> dict[int, int]:
+        """How often each feed's file was deleted, where it was."""
+        return {feed: output.deleted for feed, output in enumerate(self._outputs) if output.deleted}
+
+    def next_numbers(self) -> dict[int, int]:
+        """Return the number that each feed's next alert will have."""
+        with self._turn:
+            return dict(enumerate(self._next))
 
     def start(self, alerts: int, rate: float) -> None:
         """Begin to write so many alerts, evenly, the feeds in turn."""
@@ -135,5 +157,6 @@ class Author:
         issued = lines.issue(kind, number)
         for line in lines.lines(kind, number):
             self._outputs[feed].write(line)
+        self.places[number] = self._outputs[feed].end
         self.issued[number] = issued
         return issued

@@ -20,10 +20,12 @@ from typing import Any
 from tests.faults.lines import RULE
 from tests.faults.plan import HUB, NODE
 from tests.faults.proxy import Proxy, proxied
+from tests.faults.watcher import Watcher, watching
 from tests.flow.programs import Follow, Hub, Node, Program, Stage, staged, wait_until
 
 DISK_BYTES = 160 * 1024 * 1024  # of a node's or the hub's own disk; a node leaves 64 MiB free
-LONGEST_LOG = 4000  # characters of each that are shown
+LONGEST_LOG = 4000  # characters of each that are shown, beside its first traceback
+LONGEST_TRACEBACK = 3000  # characters
 RESTART_SECONDS = 0.3  # after which a program that ended is started again
 SOURCE = Path(__file__).parent / "clock.c"
 CLIENT, NAME = "acme", "acme-1"
@@ -54,6 +56,12 @@ class Disk:
     def free(self) -> None:
         """Give the space back."""
         self._ballast.unlink(missing_ok=True)
+
+    def keep(self) -> None:
+        """Copy what is on it to a folder beside it; nobody may write there."""
+        if self.real:
+            kept = self._folder.with_name(f"{self._folder.name}.kept")
+            shutil.copytree(self._folder, kept, ignore=shutil.ignore_patterns(self._ballast.name))
 
     def end(self) -> None:
         """Take it away with all that is on it."""
@@ -94,6 +102,7 @@ class Cast:
     proxy: Proxy
     disks: dict[str, Disk]
     clock: Clock
+    watcher: Watcher
     _wanted: dict[str, bool] = field(default_factory=lambda: {NODE: True, HUB: True})
     _ended: dict[str, float] = field(default_factory=dict)
 
@@ -185,9 +194,14 @@ class Cast:
         return 0
 
     def logs(self) -> str:
-        """Return the end of both programs' logs, for a failure's message."""
-        parts = (f"--- {name}\n{self.program(name).log()[-LONGEST_LOG:]}" for name in (HUB, NODE))
-        return "\n".join(parts)
+        """Return the end of both programs' logs, and what went wrong before, for a failure's message."""
+        return "\n".join(f"--- {name}\n{excerpt(self.program(name).log())}" for name in (HUB, NODE))
+
+    def keep(self) -> None:
+        """End the programs, and copy what is on their disks beside them: the disks go with the cast."""
+        self.stage.end()
+        for disk in self.disks.values():
+            disk.keep()
 
     def wait(self, condition: Callable[[], object], what: str, *, limit: float) -> None:
         """Wait for something while the programs are kept running; fail with their logs."""
@@ -197,6 +211,13 @@ class Cast:
             return bool(condition())
 
         wait_until(met, what, limit=limit, told=self.logs)
+
+
+def excerpt(log: str) -> str:
+    """Return a log's end, and its first traceback, which may be long before."""
+    place = log.find("Traceback")
+    early = f"{log[place : place + LONGEST_TRACEBACK]}\n...\n" if 0 <= place < len(log) - LONGEST_LOG else ""
+    return early + log[-LONGEST_LOG:]
 
 
 def signalled(program: Program, number: signal.Signals) -> None:
@@ -214,7 +235,9 @@ def torn(path: Path, amount: int) -> None:
 
 
 def corroded(path: Path, dice: random.Random) -> None:
-    """Turn some bytes of a file into others, not in its first page."""
+    """Turn some bytes of a file into others, not in its first page; of one that is not there yet, none."""
+    if not path.exists():
+        return
     size = path.stat().st_size
     with path.open("r+b") as file:
         for _ in range(4):
@@ -242,12 +265,13 @@ def cast(
             stack.callback(disk.end)
         stage = stack.enter_context(staged(folder / "stage"))
         hub = stage.hub(settings=hub_settings)
+        watcher = stack.enter_context(watching(hub))
         proxy = stack.enter_context(proxied(hub.address))
         settings = f'hub_address = "{proxy.address}"\n{node_settings}'
         node = stage.node(hub, CLIENT, NAME, *sources, settings=settings, start=False)
         clock = Clock(folder)
         node.program.environment.update(clock.environment())
         node.program.start()
-        found = Cast(stage, hub, node, proxy, made, clock)
+        found = Cast(stage, hub, node, proxy, made, clock, watcher)
         found.wait(found.connected, "the node is connected", limit=30.0)
         yield found

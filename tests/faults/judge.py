@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from tests.faults.lines import Issued, feed_of, number_of
+from tests.faults.lines import Issued, Place, feed_of, number_of
+from tests.faults.watcher import Watched
 
 NODE_BYTES = 96 * 1024 * 1024  # resident, at most
 HUB_BYTES = 256 * 1024 * 1024
-MORE_FILES = 16  # descriptors that a program may have beyond those it had when it was ready
+MORE_FILES = 16  # descriptors that a program may have at its end beyond those it had before
 FRESH_SECONDS = 5.0  # in which a new alert is through when all is well again
 SHOWN = 10  # numbers in a complaint
 
@@ -30,8 +32,15 @@ class Gap:
     """What the node reported as lost."""
 
     feed: int
+    """-1 where it names none of them."""
+    offset: int
+    """Where it begins in the file that is gone."""
     size: int | None
     """Bytes, where known."""
+
+    def covers(self, start: int, end: int) -> bool:
+        """Tell whether a line that stood there was in what is lost."""
+        return self.offset <= start and (self.size is None or end <= self.offset + self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,8 @@ class Used:
 
     bytes: int
     """Resident, at most."""
-    files_before: int
-    files_after: int
-    """Descriptors when it was ready, and when all was over."""
+    files: Sequence[tuple[int, int]] = ()
+    """Descriptors of each of its lives that was long: the most in its first two thirds, and at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,10 @@ class Evidence:
     issued: Mapping[int, Issued]
     stored: Sequence[Stored]
     """In the order in which the hub committed them."""
+    places: Mapping[int, Place] = field(default_factory=dict)
+    """Where each number's line ends."""
+    perishable: Mapping[int, int] = field(default_factory=dict)
+    """The feeds that lines can be lost from, and the most gaps of each: logs that were deleted."""
     gaps: Sequence[Gap] = ()
     given_up: int = 0
     """Alerts that the hub's ledger names as given up or unreadable."""
@@ -62,23 +74,35 @@ class Evidence:
     """Alerts that are in the spool when all is over."""
     fresh_seconds: float | None = 0.0
     """How long the new alerts took; None where they did not come."""
-    node: Used = field(default_factory=lambda: Used(0, 0, 0))
-    hub: Used = field(default_factory=lambda: Used(0, 0, 0))
+    node: Used = field(default_factory=lambda: Used(0))
+    hub: Used = field(default_factory=lambda: Used(0))
     logs: str = ""
     ordered: bool = True
-    """Whether order is owed: a spool that was torn or damaged is read again from a sure place."""
+    """Whether order is owed at all."""
+    ordered_from: Mapping[int, int] = field(default_factory=dict)
+    """For each feed, from which number on: a spool that was lost is read again from a sure place."""
     may_lose: bool = False
     """Whether a loss that the ledgers name is no fault: something was taken away, or changed, by hand."""
+    committed: Mapping[str, int] = field(default_factory=dict)
+    """Ids of all that is stored, SOCme's own alerts too, in the order in which the hub committed them, each
+    with the lane that it came in; 0 where that is not known any more."""
+    watched: Watched | None = None
+    """What somebody was shown who watched from the beginning; None where nobody did."""
+    raised: Sequence[str] = ()
+    """Conditions that are still raised when all is over."""
 
 
 def complaints(evidence: Evidence) -> list[str]:
     """Return what is wrong, in words."""
     return [
         *_conserved(evidence),
+        *_believable(evidence),
         *_unique(evidence),
         *_genuine(evidence),
         *_in_order(evidence),
         *_balanced(evidence),
+        *_shown(evidence),
+        *_calm(evidence),
         *_alive(evidence),
         *_bounded("node", evidence.node, NODE_BYTES),
         *_bounded("hub", evidence.hub, HUB_BYTES),
@@ -87,20 +111,42 @@ def complaints(evidence: Evidence) -> list[str]:
 
 def _conserved(evidence: Evidence) -> Iterator[str]:
     """Yield what is neither stored nor covered by a reported gap."""
-    stored = {number_of(row.raw) for row in evidence.stored}
-    for feed in sorted({feed_of(number) for number in evidence.issued}):
-        lost = [
-            issued
-            for number, issued in evidence.issued.items()
-            if feed_of(number) == feed and number not in stored
-        ]
-        if not lost:
-            continue
-        gaps = [gap for gap in evidence.gaps if gap.feed == feed]
-        size = sum(len(issued.raw) + 1 for issued in lost)
-        covered = any(gap.size is None for gap in gaps) or sum(gap.size or 0 for gap in gaps) >= size
-        if not covered and not (evidence.may_lose and len(lost) <= evidence.given_up + evidence.missing):
-            yield f"G1, G4: {len(lost)} alerts of feed {feed} are lost, gaps {gaps}: {_some(lost)}"
+    there = {number_of(row.raw) for row in evidence.stored}
+    lost = [issued for number, issued in evidence.issued.items() if number not in there]
+    for feed in sorted({feed_of(issued.number) for issued in lost}):
+        left = [each for each in lost if feed_of(each.number) == feed and not _covered(evidence, each)]
+        if left and not (evidence.may_lose and len(lost) <= evidence.given_up + evidence.missing):
+            gaps = [gap for gap in evidence.gaps if gap.feed == feed]
+            yield f"G1, G4: {len(left)} alerts of feed {feed} are lost, gaps {gaps}: {_some(left)}"
+
+
+def _covered(evidence: Evidence, lost: Issued) -> bool:
+    """Tell whether a gap explains that an alert is not there.
+
+    A file that came and went unseen is within the gap of the one before it.
+    """
+    feed, place = feed_of(lost.number), evidence.places.get(lost.number)
+    gaps = [gap for gap in evidence.gaps if gap.feed == feed]
+    if feed not in evidence.perishable or place is None:
+        return False
+    if any(gap.covers(place.end - len(lost.raw) - 1, place.end) for gap in gaps):
+        return True
+    return bool(gaps) and (feed, place.life) not in _lives(evidence)
+
+
+def _lives(evidence: Evidence) -> set[tuple[int, int]]:
+    """Return the files of which anything is stored, each as its feed and life."""
+    numbers = {number_of(row.raw) for row in evidence.stored} & evidence.places.keys()
+    return {(feed_of(number), evidence.places[number].life) for number in numbers if number is not None}
+
+
+def _believable(evidence: Evidence) -> Iterator[str]:
+    """Yield gaps that nothing can have torn: a gap that is none hides a loss that is one."""
+    for feed, gaps in Counter(gap.feed for gap in evidence.gaps).items():
+        most = evidence.perishable.get(feed, 0)
+        if gaps > most:
+            told = [gap for gap in evidence.gaps if gap.feed == feed]
+            yield f"G4: {gaps} gaps of feed {feed}, {most} at most: {told[:SHOWN]}"
 
 
 def _unique(evidence: Evidence) -> Iterator[str]:
@@ -135,7 +181,7 @@ def _in_order(evidence: Evidence) -> Iterator[str]:
     for row in evidence.stored:
         number = number_of(row.raw)
         issued = evidence.issued.get(number) if number is not None else None
-        if number is None or issued is None:
+        if number is None or issued is None or number < evidence.ordered_from.get(feed_of(number), 0):
             continue
         for rail in _rails(row, issued):
             before = last.get((feed_of(number), rail), -1)
@@ -153,11 +199,52 @@ def _rails(row: Stored, issued: Issued) -> Iterator[object]:
 
 
 def _balanced(evidence: Evidence) -> Iterator[str]:
+    """Yield what the ledgers do not explain; what was taken away by hand they name, and no more."""
+    lost = len(evidence.issued.keys() - {number_of(row.raw) for row in evidence.stored})
     for name, number in (("unaccounted", evidence.unaccounted), ("missing", evidence.missing)):
-        if number and not evidence.may_lose:
-            yield f"G4: the ledger has {number} {name}"
+        if number > (lost if evidence.may_lose else 0):
+            yield f"G4: the ledger has {number} {name}, and {lost} are lost"
     if evidence.waiting:
         yield f"{evidence.waiting} alerts still wait in the spool"
+
+
+def _shown(evidence: Evidence) -> Iterator[str]:
+    """Yield how what was shown differs from what is stored."""
+    watched = evidence.watched
+    if watched is None:
+        return
+    twice = [each for each, times in Counter(watched.ids).items() if times > 1]
+    if twice:
+        yield f"G8: {len(twice)} alerts were shown more than once: {twice[:SHOWN]}"
+    if watched.canaries:
+        yield f"G8: {watched.canaries} canaries were shown"
+    there, seen = set(evidence.committed), set(watched.ids)
+    strange = seen - there - watched.own  # what SOCme says of itself may come behind the end
+    if strange:
+        yield f"G8: {len(strange)} alerts were shown and are not stored: {sorted(strange)[:SHOWN]}"
+    unseen = [each for each in evidence.committed if each not in seen]
+    if unseen and not watched.lagged:
+        yield f"G8: {len(unseen)} alerts were never shown: {unseen[:SHOWN]}"
+    if not twice:
+        yield from _overtaken(watched.ids, evidence.committed)
+
+
+def _overtaken(shown: Sequence[str], committed: Mapping[str, int]) -> Iterator[str]:
+    """Yield the lanes that were not shown in the order of the commits; one lane may overtake another."""
+    for lane in sorted(set(committed.values()) - {0}):
+        place = {each: at for at, each in enumerate(committed) if committed[each] == lane}
+        seen = [place[each] for each in shown if each in place]
+        if seen != sorted(seen):
+            late = next(at for at, pair in enumerate(pairwise(seen)) if pair[1] < pair[0])
+            ids = list(committed)
+            yield f"G8: in lane {lane}, {ids[seen[late + 1]]} was shown behind {ids[seen[late]]}"
+
+
+def _calm(evidence: Evidence) -> Iterator[str]:
+    """Yield the conditions that never ended; a ledger that has something unaccounted keeps one."""
+    left = sorted(set(evidence.raised) - ({"unaccounted"} if evidence.may_lose else set()))
+    if left:
+        yield f"still raised when all is well again: {left}"
 
 
 def _alive(evidence: Evidence) -> Iterator[str]:
@@ -173,8 +260,9 @@ def _alive(evidence: Evidence) -> Iterator[str]:
 def _bounded(name: str, used: Used, most: int) -> Iterator[str]:
     if used.bytes > most:
         yield f"G9: the {name} took {used.bytes >> 20} MiB, more than {most >> 20}"
-    if used.files_after > used.files_before + MORE_FILES:
-        yield f"the {name} had {used.files_before} files open, in the end {used.files_after}"
+    for first, last in used.files:
+        if last > first + MORE_FILES:
+            yield f"the {name} had {first} files open, in the end {last}"
 
 
 def _some(lost: Sequence[Issued]) -> str:

@@ -37,6 +37,16 @@ class Issued:
     """Whether its severity alone makes it urgent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a line ends."""
+
+    life: int
+    """How many files of that name were deleted before."""
+    end: int
+    """Bytes of the file up to the line's end."""
+
+
 def number_of(raw: bytes) -> int | None:
     """Return the number that a line carries."""
     found = _NUMBER.search(raw)

@@ -1,5 +1,8 @@
 """A seed is a plan: always the same one, and different from the others."""
 
+import pytest
+
+from tests.faults.choice import EVERYTHING, choose, held
 from tests.faults.plan import ACTIONS, LONGEST, MOST, QUIET_END, ROTATIONS, plan_for, told
 from tests.faults.test_seeds import SEEDS
 
@@ -23,17 +26,16 @@ def test_every_action_is_drawn() -> None:
     assert {step.action for seed in range(200) for step in plan_for(seed).steps} == set(ACTIONS)
 
 
-def test_the_fixed_seeds_hold_every_action_and_every_rotation() -> None:
-    """What CI runs leaves nothing out."""
-    plans = [plan_for(seed) for seed in SEEDS]
-    assert {step.action for plan in plans for step in plan.steps} == set(ACTIONS)
-    rotated = {
-        plan.feeds[int(step.subject)].rotation
-        for plan in plans
-        for step in plan.steps
-        if step.action == "rotate"
-    }
-    assert rotated == {rotation for kind in ROTATIONS.values() for rotation in kind}
+def test_the_fixed_seeds_hold_everything() -> None:
+    """What CI runs leaves out no action on either program, and no rotation of either kind."""
+    assert set(held(SEEDS)) == EVERYTHING
+
+
+def test_seeds_are_chosen_that_hold_everything() -> None:
+    """Others than those that stand there, where a plan comes to be another: `--choose`."""
+    assert set(held(choose(12, begin=10_000))) == EVERYTHING
+    with pytest.raises(ValueError, match="leave out"):
+        choose(1)
 
 
 def test_a_plan_is_told_in_full() -> None:

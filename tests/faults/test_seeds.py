@@ -4,7 +4,8 @@ import pytest
 
 from tests.faults.run import judged, replay
 
-SEEDS = (205, 1955)
+# By `python -m tests.faults.run --choose 12`; again after a change of what plans draw.
+SEEDS = (41, 245, 249, 291, 356, 961, 1189, 1720, 2147, 2587, 3219, 3372)
 
 
 @pytest.mark.slow

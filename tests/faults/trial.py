@@ -11,24 +11,27 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.author import Author
 from tests.faults.cast import DISK_BYTES, Cast, Clock, cast, corroded, signalled, torn
-from tests.faults.judge import Evidence, Gap, Stored
+from tests.faults.judge import Evidence, Gap, Stored, complaints
 from tests.faults.lines import FRESH_RULE
 from tests.faults.meter import Meter
 from tests.faults.plan import HUB, NODE, REREAD, Feed, Plan, Step
 from tests.faults.proxy import Fault, Way
+from tests.faults.watcher import Watched
 from tests.flow.programs import Alert, Follow, Hub, run
 
 MIB = 1024 * 1024
 HUB_FREE = 32 * MIB  # below which the hub says that its small disk is nearly full
 LEDGER_SECONDS = 10.0  # in which the node's last word must have come
-_SIZE = re.compile(r"([\d,]+) bytes from byte")
+CALM_SECONDS = 90.0  # in which what was wrong must be said to be over: a minute after it is
+SHOWN_SECONDS = 10.0  # in which what is stored must have been shown
+_GAP = re.compile(r"([\d,]+|number of) bytes from byte ([\d,]+) on")
 
 TICK = 0.02  # seconds between two looks at what is due
 RECONNECT_SECONDS = 90.0  # a node that failed often waits for up to a minute
@@ -47,6 +50,8 @@ class Stagehand:
     author: Author
     left_out: list[str] = field(default_factory=list)
     """What this machine does not allow."""
+    sound_from: dict[int, int] = field(default_factory=dict)
+    """The number of each feed's first alert behind the last step that made a node read again."""
     _ends: list[tuple[float, End]] = field(default_factory=list)
     _network: int = 0  # counts the faults of the network: the last one counts
 
@@ -54,7 +59,15 @@ class Stagehand:
         """Do a step; `tick` ends it."""
         end = getattr(self, f"_{step.action}")(step)
         if end is not None:
+            end = self._then_noted(end) if step.action in REREAD else end
             self._ends.append((time.monotonic() + step.seconds, end))
+
+    def _then_noted(self, end: End) -> End:
+        def noted() -> None:
+            end()
+            self.sound_from = self.author.next_numbers()
+
+        return noted
 
     def tick(self) -> None:
         """End what has lasted long enough, and keep the programs running."""
@@ -212,15 +225,45 @@ class Play:
             found.supervise()
             pause.wait(TICK)
 
-    def evidence(self, *, ordered: bool = True, may_lose: bool = False) -> Evidence:
-        """Let everything recover, and return what there is to be judged."""
+    def _calm_down(self, *, may_lose: bool) -> tuple[str, ...]:
+        """Wait until no condition is raised any more; return those that are for too long."""
+        excused = {"unaccounted"} if may_lose else set()
+        pause = threading.Event()
+        end = time.monotonic() + CALM_SECONDS
+        while (left := self.cast.watcher.raised) and not set(left) <= excused and time.monotonic() < end:
+            self.cast.supervise()
+            pause.wait(TICK)
+        return left
+
+    def _watched(self, committed: Collection[str]) -> Watched:
+        """Return what was shown, once all of this was, or had time to be."""
+        watcher, pause, wanted = self.cast.watcher, threading.Event(), set(committed)
+        end = time.monotonic() + SHOWN_SECONDS
+        while not watcher.has_seen(wanted) and time.monotonic() < end:
+            pause.wait(TICK)
+        return watcher.watched
+
+    def evidence(
+        self,
+        *,
+        ordered: bool = True,
+        ordered_from: Mapping[int, int] | None = None,
+        may_lose: bool = False,
+        rereads: int = 0,
+    ) -> Evidence:
+        """Let everything recover, and return what there is to be judged.
+
+        `rereads` is how often the node may have come by a gap again: once with each spool.
+        """
         fresh = self.recover()
         waiting = self._give_up()
+        raised = self._calm_down(may_lose=may_lose)
         used = {subject: meter.end() for subject, meter in self.meters.items()}
         found = self.cast
         rows = [json.loads(line) for line in found.hub.zeus("alert", "export", "--json").splitlines()]
         places = _places(found.hub.folder / "state")
         rows.sort(key=lambda row: places[row["id"]][0])
+        committed = {row["id"]: places[row["id"]][1] for row in rows}
         books = ledger(found.hub)
         return Evidence(
             issued=dict(self.author.issued),
@@ -239,15 +282,25 @@ class Play:
             hub=used[HUB],
             logs=found.stage.logs(),
             ordered=ordered,
+            ordered_from=ordered_from or {},
             may_lose=may_lose,
+            places=dict(self.author.places),
+            perishable={feed: times * (1 + rereads) for feed, times in self.author.deleted.items()},
+            committed=committed,
+            watched=self._watched(committed),
+            raised=raised,
         )
 
     def _gap(self, row: Alert) -> Gap | None:
         if row["rule"]["id"] != "socme.gap":
             return None
-        feed = next(index for index, path in enumerate(self.author.paths) if str(path) in row["message"])
-        size = _SIZE.search(row["message"])
-        return Gap(feed, int(size[1].replace(",", "")) if size else None)
+        paths = enumerate(self.author.paths)
+        feed = next((index for index, path in paths if str(path) in row["message"]), -1)
+        told = _GAP.search(row["message"])
+        if told is None:
+            return Gap(feed, 0, 0)  # explains nothing
+        size = int(told[1].replace(",", "")) if told[1][0].isdigit() else None
+        return Gap(feed, int(told[2].replace(",", "")), size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,22 +354,39 @@ def played(
     try:
         with cast(folder, sources, node_settings=node, hub_settings=hub, disk_bytes=disk_bytes) as found:
             meters = {subject: Meter(found.program(subject)) for subject in (NODE, HUB)}
-            for meter in meters.values():
-                meter.start()
             yield Play(found, author, meters)
     finally:
         author.end()
 
 
-def perform(plan: Plan, folder: Path) -> Evidence:
-    """Carry out a plan below a new folder; return what is to be judged."""
+def perform(plan: Plan, folder: Path, *, keep: bool = False) -> Evidence:
+    """Carry out a plan below a new folder; return what is to be judged.
+
+    With `keep`, what is on the programs' disks stays behind where something is wrong.
+    """
+    sound = False
     with played(folder, *plan.feeds, spool_bytes=plan.spool_bytes, keep_bytes=plan.keep_bytes) as play:
-        steps_of(plan, play)
-        return play.evidence(ordered=not plan.has(*REREAD), may_lose=plan.has("corrode"))
+        try:
+            sound_from = steps_of(plan, play)
+            evidence = play.evidence(
+                # A damage may be found, and the spool set aside, at any time behind it.
+                ordered=not plan.has("corrode"),
+                ordered_from=sound_from,
+                may_lose=plan.has("corrode"),
+                rereads=sum(step.action in REREAD for step in plan.steps),
+            )
+            sound = not complaints(evidence)
+        finally:
+            if keep and not sound:
+                play.cast.keep()
+    return evidence
 
 
-def steps_of(plan: Plan, play: Play) -> None:
-    """Write what a plan writes, and do its steps; return when both are over and everything is healed."""
+def steps_of(plan: Plan, play: Play) -> Mapping[int, int]:
+    """Write what a plan writes, and do its steps, until both are over and everything is healed.
+
+    Return for each feed from which number on nothing made the node read again.
+    """
     hand = Stagehand(play.cast, play.author)
     steps = list(plan.steps)
     pause = threading.Event()
@@ -329,6 +399,7 @@ def steps_of(plan: Plan, play: Play) -> None:
     hand.heal()
     for left_out in sorted(set(hand.left_out)):
         print(f"left out: {left_out}")  # noqa: T201 - said, not hidden
+    return hand.sound_from
 
 
 def raw_of(row: Alert) -> bytes:

@@ -1,6 +1,8 @@
 # Every target sets itself up. `make` alone lists them.
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# Tests of a file share its fixtures and run in one process, those of tests/faults all in one (tests/conftest.py).
+SIDE_BY_SIDE := -n 3 --dist loadgroup --no-loadscope-reorder
 MINUTES ?= 60
 
 help:  ## list the targets
@@ -13,7 +15,7 @@ demo: setup  ## a hub, two clients' nodes and the wall, on this machine
 	@$(BIN)/socme demo
 
 test: setup  ## all tests; what this machine lacks is skipped with a reason
-	@$(PYTEST)
+	@$(PYTEST) $(SIDE_BY_SIDE)
 
 faults: setup  ## break real programs by the plan of one seed: make faults SEED=123
 	@$(BIN)/python -m tests.faults.run --seed $(SEED) --keep
@@ -41,6 +43,7 @@ lock:  ## renew both lock files from pyproject.toml (needs uv)
 
 bench: setup  ## measure on this machine
 	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/outage.py --check
 
 clean:  ## remove what the other targets made
 	@rm -rf .venv .proto-venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-state

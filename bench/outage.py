@@ -2,6 +2,7 @@
 
 python bench/outage.py            # 1 GiB of alerts, then 1,000 watchers
 python bench/outage.py --small    # a tenth of each
+python bench/outage.py --check    # exit code 1 where either takes more than docs/delivery.md says
 """
 
 import argparse
@@ -23,6 +24,7 @@ from socme import identity, tls
 from socme.v1.watch_pb2 import WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
 from tests.faults import lines
+from tests.faults.judge import HUB_BYTES, NODE_BYTES
 from tests.faults.meter import resident
 from tests.faults.plan import Feed
 from tests.faults.trial import Play, played
@@ -46,8 +48,8 @@ def blocks(size: int) -> Iterator[tuple[bytes, int]]:
         yield block, 2000
 
 
-def outage(folder: Path, size: int) -> None:
-    """Print what the agent takes while it reads all of it and nobody takes it."""
+def outage(folder: Path, size: int) -> int:
+    """Print and return what the agent takes while it reads all of it and nobody takes it, in bytes."""
     with played(folder, Feed("suricata", "rename"), spool_bytes=8 * 1024 * MIB, disk_bytes=0) as play:
         cast = play.cast
         cast.proxy.refuse()
@@ -63,10 +65,11 @@ def outage(folder: Path, size: int) -> None:
             f"hub away, {written / MIB:.0f} MiB of {alerts} alerts read in {seconds:.0f} s: agent"
             f" {most / MIB:.0f} MiB resident at most, spool {spooled / MIB:.0f} MiB"
         )
+        return most
 
 
-def watchers(folder: Path, number: int) -> None:
-    """Print what the hub takes for watchers that are there and read nothing."""
+def watchers(folder: Path, number: int) -> int:
+    """Print and return what the hub takes for watchers that are there and read nothing, in bytes."""
     with played(folder, Feed("suricata", "rename"), disk_bytes=0) as play, ExitStack() as stack:
         before = resident(play.cast.hub.program.pid)
         calls = list(_watch(play, number, stack))
@@ -81,6 +84,7 @@ def watchers(folder: Path, number: int) -> None:
             f"{number} watchers that stop reading, {FLOOD} alerts: hub {before / MIB:.0f} MiB without,"
             f" {idle / MIB:.0f} MiB with them, {after / MIB:.0f} MiB at most"
         )
+        return after
 
 
 def _watch(play: Play, number: int, stack: ExitStack) -> Iterator[Iterator[WatchEvent]]:
@@ -97,15 +101,24 @@ def _watch(play: Play, number: int, stack: ExitStack) -> Iterator[Iterator[Watch
             yield iter(call)
 
 
-def main() -> None:
-    """Measure both."""
+def main() -> int:
+    """Measure both; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--small", action="store_true", help="a tenth of everything")
-    part = 10 if parser.parse_args().small else 1
+    parser.add_argument("--check", action="store_true", help="fail where either is above its bound")
+    given = parser.parse_args()
+    part = 10 if given.small else 1
     with tempfile.TemporaryDirectory() as folder:
-        outage(Path(folder) / "outage", SIZE // part)
-        watchers(Path(folder) / "watchers", WATCHERS // part)
+        agent = outage(Path(folder) / "outage", SIZE // part)
+        hub = watchers(Path(folder) / "watchers", WATCHERS // part)
+    above = [
+        f"the {name} took {took / MIB:.0f} MiB, more than {most / MIB:.0f}"
+        for name, took, most in (("agent", agent, NODE_BYTES), ("hub", hub, HUB_BYTES))
+        if took > most
+    ]
+    print(*above, sep="\n", end="\n" if above else "")
+    return 1 if above and given.check else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ START_LIMIT = 60.0  # seconds; two busy cores shared with other work
 STOP_LIMIT = 15.0  # seconds
 COMMAND_LIMIT = 60.0  # seconds
 POLL = 0.05  # seconds between two looks at a condition
+PORTS = range(15_000, 32_000)  # below those of Linux for connections, 32,768 to 60,999
 MANY = 1_000_000  # more alerts than any test writes; for --limit
 
 Answer = TypeVar("Answer")
@@ -56,11 +57,16 @@ def wait_until(
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on; for a hub that must come back at the same place."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that nobody listens on; for a hub that must come back at the same place.
+
+    None of those that the system gives to connections: while the hub is down, one to it could begin at its
+    own port, meet itself there, and keep the hub out.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def environment(**extra: str) -> dict[str, str]:

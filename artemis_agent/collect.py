@@ -205,14 +205,15 @@ class Collector:
         await self._wait_for_room()
         reading, self._health = await self.worker.do(self._read)
         observed = self._site.clock()
-        examined: list[Examined] = []
+        examined: list[Examined | None] = []
         for records in portions(reading.records, _size, most=SLICE_RECORDS, largest=SLICE_BYTES):
             examined += await self.worker.do(partial(self._examine, records, observed))
         alerts = await self._without_copies([each for each in examined if isinstance(each, Found)])
         self.canary_read = max((each.canary for each in alerts), default=self.canary_read)
         letters = await self._bury([*(each for each in examined if isinstance(each, Bad)), *reading.rejects])
         result = self._sort(reading, alerts, observed)
-        self._count(reading, alerts, result, letters)
+        passed = reading.passed + examined.count(None)
+        self._count(reading, alerts, result, not_alert=passed, undecodable=letters)
         await self._keep(reading, alerts, result, urgent=letters > 0)
         return reading
 
@@ -243,8 +244,8 @@ class Collector:
         self._read_at = time.monotonic()
         return self._source.read(), self._source.health()
 
-    def _examine(self, records: Sequence[Record], observed: datetime) -> list[Examined]:
-        return [each for record in records if (each := examine(record, self._rules, observed))]
+    def _examine(self, records: Sequence[Record], observed: datetime) -> list[Examined | None]:
+        return [examine(record, self._rules, observed) for record in records]
 
     async def _without_copies(self, alerts: list[Found]) -> list[Found]:
         """Return the alerts with those that are copies of an alert that was read marked as dropped."""
@@ -280,18 +281,27 @@ class Collector:
         assert self._held is not None  # noqa: S101 - `restore` came first
         return self._held
 
-    def _count(self, reading: Reading, alerts: Sequence[Found], result: Sorted, undecodable: int) -> None:
+    def _count(
+        self,
+        reading: Reading,
+        alerts: Sequence[Found],
+        result: Sorted,
+        *,
+        not_alert: int,
+        undecodable: int,
+    ) -> None:
         if reading.lines:
             self._last_record = time.monotonic()
         read = Counters(
             bytes=reading.bytes,
-            records=max(reading.lines, len(alerts) + undecodable),  # a source need not count its lines
+            records=reading.lines,
             alerts=len(alerts),
             spooled=len(result.going),
             undecodable=undecodable,
             dropped=result.dropped,
             rolled_up=result.held,
             made=result.made,
+            not_alert=not_alert,
         )
         self._counted += read
         self._unbooked += read

@@ -27,6 +27,8 @@ class Counters:
     rolled_up: int = 0
     made: int = 0
     """Of those spooled, the ones that are no lines (roll-ups, gaps); for the ledger alone, in no note."""
+    not_alert: int = 0
+    """Lines that were passed over or turned out to be no alerts; for the ledger alone, in no note."""
 
     def __add__(self, other: "Counters") -> "Counters":
         return Counters(
@@ -40,17 +42,19 @@ class Counters:
             dropped=Counter(self.dropped) + Counter(other.dropped),
             rolled_up=self.rolled_up + other.rolled_up,
             made=self.made + other.made,
+            not_alert=self.not_alert + other.not_alert,
         )
 
 
 def tally(read: Counters) -> dict[str, int]:
-    """Return what the ledger books of what was read: each line once, so that it comes out even.
+    """Return what the ledger books of what was read: the lines, and what became of each.
 
-    Whatever was neither an alert nor unreadable is no alert. The spool itself books what it takes.
+    Each figure was counted by itself: where they do not come out even, something was lost on the way. The
+    spool itself books what it takes.
     """
     booked = {
         "read": read.records,
-        "not_alert": read.records - read.alerts - read.undecodable,
+        "not_alert": read.not_alert,
         "undecodable": read.undecodable,
         "rolled_up": read.rolled_up,
         "made": read.made,

@@ -10,7 +10,7 @@ from artemis_agent.config import Kind
 from artemis_agent.file_identity import identity_of
 from artemis_agent.line_file import BLOCK, Block, LineFile, Truncated, open_line_file
 from artemis_agent.rotated import MOST_OPEN
-from artemis_agent.sift import Sieve
+from artemis_agent.sift import Sieve, Sifted
 from artemis_agent.source import Health, Reading, Record, Reject
 from artemis_agent.tail import Tail
 from artemis_agent.wake import Wake
@@ -56,7 +56,7 @@ class FileSource:
         """Return what has come since the last reading, about 1 MiB at most or one line that is longer."""
         records: list[Record] = []
         rejects: list[Reject] = []
-        size = lines = 0
+        size = lines = passed = 0
         more = True
         self._tail.look()
         for _ in range(BLOCKS_PER_READING):
@@ -69,13 +69,14 @@ class FileSource:
                 rejects.append(found)
                 lines += 1
             elif found.size:
-                lines += self._sift(found, records)
+                sifted = self._sift(found, records)
+                lines, passed = lines + sifted.lines, passed + sifted.passed
             if len(records) >= MOST_RECORDS:
                 break
         self._problem = self._tail.problem or self._spelling_problem()
         self._wake.follow(self._tail.descriptors, busy=size > 0)
         gaps = self._tail.take_gaps()
-        return Reading(records, rejects, self._tail.position, size, lines, more, gaps)
+        return Reading(records, rejects, self._tail.position, size, lines, more, passed, gaps)
 
     def look(self) -> None:
         """Open what was rotated: it can be read later though it is deleted."""
@@ -101,17 +102,17 @@ class FileSource:
         self._wake.close()
         self._tail.close()
 
-    def _sift(self, block: Block, records: list[Record]) -> int:
-        """Add a block's candidates to `records`; return how many lines it had."""
+    def _sift(self, block: Block, records: list[Record]) -> Sifted:
+        """Add a block's candidates to `records`; return what it held."""
         sieve = self._sieves.pop(block.file, None) or Sieve(self._kind)
         self._sieves[block.file] = sieve  # at the end: the first is the one that was not used for longest
         if len(self._sieves) > MOST_OPEN:
             del self._sieves[next(iter(self._sieves))]
-        found, lines = _candidates(block, sieve)
+        found, sifted = _candidates(block, sieve)
         records += found
         if self._kind == "suricata":
             self._ask_sensor(block)
-        return lines
+        return sifted
 
     def _ask_sensor(self, block: Block) -> None:
         """See what the sensor says about itself: in every block while few lines come, else in few."""
@@ -178,10 +179,10 @@ def _read_through(file: LineFile, sieve: Sieve) -> Iterator[Record | Reject]:
         yield from [rest] if isinstance(rest, Reject) else _candidates(rest, sieve)[0]
 
 
-def _candidates(block: Block, sieve: Sieve) -> tuple[list[Record], int]:
+def _candidates(block: Block, sieve: Sieve) -> tuple[list[Record], Sifted]:
     sifted = sieve.sift(block.data, block.size)
     view = memoryview(block.data)
     records = [
         Record(bytes(view[begin:end]), block.file, block.offset + begin) for begin, end in sifted.spans
     ]
-    return records, sifted.lines
+    return records, sifted

@@ -43,6 +43,11 @@ class Sifted:
     lines: int
     """How many lines it had; blank ones are left out where lines were looked at one by one."""
 
+    @property
+    def passed(self) -> int:
+        """How many of them are no candidates."""
+        return self.lines - len(self.spans)
+
 
 class Sieve:
     """Sifts the blocks of one file, in order, and learns its spelling."""

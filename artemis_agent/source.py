@@ -68,9 +68,13 @@ class Reading:
     bytes: int
     """How much was read."""
     lines: int
-    """How many non-blank lines that was, as far as the source counts them without parsing."""
+    """How many lines that was: those in `records`, in `rejects`, and those passed over. Blank ones are left
+    out as far as that can be seen without looking at each."""
     more: bool
     """Whether there is more to read right now."""
+    passed: int = 0
+    """How many of the lines were passed over: they are certainly no alerts. Counted where that is decided,
+    never as the rest, so that a record that is lost on its way to the spool shows in the ledger."""
     gaps: Sequence[Gap] = ()
     """What is lost; the position stands behind it, so that it is not told again."""
 

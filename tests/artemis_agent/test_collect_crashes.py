@@ -82,7 +82,8 @@ class LogSource:
         records = [Record(line, b"f", begin + n) for n, line in enumerate(lines) if line != STATS]
         gaps = [Gap(b"f", place, 1, "gone") for place in self._log.gaps if begin <= place < self._next]
         more = self._next < len(self._log.lines)
-        return Reading(records, (), b"%d" % self._next, 1, len(lines), more=more, gaps=gaps)
+        passed = lines.count(STATS)
+        return Reading(records, (), b"%d" % self._next, 1, len(lines), more=more, passed=passed, gaps=gaps)
 
     def look(self) -> None:
         """Nothing goes away."""

@@ -4,9 +4,9 @@ from socme.v1.vitals_pb2 import SourceVitals
 
 
 def test_addition_adds_every_count() -> None:
-    one = Counters(1, 2, 3, 4, 5, 6, 7, {"a": 1, "b": 2}, 8, 9)
+    one = Counters(1, 2, 3, 4, 5, 6, 7, {"a": 1, "b": 2}, 8, 9, 10)
 
-    assert one + one == Counters(2, 4, 6, 8, 10, 12, 14, {"a": 2, "b": 4}, 16, 18)
+    assert one + one == Counters(2, 4, 6, 8, 10, 12, 14, {"a": 2, "b": 4}, 16, 18, 20)
     assert one + Counters() == one
 
 
@@ -21,7 +21,14 @@ def test_counters_survive_as_a_note() -> None:
 def test_the_ledger_books_each_line_once() -> None:
     """100 lines: 10 alerts, of which 3 stay, 2 are held and 5 go; 4 cannot be read; a roll-up goes, too."""
     read = Counters(
-        records=100, alerts=10, spooled=6, made=1, undecodable=4, dropped={"min_severity": 3}, rolled_up=2
+        records=100,
+        alerts=10,
+        spooled=6,
+        made=1,
+        undecodable=4,
+        dropped={"min_severity": 3},
+        rolled_up=2,
+        not_alert=86,
     )
 
     assert counters.tally(read) == {
@@ -34,6 +41,10 @@ def test_the_ledger_books_each_line_once() -> None:
     }
     assert 100 == 86 + 3 + 2 + 4 + (6 - 1)
     assert counters.tally(Counters()) == {}
+
+
+def test_a_line_of_which_nobody_knows_is_not_booked_as_no_alert() -> None:
+    assert counters.tally(Counters(records=3, alerts=1, not_alert=1)) == {"read": 3, "not_alert": 1}
 
 
 def test_no_note_and_a_damaged_one_begin_at_zero() -> None:

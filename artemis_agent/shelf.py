@@ -80,10 +80,12 @@ class Shelf:
     def __init__(self, journal: Journal, clock: Callable[[], int]) -> None:
         self._journal = journal
         self._clock = clock
-        if journal.note("epoch") is None:
-            journal.append([], notes={"epoch": secrets.token_bytes(EPOCH_BYTES)})
+        missing = [name for name in ("epoch", "book") if journal.note(name) is None]
+        if missing:
+            journal.append([], notes={name: secrets.token_bytes(EPOCH_BYTES) for name in missing})
         self.epoch = journal.note("epoch") or b""
         """16 random bytes that name the sequences."""
+        self._book = journal.note("book") or b""  # names the file's ledger, whatever its epoch
         self.acknowledged = number(journal.note("acknowledged"))
         """Alerts that the hub has taken."""
         self.depth = journal.depth()
@@ -210,7 +212,10 @@ class Shelf:
         entries, alerts = sum(each.entries for each in held), sum(each.alerts for each in held)
         size = sum(each.bytes for each in held)
         self.depth = Depth(entries, alerts, size, self._journal.oldest_us())
-        return ledger.hours(self._journal.query, held)
+        hours = ledger.hours(self._journal.query, held)
+        for hour in hours:
+            hour.book = self._book
+        return hours
 
     def forget_hours(self) -> None:
         """Forget hours of the ledger that are old and balance."""

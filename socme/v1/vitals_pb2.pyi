@@ -274,6 +274,7 @@ class SourceVitals(_message.Message):
     ROLLED_UP_FIELD_NUMBER: _builtins.int
     CANARY_FIELD_NUMBER: _builtins.int
     SENSOR_FIELD_NUMBER: _builtins.int
+    LAST_RECORD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The source's name in the node's settings: its path."""
     kind: _builtins.str
@@ -293,7 +294,9 @@ class SourceVitals(_message.Message):
     lag_bytes: _builtins.int
     """Bytes between what has been read and the end of the file."""
     last_record_age_seconds: _builtins.float
-    """Seconds since the last record was read; absent when none was read since the agent started."""
+    """Seconds since the last record was read, or since the machine started where that is less; absent
+    when none was ever read.
+    """
     problem: _builtins.str
     """Why the source cannot be read now ("permission denied"); empty when all is well."""
     lost_bytes: _builtins.int
@@ -314,6 +317,12 @@ class SourceVitals(_message.Message):
     def sensor(self) -> Global___SensorVitals:
         """What Suricata's own statistics say; absent where the source has none."""
 
+    @_builtins.property
+    def last_record(self) -> _timestamp_pb2.Timestamp:
+        """When the last record was read, by the node's clock; in the node's own notes alone, so that what
+        stands still is known as such after a restart.
+        """
+
     def __init__(
         self,
         *,
@@ -333,10 +342,11 @@ class SourceVitals(_message.Message):
         rolled_up: _builtins.int = ...,
         canary: Global___CanaryVitals | None = ...,
         sensor: Global___SensorVitals | None = ...,
+        last_record: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds", "canary", b"canary", "last_record_age_seconds", b"last_record_age_seconds", "sensor", b"sensor"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds", "canary", b"canary", "last_record", b"last_record", "last_record_age_seconds", b"last_record_age_seconds", "sensor", b"sensor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds", "alerts", b"alerts", "bytes", b"bytes", "canary", b"canary", "dropped", b"dropped", "kind", b"kind", "lag_bytes", b"lag_bytes", "last_record_age_seconds", b"last_record_age_seconds", "lost_bytes", b"lost_bytes", "name", b"name", "problem", b"problem", "records", b"records", "rolled_up", b"rolled_up", "rotations", b"rotations", "sensor", b"sensor", "spooled", b"spooled", "undecodable", b"undecodable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds", "alerts", b"alerts", "bytes", b"bytes", "canary", b"canary", "dropped", b"dropped", "kind", b"kind", "lag_bytes", b"lag_bytes", "last_record", b"last_record", "last_record_age_seconds", b"last_record_age_seconds", "lost_bytes", b"lost_bytes", "name", b"name", "problem", b"problem", "records", b"records", "rolled_up", b"rolled_up", "rotations", b"rotations", "sensor", b"sensor", "spooled", b"spooled", "undecodable", b"undecodable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__last_record_age_seconds: _TypeAlias = _typing.Literal["last_record_age_seconds"]  # noqa: Y015
     _WhichOneofArgType__last_record_age_seconds: _TypeAlias = _typing.Literal["_last_record_age_seconds", b"_last_record_age_seconds"]  # noqa: Y015
@@ -475,6 +485,7 @@ class LedgerHour(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
     HOLDING_FIELD_NUMBER: _builtins.int
+    BOOK_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """The source's name in the node's settings."""
     read: _builtins.int
@@ -503,6 +514,10 @@ class LedgerHour(_message.Message):
     """Those of them whose roll-up was committed to the spool."""
     holding: _builtins.int
     """Those that wait for it, counted where they lie."""
+    book: _builtins.bytes
+    """16 random bytes that name the spool's file: what another file says of the same hour is told beside
+    this and not in its place. They stay when a new epoch begins in the file.
+    """
     @_builtins.property
     def hour(self) -> _timestamp_pb2.Timestamp:
         """The beginning of the hour in which it was read, by the node's clock."""
@@ -534,10 +549,11 @@ class LedgerHour(_message.Message):
         held: _builtins.int = ...,
         released: _builtins.int = ...,
         holding: _builtins.int = ...,
+        book: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hour", b"hour"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "dropped", b"dropped", "filtered", b"filtered", "held", b"held", "holding", b"holding", "hour", b"hour", "made", b"made", "not_alert", b"not_alert", "pending", b"pending", "read", b"read", "released", b"released", "rolled_up", b"rolled_up", "source", b"source", "spooled", b"spooled", "unaccounted", b"unaccounted", "undecodable", b"undecodable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "book", b"book", "dropped", b"dropped", "filtered", b"filtered", "held", b"held", "holding", b"holding", "hour", b"hour", "made", b"made", "not_alert", b"not_alert", "pending", b"pending", "read", b"read", "released", b"released", "rolled_up", b"rolled_up", "source", b"source", "spooled", b"spooled", "unaccounted", b"unaccounted", "undecodable", b"undecodable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___LedgerHour: _TypeAlias = LedgerHour  # noqa: Y015
@@ -574,19 +590,21 @@ class SpoolVitals(_message.Message):
     UNACCOUNTED_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     alerts: _builtins.int
-    """Alerts that wait for an acknowledgement."""
+    """Alerts that wait for an acknowledgement, canaries left out."""
     bytes: _builtins.int
-    """Their size on disk in bytes."""
+    """What all that waits takes on disk, in bytes; of capacity_bytes, it is the share that is full."""
     oldest_age_seconds: _builtins.float
     """Age of the oldest of them in seconds; absent when the spool is empty."""
     acknowledged: _builtins.int
-    """Alerts acknowledged by the hub since the first start of this epoch."""
+    """Alerts acknowledged by the hub since the first start of this epoch, canaries left out."""
     capacity_bytes: _builtins.int
     """Size at which the spool is full."""
     unaccounted: _builtins.int
     """By how much all ledgers of this spool fail; 0 where all is well."""
     problem: _builtins.str
-    """Why nothing can be written now ("the disk is full"); empty when all is well."""
+    """Why nothing can be written now ("the disk is full"); empty when all is well. While it says something,
+    or the spool is full, sources are not read: their logs are the buffer.
+    """
     @_builtins.property
     def dropped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Alerts given up after they had been spooled, by reason, since the first start of this epoch."""

@@ -1,4 +1,4 @@
-"""The ledger's first equation over all that a log may hold: it comes out even, and only where nothing is lost."""
+"""The ledger's first equation over all that a log may hold: even where nothing is lost, and only there."""
 
 import asyncio
 import tempfile
@@ -47,10 +47,10 @@ async def books(kind: Kind, parts: Sequence[bytes]) -> tuple[list[LedgerHour], i
         path = Path(folder) / "log.json"
         spool = open_site_spool(Path(folder) / "state")
         async with site_of(spool, Path(folder) / "state") as site:
-            site = replace(
+            flooded = replace(
                 site, rollup=Limits(burst=2, window_us=60_000_000), min_severity=Severity.SEVERITY_MEDIUM
             )
-            collector = Collector(open_file_source(path, kind, "beginning", None), site)
+            collector = Collector(open_file_source(path, kind, "beginning", None), flooded)
             for part in parts:
                 with path.open("ab") as file:
                     file.write(part)

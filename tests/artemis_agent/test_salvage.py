@@ -79,6 +79,20 @@ def test_it_is_set_aside_and_reading_resumes_where_it_is_sure(
     again.journal.close()
 
 
+def test_the_books_of_a_new_file_are_other_books(tmp_path: Path) -> None:
+    """What it tells of an hour must not take the place of what the old one told."""
+    filled(tmp_path)
+    before = opened(tmp_path)
+    book = before.journal.note("book")
+    before.journal.close()
+    _noise(tmp_path / FILE)
+    after = opened(tmp_path)
+
+    assert after.set_aside
+    assert book != after.journal.note("book")
+    after.journal.close()
+
+
 def test_a_sound_one_stays(tmp_path: Path) -> None:
     """Also where an agent had a doubt."""
     epoch = filled(tmp_path)

@@ -61,6 +61,19 @@ def test_what_is_handed_out_at_once_is_bounded(shelf: Shelf) -> None:
     assert sum(len(entry.packed.payload) for entry in found[:-1]) <= NEXT_BYTES
 
 
+def test_a_file_s_books_have_one_name_through_all_its_epochs(
+    shelf: Shelf, journal: Journal, clock: Clock
+) -> None:
+    """So that the hub knows what belongs together, and what another file tells of the same hour."""
+    append(shelf, b"a")
+    (before,) = shelf.hours()
+    shelf.begin_epoch({})
+    (after,) = Shelf(journal, clock).hours()
+
+    assert len(before.book) == 16
+    assert after.book == before.book
+
+
 def test_acknowledged_alerts_are_booked_where_they_were_read(shelf: Shelf, clock: Clock) -> None:
     append(shelf, b"a", b"b")
     append(shelf, b"c", source="alerts.json")

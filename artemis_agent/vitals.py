@@ -17,6 +17,7 @@ from socme import VERSION
 from socme.v1.vitals_pb2 import Capacity, Disk, LedgerHour, Vitals
 
 STARTED = time.monotonic()
+TOLD_BYTES = 64 * 1024  # of ledger hours in one message: a quarter of what the hub takes
 MOMENT = 0.25  # seconds; the kernel counts the processors' time in hundredths
 # Addresses that nobody has (RFC 5737, RFC 3849): asking for a route to them sends nothing.
 _NOWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
@@ -58,23 +59,33 @@ class Meter:
 
 
 class Told:
-    """Which hours of the ledger the hub was told over a connection, so that it is told what changed alone."""
+    """Which hours of the ledger the hub was told over a connection, so that it is told what changed alone.
+
+    Of much, some at a time: vitals that are too large are not taken.
+    """
 
     def __init__(self) -> None:
         self._connection: object = None
         self._hours: dict[tuple[str, int], bytes] = {}
 
     def changed(self, hours: Iterable[LedgerHour], connection: object) -> list[LedgerHour]:
-        """Return the hours to tell; `connection` is equal for as long as one connection lasts.
+        """Return the hours to tell now, the newest first; `connection` is equal for as long as one lasts.
 
         What was told over one that ended may never have arrived: over the next one all are told again.
         """
         if connection != self._connection:
             self._connection, self._hours = connection, {}
         now = {(hour.source, hour.hour.seconds): hour for hour in hours}
-        written = {key: hour.SerializeToString(deterministic=True) for key, hour in now.items()}
-        fresh = [hour for key, hour in now.items() if self._hours.get(key) != written[key]]
-        self._hours = written
+        self._hours = {key: told for key, told in self._hours.items() if key in now}
+        fresh: list[LedgerHour] = []
+        room = TOLD_BYTES
+        for key, hour in sorted(now.items(), key=lambda one: -one[0][1]):
+            written = hour.SerializeToString(deterministic=True)
+            if self._hours.get(key) == written or room < len(written):
+                continue
+            room -= len(written)
+            fresh.append(hour)
+            self._hours[key] = written
         return fresh
 
 

@@ -13,7 +13,7 @@ import pytest
 from artemis_agent import vitals
 from artemis_agent.vitals import Meter, Told, measure_once
 from socme import VERSION
-from socme.v1.vitals_pb2 import LedgerHour
+from socme.v1.vitals_pb2 import LedgerHour, Vitals
 
 
 def test_a_machine_is_measured(tmp_path: Path) -> None:
@@ -135,10 +135,25 @@ def test_the_hub_is_told_what_changed() -> None:
     told = Told()
 
     assert told.changed([hour(1, 5), hour(2, 5), hour(2, 5, "alerts")], "first") == [
-        hour(1, 5),
         hour(2, 5),
         hour(2, 5, "alerts"),
+        hour(1, 5),
     ]
     assert told.changed([hour(1, 5), hour(2, 6), hour(2, 5, "alerts")], "first") == [hour(2, 6)]
     assert told.changed([hour(2, 6), hour(3, 1)], "first") == [hour(3, 1)]
-    assert told.changed([hour(2, 6), hour(3, 1)], "second") == [hour(2, 6), hour(3, 1)]
+    assert told.changed([hour(2, 6), hour(3, 1)], "second") == [hour(3, 1), hour(2, 6)]
+
+
+def test_much_is_told_in_portions_that_the_hub_takes() -> None:
+    """40 sources with long names, and two days of each: all of it arrives, what is newest first."""
+    told = Told()
+    names = [f"/var/log/{source:03}".ljust(120, "x") for source in range(40)]
+    hours = [hour(number, 5, name) for number in range(48) for name in names]
+    portions = []
+    while portion := told.changed(hours, "first"):
+        portions.append(portion)
+
+    assert all(Vitals(ledger=portion).ByteSize() < 128 * 1024 for portion in portions)
+    heard = [(each.source, each.hour.seconds) for portion in portions for each in portion]
+    assert len(heard) == len(set(heard)) == len(hours)
+    assert {each.hour.seconds for each in portions[0][:40]} == {47 * 3600}

@@ -114,8 +114,8 @@ class Agent:
         """Measure everything, for the hub."""
         vitals = await self.probes.do(self.meter.measure)
         vitals.sources.extend(await self.sources())
-        logs_of_canaries = {each.canaries.name for each in self.followed if each.canaries}
-        hours = [hour for hour in await self.spool.ledger() if hour.source not in logs_of_canaries]
+        told = await self.spool.ledger()
+        hours = [hour for hour in told if not canary.is_log(hour.source, self.state_dir)]
         vitals.ledger.extend(self.told.changed(hours, self.link.since))
         vitals.spool.CopyFrom(await self.spool_vitals())
         return vitals
@@ -128,7 +128,8 @@ class Agent:
     async def spool_vitals(self) -> SpoolVitals:
         """Return how the spool is."""
         spool = self.spool
-        vitals = status.spool_vitals(spool.depth, spool.acknowledged, await spool.dropped())
+        sung = await spool.ask(lambda journal: status.sung(journal, self.state_dir))
+        vitals = status.spool_vitals(spool.depth, spool.acknowledged, await spool.dropped(), sung)
         vitals.capacity_bytes = self.settings.spool.max_bytes
         vitals.unaccounted = spool.unaccounted
         vitals.problem = spool.problem
@@ -245,6 +246,7 @@ async def _follow(
                 opened = await _open(path, source.kind, source.start, site)
                 collector = Collector(opened, site, originals=originals)
                 stack.push_async_callback(collector.close)
+                await collector.restore()
                 log = CanaryLog(canary.log_path(state_dir, source.kind, str(path)), source.kind)
                 canaries = None
                 if settings.canary.interval_seconds:

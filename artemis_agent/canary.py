@@ -40,6 +40,11 @@ def log_path(state_dir: Path, kind: Kind, source: str) -> Path:
     return state_dir / FOLDER / f"{kind}-{blake2b(source.encode(), digest_size=8).hexdigest()}.json"
 
 
+def is_log(name: str, state_dir: Path) -> bool:
+    """Tell whether a source is a canary log: followed now, or by an agent with other settings."""
+    return Path(name).absolute().parent == state_dir.absolute() / FOLDER
+
+
 def line(kind: Kind, number: int, written: datetime) -> bytes:
     """Return a canary as Suricata or Wazuh would have written it, without a line feed."""
     record: dict[str, object] = {"timestamp": written.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f%z")}

@@ -20,7 +20,7 @@ from artemis_agent.config import ArtemisSettings, SourceSettings
 from artemis_agent.line_file import open_line_file
 from artemis_agent.place import newest
 from artemis_agent.repair import set_aside
-from artemis_agent.spool import is_running, peek
+from artemis_agent.spool import is_running, peek, size_of
 from socme import identity, tls
 from socme.enrol import explain, split_address
 from socme.errors import OperatorError
@@ -159,7 +159,7 @@ def _check_spool(state_dir: Path, max_bytes: int) -> Iterator[Line]:
         yield Line("spool: none yet, artemis run makes it")
     else:
         what = f"spool: {found.depth.alerts} alerts wait, artemis {'runs' if running else 'does not run'}"
-        full = found.depth.bytes / max_bytes
+        full = size_of(found.depth) / max_bytes
         yield Line(f"{what}, {full:.0%} full", _DRAIN) if full > NEARLY_FULL else Line(what)
     if told.problem:
         yield Line(f"spool: it cannot be written: {told.problem}", f"make room on the disk of {state_dir}")

@@ -33,6 +33,10 @@ HOUR_SECONDS = 3600
 KEPT_HOURS = 7 * 24  # an hour that balances is forgotten after them
 SHOWN_HOURS = 48
 
+_PENDING = """
+SELECT source, sum(CASE key WHEN 'spooled' THEN count ELSE -count END) FROM ledger
+WHERE key IN ('spooled', 'acknowledged') OR key LIKE 'dropped:%' GROUP BY source
+"""
 _PLAIN = {
     "read",
     "not_alert",
@@ -107,6 +111,12 @@ def forget(db: sqlite3.Connection, found: Sequence[LedgerHour]) -> None:
         "DELETE FROM ledger WHERE source = ? AND hour = ?",
         [(hour.source, hour.hour.seconds // HOUR_SECONDS) for hour in found],
     )
+
+
+def pending(query: Query, wanted: Callable[[str], bool]) -> int:
+    """Return how many alerts of some sources wait, by what was booked alone: the entries are not counted."""
+    rows = query(_PENDING, ())
+    return sum(int(str(count)) for source, count in rows if wanted(str(source)))
 
 
 def by_hour(held: Sequence[Held]) -> dict[tuple[str, int], int]:

@@ -85,6 +85,8 @@ def spool_rows(spool: SpoolVitals) -> Iterator[Row]:
         yield "", f"given up: {', '.join(reasons)}"
     if spool.unaccounted:
         yield "", f"UNACCOUNTED: {count(spool.unaccounted)} (artemis spool check)"
+    if 0 < spool.capacity_bytes <= spool.bytes:
+        yield "", "PROBLEM: it is full: reading pauses until the hub has taken some of it"
     if spool.problem:
         yield "", f"PROBLEM: {spool.problem}"
 

@@ -31,7 +31,17 @@ from socme.journal import HOUR_US, DamagedError, Depth, Entry, Journal, disk_fau
 from socme.v1.uplink_pb2 import Mark
 from socme.v1.vitals_pb2 import LedgerHour
 
-__all__ = ["Peek", "Progress", "Spool", "SpoolWriteError", "Waiting", "is_running", "open_spool", "peek"]
+__all__ = [
+    "Peek",
+    "Progress",
+    "Spool",
+    "SpoolWriteError",
+    "Waiting",
+    "is_running",
+    "open_spool",
+    "peek",
+    "size_of",
+]
 
 TRIM_SECONDS = 0.2  # how long acknowledgements are gathered before the entries go in one commit
 TEND_SECONDS = 5.0  # between two looks at what is sure and at what is too old
@@ -110,8 +120,7 @@ class Spool:
     @property
     def share(self) -> float:
         """How full it is: 1 at its bound."""
-        depth = self._shelf.depth
-        return (depth.bytes + ENTRY_BYTES * depth.entries) / self._max_bytes
+        return size_of(self._shelf.depth) / self._max_bytes
 
     @property
     def unaccounted(self) -> int:
@@ -320,6 +329,11 @@ class Spool:
         hours = self._shelf.hours()
         end = time.monotonic()
         return _Counted(hours, end + (end - begun) / COUNT_SHARE)
+
+
+def size_of(depth: Depth) -> int:
+    """Return what all that waits takes on disk, in bytes, about."""
+    return depth.bytes + ENTRY_BYTES * depth.entries
 
 
 def open_spool(

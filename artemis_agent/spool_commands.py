@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from artemis_agent import held, ledger, scrutiny
+from artemis_agent import canary, held, ledger, scrutiny
 from artemis_agent.remains import connect, remains
 from artemis_agent.salvage import FILE
 from artemis_agent.scrutiny import DAMAGE
@@ -42,7 +42,7 @@ class Examined:
     damage: str
     """What is wrong with the file or with what it holds; empty where it is sound."""
     lanes: dict[str, int]
-    """Alerts that wait, by the lane's name."""
+    """Alerts that wait, by the lane's name; canaries left out."""
     wrong: list[LedgerHour]
     """Hours in which the ledger and the entries disagree."""
     rolling: int = 0
@@ -71,7 +71,7 @@ def export(
     file: FileArgument = None,
     config: ConfigOption = CONFIG,
 ) -> None:
-    """Print the alerts that wait in a spool, oldest first, one JSON object a line."""
+    """Print the alerts that wait in a spool, oldest first, one JSON object a line; canaries are none."""
     path = file or commands.state_dir(config, program=PROGRAM) / FILE
     skipped = 0
     for each in remains(path):
@@ -79,7 +79,7 @@ def export(
             skipped += 1
             typer.echo(f"skipped: {each}", err=True)
         else:
-            for alert in each.alerts:
+            for alert in (one for one in each.alerts if not one.HasField("canary")):
                 typer.echo(json.dumps(view.alert_view(StoredAlert(alert=alert))))
     if skipped:
         raise typer.Exit(commands.FAILED)
@@ -137,7 +137,8 @@ def examine(path: Path) -> Examined:
             return Examined(f"damaged: {error}", {}, [])
     lanes = Counter[int]()
     for each in counted:
-        lanes[each.lane] += each.alerts
+        if not canary.is_log(each.origin, path.parent):
+            lanes[each.lane] += each.alerts
     names = {Lane.LANE_URGENT: "urgent", Lane.LANE_NORMAL: "normal"}
     return Examined(
         damage=f"damaged: {fault}" if fault else "",

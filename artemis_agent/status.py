@@ -8,6 +8,7 @@ import json
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,13 +19,13 @@ from typing import Any, TypeVar
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from artemis_agent import canary, counters, show
+from artemis_agent import canary, counters, ledger, show
 from artemis_agent.file_identity import decode
 from artemis_agent.show import Row
-from artemis_agent.spool import FILE, is_running, peek
+from artemis_agent.spool import FILE, is_running, peek, size_of
 from socme import VERSION, view
 from socme.errors import OperatorError
-from socme.journal import Depth
+from socme.journal import Depth, Journal
 from socme.v1.uplink_pb2 import Lane
 from socme.v1.vitals_pb2 import SourceVitals, SpoolVitals
 
@@ -63,6 +64,14 @@ class Status:
     spool: SpoolVitals
     lanes: Mapping[str, int]
     """Alerts that wait, by lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sung:
+    """The canaries among a spool's alerts: nobody's business but Artemis's own."""
+
+    waiting: int
+    acknowledged: int
 
 
 def tell(
@@ -107,12 +116,13 @@ def read(state_dir: Path) -> Status:
     found = peek(state_dir)
     if found is None:
         return Status(running, told, [], {}, SpoolVitals(), {})
-    canaries = f"{state_dir.absolute() / canary.FOLDER}/"
-    saved = {
-        name: note for name, note in found.of_sources("counters").items() if not name.startswith(canaries)
-    }
+    totals = found.of_sources("counters")
+    saved = {name: note for name, note in totals.items() if not canary.is_log(name, state_dir)}
     live = {source.name: source for source in _sources(told)} if running else {}
-    spool = spool_vitals(found.depth, found.acknowledged, found.dropped)
+    lanes = _lanes(state_dir)
+    waiting = found.depth.alerts - sum(lanes.values())
+    sung = Sung(waiting, _spooled(totals, state_dir) - waiting)
+    spool = spool_vitals(found.depth, found.acknowledged, found.dropped, sung)
     if running:  # what the daemon alone knows
         known = _parsed(told.get("spool", {}), SpoolVitals())
         spool.capacity_bytes, spool.unaccounted = known.capacity_bytes, known.unaccounted
@@ -123,16 +133,28 @@ def read(state_dir: Path) -> Status:
         sources=[live.get(name) or counters.read(note) for name, note in sorted(saved.items())],
         offsets={name: _offset(note) for name, note in found.of_sources("position").items()},
         spool=spool,
-        lanes=_lanes(state_dir / FILE),
+        lanes=lanes,
     )
 
 
-def spool_vitals(depth: Depth, acknowledged: int, dropped: Mapping[str, int]) -> SpoolVitals:
+def spool_vitals(depth: Depth, acknowledged: int, dropped: Mapping[str, int], sung: Sung) -> SpoolVitals:
     """Return how a spool is, as far as it lies on disk."""
-    vitals = SpoolVitals(alerts=depth.alerts, bytes=depth.bytes, acknowledged=acknowledged, dropped=dropped)
+    vitals = SpoolVitals(
+        alerts=max(0, depth.alerts - sung.waiting),
+        bytes=size_of(depth),
+        acknowledged=max(0, acknowledged - sung.acknowledged),
+        dropped=dropped,
+    )
     if depth.oldest_us is not None:
         vitals.oldest_age_seconds = max(0.0, time.time() - depth.oldest_us / 1_000_000)
     return vitals
+
+
+def sung(journal: Journal, state_dir: Path) -> Sung:
+    """Return how many of a spool's alerts are canaries. Blocks."""
+    waiting = ledger.pending(journal.query, lambda source: canary.is_log(source, state_dir))
+    totals = {key.partition(":")[2]: note for key, note in journal.notes("counters:").items()}
+    return Sung(waiting, _spooled(totals, state_dir) - waiting)
 
 
 def as_json(status: Status, *, name: str) -> dict[str, object]:
@@ -183,11 +205,23 @@ def rows(status: Status, *, name: str) -> Iterator[Row]:
             yield "", f"read up to byte {show.count(status.offsets[source.name])}"
 
 
-def _lanes(spool: Path) -> dict[str, int]:
-    """Return how many alerts wait in each lane, the urgent one first."""
-    with closing(sqlite3.connect(f"{spool.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        rows = db.execute("SELECT lane, sum(alerts) FROM entry GROUP BY lane ORDER BY lane DESC").fetchall()
-    return {_LANE_NAMES.get(lane, str(lane)): alerts for lane, alerts in rows}
+def _lanes(state_dir: Path) -> dict[str, int]:
+    """Return how many alerts wait in each lane, the urgent one first; canaries are none."""
+    lanes = Counter[str]()
+    with closing(sqlite3.connect(f"{(state_dir / FILE).absolute().as_uri()}?mode=ro", uri=True)) as db:
+        for lane, origin, alerts in db.execute(
+            "SELECT lane, origin, sum(alerts) FROM entry GROUP BY lane, origin ORDER BY lane DESC"
+        ):
+            if not canary.is_log(origin, state_dir):
+                lanes[_LANE_NAMES.get(lane, str(lane))] += alerts
+    return dict(lanes)
+
+
+def _spooled(totals: Mapping[str, bytes], state_dir: Path) -> int:
+    """Return how many canaries were ever spooled, by the notes of all sources."""
+    return sum(
+        counters.parse(note).spooled for name, note in totals.items() if canary.is_log(name, state_dir)
+    )
 
 
 def _told(path: Path) -> Mapping[str, Any]:

@@ -212,6 +212,26 @@ async def test_each_source_has_canaries_that_take_its_way(
     assert [hour for each in hub.vitals for hour in each.ledger] == []
 
 
+async def test_canaries_of_other_days_are_no_sources(
+    node: Node, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were switched off, or their source was removed; the spool still has their hours."""
+    monkeypatch.setenv("ARTEMIS_CANARY__INTERVAL_SECONDS", "1")
+    hub = Hub()
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: bool(canaries(hub)))
+        monkeypatch.setenv("ARTEMIS_CANARY__INTERVAL_SECONDS", "0")
+        hub.vitals.clear()
+        node.log("eve.json", eve(1))
+        async with running(node):
+            await hub.until(lambda: any(hour.acknowledged for each in hub.vitals for hour in each.ledger))
+
+    assert {hour.source for each in hub.vitals for hour in each.ledger} == {str(node.folder / "eve.json")}
+    assert (hub.vitals[-1].spool.alerts, hub.vitals[-1].spool.acknowledged) == (0, 1)
+
+
 def acknowledged(hub: Hub) -> set[int]:
     """Return the numbers of the last canaries that the node knows to be at the hub."""
     return {min(source.canary.acknowledged, 1) for source in hub.vitals[-1].sources}

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from artemis_agent import canary
 from artemis_agent.__main__ import app
 from artemis_agent.collect import SCHEMA
 from artemis_agent.spool import Progress, Waiting, open_spool
 from artemis_agent.spool_commands import examine
 from socme.errors import OperatorError
-from socme.v1.alert_pb2 import Alert
+from socme.v1.alert_pb2 import Alert, Canary
 
 
 @pytest.fixture
@@ -61,6 +62,23 @@ def test_alerts_are_printed(config: Path) -> None:
 
     assert done.exit_code == 0, done.output
     assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["a", "b", "c"]
+
+
+def test_canaries_are_none_of_them(config: Path) -> None:
+    """They are marked, and lie under the name of their log."""
+    state_dir = config.parent / "state"
+
+    async def sing() -> None:
+        spool = open_spool(state_dir, max_bytes=1 << 30)
+        alert = Alert(message="proof", canary=Canary(number=1))
+        log = str(canary.log_path(state_dir, "suricata", "eve.json"))
+        await spool.append(Progress(log, b"p", b"c", [Waiting(alert.SerializeToString())], tally={"read": 1}))
+        await spool.close()
+
+    asyncio.run(sing())
+
+    assert "proof" not in run(config, "export").stdout
+    assert "normal: 3 alerts wait" in run(config, "check").stdout
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_printed(config: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from artemis_agent import canary, counters, status
+from artemis_agent import canary, counters, show, status
 from artemis_agent.counters import Counters
 from artemis_agent.file_identity import Known, Position, encode
 from artemis_agent.show import lines
@@ -151,4 +151,43 @@ async def test_canary_logs_are_no_sources(tmp_path: Path) -> None:
     await spool.append(PROGRESS)
 
     assert [source.name for source in status.read(tmp_path).sources] == ["eve.json"]
+    await spool.close()
+
+
+async def test_canaries_are_no_alerts_that_wait_or_that_came(tmp_path: Path) -> None:
+    """In the daemon's figures and in those read from outside."""
+    spool = open_spool(tmp_path, max_bytes=1 << 30)
+    log = str(canary.log_path(tmp_path, "suricata", "eve.json"))
+    sung = replace(PROGRESS, source=log, counters=SourceVitals(spooled=1).SerializeToString())
+    await spool.append(sung)
+    await spool.append(PROGRESS)
+    await spool.append(PROGRESS)
+    first, *_ = await spool.next({})
+    spool.acknowledge(first.lane, first.sequence)
+    await spool.trim()
+    await spool.append(replace(sung, counters=SourceVitals(spooled=2).SerializeToString()))
+
+    found = status.read(tmp_path)
+    own = await spool.ask(lambda journal: status.sung(journal, tmp_path))
+    told = status.spool_vitals(spool.depth, spool.acknowledged, {}, own)
+
+    assert own == status.Sung(waiting=1, acknowledged=1)
+    for vitals in (found.spool, told):
+        assert (vitals.alerts, vitals.acknowledged) == (2, 0)
+    assert sum(found.lanes.values()) == 2
+    await spool.close()
+
+
+async def test_a_spool_is_as_full_as_where_reading_pauses(tmp_path: Path) -> None:
+    """What the hub makes of the figures is what the agent does."""
+    spool = open_spool(tmp_path, max_bytes=2000)
+    while spool.share < 1:
+        await spool.append(PROGRESS)
+    vitals = status.spool_vitals(spool.depth, 0, {}, status.Sung(0, 0))
+    vitals.capacity_bytes = 2000
+
+    assert vitals.bytes / vitals.capacity_bytes == spool.share
+    assert ("", "PROBLEM: it is full: reading pauses until the hub has taken some of it") in list(
+        show.spool_rows(vitals)
+    )
     await spool.close()

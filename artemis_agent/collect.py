@@ -18,11 +18,11 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from artemis_agent import copies, counters, held
+from artemis_agent import copies, counters, held, ledger
 from artemis_agent.counters import Counters
 from artemis_agent.dead_letter import DeadLetters, Letter
 from artemis_agent.examine import Bad, Examined, Found, Rules, examine
@@ -38,7 +38,7 @@ from artemis_agent.worker import Worker
 from socme import logs
 from socme.journal import Journal
 from socme.v1.alert_pb2 import Alert, Severity
-from socme.v1.vitals_pb2 import SourceVitals
+from socme.v1.vitals_pb2 import SensorVitals, SourceVitals
 
 LOG = logging.getLogger("artemis.collect")
 
@@ -51,14 +51,9 @@ SLICE_BYTES = 2 * 1024 * 1024
 CATCH_UP_BYTES = 64 * 1024 * 1024  # beyond the end: a sensor that outruns us must not hold up Wazuh for ever
 WRITE_PAUSE_SECONDS = 5.0  # between attempts while the disk does not take the spool
 HEALTH_SECONDS = 2.0  # how long the vitals wait for a source that is busy
-FULL = "the spool is full: reading pauses until the hub has taken some of it"
 SCHEMA = copies.SCHEMA
 """What is kept in the spool's file beside its own tables."""
 _SECOND = 1_000_000  # microseconds
-_PENDING = """
-SELECT coalesce(sum(CASE key WHEN 'spooled' THEN count ELSE -count END), 0) FROM ledger
-WHERE source = ? AND (key IN ('spooled', 'acknowledged') OR key LIKE 'dropped:%')
-"""
 
 Result = TypeVar("Result")
 
@@ -124,7 +119,8 @@ class Collector:
         self._announced: list[Alert] = []
         self._last_record: float | None = None
         self._read_at = -math.inf
-        self._trouble = ""
+        self._sensor: SensorVitals | None = None  # as of the last run
+        self._failing = False
 
     @property
     def name(self) -> str:
@@ -164,9 +160,10 @@ class Collector:
             pass  # the last one known will do: the thread is in the middle of something
         vitals = counters.message(self._totals(), name=self.source_name, kind=self._source.kind)
         vitals.lag_bytes = self._health.lag_bytes
-        vitals.problem = self._trouble or self._health.problem
-        if self._health.sensor is not None:
-            vitals.sensor.CopyFrom(self._health.sensor)
+        vitals.problem = self._health.problem
+        sensor = self._health.sensor or self._sensor
+        if sensor is not None:
+            vitals.sensor.CopyFrom(sensor)
         if self._last_record is not None:
             vitals.last_record_age_seconds = time.monotonic() - self._last_record
         return vitals
@@ -175,14 +172,17 @@ class Collector:
         """Take up what the spool knows of the source; needed once, before anything else."""
         note = await self._site.spool.counters(self.name)
         self._counted = counters.parse(note)
-        self.canary_read = self.canary_spooled = counters.read(note).canary.spooled
+        known = counters.read(note)
+        self.canary_read = self.canary_spooled = known.canary.spooled
+        age = counters.age_seconds(known, self._site.clock().timestamp())
+        self._last_record = None if age is None else time.monotonic() - age
+        self._sensor = known.sensor if known.HasField("sensor") else None
         limits = self._site.rollup
         self._held = await self._site.spool.ask(lambda journal: held.load(journal.query, self.name, limits))
 
     async def pending(self) -> int:
         """Return how many alerts of the source the hub has still to acknowledge."""
-        rows = await self._site.spool.ask(lambda journal: journal.query(_PENDING, (self.name,)))
-        return sum(number for (number,) in rows if isinstance(number, int))
+        return await self._site.spool.ask(lambda journal: ledger.pending(journal.query, self.name.__eq__))
 
     def announce(self, alert: Alert) -> None:
         """Send with the next turn what the node has to say of itself."""
@@ -218,16 +218,14 @@ class Collector:
         return reading
 
     async def _wait_for_room(self) -> None:
-        """Wait while the spool is full, and say so in the vitals: the log file is the buffer.
+        """Wait while the spool is full: the log file is the buffer.
 
         By the operator's choice, what may wait is given up first.
         """
         spool = self._site.spool
         if self._site.drops_lowest and spool.share >= CROWDED:
             await self._insist(lambda: spool.relieve(CROWDED, SPOOL_FULL))
-        self._trouble = FULL if spool.share >= 1 else ""
         await spool.wait_for_room()
-        self._trouble = ""
 
     async def _keep_hold(self) -> None:
         """Look at the source while it is not read: until there is room, or somebody else has caught up.
@@ -338,7 +336,7 @@ class Collector:
             known.keep(db)
 
         totals = counters.message(self._totals(), name=self.source_name, kind=self._source.kind)
-        totals.canary.spooled = self.canary_read
+        self._note(totals)
         progress = Progress(
             source=self.name,
             position=self._position,
@@ -355,8 +353,18 @@ class Collector:
         self._saved, self._saved_position = time.monotonic(), progress.position
         self._rotations = self._health.rotations
 
+    def _note(self, totals: SourceVitals) -> None:
+        """Add what must be known after a restart: a source that stands still does so over it, too."""
+        totals.canary.spooled = self.canary_read
+        sensor = self._health.sensor or self._sensor
+        if sensor is not None:
+            totals.sensor.CopyFrom(sensor)
+        if self._last_record is not None:
+            age = time.monotonic() - self._last_record
+            totals.last_record.FromDatetime(self._site.clock() - timedelta(seconds=age))
+
     async def _insist(self, work: Callable[[], Awaitable[Result]]) -> Result:
-        """Return what the spool answers, however long its disk fails; say so once and in the vitals.
+        """Return what the spool answers, however long its disk fails; say so once. The vitals do as well.
 
         Giving up is no way out: the source has given what was read, and will not again.
         """
@@ -364,11 +372,11 @@ class Collector:
             try:
                 done = await work()
             except SpoolWriteError as error:
-                if not self._trouble:
+                if not self._failing:
                     logs.event(LOG, logging.ERROR, "the spool cannot be written", reason=error)
-                self._trouble = f"the spool cannot be written: {error}"
+                self._failing = True
             else:
-                self._trouble = ""
+                self._failing = False
                 return done
             await asyncio.sleep(WRITE_PAUSE_SECONDS)
 

@@ -3,6 +3,7 @@
 The counters are kept as a SourceVitals message, so that they grow with the contract and survive updates.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -86,6 +87,18 @@ def read(note: bytes | None) -> SourceVitals:
         return SourceVitals.FromString(note or b"")
     except DecodeError:
         return SourceVitals()
+
+
+def age_seconds(noted: SourceVitals, now: float) -> float | None:
+    """Return how long ago a source's last record was read, by what was noted of it; None for never.
+
+    `now` is by the clock on the wall, in seconds since 1970. Whatever that did meanwhile, it is never less
+    than nothing, nor more than the machine has run: what it did not see while it was off was no silence.
+    """
+    if not noted.HasField("last_record"):
+        return None
+    age = now - noted.last_record.ToMicroseconds() / 1e6
+    return min(max(0.0, age), time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 def parse(note: bytes | None) -> Counters:

@@ -1,3 +1,7 @@
+import time
+
+import pytest
+
 from artemis_agent import counters
 from artemis_agent.counters import Counters
 from socme.v1.vitals_pb2 import SourceVitals
@@ -45,6 +49,18 @@ def test_the_ledger_books_each_line_once() -> None:
 
 def test_a_line_of_which_nobody_knows_is_not_booked_as_no_alert() -> None:
     assert counters.tally(Counters(records=3, alerts=1, not_alert=1)) == {"read": 3, "not_alert": 1}
+
+
+def test_the_age_of_what_was_read_last_survives_a_clock_that_jumps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is never negative, and never more than the machine has run."""
+    monkeypatch.setattr(time, "clock_gettime", lambda _clock: 500.0)
+    noted = SourceVitals()
+    noted.last_record.FromSeconds(1_000_000)
+
+    assert counters.age_seconds(noted, 1_000_060.0) == 60
+    assert counters.age_seconds(noted, 900_000.0) == 0
+    assert counters.age_seconds(noted, 9_000_000.0) == 500
+    assert counters.age_seconds(SourceVitals(), 1_000_060.0) is None
 
 
 def test_no_note_and_a_damaged_one_begin_at_zero() -> None:

@@ -120,6 +120,14 @@ def _run(app: typer.Typer, program: str) -> int | str | None:
     return 0
 
 
+def person() -> str:
+    """Return who runs this: the name that was logged in with, which sudo does not change."""
+    try:
+        return os.getlogin()
+    except OSError:  # no terminal
+        return _user(os.getuid())
+
+
 def _user(number: int) -> str:
     try:
         return pwd.getpwuid(number).pw_name

@@ -226,16 +226,43 @@ tally = Table(
     Column("repeated", BigInteger, nullable=False),  # alerts that were there already
     Column("canaries", BigInteger, nullable=False),  # they never become rows
     Column("unreadable", BigInteger, nullable=False),  # alerts of batches set aside, as claimed
+    # Rows that were there before that journal: with `stored`, all that there must be now.
+    Column("rows_before", BigInteger, nullable=False, server_default="0"),
 )
 
-# What nodes say became of everything that they read; the newest word on each hour of each source.
+# What nodes say became of everything that they read; each spool's newest word on each hour of each source.
 ledger = Table(
     "ledger",
     METADATA,
     Column("node_id", ForeignKey("node.id"), primary_key=True),
     Column("source", Text, primary_key=True),  # LedgerHour.source
     Column("hour_us", BigInteger, primary_key=True),  # LedgerHour.hour
+    Column("book", LargeBinary(16), primary_key=True),  # LedgerHour.book
     Column("body", LargeBinary, nullable=False),  # a serialised socme.v1.LedgerHour
+    Column("unaccounted", BigInteger, nullable=False),  # by how much it fails, as the hub reckons
+    Column("settled", BigInteger, nullable=False),  # how much of that a person has seen (settle.py)
+)
+Index(
+    "ix_ledger_unaccounted",
+    ledger.c.unaccounted,
+    sqlite_where=ledger.c.unaccounted > 0,
+    postgresql_where=ledger.c.unaccounted > 0,
+)
+
+# What is noted of a node's books as a whole.
+books = Table(
+    "books",
+    METADATA,
+    Column("node_id", ForeignKey("node.id"), primary_key=True),
+    Column("refused", BigInteger, nullable=False, server_default="0"),  # hours that could not be kept
+    # What a person has seen, and takes as lost (settle.Amounts): what exceeds it counts.
+    Column("missing", BigInteger, nullable=False, server_default="0"),
+    Column("unstored", BigInteger, nullable=False, server_default="0"),
+    Column("rows", BigInteger, nullable=False, server_default="0"),
+    Column("told", BigInteger, nullable=False, server_default="0"),
+    Column("hours", BigInteger, nullable=False, server_default="0"),  # of its hours, for the record
+    Column("settled_by", String(63), nullable=False, server_default=""),
+    Column("settled_us", BigInteger),  # NULL: never
 )
 
 # How each client was, one row a change; the newest row is how it is. Names, not ids: the hub itself is one.

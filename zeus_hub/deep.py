@@ -200,17 +200,10 @@ def positions(looking: Looking) -> Iterator[str]:
 
 def counts(looking: Looking) -> Iterator[str]:
     """Compare what was counted of each node with the rows, and with what the journal took."""
-    node, client, table, alert = database.node, database.client, database.tally, database.alert
-    query = select(client.c.name, node.c.name, table.c.stored, table.c.node_id).join_from(table, node)
-    with reading(looking.engine) as connection:
-        per_node = select(alert.c.node_id, func.count()).group_by(alert.c.node_id)
-        rows = {row[0]: row[1] for row in connection.execute(per_node)}
-        for client_name, name, stored, node_id in connection.execute(
-            query.join(client, client.c.id == node.c.client_id)
-        ):
-            looking.saw(1)
-            if rows.get(node_id, 0) < stored:
-                yield f"{client_name}/{name}: {stored} alerts were stored, {rows.get(node_id, 0)} are there"
+    for (client, node), expected, there in ledger.rows(looking.engine):
+        looking.saw(1)
+        if there != expected:
+            yield f"{client}/{node}: {expected} alerts were stored, {there} are there"
     for balance in ledger.balances(looking.engine, looking.journal):
         if balance.unaccounted:
             yield f"{balance.client}/{balance.node}: {balance.unaccounted} alerts are unaccounted for"
@@ -227,7 +220,7 @@ def hours(looking: Looking) -> Iterator[str]:
             except DecodeError as error:
                 yield f"an hour of node number {row.node_id} cannot be decoded: {error}"
                 continue
-            if (told.source, told.hour.ToMicroseconds()) != (row.source, row.hour_us):
+            if (told.source, told.book, told.hour.ToMicroseconds()) != (row.source, row.book, row.hour_us):
                 yield f"an hour of node number {row.node_id} is not the one that its columns say"
 
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -137,7 +138,8 @@ class Fleet:
         """All clients by name, and whether anything is taken from each."""
         self.refused_hours = 0
         """Hours of nodes' ledgers that were not kept, since the start."""
-        self._hours: dict[Key, dict[hours.Slot, bytes]] = {}
+        self._hours: dict[Key, dict[hours.Slot, hours.Word]] = {}
+        self._refused = Counter[Key]()  # that is not written down yet
         self._unwritten: set[Key] = set()
         self._pressing = False  # whether a person who looks at the database would be told something wrong
         self._thread = ThreadPoolExecutor(1, "fleet")
@@ -181,13 +183,13 @@ class Fleet:
 
     def reported(self, key: Key, vitals: Vitals) -> bool:
         """Take a node's vitals; return False where they are too large to be taken."""
-        if vitals.ByteSize() > LARGEST_VITALS:
+        bare = Vitals()
+        bare.CopyFrom(vitals)
+        bare.ClearField("ledger")  # those of several messages, maybe; hours are bounded by themselves
+        if bare.ByteSize() > LARGEST_VITALS:
             return False
         now = self._clock()
         self._take_hours(key, vitals, now)
-        bare = Vitals()
-        bare.CopyFrom(vitals)
-        bare.ClearField("ledger")
         seen = self._nodes.get(key)
         self._pressing |= seen is None or seen.node.vitals is None
         self._change(key, vitals=bare.SerializeToString(), last_seen=now)
@@ -210,23 +212,25 @@ class Fleet:
                 due = self._pressing or count % WRITE_EVERY == 0
                 sightings = self._sightings() if due else {}
                 told, self._hours = (self._hours, {}) if due else ({}, self._hours)
+                refused, self._refused = (self._refused, Counter()) if due else (Counter(), self._refused)
                 try:
                     self._follow(*await loop.run_in_executor(self._thread, self._registered))
                     self.refused_hours += await loop.run_in_executor(
-                        self._thread, self._write, sightings, told
+                        self._thread, self._write, sightings, told, refused
                     )
                     if count % FORGET_EVERY == 1:
                         await loop.run_in_executor(self._thread, hours.forget, self._engine, self._clock())
                     blind = blind and not due
                 except SQLAlchemyError as error:
                     self._unwritten |= sightings.keys()
+                    self._refused += refused
                     for key, slots in told.items():
                         self._hours[key] = slots | self._hours.get(key, {})
                     if not blind:
                         logs.event(LOG, logging.ERROR, "the registry cannot be used", reason=error)
                     blind = True
         finally:
-            last = self._thread.submit(self._write, self._sightings(), self._hours)
+            last = self._thread.submit(self._write, self._sightings(), self._hours, self._refused)
             self._thread.shutdown(wait=True)
             if last.exception() is not None:
                 logs.event(
@@ -254,6 +258,7 @@ class Fleet:
                 LOG, logging.WARNING, "ledger hours refused", client=key[0], node=key[1], hours=refused
             )
         self.refused_hours += refused
+        self._refused[key] += refused
 
     def _forget_connections(self) -> None:
         """Take all nodes as not connected, as a hub finds them when it starts; the disk may be full then."""
@@ -294,11 +299,16 @@ class Fleet:
         self._pressing = False
         return found
 
-    def _write(self, sightings: dict[Key, Sighting], told: Mapping[Key, Mapping[hours.Slot, bytes]]) -> int:
+    def _write(
+        self,
+        sightings: dict[Key, Sighting],
+        told: Mapping[Key, Mapping[hours.Slot, hours.Word]],
+        refused: Counter[Key],
+    ) -> int:
         """Write down how nodes are and their hours; return how many hours were not kept."""
         if sightings:
             record_sightings(self._engine, sightings)
-        return hours.keep(self._engine, told) if told else 0
+        return hours.keep(self._engine, told, +refused) if told or refused else 0
 
 
 def _unknown(key: Key) -> Node:

@@ -41,5 +41,5 @@ def _carry(old: Vitals, new: Vitals) -> None:
     new.ledger.extend(left[: max(0, MOST_HOURS - len(new.ledger))])
 
 
-def _hour(entry: LedgerHour) -> tuple[str, int]:
-    return entry.source, entry.hour.seconds
+def _hour(entry: LedgerHour) -> tuple[str, bytes, int]:
+    return entry.source, entry.book, entry.hour.seconds

@@ -2,16 +2,18 @@
 
 For each node, taken + own = stored + repeated + canaries + unreadable + waiting. The left side is written
 in the journal's transactions, the right side in the store's, so each is right by itself; here the two files
-are read at one moment, whether the hub runs or not.
+are read at one moment, whether the hub runs or not. And what was stored must be there, row by row.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row, func, select
 
 from socme.errors import OperatorError
 from socme.journal import Journal
@@ -23,6 +25,10 @@ from zeus_hub.sinks.store import position
 
 ATTEMPTS = 50  # at a moment in which the journal does not forget what the store has just taken
 _HOURS_AT_ONCE = 500
+_COUNTS = (
+    *("read", "not_alert", "rolled_up", "undecodable", "spooled", "made", "acknowledged", "pending"),
+    *("held", "released", "holding"),
+)
 # One statement, for what is read in one is of one moment.
 _SIDE = """
 SELECT key, value, NULL, NULL FROM note WHERE key >= ? AND key < ?
@@ -69,16 +75,16 @@ class _Side:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What a node says became of one source's lines of one hour."""
+    """What a node says became of one source's lines of one hour, in all of its spools."""
 
     client: str
     node: str
     told: LedgerHour
-
-    @property
-    def unaccounted(self) -> int:
-        """By how much the node's equations fail, by its own word or by its numbers."""
-        return max(self.told.unaccounted, _failing(self.told))
+    """Their sum."""
+    unaccounted: int
+    """By how much the equations of each fail, by the node's word or by its numbers, taken together."""
+    settled: int
+    """How much of that a person has seen (settle.py)."""
 
 
 def balances(engine: Engine, journal: Path) -> list[Balance]:
@@ -99,7 +105,7 @@ def hours(engine: Engine, *, since: datetime | None = None) -> Iterator[Hour]:
     """Yield the hours that nodes told, by client, node and source, the newest first."""
     node, client, table = database.node, database.client, database.ledger
     query = (
-        select(client.c.name.label("client"), node.c.name.label("node"), table.c.body)
+        select(client.c.name.label("client"), node.c.name.label("node"), table)
         .join_from(table, node)
         .join(client, client.c.id == node.c.client_id)
         .order_by(client.c.name, node.c.name, table.c.source, table.c.hour_us.desc())
@@ -107,16 +113,70 @@ def hours(engine: Engine, *, since: datetime | None = None) -> Iterator[Hour]:
     if since is not None:
         query = query.where(table.c.hour_us >= microseconds(since))
     with reading(engine) as connection:
-        for row in connection.execute(query.execution_options(yield_per=_HOURS_AT_ONCE)):
-            yield Hour(row.client, row.node, LedgerHour.FromString(row.body))
+        rows = connection.execute(query.execution_options(yield_per=_HOURS_AT_ONCE))
+        for (client_name, name, _, _), found in groupby(
+            rows, lambda row: (row.client, row.node, row.source, row.hour_us)
+        ):
+            words = list(found)
+            yield Hour(
+                client_name,
+                name,
+                _sum([LedgerHour.FromString(row.body) for row in words]),
+                sum(row.unaccounted for row in words),
+                sum(min(row.settled, row.unaccounted) for row in words),
+            )
 
 
-def _failing(hour: LedgerHour) -> int:
-    """Return by how much the equations of an hour (see LedgerHour) fail, taken together."""
-    kept = hour.not_alert + sum(hour.filtered.values()) + hour.rolled_up + hour.undecodable
-    lines = hour.read - kept - (hour.spooled - hour.made)
-    sent = hour.spooled - hour.acknowledged - hour.pending - sum(hour.dropped.values())
-    return abs(lines) + abs(sent) + abs(hour.held - hour.released - hour.holding)
+def failing(engine: Engine) -> dict[Key, int]:
+    """Return for each node by how much its hours fail beyond what was settled. Blocks on the database."""
+    node, client, table = database.node, database.client, database.ledger
+    beyond = func.sum(table.c.unaccounted - table.c.settled)
+    query = (
+        select(client.c.name, node.c.name, beyond)
+        .join_from(table, node)
+        .join(client, client.c.id == node.c.client_id)
+        .where(table.c.unaccounted > 0, table.c.unaccounted > table.c.settled)
+        .group_by(client.c.name, node.c.name)
+    )
+    with reading(engine) as connection:
+        return {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
+
+
+def refused(engine: Engine) -> dict[Key, int]:
+    """Return how many hours of each node could not be kept (see hours.py). Blocks on the database."""
+    node, client, table = database.node, database.client, database.books
+    query = select(client.c.name, node.c.name, table.c.refused).join_from(table, node)
+    query = query.join(client, client.c.id == node.c.client_id).where(table.c.refused > 0)
+    with reading(engine) as connection:
+        return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def rows(engine: Engine) -> Iterator[tuple[Key, int, int]]:
+    """Return for each node how many rows there must be in the store, and how many there are.
+
+    Counts all of them; blocks on the database for that long.
+    """
+    node, client, table, alert = database.node, database.client, database.tally, database.alert
+    expected = select(client.c.name, node.c.name, table.c.node_id, table.c.stored + table.c.rows_before)
+    expected = expected.join_from(table, node).join(client, client.c.id == node.c.client_id)
+    with reading(engine) as connection:
+        per_node = select(alert.c.node_id, func.count()).group_by(alert.c.node_id)
+        there = {row[0]: row[1] for row in connection.execute(per_node)}
+        found = [((row[0], row[1]), row[3], there.get(row[2], 0)) for row in connection.execute(expected)]
+    return iter(found)
+
+
+def _sum(words: Sequence[LedgerHour]) -> LedgerHour:
+    """Return what several spools say of one hour, added up."""
+    first, *others = words
+    for other in others:
+        for name in _COUNTS:
+            setattr(first, name, min(getattr(first, name) + getattr(other, name), accounts.HIGHEST))
+        for name in ("filtered", "dropped"):
+            sums = Counter(dict(getattr(first, name))) + Counter(dict(getattr(other, name)))
+            for reason, count in sums.items():
+                getattr(first, name)[reason] = min(count, accounts.HIGHEST)
+    return first
 
 
 def _balances(engine: Engine, journal: Journal) -> list[Balance] | None:

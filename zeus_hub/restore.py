@@ -190,7 +190,9 @@ def _reduce(connection: Connection, balance: Balance) -> None:
     node, client, table = database.node, database.client, database.tally
     owner = select(node.c.id).join_from(node, client)
     owner = owner.where(client.c.name == balance.client, node.c.name == balance.node)
-    connection.execute(update(table).where(table.c.node_id.in_(owner)).values(counts))
+    before = table.c.rows_before + balance.stored - counts["stored"]  # the rows themselves stay
+    mine = update(table).where(table.c.node_id.in_(owner))
+    connection.execute(mine.values(**counts, rows_before=before))
 
 
 def _swap(place: Place, staged: list[str], aside: str) -> None:

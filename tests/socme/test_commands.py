@@ -163,3 +163,16 @@ def test_default_places_are_those_of_the_settings(program: str, settings: type[S
     path = commands.config_path(program)
 
     assert commands.state_dir(path, program=program) == settings.model_fields["state_dir"].default
+
+
+def test_who_runs_a_command_is_who_logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever sudo made of them; without a terminal, the user of the process."""
+    monkeypatch.setattr(os, "getlogin", lambda: "anna")
+    assert commands.person() == "anna"
+
+    def fails() -> str:
+        raise OSError("no terminal")
+
+    monkeypatch.setattr(os, "getlogin", fails)
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert commands.person() == "root"

@@ -3,10 +3,8 @@
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
-
-from sqlalchemy import insert
 
 from socme.batch import Packed, pack
 from socme.identity import utc_now
@@ -15,7 +13,7 @@ from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Encoding
 from socme.v1.vitals_pb2 import LedgerHour
 from tests.zeus_hub.kit import EPOCH, alert
-from zeus_hub import database, local, registry
+from zeus_hub import hours, local, registry
 from zeus_hub.ca import open_authority
 from zeus_hub.database import open_database, writing
 from zeus_hub.enrich import enrich
@@ -37,10 +35,9 @@ def make(folder: Path) -> Path:
             expires = now + timedelta(days=365)
             mark = name.encode().ljust(32)
             registry.put_node(connection, client_id, name, fingerprint=mark, enrolled=now, expires=expires)
-        hour = LedgerHour(source="/eve.json", read=10, not_alert=10)
-        hour.hour.FromSeconds(1_782_907_200)
-        row = {"node_id": 1, "source": hour.source, "hour_us": hour.hour.ToMicroseconds()}
-        connection.execute(insert(database.ledger).values(**row, body=hour.SerializeToString()))
+    hour = LedgerHour(source="/eve.json", read=10, not_alert=10)
+    hour.hour.FromSeconds(1_782_907_200)
+    hours.keep(engine, {("acme", "acme-1"): hours.read([hour], hour.hour.ToDatetime(UTC)).hours})
     take(folder, _handed())
     local.operator(folder, engine, open_authority(folder, now=now), "127.0.0.1:8443", now=now)
     engine.dispose()

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 
 from socme.v1.vitals_pb2 import ClientStatus, Health, LedgerHour, NodeState, Vitals
 from tests.zeus_hub.kit import eventually
-from zeus_hub import database, fleet, hours, registry
+from zeus_hub import database, fleet, hours, ledger, registry
 from zeus_hub.database import open_database, reading, writing
 from zeus_hub.fleet import LARGEST_VITALS, Fleet
 
@@ -303,6 +303,34 @@ async def test_ledger_hours_are_written_down(engine: Engine, monkeypatch: pytest
         task.cancel()
 
     assert _kept(engine) == [6], "in the end, too"
+
+
+async def test_hours_that_are_refused_are_written_down(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a node whose clock is off: those that come in time, too."""
+    monkeypatch.setattr(fleet, "POLL_SECONDS", 0.01)
+    known = Fleet(engine, lambda: NOW)
+    far = _hour(5)
+    far.hour.FromDatetime(NOW + timedelta(days=3))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(known.run())
+        known.reported(KEY, Vitals(ledger=[far]))
+        await eventually(lambda: ledger.refused(engine) == {KEY: 1})
+        known.reported(KEY, Vitals(ledger=[far, _hour(6)]))
+        task.cancel()
+
+    assert ledger.refused(engine) == {KEY: 2}
+    assert _kept(engine) == [6]
+
+
+def test_the_hours_of_many_vitals_are_no_reason_to_refuse_them(engine: Engine) -> None:
+    """What came fast was put together here: its bound is that of hours."""
+    known = Fleet(engine, lambda: NOW)
+    many = [_hour(1, str(number).ljust(1900, "x")) for number in range(200)]
+
+    assert known.reported(KEY, Vitals(ledger=many))
+    assert len(known._hours[KEY]) == 200
 
 
 def test_ledger_hours_that_wait_are_bounded_and_those_refused_are_counted(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, Engine, delete, insert, update
 
 from socme.errors import OperatorError
 from socme.v1.vitals_pb2 import LedgerHour
@@ -17,6 +17,7 @@ from tests.zeus_hub.stored import NOON, database
 from zeus_hub import database as tables
 from zeus_hub import ledger, registry
 from zeus_hub.database import microseconds, reading, writing
+from zeus_hub.hours import failing
 from zeus_hub.ledger import Balance, balances
 from zeus_hub.sinks.store import position
 
@@ -32,8 +33,9 @@ def tell(engine: Engine, told: Sequence[LedgerHour], node_id: int = 1) -> None:
     """Write hours down as the hub does."""
     with writing(engine) as connection:
         for each in told:
-            row = {"node_id": node_id, "source": each.source, "hour_us": each.hour.ToMicroseconds()}
-            connection.execute(insert(tables.ledger).values(**row, body=each.SerializeToString()))
+            slot = {"node_id": node_id, "source": each.source, "book": each.book}
+            row = {**slot, "hour_us": each.hour.ToMicroseconds(), "body": each.SerializeToString()}
+            connection.execute(insert(tables.ledger).values(**row, unaccounted=failing(each), settled=0))
 
 
 def node(engine: Engine, client_id: int = 1, name: str = "acme-1") -> None:
@@ -196,7 +198,7 @@ BALANCED = {
 
 
 def test_an_hour_that_balances_is_accounted_for() -> None:
-    assert ledger.Hour("acme", "acme-1", hour(**BALANCED)).unaccounted == 0
+    assert failing(hour(**BALANCED)) == 0
 
 
 @pytest.mark.parametrize("name", [name for name, value in BALANCED.items() if isinstance(value, int)])
@@ -204,7 +206,7 @@ def test_an_hour_that_balances_is_accounted_for() -> None:
 def test_every_count_of_an_hour_matters(name: str, by: int) -> None:
     told = hour(**{**BALANCED, name: BALANCED[name] + by})  # type: ignore[operator]
 
-    assert ledger.Hour("acme", "acme-1", told).unaccounted == (2 if name == "spooled" else 1)
+    assert failing(told) == (2 if name == "spooled" else 1)
 
 
 @pytest.mark.parametrize("name", ["filtered", "dropped"])
@@ -212,8 +214,51 @@ def test_every_reason_of_an_hour_matters(name: str) -> None:
     told = hour(**BALANCED)
     getattr(told, name)["another"] = 1
 
-    assert ledger.Hour("acme", "acme-1", told).unaccounted == 1
+    assert failing(told) == 1
 
 
 def test_the_word_of_the_node_counts_where_it_says_more() -> None:
-    assert ledger.Hour("acme", "acme-1", hour(**BALANCED, unaccounted=7)).unaccounted == 7
+    assert failing(hour(**BALANCED, unaccounted=7)) == 7
+
+
+def test_what_two_spools_say_of_an_hour_is_added_up(tmp_path: Path) -> None:
+    """And by how much each fails: one that has too much does not make good for one that has too little."""
+    engine = database(tmp_path)
+    node(engine)
+    tell(engine, [hour(book=b"a", read=5, spooled=5, acknowledged=4, filtered={"x": 0}, dropped={"age": 2})])
+    tell(engine, [hour(book=b"b", read=7, spooled=7, acknowledged=5, dropped={"age": 1, "refused": 2})])
+    (found,) = ledger.hours(engine)
+    engine.dispose()
+
+    assert (found.told.read, found.told.spooled, found.told.acknowledged) == (12, 12, 9)
+    assert dict(found.told.dropped) == {"age": 3, "refused": 2}
+    assert (found.unaccounted, found.settled) == (2, 0)
+
+
+def test_what_fails_and_was_not_settled_is_found_by_node(tmp_path: Path) -> None:
+    engine = database(tmp_path)
+    node(engine)
+    node(engine, 2, "beta-1")
+    tell(engine, [hour(0, read=5), hour(1, read=4), hour(2, **BALANCED)])
+    tell(engine, [hour(0, **BALANCED)], node_id=2)
+    with writing(engine) as connection:
+        here = tables.ledger.c.hour_us == microseconds(NOON)
+        connection.execute(update(tables.ledger).where(here).values(settled=3))
+    found = ledger.failing(engine)
+    engine.dispose()
+
+    assert found == {("acme", "acme-1"): 2 + 4}
+
+
+async def test_a_row_that_was_deleted_from_the_store_is_missed(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        acme = await zeus.node()
+        async with linked(zeus.address, acme) as link:
+            await link.batch(1, [alert(1), alert(2)])
+            await link.until_acked(1)
+        await eventually(lambda: idle(zeus, 1))
+        assert list(ledger.rows(zeus.engine)) == [(("acme", "acme-1"), 2, 2)]
+        with writing(zeus.engine) as connection:
+            connection.execute(delete(tables.alert).where(tables.alert.c.number == 1))
+
+        assert list(ledger.rows(zeus.engine)) == [(("acme", "acme-1"), 2, 1)]

@@ -192,7 +192,20 @@ def _open(engine: Engine, journal: bytes, last: int) -> None:
         elif row.journal != journal or row.position > last:
             logs.event(LOG, logging.WARNING, "the journal is a new one: reading it from its beginning")
             connection.execute(update(table).where(table.c.name == NAME).values(journal=journal, position=0))
-            connection.execute(delete(database.tally))
+            _count_anew(connection)
+
+
+def _count_anew(connection: Connection) -> None:
+    """Begin the tallies of another journal: of what is there already, none came from it."""
+    connection.execute(delete(database.tally))
+    connection.execute(update(database.books).values(missing=0, unstored=0, rows=0))
+    per_node = select(database.alert.c.node_id, func.count()).group_by(database.alert.c.node_id)
+    for node_id, rows in connection.execute(per_node).all():
+        connection.execute(
+            insert(database.tally).values(
+                node_id=node_id, stored=0, repeated=0, canaries=0, unreadable=0, rows_before=rows
+            )
+        )
 
 
 def _count(connection: Connection, tally: Tally) -> None:

@@ -3,17 +3,18 @@
 import asyncio
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from socme.errors import OperatorError
 from socme.journal import Journal
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.kit import alert, eventually, hub, linked
 from tests.zeus_hub.test_ledger import BALANCED, hour, node, tell
-from zeus_hub import accounts
+from zeus_hub import accounts, hours
 from zeus_hub import database as tables
 from zeus_hub.accounts import Account
 from zeus_hub.database import open_database, writing
+from zeus_hub.hours import failing
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def spoil(place: Place, **changes: int) -> None:
     with writing(engine) as connection:
         table = tables.ledger
         mine = (table.c.source == wrong.source) & (table.c.hour_us == wrong.hour.ToMicroseconds())
-        connection.execute(update(table).where(mine).values(body=wrong.SerializeToString()))
+        word = {"body": wrong.SerializeToString(), "unaccounted": failing(wrong)}
+        connection.execute(update(table).where(mine).values(word))
     engine.dispose()
 
 
@@ -86,6 +88,7 @@ def test_all_of_it_as_json(told: Place) -> None:
         "released": 4,
         "holding": 2,
         "unaccounted": 0,
+        "settled": 0,
     }
     assert len(told.objects("ledger", "--json", "--limit", "1")) == 2
     assert len(told.objects("ledger", "--json", "--since", "2026-07-01T18:00")) == 2
@@ -134,6 +137,69 @@ def test_alerts_that_never_came_are_missing_and_fail(place: Place) -> None:
     assert result.exit_code == 1
     assert "missing 3, unaccounted 0" in result.stdout
     assert "given up by the node: 4 age" in result.stdout
+
+
+async def test_a_row_that_was_deleted_from_the_store_fails(place: Place) -> None:
+    async with hub(place.state_dir) as zeus:
+        machine = await zeus.node()
+        async with linked(zeus.address, machine) as link:
+            await link.batch(1, [alert(1), alert(2)])
+            await link.until_acked(1)
+        await eventually(lambda: len(zeus.stored()) == 2)
+        with writing(zeus.engine) as connection:
+            connection.execute(delete(tables.alert).where(tables.alert.c.number == 1))
+        result = await asyncio.to_thread(place.try_, "ledger")
+
+    assert result.exit_code == 1
+    assert "1 rows fewer or more in the store than were put there" in result.stdout
+
+
+def test_what_is_settled_does_not_fail_and_what_exceeds_it_does(told: Place) -> None:
+    """Of an hour, and of what never came; what was settled is still shown, with who did it."""
+    spoil(told, acknowledged=18)
+    lose(told, 3)
+    assert told.try_("ledger").exit_code == 1
+
+    assert "acme/acme-1: settled by " in told.run("ledger", "settle", "acme/acme-1")
+    result = told.try_("ledger")
+    assert result.exit_code == 0
+    assert "Everything is accounted for." in result.stderr
+    assert "missing 3, unaccounted 0" in result.stdout
+    assert any("settled by" in line and line.endswith(": 5 alerts") for line in result.stdout.splitlines())
+    (balance,) = (one for one in told.objects("ledger", "--json") if "hub" in one)
+    assert (balance["settled"]["missing"], balance["settled"]["hours"]) == (3, 2)
+
+    lose(told, 4)
+    result = told.try_("ledger")
+    assert result.exit_code == 1
+    assert "1 unaccounted for or missing." in result.stderr
+
+
+def test_a_node_without_a_loss_can_be_settled(told: Place) -> None:
+    assert ": 0 alerts" in told.run("ledger", "settle", "acme/acme-1")
+    assert told.try_("ledger").exit_code == 0
+
+
+def test_a_node_that_there_is_not_cannot_be_settled(told: Place) -> None:
+    with pytest.raises(OperatorError, match="there is no node other"):
+        told.try_("ledger", "settle", "acme/other")
+
+
+def test_hours_that_could_not_be_kept_are_told(told: Place) -> None:
+    """A node whose clock is off by days has no books here, and a person must know."""
+    engine = open_database("sqlite:///zeus.db", told.state_dir)
+    hours.keep(engine, {}, {("acme", "acme-1"): 7})
+    engine.dispose()
+
+    assert "7 times an hour could not be kept: check that its clock is right" in told.run("ledger")
+
+
+def lose(place: Place, missing: int) -> None:
+    """Have the hub miss alerts of the node."""
+    journal = Journal(place.state_dir / "journal.db")
+    account = Account(missing=missing)
+    journal.append([], notes={accounts.key("acme/acme-1"): accounts.encode(account)})
+    journal.close()
 
 
 def test_one_node_alone(told: Place) -> None:

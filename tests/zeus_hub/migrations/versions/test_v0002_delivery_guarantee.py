@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 
 from zeus_hub.database import open_database, reading
 
-NEW = {"tally", "ledger", "health"}
+NEW = {"tally", "ledger", "books", "health"}
 NUL = bytes(16)
 ROWS = {
     "client": (1, "acme", "ACME", 1, 0),
@@ -59,6 +59,13 @@ def test_it_adds_its_tables_and_keeps_every_row(first: Path) -> None:
     assert after - before == NEW
     assert before == ROWS.keys() | {"alembic_version"}
     assert kept == {table: [row] for table, row in ROWS.items()}
+
+
+def test_what_was_stored_before_is_counted_as_such(first: Path) -> None:
+    with reading(open_database("sqlite:///zeus.db", first.parent)) as connection:
+        (tally,) = connection.exec_driver_sql("SELECT node_id, stored, rows_before FROM tally").all()
+
+    assert tuple(tally) == (2, 0, 1)
 
 
 def test_an_upgrade_that_fails_leaves_the_first_schema(first: Path, monkeypatch: pytest.MonkeyPatch) -> None:

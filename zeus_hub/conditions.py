@@ -13,6 +13,7 @@ from zeus_hub.config import ConditionSettings
 
 INTERVALS_TO_SILENCE = 3  # of its own intervals; the same as a stale node's
 LEAST_DROPS = 100  # packets; a share of less says nothing
+MANY_LOST = 100  # alerts: a loss that grows so far is told once more
 LONGEST_TEXT = 300  # characters of what a node says that are passed on
 DAY_SECONDS = 86_400
 
@@ -132,7 +133,11 @@ class NodeFacts:
     certificate_seconds: float | None
     """Until the end of its certificate; None: has none."""
     spool_share: float = 0.0
+    """1 where it is full: nothing is read then."""
     spool_problem: str = ""
+    """Why it cannot be written; nothing is read then, either."""
+    backlog_grows: bool = False
+    """Whether what waits in it gets older and older (trend.py)."""
     skew_seconds: float = 0.0
     """How far its clock is ahead; negative: behind."""
     sources: Sequence[SourceFacts] = ()
@@ -204,12 +209,18 @@ def judge_node(facts: NodeFacts, limits: ConditionSettings) -> Judged:
     if not facts.heard:
         return Judged(findings, _TOLD | {NODE_SILENT} | unsure)
     if not facts.tells:
-        return Judged([*findings, *_canaries(facts)], _TOLD | unsure)
+        return Judged([*findings, *_canaries(facts.lost)], _TOLD | unsure)
+    # It does not read then: that is its spool's fault, and the logs are the buffer.
+    paused = bool(facts.spool_problem) or facts.spool_share >= 1
     for source in facts.sources:
-        findings += _source(source, limits)
+        findings += _source(source, limits, reads=not paused)
         findings += _sensor(source, limits)
         unsure |= {(kind, source.name) for kind in source.unsure}
-    findings += [*_spool(facts, limits), *_clock(facts, limits), *_canaries(facts)]
+        if paused and not source.problem:
+            unsure |= {(SOURCE_SILENT, source.name)}
+    unsure |= {(CANARY_LOST, lost.source) for lost in facts.lost if paused and lost.inside}
+    findings += [*_spool(facts, limits), *_clock(facts, limits)]
+    findings += _canaries([lost for lost in facts.lost if not (paused and lost.inside)])
     return Judged(findings, unsure)
 
 
@@ -264,16 +275,17 @@ def _identity(facts: NodeFacts) -> Iterator[Finding]:
     )
     for subject, count, told in gone:
         if count > 0:
-            yield Finding(UNACCOUNTED, subject, HIGH, f"{told}: see `zeus ledger`, and keep the spool")
+            message = f"{count} {told}: see `zeus ledger`, and keep the spool"
+            yield Finding(UNACCOUNTED, subject, CRITICAL if count >= MANY_LOST else HIGH, message)
 
 
-def _source(source: SourceFacts, limits: ConditionSettings) -> Iterator[Finding]:
+def _source(source: SourceFacts, limits: ConditionSettings, *, reads: bool) -> Iterator[Finding]:
     limit = limits.sensor_silent_seconds if source.steady else limits.source_silent_seconds
     name = _short(source.name)
     if source.problem:
         message = f"{name} cannot be read ({_short(source.problem)}): run `artemis check` there"
         yield Finding(SOURCE_SILENT, source.name, HIGH, message)
-    elif source.quiet_seconds > limit:
+    elif reads and source.quiet_seconds > limit:
         message = f"{name} has had no new line for {limit:g} s: check there that what writes it runs"
         yield Finding(SOURCE_SILENT, source.name, HIGH, message)
     if source.lag_grows:
@@ -301,8 +313,20 @@ def _sensor(source: SourceFacts, limits: ConditionSettings) -> Iterator[Finding]
 
 
 def _spool(facts: NodeFacts, limits: ConditionSettings) -> Iterator[Finding]:
+    if facts.backlog_grows:
+        message = (
+            f"its oldest alert has waited for more than {limits.lag_seconds:g} s, and waits ever longer:"
+            " check its way to the hub, and `artemis status` there"
+        )
+        yield Finding(LAG_GROWING, "uplink", MEDIUM, message)
     if facts.spool_problem:
         message = f"its spool cannot be written ({_short(facts.spool_problem)}): make room there"
+        yield Finding(SPOOL_FILLING, "", HIGH, message)
+    elif facts.spool_share >= 1:
+        message = (
+            "its spool is full, so its logs are not read on: check its way to the hub before they are rotated"
+            " away, or set a larger spool.max_bytes there"
+        )
         yield Finding(SPOOL_FILLING, "", HIGH, message)
     elif facts.spool_share > limits.spool_share:
         message = (
@@ -322,8 +346,8 @@ def _clock(facts: NodeFacts, limits: ConditionSettings) -> Iterator[Finding]:
         yield Finding(CLOCK_SKEW, "", MEDIUM, message)
 
 
-def _canaries(facts: NodeFacts) -> Iterator[Finding]:
-    for lost in facts.lost:
+def _canaries(canaries: Sequence[LostCanary]) -> Iterator[Finding]:
+    for lost in canaries:
         message = (
             f"canaries of {_short(lost.source)} stop at the stage {lost.stage}: alerts stop there too."
             f" {'Run `artemis check` there' if lost.inside else 'See `zeus node show` and `zeus check`'}"

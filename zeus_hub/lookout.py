@@ -1,7 +1,7 @@
 """Gathers what is known: of every node from the fleet and its vitals, and of the hub from its own parts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from socme.v1.vitals_pb2 import Vitals
@@ -26,6 +26,7 @@ from zeus_hub.conditions import (
 )
 from zeus_hub.config import ConditionSettings
 from zeus_hub.fleet import USUAL_INTERVAL, Fleet, Key, Seen
+from zeus_hub.settle import Settled
 from zeus_hub.trend import DROPS_SECONDS, SAMPLES, SourceTrend, Trend
 
 # How long nodes may take to come back to a hub that was away: the longest pause of socme.backoff, and some.
@@ -76,6 +77,10 @@ class Slow:
     free_bytes: int | None = None
     unstored: Mapping[Key, int] | None = None
     """For each node, by how many alerts what was taken and what became of it differ; None: not known yet."""
+    failing: Mapping[Key, int] = field(default_factory=dict)
+    """For each node, by how much the hours that it told fail, beyond what was settled."""
+    settled: Mapping[Key, Settled] = field(default_factory=dict)
+    """What a person has seen of each node."""
 
 
 class Lookout:
@@ -107,7 +112,8 @@ class Lookout:
         node, report = seen.node, seen.report
         key = (node.client, node.name)
         interval = node.interval_seconds or USUAL_INTERVAL
-        account = self._sources.accounts().get("/".join(key), Account())
+        missing = self._sources.accounts().get("/".join(key), Account()).missing
+        settled = self.slow.settled.get(key, Settled()).amounts
         now = self.clocks.wall()
         known = NodeFacts(
             shut_out=node.revoked is not None or not seen.enabled,
@@ -118,8 +124,9 @@ class Lookout:
             interval_seconds=interval,
             certificate_seconds=None if node.expires is None else (node.expires - now).total_seconds(),
             clone=self._sources.clones().get(key, ""),
-            missing=account.missing,
-            unstored=(self.slow.unstored or {}).get(key, 0),
+            missing=max(0, missing - settled.missing),
+            unaccounted=self.slow.failing.get(key, 0),
+            unstored=max(0, (self.slow.unstored or {}).get(key, 0) - settled.unstored),
             unsure=frozenset(self._unsure(at)),
         )
         return known if report is None else self._told(known, key, seen, at)
@@ -171,16 +178,28 @@ class Lookout:
             spool_share=spool.bytes / spool.capacity_bytes if spool.capacity_bytes else 0.0,
             spool_problem=spool.problem,
             skew_seconds=trend.skew_seconds(),
+            backlog_grows=trend.backlog_grows(at, seconds=self.limits.lag_seconds),
             sources=list(self._of_sources(trend, vitals, at)),
             lost=list(lost),
-            unaccounted=spool.unaccounted,
-            unsure=known.unsure | unsure | (set() if trend.skew_known else {CLOCK_SKEW}),
+            unaccounted=max(known.unaccounted, self._beyond(key, spool.unaccounted)),
+            unsure=known.unsure | unsure | self._unknown(trend, at),
         )
 
     def _speaks_since(self, known: NodeFacts, key: Key, seen: Seen, at: float) -> float:
         if not seen.node.connected or is_silent(known) or key not in self._speaks:
             self._speaks[key] = at
         return max(self._speaks[key], self._hears_since)
+
+    def _beyond(self, key: Key, unaccounted: int) -> int:
+        """Return by how much a node's books fail by its own word, beyond what was settled."""
+        return max(0, unaccounted - self.slow.settled.get(key, Settled()).amounts.told)
+
+    def _unknown(self, trend: Trend, at: float) -> set[str | tuple[str, str]]:
+        """Return what a node has not told for long enough to say that it is over."""
+        unknown: set[str | tuple[str, str]] = set() if trend.skew_known else {CLOCK_SKEW}
+        if not trend.backlog_known(at, seconds=self.limits.lag_seconds):
+            unknown.add((LAG_GROWING, "uplink"))
+        return unknown
 
     def _trend(self, key: Key, seen: Seen) -> Trend:
         assert seen.report is not None  # noqa: S101 - the caller looked

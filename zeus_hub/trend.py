@@ -3,6 +3,7 @@
 Counters of a sensor begin anew when it restarts, so only differences within one of its lives count.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -109,12 +110,14 @@ class Trend:
         self.agent_uptime_seconds = 0.0
         self._spacing = spacing
         self._skews: deque[float] = deque(maxlen=SKEWS)
+        self._ages: deque[tuple[float, float]] = deque(maxlen=SAMPLES)  # of the oldest alert, and when
 
     def take(self, vitals: Vitals, *, at: float, arrived: float) -> None:
         """Take vitals that came `at` by the monotonic clock and `arrived` by that on the wall, in seconds."""
         self.agent_uptime_seconds = float(vitals.agent_uptime_seconds)
         ahead = vitals.time.seconds + vitals.time.nanos / 1e9 - arrived
         delayed = ahead < 0 and vitals.spool.oldest_age_seconds > BACKLOG_SECONDS
+        _keep(self._ages, at, vitals.spool.oldest_age_seconds, self._spacing)
         if vitals.HasField("time") and not delayed:
             self._skews.append(ahead)
         told = {source.name[:LONGEST_NAME]: source for source in vitals.sources[:MOST_SOURCES]}
@@ -130,6 +133,24 @@ class Trend:
     def skew_known(self) -> bool:
         """Whether enough was told to say how far the node's clock is off."""
         return len(self._skews) >= LEAST_SKEWS
+
+    def backlog_grows(self, now: float, *, seconds: float) -> bool:
+        """Tell whether the oldest alert in the spool waits for so long, and longer than it did a while ago.
+
+        What the hub takes more slowly than it comes is late, though the node has read all of it. What has
+        gathered while the hub was away gets younger as it comes.
+        """
+        window = self._window(now, seconds)
+        return bool(window) and window[-1] > max(seconds, window[0])
+
+    def backlog_known(self, now: float, *, seconds: float) -> bool:
+        """Tell whether that was watched for long enough, or nothing waits for so long."""
+        return bool(self._window(now, seconds)) or not self._ages or self._ages[-1][1] <= seconds
+
+    def _window(self, now: float, seconds: float) -> list[float]:
+        """Return the ages of the last seconds; none where less than half of them was watched."""
+        window = [(at, age) for at, age in self._ages if at > now - seconds]
+        return [age for _, age in window] if window and window[0][0] <= now - seconds / 2 else []
 
     def skew_seconds(self) -> float:
         """Return how far the node's clock is ahead; 0 where that is not known.
@@ -150,6 +171,13 @@ def _take(known: SourceTrend, source: SourceVitals, at: float, spacing: float) -
     if len(known.samples) >= 2 and sample.at - known.samples[-2].at < spacing:  # noqa: PLR2004 - the last two
         known.samples.pop()
     known.samples.append(sample)
+
+
+def _keep(ages: deque[tuple[float, float]], at: float, age: float, spacing: float) -> None:
+    """Add an age, in the place of the newest one where that came a moment ago."""
+    if len(ages) >= 2 and at - ages[-2][0] < spacing:  # noqa: PLR2004 - the last two
+        ages.pop()
+    ages.append((at, age if math.isfinite(age) else 0.0))
 
 
 def _follow(known: SourceTrend, sensor: SensorVitals, at: float) -> None:

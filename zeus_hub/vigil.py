@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from socme import logs
 from socme.errors import OperatorError
 from socme.v1.vitals_pb2 import Health
-from zeus_hub import chronicle, health, ledger
+from zeus_hub import chronicle, health, ledger, settle
 from zeus_hub.conditions import Judged, judge_hub, judge_node
 from zeus_hub.health import Moment, Standing
 from zeus_hub.local import Pulse, read_pulse, write_pulse
@@ -220,6 +220,10 @@ class Vigil:
             if count % BALANCE_EVERY == 0:
                 balances = ledger.balances(self._engine, self._state_dir / "journal.db")
                 slow.unstored = {(one.client, one.node): one.unaccounted for one in balances}
+                slow.failing = ledger.failing(self._engine)
+                before, slow.settled = slow.settled, settle.settled(self._engine)
+                for (client, node), one in settle.fresh(before, slow.settled) if count else ():
+                    logs.event(LOG, logging.INFO, "loss settled", client=client, node=node, **one.facts())
             if count % FORGET_EVERY == 0:
                 chronicle.forget(self._engine, self._clocks.wall())
         except (OSError, OperatorError, SQLAlchemyError, sqlite3.Error) as error:

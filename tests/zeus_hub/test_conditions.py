@@ -1,6 +1,7 @@
 """What is wrong, given what is known."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -93,7 +94,9 @@ NAME = SOURCE.name
         (source(still_seconds=181), [("sensor_blind", NAME)], "check the mirror port"),
         (replace(WELL, spool_share=0.8), [], ""),
         (replace(WELL, spool_share=0.81), [("spool_filling", "")], "more than 80% full"),
+        (replace(WELL, spool_share=1.0), [("spool_filling", "")], "its spool is full"),
         (replace(WELL, spool_problem="the disk is full"), [("spool_filling", "")], "(the disk is full)"),
+        (replace(WELL, backlog_grows=True), [("lag_growing", "uplink")], "waits ever longer"),
         (replace(WELL, skew_seconds=5), [], ""),
         (replace(WELL, skew_seconds=5.1), [("clock_skew", "")], "5 s ahead"),
         (replace(WELL, skew_seconds=-6), [("clock_skew", "")], "5 s behind"),
@@ -234,6 +237,7 @@ FACTS = st.builds(
     interval_seconds=st.integers(1, 3600),
     certificate_seconds=st.none() | NUMBER,
     spool_share=NUMBER,
+    backlog_grows=st.booleans(),
     spool_problem=st.sampled_from(["", "full"]),
     skew_seconds=NUMBER,
     sources=st.lists(SOURCES, max_size=1),
@@ -244,6 +248,29 @@ FACTS = st.builds(
 )
 
 
+@pytest.mark.parametrize("full", [{"spool_share": 1.0}, {"spool_problem": "the disk is full"}])
+def test_a_node_that_does_not_read_is_not_blind(full: dict[str, Any]) -> None:
+    """Its logs are the buffer: nothing is said of its sources, and what was said stays."""
+    quiet = (replace(SOURCE, quiet_seconds=10_000),)
+    canaries = (LostCanary(NAME, "tail", inside=True), LostCanary("other", "uplink", inside=False))
+    facts = replace(WELL, sources=quiet, lost=canaries, **full)
+
+    assert kinds(facts) == [("spool_filling", ""), ("canary_lost", "other")]
+    assert judge_node(facts, LIMITS).undecided == {"source_silent", "canary_lost"}
+    denied = replace(facts, sources=(replace(SOURCE, problem="permission denied"),))
+    assert ("source_silent", NAME) in kinds(denied)
+
+
+def test_a_loss_that_grows_is_told_as_worse() -> None:
+    few, many = (
+        judge_node(replace(WELL, missing=number), LIMITS).findings[0]
+        for number in (conditions.MANY_LOST - 1, conditions.MANY_LOST)
+    )
+
+    assert (few.severity, many.severity) == (Severity.SEVERITY_HIGH, Severity.SEVERITY_CRITICAL)
+    assert few.message.startswith("99 alerts that the node sent")
+
+
 @settings(deadline=None)
 @given(FACTS)
 def test_nothing_is_found_without_a_cause_and_no_cause_is_overlooked(facts: NodeFacts) -> None:
@@ -251,6 +278,7 @@ def test_nothing_is_found_without_a_cause_and_no_cause_is_overlooked(facts: Node
     found = {each.kind for each in judged.findings}
     silent = facts.quiet_seconds > 3 * facts.interval_seconds
     tells = facts.heard and facts.tells and not silent
+    paused = bool(facts.spool_problem) or facts.spool_share >= 1
     causes = {
         "node_silent": silent,
         "certificate_ending": facts.certificate_seconds is not None and facts.certificate_seconds < 14 * DAY,
@@ -259,12 +287,15 @@ def test_nothing_is_found_without_a_cause_and_no_cause_is_overlooked(facts: Node
         "spool_filling": tells and (bool(facts.spool_problem) or facts.spool_share > 0.8),
         "clock_skew": tells and 5 < abs(facts.skew_seconds) < float("inf"),
         "source_silent": tells
-        and any(one.problem or one.quiet_seconds > (180 if one.steady else 21_600) for one in facts.sources),
-        "lag_growing": tells and any(one.lag_grows for one in facts.sources),
+        and any(
+            one.problem or (not paused and one.quiet_seconds > (180 if one.steady else 21_600))
+            for one in facts.sources
+        ),
+        "lag_growing": tells and (facts.backlog_grows or any(one.lag_grows for one in facts.sources)),
         "sensor_drops": tells
         and any(one.drops >= 100 and one.drops > 0.01 * one.packets for one in facts.sources),
         "sensor_blind": tells and any(one.still_seconds > 180 for one in facts.sources),
     }
 
     assert found == {kind for kind, cause in causes.items() if cause}
-    assert not found & judged.undecided
+    assert not (found - {"source_silent"}) & judged.undecided

@@ -18,6 +18,7 @@ from zeus_hub.config import ConditionSettings
 from zeus_hub.database import open_database, writing
 from zeus_hub.fleet import Fleet, Key
 from zeus_hub.lookout import REDIAL_SECONDS, Lookout, SinkState, Sources
+from zeus_hub.settle import Amounts, Settled
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 KEY = ("acme", "acme-1")
@@ -160,6 +161,38 @@ def test_a_node_that_is_shut_out(world: World) -> None:
     world.fleet._follow(*world.fleet._registered())
 
     assert world.node().shut_out
+
+
+def test_what_was_settled_is_not_told_any_more(world: World) -> None:
+    """And what exceeds it is; also of a node that has not come back since the hub started."""
+    world.accounts["acme/acme-1"] = Account(taken=9, missing=5)
+    slow = world.lookout.slow
+    slow.unstored, slow.failing = {KEY: 4}, {KEY: 3}
+    facts = world.node()
+    assert (facts.missing, facts.unstored, facts.unaccounted) == (5, 4, 3)
+
+    slow.settled = {KEY: Settled(Amounts(missing=5, unstored=3, told=6))}
+    slow.failing = {}
+    facts = world.node()
+    assert (facts.missing, facts.unstored, facts.unaccounted) == (0, 1, 0)
+    world.fleet.connected(KEY, 10)
+    told = Vitals()
+    for unaccounted, counts in ((6, 0), (8, 2)):
+        told.spool.unaccounted = unaccounted
+        world.fleet.reported(KEY, told)
+        assert world.node().unaccounted == counts
+
+
+def test_what_waits_longer_and_longer_is_late(world: World) -> None:
+    world.fleet.connected(KEY, 10)
+    told = Vitals()
+    for _ in range(60):
+        world.wait(10)
+        told.spool.oldest_age_seconds = world.at - 1000
+        world.fleet.reported(KEY, told)
+        facts = world.node()
+
+    assert facts.backlog_grows
 
 
 def test_what_vitals_say(world: World) -> None:

@@ -161,6 +161,37 @@ def test_vitals_that_wait_behind_a_backlog_say_nothing_of_the_clock() -> None:
     assert made.skew_seconds() == 0
 
 
+@pytest.mark.parametrize(
+    ("ages", "grows"),
+    [
+        ([0, 60, 120, 180, 240, 300, 360], True),
+        ([250, 290, 330, 370, 410, 450], True),  # it comes, but more slowly than it is found
+        ([3600, 3500, 3000, 2000, 1000, 500], False),
+        ([10, 20, 30, 40, 50, 60], False),  # a little late
+        ([3600, 3660], False),  # not for long enough
+    ],
+)
+def test_a_backlog_grows_where_its_oldest_alert_gets_older(ages: list[int], grows: bool) -> None:  # noqa: FBT001
+    made, gap = Trend(spacing=1), 60.0
+    for minute, age in enumerate(ages):
+        told = vitals()
+        told.spool.oldest_age_seconds = age
+        made.take(told, at=gap * minute, arrived=gap * minute)
+
+    assert made.backlog_grows(gap * (len(ages) - 1), seconds=300) is grows
+
+
+def test_a_gap_before_a_backlog_says_nothing_of_it() -> None:
+    """As where the hub was away for an hour: at the first vitals after it nobody knows which way it goes."""
+    made = Trend(spacing=1)
+    for at, age in ((0, 0), (10, 0), (3600, 3590), (3610, 3595)):
+        told = vitals()
+        told.spool.oldest_age_seconds = age
+        made.take(told, at=at, arrived=at)
+
+    assert not made.backlog_grows(3610, seconds=300)
+
+
 SENSOR = st.none() | st.tuples(*[st.integers(0, 2**64 - 1)] * 3)
 
 

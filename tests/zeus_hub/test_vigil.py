@@ -1,6 +1,7 @@
 """The vigil in a real hub: what is wrong is an alert like any other, and what is over is told too."""
 
 import asyncio
+import logging
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -25,12 +26,13 @@ from tests.zeus_hub.watched import (
     next_condition,
     stored_conditions,
 )
-from zeus_hub import body, chronicle, database, deliver, health, registry, vigil
+from zeus_hub import body, chronicle, database, deliver, health, ledger, registry, settle, vigil
 from zeus_hub.clocks import Clocks
 from zeus_hub.database import reading, writing
 from zeus_hub.health import Moment
 from zeus_hub.local import read_pulse
 from zeus_hub.lookout import REDIAL_SECONDS
+from zeus_hub.settle import Amounts
 from zeus_hub.sinks.contract import SinkDownError
 from zeus_hub.sinks.store import Store
 
@@ -316,6 +318,36 @@ async def test_a_tampered_tally_is_found(tmp_path: Path, time: Time, monkeypatch
             await time.pass_(10, each=talk.say)
 
         assert conditions(zeus) == [("acme/acme-1", "unaccounted", RAISED)]
+
+
+async def test_hours_that_do_not_come_out_even_are_told_of_until_they_are_settled(
+    tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the hub's own arithmetic: the node itself says that all is well."""
+    monkeypatch.setattr(vigil, "BALANCE_EVERY", 1)
+    caplog.set_level(logging.INFO)
+    hour = LedgerHour(source="eve.json", read=7, not_alert=4)
+    hour.hour.FromDatetime(time.clocks.wall().replace(minute=0, second=0, microsecond=0))
+    async with hub(tmp_path, clocks=time.clocks) as zeus, linked(zeus.address, await zeus.node()) as link:
+        talk = Talk(link)
+        await link.vitals(Vitals(ledger=[hour]))
+        await eventually(lambda: bool(ledger.failing(zeus.engine)))
+
+        async def until(count: int) -> None:
+            for _ in range(40):
+                if len(conditions(zeus)) >= count:
+                    return
+                await time.pass_(10, each=talk.say)
+
+        await until(1)
+        (found,) = stored_conditions(zeus)
+        assert (found.alert.condition.kind, found.alert.condition.subject) == ("unaccounted", "node")
+        assert "3 alerts are missing in the node's own books" in found.alert.message
+        settle.settle(zeus.engine, ("acme", "acme-1"), Amounts(), by="anna", now=utc_now())
+        await until(2)
+
+    assert [state for *_, state in conditions(zeus)] == [RAISED, CLEARED]
+    assert [record.message for record in caplog.records].count("loss settled") == 1
 
 
 async def test_a_canary_is_followed_through_every_stage(tmp_path: Path, time: Time) -> None:

@@ -1,5 +1,6 @@
 """How commands end: exit codes, messages, broken pipes. Tried with a program of their own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path

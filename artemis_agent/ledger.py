@@ -11,7 +11,7 @@ that is held is booked under the hour in which its window began, which may be th
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from artemis_agent import held_rows
 from artemis_agent.held_rows import Query

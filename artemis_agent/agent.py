@@ -132,7 +132,9 @@ class Agent:
         vitals = status.spool_vitals(spool.depth, spool.acknowledged, await spool.dropped(), sung)
         vitals.capacity_bytes = self.settings.spool.max_bytes
         vitals.unaccounted = spool.unaccounted
-        vitals.problem = spool.problem
+        vitals.problem = spool.problem or next(
+            filter(None, (one.collector.trouble for one in self.followed)), ""
+        )
         return vitals
 
 

@@ -18,12 +18,12 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from artemis_agent import copies, counters, held, ledger
-from artemis_agent.counters import Counters
+from artemis_agent.counters import Counters, Last
 from artemis_agent.dead_letter import DeadLetters, Letter
 from artemis_agent.examine import Bad, Examined, Found, Rules, examine
 from artemis_agent.filter import CROWDED, SPOOL_FULL, WAZUH_COPY, has_room
@@ -38,7 +38,7 @@ from artemis_agent.worker import Worker
 from socme import logs
 from socme.journal import Journal
 from socme.v1.alert_pb2 import Alert, Severity
-from socme.v1.vitals_pb2 import SensorVitals, SourceVitals
+from socme.v1.vitals_pb2 import SourceVitals
 
 LOG = logging.getLogger("artemis.collect")
 
@@ -117,10 +117,10 @@ class Collector:
         self._saved_position = b""
         self._saved = -math.inf  # when a position was saved last
         self._announced: list[Alert] = []
-        self._last_record: float | None = None
+        self._last = Last()
         self._read_at = -math.inf
-        self._sensor: SensorVitals | None = None  # as of the last run
-        self._failing = False
+        self.trouble = ""
+        """Why the spool does not take what was read; empty when it does."""
 
     @property
     def name(self) -> str:
@@ -161,11 +161,7 @@ class Collector:
         vitals = counters.message(self._totals(), name=self.source_name, kind=self._source.kind)
         vitals.lag_bytes = self._health.lag_bytes
         vitals.problem = self._health.problem
-        sensor = self._health.sensor or self._sensor
-        if sensor is not None:
-            vitals.sensor.CopyFrom(sensor)
-        if self._last_record is not None:
-            vitals.last_record_age_seconds = time.monotonic() - self._last_record
+        self._last.tell(vitals, self._health.sensor)
         return vitals
 
     async def restore(self) -> None:
@@ -174,9 +170,7 @@ class Collector:
         self._counted = counters.parse(note)
         known = counters.read(note)
         self.canary_read = self.canary_spooled = known.canary.spooled
-        age = counters.age_seconds(known, self._site.clock().timestamp())
-        self._last_record = None if age is None else time.monotonic() - age
-        self._sensor = known.sensor if known.HasField("sensor") else None
+        self._last = Last.of(known, self._site.clock())
         limits = self._site.rollup
         self._held = await self._site.spool.ask(lambda journal: held.load(journal.query, self.name, limits))
 
@@ -213,7 +207,8 @@ class Collector:
         letters = await self._bury([*(each for each in examined if isinstance(each, Bad)), *reading.rejects])
         result = self._sort(reading, alerts, observed)
         passed = reading.passed + examined.count(None)
-        self._count(reading, alerts, result, not_alert=passed, undecodable=letters)
+        found = Counters(alerts=len(alerts), not_alert=passed, undecodable=letters)
+        self._count(reading, result, found)
         await self._keep(reading, alerts, result, urgent=letters > 0)
         return reading
 
@@ -279,27 +274,16 @@ class Collector:
         assert self._held is not None  # noqa: S101 - `restore` came first
         return self._held
 
-    def _count(
-        self,
-        reading: Reading,
-        alerts: Sequence[Found],
-        result: Sorted,
-        *,
-        not_alert: int,
-        undecodable: int,
-    ) -> None:
+    def _count(self, reading: Reading, result: Sorted, found: Counters) -> None:
         if reading.lines:
-            self._last_record = time.monotonic()
-        read = Counters(
+            self._last.record = time.monotonic()
+        read = found + Counters(
             bytes=reading.bytes,
             records=reading.lines,
-            alerts=len(alerts),
             spooled=len(result.going),
-            undecodable=undecodable,
             dropped=result.dropped,
             rolled_up=result.held,
             made=result.made,
-            not_alert=not_alert,
         )
         self._counted += read
         self._unbooked += read
@@ -336,7 +320,8 @@ class Collector:
             known.keep(db)
 
         totals = counters.message(self._totals(), name=self.source_name, kind=self._source.kind)
-        self._note(totals)
+        totals.canary.spooled = self.canary_read
+        self._last.note(totals, self._health.sensor, self._site.clock())
         progress = Progress(
             source=self.name,
             position=self._position,
@@ -353,18 +338,8 @@ class Collector:
         self._saved, self._saved_position = time.monotonic(), progress.position
         self._rotations = self._health.rotations
 
-    def _note(self, totals: SourceVitals) -> None:
-        """Add what must be known after a restart: a source that stands still does so over it, too."""
-        totals.canary.spooled = self.canary_read
-        sensor = self._health.sensor or self._sensor
-        if sensor is not None:
-            totals.sensor.CopyFrom(sensor)
-        if self._last_record is not None:
-            age = time.monotonic() - self._last_record
-            totals.last_record.FromDatetime(self._site.clock() - timedelta(seconds=age))
-
     async def _insist(self, work: Callable[[], Awaitable[Result]]) -> Result:
-        """Return what the spool answers, however long its disk fails; say so once. The vitals do as well.
+        """Return what the spool answers, however long its disk fails; say so once, and in `trouble`.
 
         Giving up is no way out: the source has given what was read, and will not again.
         """
@@ -372,11 +347,11 @@ class Collector:
             try:
                 done = await work()
             except SpoolWriteError as error:
-                if not self._failing:
+                if not self.trouble:
                     logs.event(LOG, logging.ERROR, "the spool cannot be written", reason=error)
-                self._failing = True
+                self.trouble = str(error)
             else:
-                self._failing = False
+                self.trouble = ""
                 return done
             await asyncio.sleep(WRITE_PAUSE_SECONDS)
 

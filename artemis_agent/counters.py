@@ -7,10 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
 
-from socme.v1.vitals_pb2 import SourceVitals
+from socme.v1.vitals_pb2 import SensorVitals, SourceVitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +90,44 @@ def read(note: bytes | None) -> SourceVitals:
         return SourceVitals()
 
 
-def age_seconds(noted: SourceVitals, now: float) -> float | None:
-    """Return how long ago a source's last record was read, by what was noted of it; None for never.
+@dataclass(slots=True)
+class Last:
+    """What a source gave last: known over a restart, for one that stands still does so over it, too."""
 
-    `now` is by the clock on the wall, in seconds since 1970. Whatever that did meanwhile, it is never less
-    than nothing, nor more than the machine has run: what it did not see while it was off was no silence.
-    """
-    if not noted.HasField("last_record"):
-        return None
-    age = now - noted.last_record.ToMicroseconds() / 1e6
-    return min(max(0.0, age), time.clock_gettime(time.CLOCK_BOOTTIME))
+    record: float | None = None
+    """When its last record was read, by the monotonic clock; None for never."""
+    sensor: SensorVitals | None = None
+    """What the sensor said of itself, as far as that is known."""
+
+    @classmethod
+    def of(cls, noted: SourceVitals, now: datetime) -> "Last":
+        """Return what was noted. `now` is by the clock on the wall, whatever that did meanwhile.
+
+        So the age of the last record is never less than nothing, nor more than the machine has run: what
+        it did not see while it was off was no silence.
+        """
+        sensor = noted.sensor if noted.HasField("sensor") else None
+        if not noted.HasField("last_record"):
+            return cls(None, sensor)
+        age = now.timestamp() - noted.last_record.ToMicroseconds() / 1e6
+        age = min(max(0.0, age), time.clock_gettime(time.CLOCK_BOOTTIME))
+        return cls(time.monotonic() - age, sensor)
+
+    def tell(self, vitals: SourceVitals, sensor: SensorVitals | None) -> None:
+        """Add it to vitals; `sensor` is what the sensor said since the start, if anything."""
+        self.sensor = sensor or self.sensor
+        if self.sensor is not None:
+            vitals.sensor.CopyFrom(self.sensor)
+        if self.record is not None:
+            vitals.last_record_age_seconds = time.monotonic() - self.record
+
+    def note(self, totals: SourceVitals, sensor: SensorVitals | None, now: datetime) -> None:
+        """Add it to what is noted."""
+        self.tell(totals, sensor)
+        if totals.HasField("last_record_age_seconds"):
+            age = timedelta(seconds=totals.last_record_age_seconds)
+            totals.ClearField("last_record_age_seconds")  # true for a moment only
+            totals.last_record.FromDatetime(now - age)
 
 
 def parse(note: bytes | None) -> Counters:

@@ -1,9 +1,10 @@
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from artemis_agent import counters
-from artemis_agent.counters import Counters
+from artemis_agent.counters import Counters, Last
 from socme.v1.vitals_pb2 import SourceVitals
 
 
@@ -57,10 +58,15 @@ def test_the_age_of_what_was_read_last_survives_a_clock_that_jumps(monkeypatch: 
     noted = SourceVitals()
     noted.last_record.FromSeconds(1_000_000)
 
-    assert counters.age_seconds(noted, 1_000_060.0) == 60
-    assert counters.age_seconds(noted, 900_000.0) == 0
-    assert counters.age_seconds(noted, 9_000_000.0) == 500
-    assert counters.age_seconds(SourceVitals(), 1_000_060.0) is None
+    def age(now: int) -> float:
+        told = SourceVitals()
+        Last.of(noted, datetime.fromtimestamp(now, UTC)).tell(told, None)
+        return told.last_record_age_seconds
+
+    assert age(1_000_060) == pytest.approx(60, abs=1)
+    assert age(900_000) == pytest.approx(0, abs=1)
+    assert age(9_000_000) == pytest.approx(500, abs=1)
+    assert Last.of(SourceVitals(), datetime.fromtimestamp(0, UTC)) == Last()
 
 
 def test_no_note_and_a_damaged_one_begin_at_zero() -> None:

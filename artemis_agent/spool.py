@@ -31,17 +31,7 @@ from socme.journal import HOUR_US, DamagedError, Depth, Entry, Journal, disk_fau
 from socme.v1.uplink_pb2 import Mark
 from socme.v1.vitals_pb2 import LedgerHour
 
-__all__ = [
-    "Peek",
-    "Progress",
-    "Spool",
-    "SpoolWriteError",
-    "Waiting",
-    "is_running",
-    "open_spool",
-    "peek",
-    "size_of",
-]
+__all__ = ["Peek", "Progress", "Spool", "SpoolWriteError", "Waiting", "is_running", "open_spool", "peek"]
 
 TRIM_SECONDS = 0.2  # how long acknowledgements are gathered before the entries go in one commit
 TEND_SECONDS = 5.0  # between two looks at what is sure and at what is too old

@@ -333,11 +333,15 @@ async def test_hours_that_do_not_come_out_even_are_told_of_until_they_are_settle
         await link.vitals(Vitals(ledger=[hour]))
         await eventually(lambda: bool(ledger.failing(zeus.engine)))
 
+        async def say() -> None:
+            await link.vitals(Vitals())
+            await talk.say()
+
         async def until(count: int) -> None:
             for _ in range(40):
                 if len(conditions(zeus)) >= count:
                     return
-                await time.pass_(10, each=talk.say)
+                await time.pass_(10, each=say)
 
         await until(1)
         (found,) = stored_conditions(zeus)

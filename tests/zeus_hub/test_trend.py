@@ -190,6 +190,10 @@ def test_a_gap_before_a_backlog_says_nothing_of_it() -> None:
         made.take(told, at=at, arrived=at)
 
     assert not made.backlog_grows(3610, seconds=300)
+    assert not made.backlog_known(3610, seconds=300)
+    for at in (3700, 3800):
+        made.take(told, at=at, arrived=at)
+    assert made.backlog_known(3800, seconds=300)
 
 
 SENSOR = st.none() | st.tuples(*[st.integers(0, 2**64 - 1)] * 3)

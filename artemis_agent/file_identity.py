@@ -72,23 +72,46 @@ def hash_of(head: bytes) -> bytes:
     return hashlib.blake2b(head, digest_size=16).digest()
 
 
-def identity_of(device: int, inode: int, head: bytes, taken: Collection[bytes] = ()) -> bytes:
+def identity_of(head: bytes, taken: Collection[bytes] = ()) -> bytes:
     """Return 16 bytes that name a file, the same each time unless they are taken already.
 
-    They are taken where a file was cut and written anew with the same first line.
+    They are taken where a file was cut and written anew with the same first line. Where it lies is no part
+    of it: when all is read once more, after the state was lost, a log may be in a compressed copy by then,
+    and what it holds must come to the hub as what it was.
     """
     generation = 0
     while True:
-        text = b"%d %d %d " % (device, inode, generation)
-        identity = hashlib.blake2b(text + head, digest_size=16).digest()
+        identity = hashlib.blake2b(b"%d " % generation + head, digest_size=16).digest()
         if identity not in taken:
             return identity
         generation += 1
 
 
+def identity_of_unread(device: int, inode: int) -> bytes:
+    """Return 16 bytes that name, in a gap, a file of which nothing could be read."""
+    return hashlib.blake2b(b"unread %d %d" % (device, inode), digest_size=16).digest()
+
+
 def trail_hash(trail: bytes) -> bytes:
     """Return what is kept of the bytes before an offset; nothing of none."""
     return hash_of(trail) if trail else b""
+
+
+def taken_back(sure: Position, last: Position) -> Position:
+    """Return where to read from when a spool is lost: from what is sure, in each file that was known last.
+
+    A file that was opened after that is wanted from its beginning, so that it is missed if it is gone.
+    """
+    if sure.fresh:
+        return sure  # where the first file begins is not known
+    begun = {known.identity: known for known in sure.files}
+    files = []
+    for known in last.files:
+        nothing = msgspec.structs.replace(known, offset=0, trail=b"")
+        was = begun.pop(known.identity, nothing)
+        size, left = max(was.size, known.size, known.offset), was.left and was.offset >= known.offset
+        files.append(msgspec.structs.replace(was, size=size, left=left))
+    return msgspec.structs.replace(sure, files=(*begun.values(), *files))
 
 
 def encode(position: Position) -> bytes:

@@ -168,7 +168,7 @@ def candidates_in_file(path: Path, kind: Kind) -> Iterator[Record | Reject]:
 
 
 def _read_through(file: LineFile, sieve: Sieve) -> Iterator[Record | Reject]:
-    file.identity = identity_of(file.device, file.inode, file.head or b"")
+    file.identity = identity_of(file.head or b"")
     buffer = bytearray(BLOCK)
     while file.head is not None and (found := file.read(buffer)) is not None:
         if isinstance(found, Truncated):

@@ -21,7 +21,7 @@ def gap_alert(gap: Gap, *, origin: str, observed: datetime) -> Alert:
     Found again after a restart, it has the same id.
     """
     size = "unknown" if gap.size is None else str(gap.size)
-    amount = "an unknown number of bytes" if gap.size is None else f"{gap.size:,} bytes"
+    amount = "an unknown number of bytes" if gap.size is None else f"at least {gap.size:,} bytes"
     alert = _alert(
         GAP,
         identity=(gap.file, str(gap.offset).encode(), size.encode()),

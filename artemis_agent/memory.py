@@ -80,6 +80,4 @@ class Memory:
 
     def name(self, known: Known, taken: Iterable[bytes]) -> bytes:
         """Return an identity for a file that has none, other than those that are taken."""
-        return identity_of(
-            known.device, known.inode, known.head, {*taken, *(each.identity for each in self.known)}
-        )
+        return identity_of(known.head, {*taken, *(each.identity for each in self.known)})

@@ -53,26 +53,29 @@ def normalise(
     if found is None:
         return NotAnAlert()
     alert, key = found
-    _add_place(alert, record, kind)
+    _add_place(alert, record, kind, origin)
     alert.count = 1
-    alert.origin = origin
     alert.observed.CopyFrom(timestamp(observed))
     if kind == "suricata":
         return Normalised(alert, copy_key=key, copy_of=None)
     return Normalised(alert, copy_key=None, copy_of=key)
 
 
-def _add_place(alert: Alert, record: Record, kind: Kind) -> None:
-    alert.id = identity(record, kind)
+def _add_place(alert: Alert, record: Record, kind: Kind, origin: str) -> None:
+    alert.id = identity(record, kind, origin)
+    alert.origin = origin
     alert.offset = record.offset
     alert.raw = record.raw[:LARGEST_RAW]
     alert.raw_bytes = len(record.raw)
     alert.raw_cut = len(record.raw) > LARGEST_RAW
 
 
-def identity(record: Record, kind: Kind) -> bytes:
-    """Return the alert's id: the same for the same line read twice from the same place, else different."""
-    digest = blake2b(kind.encode() + b"\x00", digest_size=_ID_BYTES)
+def identity(record: Record, kind: Kind, origin: str) -> bytes:
+    """Return the alert's id: the same for the same line read twice from the same place, else different.
+
+    Two sources may read logs that begin with the same line: an id is of one of them.
+    """
+    digest = blake2b(kind.encode() + b"\x00" + origin.encode() + b"\x00", digest_size=_ID_BYTES)
     digest.update(record.file)
     digest.update(record.offset.to_bytes(8, "big"))
     digest.update(record.raw)

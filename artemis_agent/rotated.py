@@ -15,7 +15,7 @@ import msgspec
 
 from artemis_agent.archive import Archive, open_archive
 from artemis_agent.doubt import GRACE, Candidate, Doubt
-from artemis_agent.file_identity import identity_of
+from artemis_agent.file_identity import identity_of_unread
 from artemis_agent.line_file import LineFile, open_line_file
 from artemis_agent.memory import MOST_SEEN, Memory
 from artemis_agent.siblings import Sibling, fingerprint, siblings
@@ -190,7 +190,7 @@ class Rotated:
             if archive.head or archive.ended:
                 return [self._named(archive, files)]
             why = f"a compressed file cannot be read: {archive.damage or 'it has no end'}"
-            self._memory.lose(identity_of(archive.device, archive.inode, b""), 0, None, why)
+            self._memory.lose(identity_of_unread(archive.device, archive.inode), 0, None, why)
         self._let_go(archive)
         return []
 
@@ -234,7 +234,7 @@ class Rotated:
             if whole and self._is_missed(sibling):
                 self._memory.seen.add(sibling.fingerprint)
                 if not _is_packed(sibling, files):
-                    identity = identity_of(sibling.device, sibling.inode, b"")
+                    identity = identity_of_unread(sibling.device, sibling.inode)
                     self._memory.lose(identity, 0, None, f"it may be in {sibling.path.name}, {_UNREADABLE}")
 
     def _settle_wanted(self, foreign: Sequence[Sibling]) -> None:
@@ -274,7 +274,7 @@ class Rotated:
             if packed and not sibling.is_compressed:
                 packed -= 1  # it is judged by itself, when its turn comes
                 continue
-            identity = identity_of(sibling.device, sibling.inode, b"")
+            identity = identity_of_unread(sibling.device, sibling.inode)
             self._memory.lose(identity, 0, sibling.size, "the file was gone before it could be opened")
         self._listed = {sibling.fingerprint for sibling in beside}
 

@@ -207,14 +207,21 @@ def _has_content(path: Path) -> bool:
 def _carried(path: Path, known: Sure | None) -> dict[str, bytes]:
     """Return the notes that a new spool begins with: where to read from, and the totals that can be read.
 
+    Reading goes back to what is sure, and the files that the damaged spool knew beside that are looked for.
     Of a source without a sure position the damaged spool's own has to do: what it held of that one is then
     in the file that was set aside and nowhere else, as the alert about it says.
     """
     notes = {key: value for key, value in _notes(path) if _is_sound(key, value)}
     if known is not None:
         positions = {f"position:{name}": each for name, each in known.positions.items()}
-        notes |= {key: each for key, each in positions.items() if _is_sound(key, each)}
+        sound = {key: each for key, each in positions.items() if _is_sound(key, each)}
+        notes |= {key: _taken_back(each, notes.get(key, each)) for key, each in sound.items()}
     return notes
+
+
+def _taken_back(sure_position: bytes, last: bytes) -> bytes:
+    decode = file_identity.decode
+    return file_identity.encode(file_identity.taken_back(decode(sure_position), decode(last)))
 
 
 def _notes(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from artemis_agent.archive import Archive
 from artemis_agent.doubt import GRACE
-from artemis_agent.file_identity import identity_of
+from artemis_agent.file_identity import identity_of_unread
 from artemis_agent.line_file import BLOCK, Block, LineFile, Truncated, open_line_file
 from artemis_agent.memory import Memory
 from artemis_agent.place import Place
@@ -352,7 +352,7 @@ class Tail:
         return quiet or crowded
 
     def _finish(self, file: Lines) -> Block | Reject | None:
-        file.identity = file.identity or identity_of(file.device, file.inode, b"")
+        file.identity = file.identity or identity_of_unread(file.device, file.inode)
         rest = None
         if file.descriptor in self._failing:
             file.note_growth()  # its size is not known from reading

@@ -182,7 +182,7 @@ class Alert(_message.Message):
     CANARY_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
-    """16 bytes of BLAKE2b over source kind, file identity, byte offset and raw line; the same line
+    """16 bytes of BLAKE2b over source kind and name, file identity, byte offset and raw line; the same line
     read twice from the same place has the same id. ECS: event.id (as 32 hexadecimal digits).
     """
     source: Global___AlertSource.ValueType

@@ -13,6 +13,8 @@ from artemis_agent.file_identity import (
     encode,
     head_of,
     identity_of,
+    identity_of_unread,
+    taken_back,
     trail_hash,
 )
 from socme.errors import OperatorError
@@ -41,13 +43,42 @@ def test_a_head_stays_what_it_is_while_the_file_grows(beginning: bytes, more: by
 
 
 def test_identities_are_the_same_each_time_and_differ_by_each_part() -> None:
-    identity = identity_of(1, 2, b"head")
+    identity, unread = identity_of(b"head"), identity_of_unread(1, 2)
 
-    assert identity == identity_of(1, 2, b"head")
-    assert (
-        len({identity, identity_of(2, 2, b"head"), identity_of(1, 1, b"head"), identity_of(1, 2, b"h")}) == 4
+    assert (identity, unread) == (identity_of(b"head"), identity_of_unread(1, 2))
+    assert len({identity, identity_of(b"h"), identity_of(b""), unread}) == 4
+    assert len({unread, identity_of_unread(2, 2), identity_of_unread(1, 1)}) == 3
+    assert identity_of(b"head", {identity}) != identity
+
+
+def known(name: bytes, offset: int, *, size: int = 100, left: bool = False) -> Known:
+    trail = name if offset else b""
+    return Known(
+        device=1, inode=2, head=name, identity=name, offset=offset, size=size, left=left, trail=trail
     )
-    assert identity_of(1, 2, b"head", {identity}) != identity
+
+
+def test_a_lost_spool_goes_back_to_what_is_sure_in_each_file_that_it_knew() -> None:
+    """Those that were opened since are wanted from their beginning; those that were read on in are wanted."""
+    sure = Position(
+        since=7, files=(known(b"gone", 5, left=True), known(b"a", 100, left=True), known(b"b", 30))
+    )
+    last = Position(
+        since=9, files=(known(b"a", 100, left=True), known(b"b", 120, left=True), known(b"c", 40))
+    )
+
+    assert taken_back(sure, last) == Position(
+        since=7,
+        files=(
+            known(b"gone", 5, left=True),
+            known(b"a", 100, left=True),
+            known(b"b", 30, size=120),
+            known(b"c", 0),
+        ),
+    )
+    assert taken_back(sure, sure) == sure
+    unsettled = Position(fresh=True)
+    assert taken_back(unsettled, last) == unsettled
 
 
 def test_a_position_is_what_it_was_after_being_saved() -> None:

@@ -23,7 +23,8 @@ def test_a_gap_says_what_is_lost_and_where() -> None:
     assert alert.severity == Severity.SEVERITY_HIGH
     assert alert.rule.id == "socme.gap"
     assert alert.message == (
-        "eve.json: 1,000 bytes from byte 4,096 on can no longer be had: the file went away before it was read"
+        "eve.json: at least 1,000 bytes from byte 4,096 on can no longer be had:"
+        " the file went away before it was read"
     )
     assert (alert.condition.kind, alert.condition.subject) == ("gap", "eve.json")
     assert alert.condition.state == ConditionState.CONDITION_STATE_HAPPENED

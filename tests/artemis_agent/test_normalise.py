@@ -89,21 +89,26 @@ def test_an_alert_says_where_and_when_it_was_read() -> None:
     assert not made.HasField("last")
 
 
-def test_the_id_stands_for_kind_file_place_and_line() -> None:
+def test_the_id_stands_for_kind_source_file_place_and_line() -> None:
     raw = json.dumps(SURICATA).encode()
     found = outcome(raw, "suricata", offset=4096)
     assert isinstance(found, Normalised)
-    place = b"suricata\x00" + b"file-1" + (4096).to_bytes(8, "big") + raw
+    place = b"suricata\x00/var/log/x.json\x00file-1" + (4096).to_bytes(8, "big") + raw
     assert found.alert.id == blake2b(place, digest_size=16).digest()
 
 
 def test_only_the_same_line_of_the_same_place_has_the_same_id() -> None:
     raw = json.dumps({**SURICATA, **WAZUH}).encode()
-    places = [(raw, b"f", 0, "suricata"), (raw, b"f", 1, "suricata"), (raw, b"g", 0, "suricata")]
-    places += [(raw + b" ", b"f", 0, "suricata"), (raw, b"f", 0, "wazuh")]
+    places = [
+        (raw, b"f", 0, "suricata", "x"),
+        (raw, b"f", 1, "suricata", "x"),
+        (raw, b"g", 0, "suricata", "x"),
+    ]
+    places += [(raw + b" ", b"f", 0, "suricata", "x"), (raw, b"f", 0, "wazuh", "x")]
+    places += [(raw, b"f", 0, "suricata", "y")]
     ids = set()
-    for line, file, offset, kind in places * 2:
-        found = normalise(Record(line, file, offset), kind=kind, origin="x", observed=NOW)  # type: ignore[arg-type]
+    for line, file, offset, kind, origin in places * 2:
+        found = normalise(Record(line, file, offset), kind=kind, origin=origin, observed=NOW)  # type: ignore[arg-type]
         assert isinstance(found, Normalised)
         ids.add(found.alert.id)
     assert len(ids) == len(places)

@@ -123,21 +123,29 @@ def _conserved(evidence: Evidence) -> Iterator[str]:
 def _covered(evidence: Evidence, lost: Issued) -> bool:
     """Tell whether a gap explains that an alert is not there.
 
-    A file that came and went unseen is within the gap of the one before it.
+    A file that came and went unseen is within the gap of the one before it; and what was written to a file
+    after it was last seen is within the gap of that one.
     """
     feed, place = feed_of(lost.number), evidence.places.get(lost.number)
     gaps = [gap for gap in evidence.gaps if gap.feed == feed]
     if feed not in evidence.perishable or place is None:
         return False
-    if any(gap.covers(place.end - len(lost.raw) - 1, place.end) for gap in gaps):
+    begin, ends = place.end - len(lost.raw) - 1, _ends(evidence)
+    if any(gap.covers(begin, place.end) for gap in gaps):
         return True
-    return bool(gaps) and (feed, place.life) not in _lives(evidence)
+    if (feed, place.life) not in ends:
+        return bool(gaps)
+    return place.end > ends[feed, place.life] and any(gap.offset <= begin for gap in gaps)
 
 
-def _lives(evidence: Evidence) -> set[tuple[int, int]]:
-    """Return the files of which anything is stored, each as its feed and life."""
-    numbers = {number_of(row.raw) for row in evidence.stored} & evidence.places.keys()
-    return {(feed_of(number), evidence.places[number].life) for number in numbers if number is not None}
+def _ends(evidence: Evidence) -> Mapping[tuple[int, int], int]:
+    """Return where the last line that is stored ends, by the feed and life of its file."""
+    ends: dict[tuple[int, int], int] = {}
+    for number in {number_of(row.raw) for row in evidence.stored} & evidence.places.keys():
+        if number is not None:
+            key, place = (feed_of(number), evidence.places[number].life), evidence.places[number]
+            ends[key] = max(ends.get(key, 0), place.end)
+    return ends
 
 
 def _believable(evidence: Evidence) -> Iterator[str]:

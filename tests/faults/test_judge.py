@@ -70,6 +70,16 @@ def test_lost_and_reported(evidence: Evidence, gap: Gap, *, well: bool) -> None:
     assert (complaints(perishing(evidence, 1, gap)) == []) is well
 
 
+def test_what_was_written_after_the_last_look_is_in_the_gap(evidence: Evidence) -> None:
+    """Where nothing that stood behind it in its file is stored."""
+    found = perishing(evidence, 0, Gap(0, 0, 3))
+    rows = [row for row in found.stored if lines.number_of(row.raw) != 19]
+
+    assert len(rows) == len(found.stored) - 1
+    assert complaints(replace(found, stored=rows)) == []
+    assert "are lost" in complaint(replace(found, stored=rows, gaps=[Gap(0, 1_000_000, 3)]))
+
+
 def test_a_file_that_came_and_went_is_in_the_gap_before_it(evidence: Evidence) -> None:
     """Where nothing of it was ever read; of a file that was, it is not."""
     found = perishing(evidence, 2, Gap(0, 0, None))

@@ -123,7 +123,9 @@ class Agent:
     async def sources(self) -> list[SourceVitals]:
         """Return how each source is doing."""
         seconds = self.settings.canary.interval_seconds
-        return [await each.vitals(seconds) for each in self.followed]
+        async with asyncio.TaskGroup() as group:  # a disk that hangs holds up each of them
+            told = [group.create_task(each.vitals(seconds)) for each in self.followed]
+        return [each.result() for each in told]
 
     async def spool_vitals(self) -> SpoolVitals:
         """Return how the spool is."""
@@ -132,9 +134,8 @@ class Agent:
         vitals = status.spool_vitals(spool.depth, spool.acknowledged, await spool.dropped(), sung)
         vitals.capacity_bytes = self.settings.spool.max_bytes
         vitals.unaccounted = spool.unaccounted
-        vitals.problem = spool.problem or next(
-            filter(None, (one.collector.trouble for one in self.followed)), ""
-        )
+        troubles = (spool.problem, *(one.collector.trouble for one in self.followed), spool.unsure)
+        vitals.problem = next(filter(None, troubles), "")
         return vitals
 
 

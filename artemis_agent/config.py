@@ -12,6 +12,7 @@ from socme.settings import Section, Settings, SeverityName
 
 Kind = Literal["suricata", "wazuh"]
 
+MOST_SOURCES = 32  # a hub looks at no more of one node (zeus_hub/trend.py)
 VITALS_OF_A_CANARY = 4  # what the hub makes of a canary is as old as the vitals that tell of it
 LEAST_VITALS = 1.0  # seconds between two vitals
 
@@ -125,8 +126,8 @@ class ArtemisSettings(Settings):
     them. They are sent four times between two canaries, or each second, so that the hub can name the stage
     where canaries stop within two of their intervals."""
 
-    source: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
-    """The files to follow: one or more [[source]] tables."""
+    source: Annotated[tuple[SourceSettings, ...], Field(min_length=1, max_length=MOST_SOURCES)]
+    """The files to follow: one to 32 [[source]] tables."""
 
     filter: FilterSettings = FilterSettings()
     """What leaves the site."""

@@ -100,10 +100,11 @@ def trail_hash(trail: bytes) -> bytes:
 def taken_back(sure: Position, last: Position) -> Position:
     """Return where to read from when a spool is lost: from what is sure, in each file that was known last.
 
-    A file that was opened after that is wanted from its beginning, so that it is missed if it is gone.
+    A file that was opened after that is wanted from its beginning, so that it is missed if it is gone. Of a
+    source that could not be read when it was new, nothing is sure but where it stood last.
     """
     if sure.fresh:
-        return sure  # where the first file begins is not known
+        return last  # where reading began is not known: better from there than from an end that is later
     begun = {known.identity: known for known in sure.files}
     files = []
     for known in last.files:

@@ -63,11 +63,6 @@ def suspect(state_dir: Path) -> None:
         (state_dir / SUSPECT).touch()
 
 
-def set_aside(path: Path, now_ns: int) -> str:
-    """Rename a spool with what belongs to it; return its new path, or its old one if there was nothing."""
-    return _moved(path, _free_name(path, now_ns))
-
-
 def rename(path: Path, target: Path) -> bool:
     """Rename a file of SQLite with what belongs to it, itself last; return whether there was anything."""
     parts = [part for part in _PARTS if Path(f"{path}{part}").exists()]
@@ -87,6 +82,7 @@ def _free_name(path: Path, now_ns: int) -> Path:
 
 
 def _moved(path: Path, aside: Path) -> str:
+    """Rename a spool with what belongs to it; return its new path, or its old one if there was nothing."""
     try:
         return str(aside if rename(path, aside) else path)
     except OSError as error:

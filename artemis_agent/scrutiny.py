@@ -27,7 +27,7 @@ FROM entry INDEXED BY entry_lane) WHERE wrong
 """
 _NOTES = 'SELECT key, value, "check" FROM note'
 _HELD = "SELECT count(*) FROM sqlite_schema WHERE name = 'held_first'"
-# By the names that artemis_agent/held.py gives them; a spool need not have them.
+# Made by artemis_agent/held_rows.py where a spool is opened; one that is only looked at may lack them.
 _WINDOWS = "SELECT count(*) FROM held LEFT JOIN held_first USING (source, key) WHERE alert IS NULL"
 _FIRSTS = "SELECT alert FROM held_first"
 

@@ -128,8 +128,12 @@ class Spool:
 
     async def begin(self, source: str, position: bytes) -> None:
         """Take note of where a new source begins: from there it is read again if this spool is lost soon."""
-        with suppress(OSError):  # the disk fails: then the alerts that would need it cannot be kept either
-            await self._call(lambda: self._horizon.begin(self._shelf, source, position))
+        await self._call(lambda: self._horizon.begin(self._shelf, source, position))
+
+    @property
+    def unsure(self) -> str:
+        """Why it cannot be noted what is sure; empty where it can."""
+        return self._horizon.problem
 
     async def counters(self, source: str) -> bytes | None:
         """Return the totals of a source at the last commit; None for a new one."""
@@ -202,7 +206,7 @@ class Spool:
 
     async def tend(self) -> None:
         """Give up what is too old, note what is sure, and forget old hours; where the disk fails, later."""
-        with suppress(SpoolWriteError, OSError):  # `problem` says so
+        with suppress(SpoolWriteError):  # `problem` says so
             while await self._write(self._expire):
                 pass
             await self._call(lambda: self._horizon.look(self._shelf))

@@ -75,15 +75,17 @@ class Horizon:
         self._state_dir = state_dir
         self._written = read(state_dir)
         self._sample: _Sample | None = None
+        self.problem = ""
+        """Why it cannot be written down; empty where it can."""
 
     def begin(self, spool: Entries, source: str, position: bytes) -> None:
-        """Take where a new source begins as sure, before anything of it is spooled; as `look` does."""
+        """Take where a new source begins as sure, before anything of it is spooled. Blocks."""
         known = self._written.positions if self._written else {}
         if source not in known:
             self._write(Sure(spool.epoch, {**known, source: position}))
 
     def look(self, spool: Entries) -> None:
-        """See how far the spool is; OSError where the file cannot be written. Blocks."""
+        """See how far the spool is. Blocks."""
         if self._written is None or self._written.epoch != spool.epoch:
             known = self._written.positions if self._written else {}
             self._write(Sure(spool.epoch, known))
@@ -101,9 +103,14 @@ class Horizon:
         self._write(Sure(epoch, {**known, **positions}))
 
     def _write(self, sure: Sure) -> None:
-        if sure != self._written:
+        if sure == self._written:
+            return
+        try:
             write(self._state_dir, sure)
-            self._written = sure
+        except OSError as error:  # what was written before is right still: more is read again than need be
+            self.problem = f"{NAME} cannot be written: {error.strerror}"
+        else:
+            self._written, self.problem = sure, ""
 
 
 def read(state_dir: Path) -> Sure | None:

@@ -41,7 +41,7 @@ async def keep(state_dir: Path) -> None:
 def _set_aside(path: Path) -> str:
     """Make the ballast where there is room; return why it could not be made, or nothing."""
     try:
-        if not path.exists() and shutil.disk_usage(path.parent).free >= ROOM:
+        if not _is_whole(path) and shutil.disk_usage(path.parent).free >= ROOM:
             with path.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, SIZE)
     except OSError as error:
@@ -49,3 +49,11 @@ def _set_aside(path: Path) -> str:
             path.unlink(missing_ok=True)
         return str(error)
     return ""
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether it is there; a hub that was killed while it was made leaves an empty one."""
+    try:
+        return path.stat().st_size == SIZE
+    except FileNotFoundError:
+        return False

@@ -14,9 +14,8 @@ from datetime import datetime
 from socme.v1.vitals_pb2 import CanaryVitals, Vitals
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub.conditions import LostCanary, silence_seconds
-from zeus_hub.trend import LONGEST_NAME
+from zeus_hub.trend import LONGEST_NAME, MOST_SOURCES
 
-MOST_SOURCES = 32  # of one node
 LEAST_INTERVAL, LONGEST_INTERVAL = 1.0, 3600.0  # seconds; a node may claim anything
 WRITE, TAIL, SPOOL, UPLINK, JOURNAL, LIVE = "write", "tail", "spool", "uplink", "journal", "live"
 _INSIDE = (WRITE, TAIL, SPOOL)  # what stops there is not even taken in

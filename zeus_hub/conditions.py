@@ -46,7 +46,7 @@ TITLES = {
     UNACCOUNTED: "Alerts are unaccounted for",
     CLONE_SUSPECTED: "Clone suspected",
     SINK_STUCK: "Sink is stuck",
-    HUB_DISK: "Hub's disk is full",
+    HUB_DISK: "Hub's disk fills up",
 }
 # What only a node itself tells: nothing can be said of these while it does not.
 _TOLD: frozenset[str | tuple[str, str]] = frozenset(
@@ -109,7 +109,7 @@ class LostCanary:
 
     source: str
     stage: str
-    """"tail", "spool", "uplink", "journal", "sink store", "live"."""
+    """"write", "tail", "spool", "uplink", "journal", "sink store", "live"."""
     inside: bool
     """Whether that is before the spool: what the source gives is not even taken in."""
 

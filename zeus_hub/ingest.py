@@ -10,7 +10,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Mapping
-from datetime import timedelta
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -37,7 +36,6 @@ LOG = logging.getLogger("zeus.ingest")
 HELLO_SECONDS = 10.0  # how long a new stream may be silent
 EPOCH_BYTES = 16
 INSTANCE_BYTES = 16
-CLOCK_TOLERANCE = timedelta(minutes=1)
 _CODES = {
     Fault.CONTRACT: grpc.StatusCode.INVALID_ARGUMENT,
     Fault.AGE: grpc.StatusCode.FAILED_PRECONDITION,
@@ -79,7 +77,6 @@ class Ingest(UplinkServicer):
             logs.event(
                 LOG, logging.INFO, "node connected", client=key[0], node=key[1], version=hello.agent_version
             )
-            self._judge_clock(key, hello)
             await context.write(HubMessage(welcome=await self._welcome(link)))
             async with asyncio.TaskGroup() as group:
                 reader = group.create_task(self._read(link))
@@ -199,15 +196,6 @@ class Ingest(UplinkServicer):
         vitals = None if link.over else link.heartbeat.take(time.monotonic())
         if vitals is not None:
             self._fleet.reported(link.key, vitals)
-
-    def _judge_clock(self, key: Key, hello: Hello) -> None:
-        off = abs(
-            hello.time.seconds - self._clocks.wall().timestamp()
-        )  # whatever it says, even no time at all
-        if off > CLOCK_TOLERANCE.total_seconds():
-            logs.event(
-                LOG, logging.WARNING, "a node's clock is off", client=key[0], node=key[1], seconds=round(off)
-            )
 
 
 async def _read(context: Context) -> NodeMessage | None:

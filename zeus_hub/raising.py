@@ -117,16 +117,19 @@ class Book:
         changes: list[Change] = []
         found: set[Key] = set()
         for place, judgement in judged.items():
-            for finding in judgement.findings[:MOST_OF_ONE]:
+            for index, finding in enumerate(judgement.findings):
                 key = (*place, finding.kind, finding.subject)
                 found.add(key)
-                changes += self._hold(key, finding, at, now)
+                if index < MOST_OF_ONE or key in self._open:
+                    changes += self._hold(key, finding, at, now)
         for key in self._found.keys() - found:
             del self._found[key]
         for key in self._open.keys() - found:
             judgement = judged.get((key[0], key[1]), Judged(()))
             if judgement.decides(key[2], key[3]):
                 changes += self._release(key, at, now)
+            else:
+                self._gone.pop(key, None)  # it is to be gone for as long as it says, seen to be so
         return changes
 
     def _hold(self, key: Key, finding: Finding, at: float, now: datetime) -> Iterator[Change]:

@@ -6,6 +6,7 @@ reached, the ids are remembered here. So the answer for a place in the journal i
 for nobody.
 """
 
+import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -14,11 +15,14 @@ from pathlib import Path
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from socme import logs
 from socme.journal import Journal
 from zeus_hub import database
 from zeus_hub.database import reading
 from zeus_hub.enrich import Arrival, enrich
 from zeus_hub.sinks.store import position
+
+LOG = logging.getLogger("zeus.repeats")
 
 MOST_REMEMBERED = 100_000  # alerts behind the store, 20 MiB; of more than that the oldest may be shown again
 MOST_BATCHES = 256  # behind the store that are read to know what is in them
@@ -36,6 +40,7 @@ class Repeats:
         self._first: dict[Key, int] = {}  # where each was committed first, as far as the store is behind
         self._order: deque[tuple[int, Key]] = deque()  # the same, the oldest first
         self._read = 0  # up to which position they are known
+        self._trouble = ""  # why the store could not be asked; empty where it could
 
     def among(self, arrival: Arrival) -> frozenset[int]:
         """Return the indices of those alerts of a batch that had been committed before it, or within it."""
@@ -69,9 +74,16 @@ class Repeats:
                 for begin in range(0, len(ids), _ASKED_AT_ONCE):
                     some = query.where(alert.c.id.in_(ids[begin : begin + _ASKED_AT_ONCE]))
                     places.update((row.id, row.position) for row in connection.execute(some))
-        except SQLAlchemyError:  # shown twice is better than not shown
+        except SQLAlchemyError as error:  # shown twice is better than not shown
+            self._tell(f"the store cannot be asked what was shown before: {error}")
             return 0, {}
+        self._tell("")
         return stored, places
+
+    def _tell(self, trouble: str) -> None:
+        if trouble and not self._trouble:
+            logs.event(LOG, logging.WARNING, "watchers may be shown alerts twice", reason=trouble)
+        self._trouble = trouble
 
     def _catch_up(self, stored: int, until: int) -> None:
         """Forget what the store has; learn what lies between that and with a batch."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from socme.v1.vitals_pb2 import SensorVitals, SourceVitals, Vitals
 
-MOST_SOURCES = 32  # of one node; an honest one has two or three
+MOST_SOURCES = 32  # of one node; artemis.toml takes no more (artemis_agent/config.py)
 LONGEST_NAME = 512  # characters of a source
 SAMPLES = 64  # of one source: enough to cut a window into pieces
 DROPS_SECONDS = 120.0  # over which lost packets are counted: a few of the sensor's statistics

@@ -56,7 +56,7 @@ class Vigil:
         self._teller = Teller(announce)
         self._history = chronicle.histories(engine, self._clocks.wall())
         self._unrecorded: list[tuple[str, Moment]] = []
-        self._trouble = ""
+        self._troubles: dict[str, str] = {}  # by the kind of work, what was told of it last
         self._was_away()
         self._looked_at = self._clocks.monotonic()
 
@@ -146,8 +146,9 @@ class Vigil:
         self._history[client].append(moment)
         if len(self._unrecorded) < MOST_UNRECORDED:
             self._unrecorded.append((client, moment))
+            self._tell_trouble("notes", "")
         else:
-            self._tell_trouble("too many changes of clients wait for the database: some are not written down")
+            self._tell_trouble("notes", "too many changes of clients wait for the database: some are lost")
 
     def _was_away(self) -> None:
         """Take note of how long there was no hub: nobody could see then."""
@@ -201,8 +202,9 @@ class Vigil:
             if changes:
                 chronicle.record(self._engine, changes)
         except SQLAlchemyError as error:
-            self._tell_trouble(f"how clients are cannot be written down: {error}")
+            self._tell_trouble("clients", f"how clients are cannot be written down: {error}")
             return changes
+        self._tell_trouble("clients", "")
         return []
 
     def _beat(self, pulse: Pulse) -> None:
@@ -210,7 +212,9 @@ class Vigil:
         try:
             write_pulse(self._state_dir, pulse)
         except OSError as error:
-            self._tell_trouble(f"no sign of life can be written: {error}")
+            self._tell_trouble("pulse", f"no sign of life can be written: {error}")
+        else:
+            self._tell_trouble("pulse", "")
 
     def _measure(self, count: int) -> None:
         """Find out what takes a while, in the thread."""
@@ -227,10 +231,12 @@ class Vigil:
             if count % FORGET_EVERY == 0:
                 chronicle.forget(self._engine, self._clocks.wall())
         except (OSError, OperatorError, SQLAlchemyError, sqlite3.Error) as error:
-            self._tell_trouble(str(error))
+            self._tell_trouble("measures", str(error))
+        else:
+            self._tell_trouble("measures", "")
 
-    def _tell_trouble(self, reason: str) -> None:
-        """Log what does not work, once."""
-        if reason != self._trouble:
+    def _tell_trouble(self, work: str, reason: str) -> None:
+        """Log what does not work, once for as long as it does not; nothing where it does."""
+        if reason and reason != self._troubles.get(work):
             logs.event(LOG, logging.ERROR, "the vigil cannot do all of its work", reason=reason)
-        self._trouble = reason
+        self._troubles[work] = reason

@@ -32,6 +32,7 @@ def test_one_source_is_enough(tmp_path: Path) -> None:
     [
         ("", "source: this key is needed"),
         ("source = []", "source: .*at least 1"),
+        (SOURCE * 33, "source: .*at most 32"),
         (SOURCE.replace("suricata", "snort", 1), "source.0.kind: .*'wazuh'"),
         (SOURCE + 'strat = "end"', "source.0.strat: there is no such key"),
         (SOURCE + 'start = "middle"', "source.0.start: .*'beginning'"),

@@ -78,7 +78,7 @@ def test_a_lost_spool_goes_back_to_what_is_sure_in_each_file_that_it_knew() -> N
     )
     assert taken_back(sure, sure) == sure
     unsettled = Position(fresh=True)
-    assert taken_back(unsettled, last) == unsettled
+    assert taken_back(unsettled, last) == last
 
 
 def test_a_position_is_what_it_was_after_being_saved() -> None:

@@ -15,6 +15,7 @@ from socme.errors import OperatorError
 from socme.journal import LOWEST
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Lane
+from tests.artemis_agent.aside import put_aside
 
 URGENT, NORMAL = Lane.LANE_URGENT, Lane.LANE_NORMAL
 
@@ -50,7 +51,7 @@ def held(folder: Path, lane: int) -> list[int]:
 def test_all_that_were_set_aside_are_taken_back_behind_what_waits(tmp_path: Path) -> None:
     for begin in (0, 10):
         filled(tmp_path, range(begin, begin + 10))
-        salvage.set_aside(tmp_path / FILE, begin * 10**9)
+        put_aside(tmp_path / FILE, begin * 10**9)
     filled(tmp_path, range(20, 30))
 
     done = repaired(tmp_path)
@@ -66,7 +67,7 @@ def test_all_that_were_set_aside_are_taken_back_behind_what_waits(tmp_path: Path
 
 def test_where_a_source_stands_is_not_moved(tmp_path: Path) -> None:
     filled(tmp_path, range(4))
-    salvage.set_aside(tmp_path / FILE, 0)
+    put_aside(tmp_path / FILE, 0)
     spool = opened(tmp_path)
     spool.shelf.append(Progress("eve.json", b"further", b"more", []))
     spool.journal.close()
@@ -131,7 +132,7 @@ def test_the_one_in_use_is_not_taken_back_into_itself(tmp_path: Path) -> None:
 
 def test_the_last_of_the_disk_is_left_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(tmp_path, range(4))
-    aside = salvage.set_aside(tmp_path / FILE, 0)
+    aside = put_aside(tmp_path / FILE, 0)
     monkeypatch.setattr(reserve, "RESERVE_BYTES", 1 << 60)
 
     with pytest.raises(OperatorError, match="of its disk are free") as told:

@@ -14,6 +14,7 @@ from artemis_agent.salvage import FILE, SUSPECT, Opened
 from artemis_agent.shelf import Progress, Waiting
 from artemis_agent.sure import Sure
 from socme.errors import OperatorError
+from tests.artemis_agent.aside import put_aside
 
 SURE = {"eve.json": file_identity.encode(Position(since=7))}
 POSITION = file_identity.encode(Position(since=49))  # where the last of many alerts was read
@@ -153,7 +154,7 @@ def test_nothing_that_was_set_aside_is_overwritten(tmp_path: Path) -> None:
     names = set()
     for number in range(3):
         (tmp_path / FILE).write_bytes(b"%d" % number)
-        names.add(salvage.set_aside(tmp_path / FILE, 0))
+        names.add(put_aside(tmp_path / FILE, 0))
 
     assert sorted(Path(name).read_bytes() for name in names) == [b"0", b"1", b"2"]
 

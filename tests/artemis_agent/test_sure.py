@@ -136,3 +136,13 @@ def test_a_new_epoch_keeps_what_was_sure(tmp_path: Path) -> None:
 def _position(folder: Path) -> bytes | None:
     known = sure.read(folder)
     return known.positions.get("eve.json") if known else None
+
+
+def test_a_disk_that_does_not_take_it_is_told_until_it_does(tmp_path: Path) -> None:
+    horizon = Horizon(tmp_path / "none")
+    horizon.begin(Entries(), "eve.json", b"begin")
+
+    assert horizon.problem == "sure.json cannot be written: No such file or directory"
+    (tmp_path / "none").mkdir()
+    horizon.begin(Entries(), "eve.json", b"begin")
+    assert horizon.problem == ""

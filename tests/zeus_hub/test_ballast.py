@@ -17,19 +17,28 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpf
 
 async def kept(folder: Path, *, there: bool) -> None:
     """Keep the ballast until it is there, or for a few looks."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(ballast.keep(folder))
-        if there:
-            await eventually((folder / ballast.NAME).exists)
-        await asyncio.sleep(0.1)
-        task.cancel()
+    looks, look = 0, ballast._set_aside
+
+    def counted(path: Path) -> str:
+        nonlocal looks
+        looks += 1
+        return look(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ballast, "_set_aside", counted)
+        patch.setattr(ballast, "LOOK_SECONDS", 0.01)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(ballast.keep(folder))
+            if there:
+                await eventually((folder / ballast.NAME).exists)
+            await eventually(lambda: looks >= 3)
+            task.cancel()
 
 
 @needs_root
 async def test_it_is_given_back_when_it_is_needed_and_set_aside_again_when_there_is_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(ballast, "LOOK_SECONDS", 0.01)
     with small_disk(tmp_path / "small", 24 * MIB) as folder:
         await kept(folder, there=True)
         ballast.drop_where_needed(folder)
@@ -51,3 +60,10 @@ async def test_a_folder_that_cannot_be_written_is_no_reason_to_end(
     await kept(tmp_path / "file", there=False)
 
     assert "no room can be set aside" in caplog.text
+
+
+async def test_one_that_was_left_empty_is_made_whole(tmp_path: Path) -> None:
+    (tmp_path / ballast.NAME).touch()
+    await kept(tmp_path, there=True)
+
+    assert (tmp_path / ballast.NAME).stat().st_size == ballast.SIZE

@@ -8,7 +8,8 @@ import pytest
 from socme.v1.alert_pb2 import Alert, Canary
 from socme.v1.vitals_pb2 import CanaryVitals, Vitals
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub.canary import LIVE, MOST_SOURCES, Tracker, sink_stage
+from zeus_hub.canary import LIVE, Tracker, sink_stage
+from zeus_hub.trend import MOST_SOURCES
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 KEY = ("acme", "acme-1")

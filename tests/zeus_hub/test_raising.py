@@ -79,6 +79,18 @@ def test_what_cannot_be_judged_stays_as_it_is() -> None:
     assert told(step(book, 3630)) == [("sensor_blind", False)]
 
 
+def test_time_in_which_it_cannot_be_judged_is_not_time_gone() -> None:
+    book = Book()
+    step(book, 0, finding("sensor_blind"))
+    step(book, 1)
+    unknown = frozenset({"sensor_blind"})
+    changes = [step(book, at, undecided=unknown) for at in range(2, 3600, 60)]
+
+    assert changes == [[]] * 60
+    assert told(step(book, 3600)) == []
+    assert told(step(book, 3630)) == [("sensor_blind", False)]
+
+
 def test_subjects_are_told_apart() -> None:
     book = Book()
     step(book, 0, finding("canary_lost", "a"), finding("canary_lost", "b"))
@@ -221,6 +233,15 @@ def test_no_node_can_raise_more_than_its_share() -> None:
         step(book, at, *[finding("source_silent", f"{at}-{number}") for number in range(100)])
 
         assert len(list(book.opened())) <= MOST_OF_ONE
+
+
+def test_what_is_raised_is_not_cleared_behind_a_crowd() -> None:
+    book = Book([Open(*NODE, "spool_filling", "", NOON, LOW, "full", LOW)])
+    crowd = [finding("source_silent", str(number)) for number in range(MOST_OF_ONE)]
+
+    changes = [told(step(book, at, *crowd, finding("spool_filling"))) for at in range(0, 1000, 10)]
+
+    assert ("spool_filling", False) not in chain.from_iterable(changes)
 
 
 KINDS = sorted(TIMES)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from artemis_agent import config
 from socme.v1.vitals_pb2 import SensorVitals, Vitals
 from zeus_hub import trend
 from zeus_hub.trend import MOST_SOURCES, SAMPLES, Trend
@@ -239,3 +240,7 @@ def test_sources_and_their_names_are_bounded() -> None:
 
     assert len(made.sources) == MOST_SOURCES
     assert {len(name) for name in made.sources} == {trend.LONGEST_NAME}
+
+
+def test_no_node_may_have_more_sources_than_are_looked_at() -> None:
+    assert config.MOST_SOURCES == MOST_SOURCES

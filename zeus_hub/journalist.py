@@ -76,7 +76,8 @@ class Committed:
     """What was new, in order."""
     new: Collection[int] = ()
     """The positions of the hub's own, and of those that a node gave in the first life of its spool that this
-    journal heard of: it gives no alert twice in one. In a later one it may have read its files again."""
+    journal heard of, while there was no other: it gives no alert twice in one. In a later one it may have
+    read its files again, and what came in that, the first may give after it."""
     repeated: int = 0
     """Batches that were on disk already."""
     gaps: Sequence[Gap] = ()
@@ -117,6 +118,9 @@ class Journalist:
         depth = self._journal.depth()
         self._held_bytes = depth.bytes + ENTRY_BYTES * depth.entries
         self._accounts = accounts.read(self._journal.notes(accounts.PREFIX))
+        self._several = marks.of_several(self._journal.notes(marks.PREFIX))
+        """Nodes with more than one spool: what one gives, another may have given; the first one too, where a
+        copy of the machine ran, or an old copy of the spool was put back."""
         found = self._journal.note(_IDENTITY)
         self.identity = found or secrets.token_bytes(16)
         """Tells this journal from one that was in its place before."""
@@ -183,7 +187,7 @@ class Journalist:
             change.gaps.append(Gap(draft.origin, draft.lane, mark.sequence, draft.sequence, step.missing))
         if handed.given_up is None:
             change.drafts.append(draft)
-            change.new.append(mark.first)
+            change.new.append(mark.first and draft.origin not in self._several)
 
     def _begin(self, change: _Change, handed: Handed) -> Mark:
         """Return the mark of a lane that is new here."""
@@ -193,6 +197,8 @@ class Journalist:
         known = [mark for name, mark in change.marks.items() if name.startswith(start)]
         known += self.marks(origin, handed.epoch).values()
         first = self._account(change, origin) is None or any(mark.first for mark in known)
+        if not first:
+            self._several.add(origin)
         return marks.begin(handed.step, first=first)
 
     def _take_own(self, change: _Change, handed: Handed) -> None:

@@ -7,11 +7,13 @@ alerts it gave out before a batch, the mark knows how many came.
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from zeus_hub.accounts import HIGHEST
 
+PREFIX = "mark:"  # of the names of all marks
 EPOCHS_KEPT = 16  # spools of one node whose marks are remembered; Alert.id recognises what is older
 CHECK_BYTES = 8
 _NOTE = struct.Struct(f">QQQQ?{CHECK_BYTES}s")
@@ -127,7 +129,7 @@ def decode(note: bytes) -> Mark:
 
 def of_origin(origin: str) -> str:
     """Return how the names of all marks of a node begin."""
-    return f"mark:{origin}/"
+    return f"{PREFIX}{origin}/"
 
 
 def of_epoch(origin: str, epoch: bytes) -> str:
@@ -138,6 +140,14 @@ def of_epoch(origin: str, epoch: bytes) -> str:
 def key(origin: str, epoch: bytes, lane: int) -> str:
     """Return the name of a mark's note."""
     return f"{of_epoch(origin, epoch)}{lane}"
+
+
+def of_several(names: Iterable[str]) -> set[str]:
+    """Return the nodes that have marks of more than one spool."""
+    spools = {name.removeprefix(PREFIX).rpartition("/")[0] for name in names}
+    return {
+        node for node, count in Counter(spool.rpartition("/")[0] for spool in spools).items() if count > 1
+    }
 
 
 def outdated(origin: str, notes: Mapping[str, bytes]) -> list[str]:

@@ -59,7 +59,7 @@ def paused(folder: Path) -> Evidence:
         cast, path = play.cast, play.author.paths[0]
         cast.proxy.become(Fault(held=Way.UP))  # not refused: the wait to dial again would be a long one
         play.author.flood(0, FLOOD)
-        cast.wait(lambda: "the spool is full" in problems(cast), "the spool is full", limit=60)
+        cast.wait(lambda: "the spool is full" in problems(cast), "the spool is full", limit=100)
         for _ in range(4):
             play.author.burst(0, 50)
             play.author.rotate(0)

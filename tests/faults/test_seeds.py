@@ -4,8 +4,8 @@ import pytest
 
 from tests.faults.run import judged, replay
 
-# By `python -m tests.faults.run --choose 12`; again after a change of what plans draw.
-SEEDS = (41, 245, 249, 291, 356, 961, 1189, 1720, 2147, 2587, 3219, 3372)
+# By `python -m tests.faults.run --choose 8`, and some that broke once; again after a change of what plans draw.
+SEEDS = (41, 245, 249, 291, 356, 1189, 2147, 3372)
 
 
 @pytest.mark.slow

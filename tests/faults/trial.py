@@ -225,15 +225,14 @@ class Play:
             found.supervise()
             pause.wait(TICK)
 
-    def _calm_down(self, *, may_lose: bool) -> tuple[str, ...]:
-        """Wait until no condition is raised any more; return those that are for too long."""
-        excused = {"unaccounted"} if may_lose else set()
+    def _calm_down(self, excused: frozenset[str]) -> tuple[str, ...]:
+        """Wait until no condition is raised any more but these; return those that are for too long."""
         pause = threading.Event()
         end = time.monotonic() + CALM_SECONDS
         while (left := self.cast.watcher.raised) and not set(left) <= excused and time.monotonic() < end:
             self.cast.supervise()
             pause.wait(TICK)
-        return left
+        return tuple(kind for kind in left if kind not in excused)
 
     def _watched(self, committed: Collection[str]) -> Watched:
         """Return what was shown, once all of this was, or had time to be."""
@@ -250,14 +249,16 @@ class Play:
         ordered_from: Mapping[int, int] | None = None,
         may_lose: bool = False,
         rereads: int = 0,
+        stays: frozenset[str] = frozenset(),
     ) -> Evidence:
         """Let everything recover, and return what there is to be judged.
 
+        `stays` are conditions that are remembered for longer than anybody wants to wait here.
         `rereads` is how often the node may have come by a gap again: once with each spool.
         """
         fresh = self.recover()
         waiting = self._give_up()
-        raised = self._calm_down(may_lose=may_lose)
+        raised = self._calm_down(stays | ({"unaccounted"} if may_lose else set()))
         used = {subject: meter.end() for subject, meter in self.meters.items()}
         found = self.cast
         rows = [json.loads(line) for line in found.hub.zeus("alert", "export", "--json").splitlines()]

@@ -98,6 +98,22 @@ def test_what_a_node_gave_up_moves_the_mark_is_counted_and_makes_no_entry(journa
     assert journalist.commit([given_up(2, 9, 33, before=5)], 0).repeated == 1
 
 
+def test_what_comes_beside_another_spool_may_have_come_before(tmp_path: Path) -> None:
+    """Also in the first spool: two machines with one identity read the same lines."""
+    journalist = Journalist(tmp_path / "journal.db", 10**9)
+    done = journalist.commit([handed(1), handed(1, origin="b/n1"), handed(1, lane=2)], 0)
+    assert set(done.new) == {entry.position for entry in done.entries}
+    done = journalist.commit([handed(2), handed(1, epoch=b"f" * 16), handed(3), handed(2, origin="b/n1")], 0)
+    assert set(done.new) == {done.entries[0].position, done.entries[3].position}
+    journalist.close()
+    journalist = Journalist(tmp_path / "journal.db", 10**9)
+
+    done = journalist.commit([handed(4), handed(3, origin="b/n1")], 0)
+
+    assert set(done.new) == {done.entries[1].position}
+    journalist.close()
+
+
 def test_a_group_of_what_was_given_up_alone_is_on_disk_too(tmp_path: Path) -> None:
     journalist = Journalist(tmp_path / "journal.db", 10**9)
     done = journalist.commit([given_up(1, 3, 12, before=0, reason="refused")], 0)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.run import judged, replay
 
-# By `python -m tests.faults.run --choose 8`, and some that broke once; again after a change of what plans draw.
+# By `python -m tests.faults.run --choose 8`, and some that broke once; again after a change of what is drawn.
 SEEDS = (41, 245, 249, 291, 356, 1189, 2147, 3372)
 
 

@@ -4,9 +4,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORPORA = REPOSITORY.parent / "shared" / "corpora"
+_HARNESS = "tests/faults/"
 
 
 # A shell that starts the tests in the background has them ignore SIGINT, and all programs that they start.
@@ -27,18 +30,28 @@ def data() -> Path:
     return REPOSITORY / "tests" / "data"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares fixtures together where tests run side by side, and begin with what takes longest.
+class _ByGroup(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Keeps what shares fixtures together where tests run side by side.
 
     A file's tests are done by one worker; those of the fault harness, which runs its plays side by side by
     itself, all by one.
     """
-    slow = {_group(item) for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: _group(item) not in slow)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
 
 
-def _group(item: pytest.Item) -> str:
-    path = item.path.relative_to(REPOSITORY / "tests")
-    return path.parts[0] if path.parts[0] == "faults" else str(path)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _ByGroup(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: the fault harness, then whatever is slow."""
+    slow = {_group(item.nodeid) for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (_group(item.nodeid) != _HARNESS, _group(item.nodeid) not in slow))
+
+
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    return _HARNESS if file.startswith(_HARNESS) else file

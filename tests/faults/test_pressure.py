@@ -39,9 +39,10 @@ def is_open(cast: Cast, path: Path) -> bool:
     return False
 
 
-def problems(cast: Cast) -> str:
-    """Return what the node says of its sources."""
-    return " ".join(str(source.get("problem", "")) for source in cast.status().get("sources", []))
+def is_full(cast: Cast) -> bool:
+    """Tell whether the node says that its spool is full."""
+    spool = cast.status().get("spool", {})
+    return 0 < int(spool.get("capacityBytes", 0)) <= int(spool.get("bytes", 0))
 
 
 def no_hub(play: Play) -> None:
@@ -59,7 +60,7 @@ def paused(folder: Path) -> Evidence:
         cast, path = play.cast, play.author.paths[0]
         cast.proxy.become(Fault(held=Way.UP))  # not refused: the wait to dial again would be a long one
         play.author.flood(0, FLOOD)
-        cast.wait(lambda: "the spool is full" in problems(cast), "the spool is full", limit=100)
+        cast.wait(lambda: is_full(cast), "the spool is full", limit=100)
         for _ in range(4):
             play.author.burst(0, 50)
             play.author.rotate(0)

@@ -88,7 +88,7 @@ def test_hub_killed(loaded: Callable[..., Load]) -> None:
 
 def test_both_killed_again_and_again(loaded: Callable[..., Load]) -> None:
     """In turn, while the log rotates."""
-    load = loaded(rotation="rename", every=400, alerts=6000, rate=200.0)
+    load = loaded(rotation="rename", every=400, alerts=6000, rate=100.0)
     for number in (50, 200, 400):
         load.wait_for(number)
         load.hub.program.kill()

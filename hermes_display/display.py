@@ -50,10 +50,13 @@ async def run_wall(settings: HermesSettings, connect: Connect, notifier: Notifie
 
 async def run_tail(wanted: Wanted, connect: Connect, tail: Tail) -> None:
     """Print alerts until cancelled, refused by the hub, or nobody reads any more (BrokenPipeError)."""
+    reading = True
     try:
         await Downlink(connect, wanted, tail.show).run()
     except* BrokenPipeError:
-        raise BrokenPipeError(errno.EPIPE, "nobody reads any more") from None
+        reading = False
+    if not reading:
+        raise BrokenPipeError(errno.EPIPE, "nobody reads any more")
 
 
 def tail_wanted(clients: tuple[str, ...], min_severity: str, *, with_raw: bool) -> Wanted:

@@ -228,6 +228,7 @@ async def _run(
     def working() -> bool:
         return works(journal_seconds=parts.committer.busy_seconds, vigil_seconds=parts.vigil.idle_seconds)
 
+    failure: OperatorError | None = None
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(parts.committer.run(), name="commit")
@@ -249,10 +250,12 @@ async def _run(
                 notifier.ready(f"listening on {addresses.hub}")
                 await asyncio.Event().wait()
     except* OperatorError as errors:
-        raise first(errors) from None
+        failure = first(errors)
     finally:
         for part in (parts.live, parts.watch, parts.enrol):
             part.close()
+    if failure is not None:
+        raise failure
 
 
 @asynccontextmanager

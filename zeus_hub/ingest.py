@@ -30,6 +30,7 @@ from zeus_hub.envelope import Fault, Objection
 from zeus_hub.fleet import LARGEST_VITALS, Fleet
 from zeus_hub.journalist import Handed
 from zeus_hub.link import Farewell, Link
+from zeus_hub.readable import UNREADABLE
 
 LOG = logging.getLogger("zeus.ingest")
 
@@ -203,7 +204,7 @@ async def _read(context: Context) -> NodeMessage | None:
     try:
         message = await context.read()
     except DecodeError as error:
-        raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "a message that cannot be read") from error
+        raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, UNREADABLE) from error
     if message is grpc.aio.EOF:
         return None
     assert isinstance(message, NodeMessage)  # noqa: S101 - what the deserialiser makes

@@ -45,13 +45,16 @@ async def run(folder: Path, say: Say, *, seconds: float | None, kept: bool) -> N
     for path, text in settings(layout).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    failure: OperatorError | None = None
     try:
         async with asyncio.TaskGroup() as group:
             await _Play(layout, say, group).perform(seconds, kept=kept)
     except* _TimeIsUp:
         pass
     except* OperatorError as errors:
-        raise first(errors) from None
+        failure = first(errors)
+    if failure is not None:
+        raise failure
 
 
 class _Play:

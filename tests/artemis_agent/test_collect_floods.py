@@ -25,21 +25,12 @@ from artemis_agent.salvage import FILE
 from artemis_agent.spool import Progress, Spool, SpoolWriteError, open_spool
 from socme.batch import unpack
 from tests.artemis_agent.sources import SCHEMA, site_of
-from tests.artemis_agent.test_collect_crashes import Killed, Log, LogSource, line
+from tests.artemis_agent.test_collect_crashes import Killed, Log, LogSource, Write, line
 
 NOW = datetime(2026, 11, 22, 10, 50, tzinfo=UTC)
 BOUND = 2500  # bytes of the spool: a few batches fill it
 WAITS_SECONDS = 20.0  # for what must come at once
 SETTLED = 40  # turns of the event loop in which a collector that waits for room has come to it
-
-
-@dataclass(frozen=True)
-class Write:
-    """Some lines of one rule are written."""
-
-    rule: int
-    lines: int
-    second: int
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,8 @@
 """A spool on a disk that is full or read-only, and one that is far larger than the memory it may take."""
 
-import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,36 +13,11 @@ from socme.errors import OperatorError
 from socme.journal import LOWEST
 from socme.v1.uplink_pb2 import Lane
 from tests.conftest import REPOSITORY
+from tests.disk import fill, needs_root, small_disk
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 NORMAL = Lane.LANE_NORMAL
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """Mount a file system of so many bytes."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path, *, but: int) -> Path:
-    """Let somebody else take the disk, but for so many bytes."""
-    other = folder / "somebody-elses"
-    disk = os.statvfs(folder)
-    with other.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - but)
-    return other
 
 
 def progress(number: int, size: int = 100_000) -> Progress:

@@ -6,8 +6,6 @@ A number that stood for something else after a cut would be taken for a repetiti
 import json
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -18,8 +16,6 @@ from artemis_agent.numbering import check_of
 from artemis_agent.shelf import LANES, Progress, Shelf, Waiting
 from socme.journal import LOWEST
 from socme.v1.uplink_pb2 import Lane, Mark
-from tests.conftest import REPOSITORY
-from tests.flow.programs import environment
 from tests.power.power import Cut, Recorder, cuts
 
 ROUNDS = 40
@@ -86,19 +82,10 @@ def owed_at(told: Sequence[Mapping[str, object]], at: int) -> Owed:
 def test_whatever_left_is_there_after_any_power_cut(tmp_path: Path) -> None:
     watched = tmp_path / "state"
     watched.mkdir()
-    recorder = Recorder(tmp_path, watched)
-    call = f"write(Path({str(watched)!r}), Path({str(recorder.log)!r}))"
-    done = subprocess.run(
-        [sys.executable, "-c", f"from tests.artemis_agent.test_spool_lost_fsync import *; {call}"],
-        cwd=REPOSITORY,
-        env=environment(**recorder.environment()),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    told = [json.loads(line) for line in done.stdout.splitlines()]
+    printed, log = Recorder(tmp_path, watched).record("tests.artemis_agent.test_spool_lost_fsync")
+    told = [json.loads(line) for line in printed]
 
-    looked = [cut for cut in cuts(recorder.log.read_bytes(), every=2) if cut.at > told[0]["at"]]
+    looked = [cut for cut in cuts(log, every=2) if cut.at > told[0]["at"]]
     for cut in looked:
         _check(cut, owed_at(told, cut.at))
 

@@ -111,10 +111,10 @@ class Author:
             for _ in range(alerts):
                 self._write(feed)
 
-    def flood(self, feed: int, alerts: int) -> None:
-        """Write so many alerts of low severity at once."""
+    def flood(self, feed: int, alerts: int, *, begin: int = 0) -> None:
+        """Write so many alerts of low severity at once, from a number on."""
         with self._turn:
-            for number in range(alerts):
+            for number in range(begin, begin + alerts):
                 self._put(feed, self.feeds[feed].kind, feed * SHARE + CALM + number)
 
     def rotate(self, feed: int) -> None:

@@ -23,6 +23,7 @@ EVE = Feed("suricata", "rename")
 WAZUH = Feed("wazuh", "wazuh")
 LOOKED_SECONDS = 20.0  # in which a node has a new file open, though it reads nothing
 FLOOD = 6000  # alerts that do not fit into a spool of 1 MiB
+MANY, PIECE = 100, 20
 KILLS = 40
 
 
@@ -86,7 +87,10 @@ def crowded(folder: Path) -> tuple[Evidence, Counter[str], int]:
     with played(folder, EVE, spool_bytes=MIB, when_full="drop-lowest") as play:
         cast = play.cast
         no_hub(play)
-        play.author.flood(0, FLOOD)
+        for begin in range(0, MANY * PIECE, PIECE):  # each a batch: the oldest 64 are never given up
+            play.author.flood(0, PIECE, begin=begin)
+            cast.wait(lambda: cast.waiting() >= begin + PIECE, "a piece is spooled", limit=20)  # noqa: B023
+        play.author.flood(0, FLOOD - MANY * PIECE, begin=MANY * PIECE)
         cast.wait(lambda: lag(cast) == 0, "the flood is read", limit=60)
         for _ in range(2500):
             play.author.fresh()

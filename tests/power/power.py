@@ -8,13 +8,17 @@ nothing, all of it, all but the first, or all with the last write torn in half.
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+
+from tests.conftest import REPOSITORY
+from tests.flow.programs import environment
 
 SOURCE = Path(__file__).parent / "record.c"
 _HEAD = struct.Struct("<cB6xQQ")
@@ -33,6 +37,19 @@ class Recorder:
             pytest.skip("there is no C compiler (cc), which a power cut needs")
         command = [cc, "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", str(self._library), str(SOURCE)]
         subprocess.run([*command, "-ldl"], check=True)
+
+    def record(self, module: str) -> tuple[Sequence[str], bytes]:
+        """Let `write(folder, log)` of a module run until it ends; return what it printed, and the log."""
+        call = f"write(Path({str(self._watched)!r}), Path({str(self.log)!r}))"
+        done = subprocess.run(
+            [sys.executable, "-c", f"from pathlib import Path; from {module} import write; {call}"],
+            cwd=REPOSITORY,
+            env=environment(**self.environment()),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines(), self.log.read_bytes()
 
     def environment(self) -> dict[str, str]:
         """Return what the program is started with."""

@@ -60,4 +60,6 @@ def test_one_without_its_owners_tables_may_be_asked(tmp_path: Path) -> None:
     """Who only reads the log need not know them."""
     open_file(tmp_path / "j.db", SCHEMA).close()
 
-    open_file(tmp_path / "j.db", "").close()
+    db = open_file(tmp_path / "j.db", "")
+    assert db.execute("SELECT count(*) FROM own").fetchone() == (0,)
+    db.close()

@@ -6,8 +6,6 @@ and the journal is opened as each power cut would have left it.
 
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,8 +15,6 @@ import pytest
 
 from socme.batch import Packed
 from socme.journal import Draft, Journal
-from tests.conftest import REPOSITORY
-from tests.flow.programs import environment
 from tests.power.power import Cut, Recorder, cuts
 
 APPENDS = 40
@@ -62,18 +58,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     folder = tmp_path_factory.mktemp("power")
     watched = folder / "state"
     watched.mkdir()
-    recorder = Recorder(folder, watched)
-    call = f"write(Path({str(watched)!r}), Path({str(recorder.log)!r}))"
-    told = subprocess.run(
-        [sys.executable, "-c", f"from tests.socme.test_journal_lost_fsync import *; {call}"],
-        cwd=REPOSITORY,
-        env=environment(**recorder.environment()),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    made, *appended = (int(line) for line in told.stdout.split())
-    return Recording(recorder.log.read_bytes(), made, appended)
+    printed, log = Recorder(folder, watched).record("tests.socme.test_journal_lost_fsync")
+    made, *appended = map(int, printed)
+    return Recording(log, made, appended)
 
 
 def test_the_recording_holds_what_it_must(recording: Recording) -> None:

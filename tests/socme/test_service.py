@@ -92,14 +92,19 @@ def test_an_abstract_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.setattr(socket, "socket", None)
 
-    Notifier().ready("up")
+    Notifier().ready("up")  # an error, if it were to open one
 
 
-def test_a_socket_that_is_gone_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_is_gone_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
 
     Notifier().ready("up")
+
+    assert "cannot notify systemd" in caplog.text
 
 
 async def test_the_watchdog_is_fed_only_while_the_work_goes_on(

@@ -61,6 +61,7 @@ def test_what_is_not_ours_is_nobody(text: str) -> None:
 
 
 @given(st.text())
-def test_no_text_raises(text: str) -> None:
-    parse(text)
-    parse(f"spiffe://{text}")
+def test_any_text_is_a_peer_in_full_or_nobody(text: str) -> None:
+    for each in (text, f"spiffe://{text}"):
+        peer = parse(each)
+        assert peer is None or uri(peer) == each

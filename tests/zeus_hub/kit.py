@@ -221,6 +221,13 @@ async def linked(address: str, machine: Machine, epoch: bytes = EPOCH) -> AsyncI
         link.call.cancel()
 
 
+async def give(zeus: Hub, machine: Machine, alerts: Sequence[Alert], epoch: bytes = EPOCH) -> None:
+    """Let a node connect, have its first batch acknowledged, and leave."""
+    async with linked(zeus.address, machine, epoch) as link:
+        await link.batch(1, alerts)
+        await link.until_acked(1)
+
+
 def message(sequence: int, packed: Packed, lane: int = Lane.LANE_NORMAL) -> AlertBatch:
     return AlertBatch(
         lane=lane,  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,15 +13,16 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import Engine
 
 from socme.identity import utc_now
 from socme.spiffe import Peer, Role
 from socme.v1.watch_pb2 import FleetRequest, WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
 from tests.faults import fuzzing_seeds
-from tests.zeus_hub.kit import Hub, Link, Machine, alert, connect, eventually, hub, linked
+from tests.zeus_hub.kit import LIMIT, Hub, Link, Machine, alert, connect, eventually, give, hub, linked
 from zeus_hub import authorise, registry
-from zeus_hub.authorise import objection
+from zeus_hub.authorise import Guard, objection
 from zeus_hub.ca import Authority, certify, certify_hub, open_authority, private_pem
 from zeus_hub.registry import Holder
 from zeus_hub.tokens import Grant
@@ -104,9 +106,7 @@ async def test_a_replaced_certificate_gets_nothing(tmp_path: Path) -> None:
         old = await zeus.node()
         new = await zeus.enrol(Grant(Role.NODE, "acme-1", client="acme"))
         await _gets_nothing(zeus, old)
-        async with linked(zeus.address, new) as link:
-            await link.batch(1, [alert(1)])
-            await link.until_acked(1)
+        await give(zeus, new, [alert(1)])
 
 
 async def test_a_certificate_of_another_ca_does_not_even_get_a_word(tmp_path: Path) -> None:
@@ -154,9 +154,18 @@ async def test_a_revoked_screen_is_cut_off_within_two_seconds(tmp_path: Path) ->
             assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_a_revoked_screen_that_reads_nothing_is_cut_off_as_well(tmp_path: Path) -> None:
+async def test_a_revoked_screen_that_reads_nothing_is_cut_off_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The stream is in the middle of a write that nobody takes; the end must not wait for it."""
     big = [alert(number, url="x" * 20_000) for number in range(400)]  # 8 MB, more than any window
+    guards: list[Guard] = []
+
+    def kept(engine: Engine, trust_domain: str, clock: Callable[[], datetime]) -> Guard:
+        guards.append(Guard(engine, trust_domain, clock))
+        return guards[0]
+
+    monkeypatch.setattr("zeus_hub.hub.Guard", kept)
     async with hub(tmp_path) as zeus, connect(zeus.address, await zeus.display()) as channel:
         call = WatchStub(channel).Alerts(WatchRequest())
         await call.read()
@@ -165,7 +174,7 @@ async def test_a_revoked_screen_that_reads_nothing_is_cut_off_as_well(tmp_path: 
                 await link.batch(sequence, big[10 * sequence - 10 : 10 * sequence])
             await link.until_acked(40)
         registry.revoke_watcher(zeus.engine, Role.DISPLAY, "wall", now=utc_now())
-        await asyncio.sleep(2)  # the time that is promised; nothing tells a caller that does not read
+        await guards[0].gone(LIMIT)  # nothing tells a caller that does not read
         seen, error = await _drain(call)
 
         assert error.code() is grpc.StatusCode.PERMISSION_DENIED
@@ -198,9 +207,7 @@ async def test_disabling_a_client_cuts_off_its_nodes_and_enabling_lets_them_in(t
             assert "client acme is disabled" in str(error.details())
         await _gets_nothing(zeus, node)
         registry.enable_client(zeus.engine, "acme")
-        async with linked(zeus.address, node) as link:
-            await link.batch(1, [alert(1)])
-            await link.until_acked(1)
+        await give(zeus, node, [alert(1)])
         await eventually(lambda: len(zeus.stored()) == 1)
 
 

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.disk import fill, needs_root, small_disk
 from tests.zeus_hub.kit import eventually
-from tests.zeus_hub.test_disk_full import fill, small_disk
 from zeus_hub import ballast
 
 MIB = 1024 * 1024
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
 
 
 async def kept(folder: Path, *, there: bool) -> None:

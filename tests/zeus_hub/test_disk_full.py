@@ -1,10 +1,6 @@
 """A full disk at the hub: it says so, nodes keep what they have, and everything drains when there is room."""
 
-import errno
 import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -12,6 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from socme.journal import Journal
+from tests.disk import fill, needs_root, small_disk
 from tests.zeus_hub.batches import handed
 from tests.zeus_hub.kit import Machine, alert, connect, eventually, hub, linked
 from zeus_hub import journalist
@@ -21,37 +18,7 @@ from zeus_hub.journalist import Journalist, NoRoomError
 MIB = 1024 * 1024
 RESERVE = 4 * MIB
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """Mount a file system of so many bytes."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path, *, but: int) -> Path:
-    """Let somebody else take the disk, but for so many bytes; the hub goes on writing meanwhile."""
-    other = folder / "somebody-elses"
-    with other.open("wb") as file:
-        while True:
-            stat = os.statvfs(folder)
-            try:
-                os.posix_fallocate(file.fileno(), 0, stat.f_bavail * stat.f_frsize - but)
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    raise
-            else:
-                return other
+pytestmark = needs_root
 
 
 async def test_a_full_disk_pauses_ingest_and_loses_nothing(

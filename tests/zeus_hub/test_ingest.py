@@ -15,7 +15,7 @@ from socme.journal import Journal
 from socme.v1.uplink_pb2 import AlertBatch, Dropped, Encoding, Hello, Lane, NodeMessage
 from socme.v1.uplink_pb2_grpc import UplinkStub
 from socme.v1.vitals_pb2 import Vitals
-from tests.zeus_hub.kit import EPOCH, Link, alert, connect, eventually, hub, ids, linked, message
+from tests.zeus_hub.kit import EPOCH, Link, alert, connect, eventually, give, hub, ids, linked, message
 from zeus_hub import commit, envelope, ingest, pace
 from zeus_hub.accounts import Account
 from zeus_hub.authorise import Guard
@@ -45,9 +45,7 @@ async def test_alerts_are_on_disk_when_acknowledged_and_in_the_store_soon_after(
 async def test_a_batch_that_comes_again_is_acknowledged_and_not_taken_twice(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus:
         node = await zeus.node()
-        async with linked(zeus.address, node) as link:
-            await link.batch(1, [alert(1)])
-            await link.until_acked(1)
+        await give(zeus, node, [alert(1)])
         async with linked(zeus.address, node) as link:
             assert [(mark.lane, mark.sequence) for mark in link.welcome.marks] == [(Lane.LANE_NORMAL, 1)]
             await link.batch(1, [alert(1)])
@@ -82,9 +80,7 @@ async def test_a_new_spool_starts_anew_and_its_alerts_are_still_stored_once(tmp_
                 assert not link.welcome.marks
                 await link.batch(1, alerts)
                 await link.until_acked(1)
-        async with linked(zeus.address, node, b"g" * 16) as link:
-            await link.batch(1, [*alerts, alert(5)])
-            await link.until_acked(1)
+        await give(zeus, node, [*alerts, alert(5)], b"g" * 16)
         await eventually(lambda: len(zeus.stored()) == 6)
 
 
@@ -92,9 +88,7 @@ async def test_the_same_alert_of_two_nodes_is_two_alerts(tmp_path: Path) -> None
     """No node can keep another's alert out of the store by sending its id first."""
     async with hub(tmp_path) as zeus:
         for client in ("acme", "beta"):
-            async with linked(zeus.address, await zeus.node(client, "n1")) as link:
-                await link.batch(1, [alert(1)])
-                await link.until_acked(1)
+            await give(zeus, await zeus.node(client, "n1"), [alert(1)])
         await eventually(lambda: zeus.stored() == [alert(1).id] * 2)
 
 

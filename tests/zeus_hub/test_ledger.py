@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, insert, update
 
 from socme.errors import OperatorError
 from socme.v1.vitals_pb2 import LedgerHour
-from tests.zeus_hub.kit import Hub, alert, eventually, hub, linked
+from tests.zeus_hub.kit import Hub, alert, eventually, give, hub, linked
 from tests.zeus_hub.stored import NOON, database
 from zeus_hub import database as tables
 from zeus_hub import ledger, registry
@@ -78,9 +78,7 @@ async def test_an_alert_that_nobody_counted_is_unaccounted(tmp_path: Path) -> No
     """As where somebody deletes it from the journal before the store has read it."""
     async with hub(tmp_path) as zeus:
         acme = await zeus.node()
-        async with linked(zeus.address, acme) as link:
-            await link.batch(1, [alert(1), alert(2)])
-            await link.until_acked(1)
+        await give(zeus, acme, [alert(1), alert(2)])
         await eventually(lambda: idle(zeus, 1))
         with writing(zeus.engine) as connection:
             connection.execute(update(tables.tally).values(stored=0))
@@ -92,9 +90,7 @@ async def test_an_alert_that_nobody_counted_is_unaccounted(tmp_path: Path) -> No
 async def test_what_waits_for_the_store_is_counted_where_it_lies(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus:
         acme = await zeus.node()
-        async with linked(zeus.address, acme) as link:
-            await link.batch(1, [alert(1), alert(2)])
-            await link.until_acked(1)
+        await give(zeus, acme, [alert(1), alert(2)])
         await eventually(lambda: idle(zeus, 1))
     # As the store is found after a crash before its first transaction.
     with closing(sqlite3.connect(tmp_path / "zeus.db")) as db, db:
@@ -111,9 +107,7 @@ async def test_a_journal_that_forgets_meanwhile_is_asked_again(
     """Between the two files the store goes on, and the journal forgets what it has just taken."""
     async with hub(tmp_path) as zeus:
         acme = await zeus.node()
-        async with linked(zeus.address, acme) as link:
-            await link.batch(1, [alert(1)])
-            await link.until_acked(1)
+        await give(zeus, acme, [alert(1)])
         await eventually(lambda: idle(zeus, 1))
     moved: list[int] = []
 
@@ -135,9 +129,7 @@ async def test_a_store_that_was_lost_is_told_and_not_waited_for(tmp_path: Path) 
     """What the journal had forgotten by then is nowhere any more."""
     async with hub(tmp_path) as zeus:
         acme = await zeus.node()
-        async with linked(zeus.address, acme) as link:
-            await link.batch(1, [alert(1), alert(2)])
-            await link.until_acked(1)
+        await give(zeus, acme, [alert(1), alert(2)])
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
         db.execute("DELETE FROM entry")
     for name in ("zeus.db", "zeus.db-wal", "zeus.db-shm"):
@@ -253,9 +245,7 @@ def test_what_fails_and_was_not_settled_is_found_by_node(tmp_path: Path) -> None
 async def test_a_row_that_was_deleted_from_the_store_is_missed(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus:
         acme = await zeus.node()
-        async with linked(zeus.address, acme) as link:
-            await link.batch(1, [alert(1), alert(2)])
-            await link.until_acked(1)
+        await give(zeus, acme, [alert(1), alert(2)])
         await eventually(lambda: idle(zeus, 1))
         assert list(ledger.rows(zeus.engine)) == [(("acme", "acme-1"), 2, 2)]
         with writing(zeus.engine) as connection:

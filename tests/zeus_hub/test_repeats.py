@@ -33,7 +33,7 @@ class Screen:
                 event = await self._call.read()
             assert isinstance(event, WatchEvent)
             self.cursor = event.cursor
-            if event.HasField("alert") and event.alert.client != "socme":
+            if event.HasField("alert") and not event.alert.alert.HasField("condition"):
                 seen.append(int(event.alert.alert.rule.id))
         return seen
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from socme.v1.uplink_pb2 import GoingAway
-from tests.zeus_hub.kit import Link, Machine, alert, connect, hub, linked
+from tests.zeus_hub.kit import Link, Machine, alert, connect, give, hub
 from zeus_hub import hub as wiring
 from zeus_hub.pace import RETRY_SECONDS, RETURNS_A_SECOND
 
@@ -38,9 +38,7 @@ async def test_nodes_that_come_back_all_at_once_are_all_served(tmp_path: Path) -
     """They were cut off and heard no goodbye: nothing keeps them apart but their own jitter."""
 
     async def serve(number: int, machine: Machine) -> None:
-        async with linked(zeus.address, machine) as link:
-            await link.batch(1, [alert(number)])
-            await link.until_acked(1)
+        await give(zeus, machine, [alert(number)])
 
     async with hub(tmp_path) as zeus:
         machines = [await zeus.node("acme", f"n{number}") for number in range(NODES)]

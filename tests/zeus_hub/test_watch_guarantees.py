@@ -29,7 +29,7 @@ from socme.v1.alert_pb2 import Alert, Severity
 from socme.v1.uplink_pb2 import Lane
 from socme.v1.watch_pb2 import WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
-from tests.zeus_hub.kit import LIMIT, Hub, Link, Machine, alert, connect, eventually, hub, linked
+from tests.zeus_hub.kit import LIMIT, Hub, Link, Machine, alert, connect, eventually, give, hub, linked
 from zeus_hub import watch
 from zeus_hub.enrich import Arrival, enrich
 
@@ -452,9 +452,7 @@ async def test_a_bookmark_moves_on_over_what_is_not_wanted(tmp_path: Path) -> No
                     for sequence in range(1, 6):
                         await link.batch(sequence, [alert(sequence)])
                     await link.until_acked(5)
-                async with linked(zeus.address, acme) as link:
-                    await link.batch(1, [alert(7, canary={"number": 1})])
-                    await link.until_acked(1)
+                await give(zeus, acme, [alert(7, canary={"number": 1})])
                 await eventually(lambda: bool(seen) and place(seen[-1])[NORMAL] >= (7, 0))
                 looking.cancel()
 

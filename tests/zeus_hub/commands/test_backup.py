@@ -9,7 +9,7 @@ import pytest
 from socme.errors import OperatorError
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.kept import make
-from tests.zeus_hub.kit import alert, eventually, hub, linked
+from tests.zeus_hub.kit import alert, eventually, give, hub
 
 
 @pytest.fixture
@@ -66,9 +66,7 @@ async def test_while_the_hub_runs(place: Place, tmp_path: Path) -> None:
     """A backup is taken; a restore is refused."""
     async with hub(place.state_dir) as zeus:
         machine = await zeus.node()
-        async with linked(zeus.address, machine) as link:
-            await link.batch(1, [alert(1), alert(2)])
-            await link.until_acked(1)
+        await give(zeus, machine, [alert(1), alert(2)])
         await eventually(lambda: len(zeus.stored()) == 2)
         await asyncio.to_thread(place.run, "backup", str(tmp_path / "copy"))
         with pytest.raises(OperatorError, match="a hub runs with the state folder"):

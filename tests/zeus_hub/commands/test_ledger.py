@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 from socme.errors import OperatorError
 from socme.journal import Journal
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.kit import alert, eventually, hub, linked
+from tests.zeus_hub.kit import alert, eventually, give, hub
 from tests.zeus_hub.test_ledger import BALANCED, hour, node, tell
 from zeus_hub import accounts, hours
 from zeus_hub import database as tables
@@ -109,9 +109,7 @@ async def test_the_hub_s_own_equation(place: Place) -> None:
     """Of a hub that runs; exit code 1 once an alert is missing."""
     async with hub(place.state_dir) as zeus:
         machine = await zeus.node()
-        async with linked(zeus.address, machine) as link:
-            await link.batch(1, [alert(1), alert(2), alert(3, canary={"number": 1})])
-            await link.until_acked(1)
+        await give(zeus, machine, [alert(1), alert(2), alert(3, canary={"number": 1})])
         await eventually(lambda: len(zeus.stored()) == 2)
         text = await asyncio.to_thread(place.run, "ledger", "--node", "acme/acme-1")
         (told,) = [
@@ -142,9 +140,7 @@ def test_alerts_that_never_came_are_missing_and_fail(place: Place) -> None:
 async def test_a_row_that_was_deleted_from_the_store_fails(place: Place) -> None:
     async with hub(place.state_dir) as zeus:
         machine = await zeus.node()
-        async with linked(zeus.address, machine) as link:
-            await link.batch(1, [alert(1), alert(2)])
-            await link.until_acked(1)
+        await give(zeus, machine, [alert(1), alert(2)])
         await eventually(lambda: len(zeus.stored()) == 2)
         with writing(zeus.engine) as connection:
             connection.execute(delete(tables.alert).where(tables.alert.c.number == 1))

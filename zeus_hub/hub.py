@@ -231,13 +231,7 @@ async def _run(
     failure: OperatorError | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(parts.committer.run(), name="commit")
-            group.create_task(parts.delivery.run(), name="deliver")
-            group.create_task(parts.guard.run(), name="authorise")
-            group.create_task(parts.fleet.run(), name="fleet")
-            group.create_task(parts.echo.run(), name="canaries")
-            group.create_task(parts.vigil.run(), name="vigil")
-            group.create_task(_judge(parts), name="health")
+            _begin(parts, group)
             group.create_task(ballast.keep(state_dir), name="ballast")
             group.create_task(notifier.watch(working), name="watchdog")
             async with _listening(parts, settings) as addresses:
@@ -256,6 +250,17 @@ async def _run(
             part.close()
     if failure is not None:
         raise failure
+
+
+def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
+    """Let every part that works for itself begin."""
+    group.create_task(parts.committer.run(), name="commit")
+    group.create_task(parts.delivery.run(), name="deliver")
+    group.create_task(parts.guard.run(), name="authorise")
+    group.create_task(parts.fleet.run(), name="fleet")
+    group.create_task(parts.echo.run(), name="canaries")
+    group.create_task(parts.vigil.run(), name="vigil")
+    group.create_task(_judge(parts), name="health")
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from tests.faults.lines import RULE
 from tests.faults.plan import HUB, NODE
 from tests.faults.proxy import Proxy, proxied
 from tests.faults.watcher import Watcher, watching
-from tests.flow.programs import Follow, Hub, Node, Program, Stage, staged, wait_until
+from tests.flow.programs import Answer, Follow, Hub, Node, Program, Stage, staged, wait_until
 
 DISK_BYTES = 160 * 1024 * 1024  # of a node's or the hub's own disk; a node leaves 64 MiB free
 LONGEST_LOG = 4000  # characters of each that are shown, beside its first traceback
@@ -203,14 +203,14 @@ class Cast:
         for disk in self.disks.values():
             disk.keep()
 
-    def wait(self, condition: Callable[[], object], what: str, *, limit: float) -> None:
-        """Wait for something while the programs are kept running; fail with their logs."""
+    def wait(self, condition: Callable[[], Answer], what: str, *, limit: float) -> Answer:
+        """Wait for something while the programs are kept running, and return it; fail with their logs."""
 
-        def met() -> bool:
+        def met() -> Answer:
             self.supervise()
-            return bool(condition())
+            return condition()
 
-        wait_until(met, what, limit=limit, told=self.logs)
+        return wait_until(met, what, limit=limit, told=self.logs)
 
 
 def excerpt(log: str) -> str:

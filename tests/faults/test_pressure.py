@@ -5,6 +5,8 @@ import random
 import signal
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,8 @@ EVE = Feed("suricata", "rename")
 WAZUH = Feed("wazuh", "wazuh")
 LOOKED_SECONDS = 20.0  # in which a node has a new file open, though it reads nothing
 FLOOD = 6000  # alerts that do not fit into a spool of 1 MiB
-MANY, PIECE = 100, 20
+MANY, PIECE = 80, 4
+SEVERE = 2500  # that fit only where low ones make room
 KILLS = 40
 
 
@@ -87,24 +90,44 @@ def crowded(folder: Path) -> tuple[Evidence, Counter[str], int]:
     with played(folder, EVE, spool_bytes=MIB, when_full="drop-lowest") as play:
         cast = play.cast
         no_hub(play)
-        for begin in range(0, MANY * PIECE, PIECE):  # each a batch: the oldest 64 are never given up
+        for begin in range(0, MANY * PIECE, PIECE):  # small batches: the oldest 64 are never given up
             play.author.flood(0, PIECE, begin=begin)
             cast.wait(lambda: cast.waiting() >= begin + PIECE, "a piece is spooled", limit=20)  # noqa: B023
-        play.author.flood(0, FLOOD - MANY * PIECE, begin=MANY * PIECE)
+        with held_still(cast):  # else how much fits depends on how much is read at once
+            play.author.flood(0, FLOOD - MANY * PIECE, begin=MANY * PIECE)
         cast.wait(lambda: lag(cast) == 0, "the flood is read", limit=60)
-        for _ in range(2500):
-            play.author.fresh()
+        with held_still(cast):
+            for _ in range(SEVERE):
+                play.author.fresh()
         cast.wait(lambda: lag(cast) == 0, "everything is read", limit=60)
         cast.want(HUB, up=True)
         evidence = play.evidence(ordered=False, may_lose=True)
-        done = run("zeus", "ledger", "--json", "--config", str(cast.hub.config))
-        views = [json.loads(line) for line in done.stdout.splitlines()]
-        reasons: Counter[str] = Counter()
-        for hour in (view for view in views if "hub" not in view):
-            for way in ("filtered", "dropped"):
-                reasons[way] += hour.get(way, {}).get("spool_full", 0)
-        reasons["told"] = sum(view["hub"]["given_up"].get("spool_full", 0) for view in views if "hub" in view)
-        return evidence, reasons, done.returncode
+        reasons = cast.wait(lambda: _reasons(cast), "the hub knows the node's books", limit=20)
+        assert reasons is not None
+        return evidence, reasons, run("zeus", "ledger", "--config", str(cast.hub.config)).returncode
+
+
+def _reasons(cast: Cast) -> Counter[str] | None:
+    """Return how many alerts the ledger says had no room, by what became of them; None while none had."""
+    done = run("zeus", "ledger", "--json", "--config", str(cast.hub.config))
+    reasons: Counter[str] = Counter()
+    for view in map(json.loads, done.stdout.splitlines()):
+        if "hub" in view:
+            reasons["told"] += view["hub"]["given_up"].get("spool_full", 0)
+            continue
+        for way in ("filtered", "dropped"):
+            reasons[way] += view[way].get("spool_full", 0)
+    return reasons if reasons["dropped"] else None
+
+
+@contextmanager
+def held_still(cast: Cast) -> Iterator[None]:
+    """Let the node stand still, and then find all that was written at once."""
+    signalled(cast.node.program, signal.SIGSTOP)
+    yield
+    signalled(cast.node.program, signal.SIGCONT)
+    told = cast.status().get("time")
+    cast.wait(lambda: cast.status().get("time") != told, "it tells of it", limit=20)
 
 
 def lag(cast: Cast) -> int | None:
@@ -123,8 +146,8 @@ def test_a_crowded_spool_gives_up_low_alerts_and_no_severe_one(
 
     assert lost
     assert not any(is_fresh(number) for number in lost), "a severe one is lost"
-    assert reasons["dropped"] > 0, "nothing that was spooled made room"
-    assert reasons["told"] == reasons["dropped"]
+    canaries = reasons["told"] - reasons["dropped"]  # these make room as well, and are in no hour
+    assert 0 <= canaries < 50
     assert reasons["filtered"] + reasons["dropped"] == len(lost)
     assert (code, evidence.unaccounted, evidence.missing) == (0, 0, 0)
     assert [each for each in complaints(evidence) if not each.startswith("G1")] == []  # that is judged above

@@ -44,6 +44,7 @@ lock:  ## renew both lock files from pyproject.toml (needs uv)
 bench: setup  ## measure on this machine
 	@$(BIN)/python bench/run.py
 	@$(BIN)/python bench/outage.py --check
+	@$(BIN)/python bench/overtake.py --check
 
 clean:  ## remove what the other targets made
 	@rm -rf .venv .proto-venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-state

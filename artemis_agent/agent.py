@@ -68,6 +68,7 @@ class Followed:
                     read=self.canaries.canary_read,
                     spooled=spooled,
                     acknowledged=max(0, spooled - await self.canaries.pending()),
+                    spool_seconds=self.canaries.spool_seconds,
                 )
             )
         return vitals

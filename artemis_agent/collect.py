@@ -97,6 +97,7 @@ class Collector:
         self.worker: Worker = canaries_of.worker if canaries_of else Worker(f"source-{source.kind}")
         self.source_name: str = canaries_of.source_name if canaries_of else source.name
         self.canary_read = self.canary_spooled = 0  # numbers of the last canaries that came so far
+        self.spool_seconds = 0.0  # from the reading of that which was spooled to its commit
         self._source = source
         self._site = site
         self._rules = Rules(
@@ -113,8 +114,7 @@ class Collector:
         self._unbooked = Counters()  # since the last save
         self._rotations = 0  # as of the last save
         self._health = Health(lag_bytes=0, problem="", lost_bytes=0, rotations=0)
-        self._position = b""  # behind the last reading
-        self._saved_position = b""
+        self._position = self._saved_position = b""  # behind the last reading, and the last save
         self._saved = -math.inf  # when a position was saved last
         self._announced: list[Alert] = []
         self._last = Last()
@@ -334,6 +334,8 @@ class Collector:
         known.kept()
         if result is not None:
             self._announced.clear()
+        if self.canary_read > self.canary_spooled:
+            self.spool_seconds = time.monotonic() - self._read_at
         self._unbooked, self.canary_spooled = Counters(), self.canary_read
         self._saved, self._saved_position = time.monotonic(), progress.position
         self._rotations = self._health.rotations

@@ -330,6 +330,7 @@ def _canary(canary: CanaryVitals) -> View:
         "read": canary.read,
         "spooled": canary.spooled,
         "acknowledged": canary.acknowledged,
+        "spool_seconds": _number(canary.spool_seconds),
     }
 
 

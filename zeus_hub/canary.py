@@ -17,6 +17,7 @@ from zeus_hub.conditions import LostCanary, silence_seconds
 from zeus_hub.trend import LONGEST_NAME, MOST_SOURCES
 
 LEAST_INTERVAL, LONGEST_INTERVAL = 1.0, 3600.0  # seconds; a node may claim anything
+_LONGEST = 1e9  # seconds that a node may claim; NaN and infinity are no times
 WRITE, TAIL, SPOOL, UPLINK, JOURNAL, LIVE = "write", "tail", "spool", "uplink", "journal", "live"
 _INSIDE = (WRITE, TAIL, SPOOL)  # what stops there is not even taken in
 _TOLD = (TAIL, SPOOL, UPLINK)  # by the node's vitals
@@ -215,6 +216,7 @@ def _stopped(source: _Source, at: float) -> str:
 def _follow(source: _Source, canary: CanaryVitals, at: float) -> None:
     source.interval = min(max(canary.interval_seconds, LEAST_INTERVAL), LONGEST_INTERVAL)
     source.told_at = source.heard_at = at
+    source.stages[SPOOL].seconds = canary.spool_seconds if 0 <= canary.spool_seconds <= _LONGEST else None
     if canary.written > source.written:
         source.written, source.written_at = canary.written, at
     before = canary.written
@@ -227,10 +229,14 @@ def _follow(source: _Source, canary: CanaryVitals, at: float) -> None:
 
 
 def _time(source: _Source, stored: StoredAlert, received: float, skew_seconds: float) -> None:
-    """Write down what the way to the journal took: on the node by its own clock, then by the hub's."""
+    """Write down what the way to the journal took: on the node by its own clock, then by the hub's.
+
+    How long it took to be spooled, the vitals tell.
+    """
     alert = stored.alert
     if not (alert.canary.HasField("written") and alert.HasField("observed")):
         return
     read = alert.observed.ToMicroseconds() / 1e6
     source.stages[TAIL].seconds = max(0.0, read - alert.canary.written.ToMicroseconds() / 1e6)
-    source.stages[UPLINK].seconds = max(0.0, received - (read - skew_seconds))
+    spooling = source.stages[SPOOL].seconds or 0.0
+    source.stages[UPLINK].seconds = max(0.0, received - (read - skew_seconds) - spooling)

@@ -365,6 +365,7 @@ class CanaryVitals(_message.Message):
     READ_FIELD_NUMBER: _builtins.int
     SPOOLED_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    SPOOL_SECONDS_FIELD_NUMBER: _builtins.int
     interval_seconds: _builtins.int
     """Seconds between two."""
     written: _builtins.int
@@ -375,6 +376,8 @@ class CanaryVitals(_message.Message):
     """Committed to the spool."""
     acknowledged: _builtins.int
     """Acknowledged by the hub."""
+    spool_seconds: _builtins.float
+    """Seconds from the reading of the last one that was committed to the spool to its commit."""
     def __init__(
         self,
         *,
@@ -383,8 +386,9 @@ class CanaryVitals(_message.Message):
         read: _builtins.int = ...,
         spooled: _builtins.int = ...,
         acknowledged: _builtins.int = ...,
+        spool_seconds: _builtins.float = ...,
     ) -> None: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "interval_seconds", b"interval_seconds", "read", b"read", "spooled", b"spooled", "written", b"written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "interval_seconds", b"interval_seconds", "read", b"read", "spool_seconds", b"spool_seconds", "spooled", b"spooled", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___CanaryVitals: _TypeAlias = CanaryVitals  # noqa: Y015

@@ -5,9 +5,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,12 @@ import pytest
 from artemis_agent import agent
 from artemis_agent.collect import SCHEMA
 from artemis_agent.config import ArtemisSettings
-from artemis_agent.spool import open_spool
+from artemis_agent.spool import Spool, open_spool
 from socme import identity
 from socme.errors import OperatorError
 from socme.service import Notifier
 from socme.settings import load
+from socme.v1.uplink_pb2 import Lane
 from tests.artemis_agent.hub import LIMIT, Hub, alerts_of, dropped_of, serving
 from tests.artemis_agent.sources import copy_of, eve, wazuh
 from tests.certificates import Authority, make_authority
@@ -204,6 +206,7 @@ async def test_each_source_has_canaries_that_take_its_way(
         async with running(node):
             await hub.until(lambda: canaries(hub).keys() == names)
 
+    assert all(source.canary.spool_seconds > 0 for source in hub.vitals[-1].sources)
     assert all(min(numbers) > max(before[name]) for name, numbers in canaries(hub).items())
     vitals = hub.vitals[-1]
     assert {source.canary.interval_seconds for source in vitals.sources} == {1}
@@ -235,6 +238,58 @@ async def test_canaries_of_other_days_are_no_sources(
 def acknowledged(hub: Hub) -> set[int]:
     """Return the numbers of the last canaries that the node knows to be at the hub."""
     return {min(source.canary.acknowledged, 1) for source in hub.vitals[-1].sources}
+
+
+async def test_what_was_taken_from_the_spool_is_in_the_vitals(node: Node, authority: Authority) -> None:
+    hub = Hub()
+    node.log("eve.json", eve(1), eve(2), eve(3))
+    enrol(node, authority, 1)  # where nobody listens
+    async with running(node):
+        await until_file(node.state_dir / "status.json", '"spooled": "3"')
+    with closing(sqlite3.connect(node.state_dir / "spool.db")) as db, db:
+        db.execute("DELETE FROM entry")
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: bool(hub.vitals) and hub.vitals[-1].spool.unaccounted == 3)
+
+    assert node.status()["spool"]["unaccounted"] == "3"  # type: ignore[index]
+
+
+async def test_what_comes_while_all_is_well_overtakes_what_waits(node: Node, authority: Authority) -> None:
+    """However low: it is on a screen at once. What was spooled without a hub is a backlog, and behind it."""
+    hub = Hub()
+    enrol(node, authority, 1)  # where nobody listens
+    node.log("eve.json", eve(1, severity=3))
+    async with running(node):
+        await until_file(node.state_dir / "status.json", '"spooled": "1"')
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: hub.raw == [eve(1, severity=3)])
+            node.log("eve.json", eve(2, severity=3))
+            await hub.until(lambda: hub.raw == [eve(1, severity=3), eve(2, severity=3)])
+
+    assert [batch.lane for batch in hub.batches] == [Lane.LANE_NORMAL, Lane.LANE_URGENT]
+
+
+async def test_the_spool_is_bounded_as_the_settings_say(
+    node: Node, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, object] = {}
+
+    def opened(state_dir: Path, **bounds: object) -> Spool:
+        asked.update(bounds)
+        return open_spool(state_dir, **bounds)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(agent, "open_spool", opened)
+    monkeypatch.setenv("ARTEMIS_SPOOL__MAX_AGE_DAYS", "3")
+    monkeypatch.setenv("ARTEMIS_SPOOL__MAX_BYTES", str(5 << 20))
+    enrol(node, authority, 1)
+    async with running(node):
+        await until_file(node.state_dir / "status.json", '"pid"')
+
+    assert (asked["max_age_seconds"], asked["max_bytes"]) == (3 * 24 * 3600, 5 << 20)
 
 
 async def test_vitals_tell_the_ledger_as_it_changes(node: Node, authority: Authority) -> None:

@@ -25,6 +25,8 @@ def test_one_source_is_enough(tmp_path: Path) -> None:
     assert settings.source[0].start == "end"
     assert settings.filter.min_severity == "low"
     assert not settings.filter.keep_both
+    assert settings.spool.when_full == "pause"
+    assert settings.canary.interval_seconds == 60
 
 
 @pytest.mark.parametrize(

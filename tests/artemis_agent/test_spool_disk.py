@@ -13,7 +13,7 @@ from socme.errors import OperatorError
 from socme.journal import LOWEST
 from socme.v1.uplink_pb2 import Lane
 from tests.conftest import REPOSITORY
-from tests.disk import fill, needs_root, small_disk
+from tests.disk import fill, small_disk
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -51,7 +51,6 @@ async def held(spool: Spool) -> list[int]:
     return [each.sequence - found[0].sequence + 1 for each in found]
 
 
-@needs_root
 async def test_an_append_that_the_disk_does_not_take_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,7 +75,6 @@ async def test_an_append_that_the_disk_does_not_take_leaves_nothing(
         await again.close()
 
 
-@needs_root
 async def test_what_is_left_free_is_enough_to_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Appends are refused before the disk is full, so that acknowledgements still make room: no deadlock."""
     monkeypatch.setattr(reserve, "RESERVE_BYTES", 4 * MIB)
@@ -96,7 +94,6 @@ async def test_what_is_left_free_is_enough_to_forget(tmp_path: Path, monkeypatch
         await spool.close()
 
 
-@needs_root
 async def test_a_read_only_disk_is_named_and_nothing_is_taken_for_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

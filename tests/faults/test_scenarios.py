@@ -227,12 +227,13 @@ def row_is_deleted(folder: Path) -> Seen:
             ).fetchall()
         cast.proxy.heal()
         cast.node.program.start()
+        cast.wait(lambda: "unaccounted" in cast.watcher.raised, "the hub raises an alert", limit=60)
         return Seen(play.evidence(may_lose=True), {"deleted": row[0]})
 
 
 @pytest.mark.play(of=row_is_deleted)
 def test_a_row_deleted_by_hand_is_found(outcome: Seen) -> None:
-    """The hub says how many are missing, and it is as many as were taken away."""
+    """The hub raises an alert and says how many are missing: as many as were taken away."""
     evidence = outcome.evidence
     lost = len(evidence.issued) - len(evidence.stored)
     assert lost == outcome.facts["deleted"]

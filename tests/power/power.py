@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
-
 from tests.conftest import REPOSITORY
 from tests.flow.programs import environment
+from tests.lacking import lacking
 
 SOURCE = Path(__file__).parent / "record.c"
 _HEAD = struct.Struct("<cB6xQQ")
@@ -34,7 +33,7 @@ class Recorder:
         self._library = folder / "record.so"
         cc = shutil.which("cc")
         if cc is None:
-            pytest.skip("there is no C compiler (cc), which a power cut needs")
+            lacking("there is no C compiler (cc), which a power cut needs")
         command = [cc, "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", str(self._library), str(SOURCE)]
         subprocess.run([*command, "-ldl"], check=True)
 

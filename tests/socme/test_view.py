@@ -407,7 +407,9 @@ def test_what_socme_says_of_itself() -> None:
 def test_sources_with_canaries_and_a_sensor() -> None:
     """Null where a source has none, which is not the same as none seen."""
     source = SourceVitals(
-        canary=CanaryVitals(interval_seconds=60, written=5, read=4, spooled=3, acknowledged=2),
+        canary=CanaryVitals(
+            interval_seconds=60, written=5, read=4, spooled=3, acknowledged=2, spool_seconds=0.5
+        ),
         sensor=SensorVitals(uptime_seconds=7, packets=100, dropped=1),
         rolled_up=9,
     )
@@ -420,6 +422,7 @@ def test_sources_with_canaries_and_a_sensor() -> None:
         "read": 4,
         "spooled": 3,
         "acknowledged": 2,
+        "spool_seconds": 0.5,
     }
     assert view["sensor"] == {"time": None, "uptime_seconds": 7, "packets": 100, "dropped": 1}
     assert view["rolled_up"] == 9

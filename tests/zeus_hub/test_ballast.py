@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.disk import fill, needs_root, small_disk
+from tests.disk import fill, small_disk
 from tests.zeus_hub.kit import eventually
 from zeus_hub import ballast
 
@@ -33,7 +33,6 @@ async def kept(folder: Path, *, there: bool) -> None:
             task.cancel()
 
 
-@needs_root
 async def test_it_is_given_back_when_it_is_needed_and_set_aside_again_when_there_is_room(
     tmp_path: Path,
 ) -> None:

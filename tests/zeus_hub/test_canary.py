@@ -1,5 +1,6 @@
 """How far canaries come, and where they stop."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -217,19 +218,34 @@ def test_a_node_that_counts_anew_begins_anew() -> None:
 
 def test_the_time_that_each_stage_took() -> None:
     tracker = Tracker(["store"])
-    tracker.told(KEY, vitals(6, 6, 6, 5), 0)
+    said = vitals(6, 6, 6, 5)
+    said.sources[0].canary.spool_seconds = 0.25
+    tracker.told(KEY, said, 0)
     arrive(tracker, STORE, 6, 1)
     arrive(tracker, LIVE, 6, 1)
     (view,) = tracker.view(KEY)
 
     assert view["stages"] == {
         "tail": {"number": 6, "seconds": 0.5},
-        "spool": {"number": 6, "seconds": None},
-        "uplink": {"number": 5, "seconds": 1.5},
+        "spool": {"number": 6, "seconds": 0.25},
+        "uplink": {"number": 5, "seconds": 1.25},
         STORE: {"number": 6, "seconds": 1.0},
         LIVE: {"number": 6, "seconds": 1.0},
     }
     assert (view["source"], view["interval_seconds"]) == (SOURCE, 60)
+
+
+@pytest.mark.parametrize("claim", [math.nan, math.inf, -1.0, 1e300])
+def test_a_time_that_is_none_is_not_shown(claim: float) -> None:
+    tracker = Tracker(["store"])
+    said = vitals(6, 6, 6, 5)
+    said.sources[0].canary.spool_seconds = claim
+    tracker.told(KEY, said, 0)
+    arrive(tracker, STORE, 6, 1)
+
+    stages = tracker.view(KEY)[0]["stages"]
+    assert stages["spool"]["seconds"] is None  # type: ignore[index]
+    assert stages["uplink"]["seconds"] == 1.5  # type: ignore[index]
 
 
 def test_a_clock_that_is_off_does_not_make_the_way_longer() -> None:

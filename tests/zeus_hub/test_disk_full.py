@@ -8,7 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from socme.journal import Journal
-from tests.disk import fill, needs_root, small_disk
+from tests.disk import fill, small_disk
 from tests.zeus_hub.batches import handed
 from tests.zeus_hub.kit import Machine, alert, connect, eventually, hub, linked
 from zeus_hub import journalist
@@ -17,8 +17,6 @@ from zeus_hub.journalist import Journalist, NoRoomError
 
 MIB = 1024 * 1024
 RESERVE = 4 * MIB
-
-pytestmark = needs_root
 
 
 async def test_a_full_disk_pauses_ingest_and_loses_nothing(

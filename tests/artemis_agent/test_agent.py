@@ -252,8 +252,7 @@ async def test_what_was_taken_from_the_spool_is_in_the_vitals(node: Node, author
         enrol(node, authority, port)
         async with running(node):
             await hub.until(lambda: bool(hub.vitals) and hub.vitals[-1].spool.unaccounted == 3)
-
-    assert node.status()["spool"]["unaccounted"] == "3"  # type: ignore[index]
+            await until_file(node.state_dir / "status.json", '"unaccounted": "3"')
 
 
 async def test_what_comes_while_all_is_well_overtakes_what_waits(node: Node, authority: Authority) -> None:

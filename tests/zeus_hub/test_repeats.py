@@ -25,6 +25,16 @@ class Screen:
         self._call: Call = WatchStub(channel).Alerts(WatchRequest(cursor=cursor))
         self.cursor = cursor
 
+    @classmethod
+    async def opened(cls, channel: grpc.aio.Channel) -> "Screen":
+        """Return one that sees whatever is committed from now on."""
+        screen = cls(channel)
+        async with asyncio.timeout(LIMIT):
+            event = await screen._call.read()
+        assert isinstance(event, WatchEvent)
+        assert event.HasField("snapshot")
+        return screen
+
     async def until(self, last: int) -> list[int]:
         """Return the numbers of the alerts up to one."""
         seen: list[int] = []
@@ -59,7 +69,7 @@ async def test_what_is_stored_already_is_not_shown_again(tmp_path: Path) -> None
     async with hub(tmp_path) as zeus:
         node, other = await zeus.node(), await zeus.node("beta", "b-1")
         async with connect(zeus.address, zeus.operator()) as channel:
-            screen = Screen(channel)
+            screen = await Screen.opened(channel)
             await send(zeus, node, b"a", [1, 2], [3])
             assert await screen.until(3) == [1, 2, 3]
             await eventually(lambda: len(zeus.stored()) >= 3)
@@ -74,7 +84,7 @@ async def test_nor_what_the_store_has_not_reached(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus:
         node = await zeus.node()
         async with connect(zeus.address, zeus.operator()) as channel:
-            screen = Screen(channel)
+            screen = await Screen.opened(channel)
             await send(zeus, node, b"a", [1])
             await screen.until(1)
             with store_held(zeus):
@@ -88,7 +98,7 @@ async def test_nor_after_a_restart_to_whoever_resumes(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus:
         node = await zeus.node()
         async with connect(zeus.address, zeus.operator()) as channel:
-            screen = Screen(channel)
+            screen = await Screen.opened(channel)
             await send(zeus, node, b"a", [1, 2])
             await screen.until(2)
             await send(zeus, node, b"b", [2, 3])
@@ -105,7 +115,7 @@ async def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest
     async with hub(tmp_path) as zeus:
         node = await zeus.node()
         async with connect(zeus.address, zeus.operator()) as channel:
-            screen = Screen(channel)
+            screen = await Screen.opened(channel)
             await send(zeus, node, b"a", [1])
             await screen.until(1)
             with store_held(zeus):

@@ -23,13 +23,14 @@ faults: setup  ## break real programs by the plan of one seed: make faults SEED=
 soak: setup  ## the same with new seeds, until one fails or the time is over: make soak MINUTES=60
 	@$(BIN)/python -m tests.faults.run --minutes $(MINUTES) --keep
 
-check: setup  ## format, lint, types, imports, protocol, generated files, layout
+check: setup  ## format, lint, types, imports, protocol, generated files, layout, documents
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/buf lint
-	@$(PYTEST) -q tests/packaging/test_stubs.py tests/packaging/test_repository.py tests/packaging/test_layout.py
+	@$(PYTEST) -q tests/packaging/test_stubs.py tests/packaging/test_repository.py tests/packaging/test_layout.py \
+	  tests/packaging/test_docs.py
 
 fmt: setup  ## put the code in shape
 	@$(BIN)/ruff format .

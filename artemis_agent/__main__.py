@@ -74,7 +74,7 @@ def run(
 @app.command()
 def sift(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="eve.json or alerts.json files.", readable=False)
+        list[Path], typer.Argument(metavar="FILE", help="eve.json or alerts.json files.", readable=False)
     ],
     count: Annotated[bool, typer.Option("--count", help="Print how many, by severity.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Print for each record what and why.")] = False,

@@ -58,8 +58,8 @@ class RollupSettings(Section):
     """When alerts that say the same are counted into one. Without this table every alert is sent."""
 
     burst: Annotated[int, Field(ge=1, le=1_000_000)] = 20
-    """So many alerts with the same rule, source and destination within a window are sent one by one; the
-    further ones are counted into one alert, which is sent at the window's end."""
+    """So many alerts with the same rule, severity, source, destination and host within a window are sent one
+    by one; the further ones are counted into one alert, which is sent at the window's end."""
 
     window_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
     """Length of a window; it begins with the first alert of its kind."""

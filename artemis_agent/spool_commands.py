@@ -27,7 +27,7 @@ CONFIG = commands.config_path(PROGRAM)
 app = typer.Typer(no_args_is_help=True, help="Look into the spool, or into one that was set aside.")
 
 FileArgument = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="A spool that was set aside; else the one in use.")
+    Path | None, typer.Argument(metavar="FILE", help="A spool that was set aside; else the one in use.")
 ]
 _HELD = (
     "SELECT lane, origin, received_us / 3600000000, count(*), sum(alerts), sum(bytes) FROM entry"
@@ -89,7 +89,7 @@ def export(
 def repair(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A spool that was set aside; else all in the state folder."),
+        typer.Argument(metavar="FILE", help="A spool that was set aside; else all in the state folder."),
     ] = None,
     config: ConfigOption = CONFIG,
 ) -> None:

@@ -65,10 +65,10 @@ def tail(
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
     client: Annotated[
-        list[str] | None, typer.Option(metavar="CLIENT", help="Only this client; may be given again.")
+        list[str] | None, typer.Option(metavar="NAME", help="Only this client; may be given again.")
     ] = None,
     min_severity: Annotated[
-        str, typer.Option(metavar="SEVERITY", help="low, medium, high or critical.")
+        str, typer.Option(metavar="low|medium|high|critical", help="This severity or worse, or unknown.")
     ] = "low",
 ) -> None:
     """Print the latest alerts, then every new one as it comes, until interrupted."""
@@ -78,7 +78,7 @@ def tail(
     from socme import severity  # noqa: PLC0415
 
     if min_severity not in severity.NAMES:
-        raise typer.BadParameter(f"it is one of {', '.join(severity.NAMES)}", param_hint="--min-severity")
+        raise typer.BadParameter(f"it is one of {', '.join(severity.NAMES)}", param_hint="'--min-severity'")
     settings = _settings(config)
     wanted = display.tail_wanted(tuple(client or settings.watch.clients), min_severity, with_raw=json)
     asyncio.run(display.run_tail(wanted, _connect(settings), Tail(as_json=json)))

@@ -141,7 +141,7 @@ def _settings(config: Path, program: str) -> dict[str, object]:
     except FileNotFoundError:
         if config != config_path(program):
             raise OperatorError(
-                f"there is no settings file {config}", "Name one with --config PATH."
+                f"there is no settings file {config}", "Write it, or name another with --config PATH."
             ) from None
         return {}
     except OSError as error:

@@ -1,7 +1,7 @@
 """G8: what a watcher is shown is ordered, unique, without a gap, resumed after a cut, and what it may see.
 
-Here a screen whose connection is cut and whose hub is killed. Each of the seven by itself, bookmarks and
-filters among them: tests/zeus_hub/test_watch.py.
+Here a screen whose connection is cut and whose hub is killed. Each of the seven by itself, atomicity,
+bookmarks and filters among them: tests/zeus_hub/test_watch_guarantees.py.
 """
 
 from collections import Counter

@@ -92,7 +92,9 @@ def list_(  # noqa: PLR0913 - its options are its parameters
 def export(  # noqa: PLR0913 - its options are its parameters
     *,
     config: ConfigOption = CONFIG,
-    json: Annotated[bool, typer.Option("--json", help="As in `alert list`; JSON is all there is.")] = True,
+    json: Annotated[
+        bool, typer.Option("--json", show_default=False, help="As in `alert list`; JSON is all there is.")
+    ] = True,
     limit: AllLimitOption = None,
     client: ClientOption = None,
     node: NodeOption = None,

@@ -28,9 +28,7 @@ _COLUMNS = ["HOUR (UTC)", "READ", "STAYED", "SPOOLED", "ACKED", "PENDING", "DROP
 
 Node = tuple[str, str]  # client and name
 
-app = typer.Typer(
-    invoke_without_command=True, help="Show where every line and every alert went; settle what is lost."
-)
+app = typer.Typer(invoke_without_command=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,8 @@ def ledger(
 ) -> None:
     """Show, for each node, source and hour, where every line and every alert went.
 
-    Ends with exit code 1 where anything is unaccounted for or missing that was not settled, in an hour that
-    is not shown too.
+    Ends with exit code 1 where anything is unaccounted for or missing that was not settled, also in an hour
+    that is not shown.
     """
     if context.invoked_subcommand is not None:
         return

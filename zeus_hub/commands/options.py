@@ -153,7 +153,9 @@ SeverityOption = Annotated[
 ]
 MinSeverityOption = Annotated[
     int | None,
-    typer.Option("--min-severity", metavar=_NAMES, parser=severity, help="This severity or worse."),
+    typer.Option(
+        "--min-severity", metavar=_NAMES, parser=severity, help="This severity or worse, or unknown."
+    ),
 ]
 SourceOption = Annotated[
     int | None,

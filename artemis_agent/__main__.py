@@ -15,11 +15,12 @@ from socme import commands
 from socme.commands import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
-    from artemis_agent.config import ArtemisSettings, FilterSettings
+    from artemis_agent.config import ArtemisSettings
     from artemis_agent.preview import Judged
 
 PROGRAM = "artemis"
 CONFIG = commands.config_path(PROGRAM)
+NO_FILTER = ("low", False)  # min_severity and keep_both of FilterSettings, which takes long to import
 app = commands.application(PROGRAM, "Sends the alerts of Wazuh and Suricata on this network to the hub.")
 app.add_typer(spool_commands.app, name="spool")
 
@@ -94,10 +95,9 @@ def sift(
     from artemis_agent import preview  # noqa: PLC0415
     from socme import severity  # noqa: PLC0415
 
-    rules = _filter(config)
+    min_severity, keep_both = _filter(config)
     logs = [preview.Log(path, kind.value if kind else preview.kind_of(path)) for path in files]
-    least = severity.named(rules.min_severity)
-    judged = preview.judge(logs, min_severity=least, keep_both=rules.keep_both)
+    judged = preview.judge(logs, min_severity=severity.named(min_severity), keep_both=keep_both)
     if count:
         _print_counts(judged)
     elif explain:
@@ -165,13 +165,12 @@ def _settings(config: Path) -> "ArtemisSettings":
     return load(ArtemisSettings, config)
 
 
-def _filter(config: Path) -> "FilterSettings":
+def _filter(config: Path) -> tuple[str, bool]:
     """Return the filter of the settings; the default one where nobody wrote settings on this machine."""
-    from artemis_agent.config import FilterSettings  # noqa: PLC0415
-
     if config == CONFIG and not config.exists():
-        return FilterSettings()
-    return _settings(config).filter
+        return NO_FILTER
+    rules = _settings(config).filter
+    return rules.min_severity, rules.keep_both
 
 
 def _name(state_dir: Path) -> str:

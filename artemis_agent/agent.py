@@ -19,7 +19,7 @@ from typing import Literal
 from artemis_agent import canary, collect, counters, held, status, uplink
 from artemis_agent.canary import CanaryLog
 from artemis_agent.collect import Collector, Site
-from artemis_agent.config import ArtemisSettings, Kind, SourceSettings
+from artemis_agent.config import ArtemisSettings, SourceSettings
 from artemis_agent.dead_letter import DeadLetters, Letter
 from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.gap import spool_damaged
@@ -27,6 +27,7 @@ from artemis_agent.gone import GoneSource
 from artemis_agent.link import Link
 from artemis_agent.repair import set_aside
 from artemis_agent.rollup import Limits
+from artemis_agent.source import Kind
 from artemis_agent.spool import Spool, SpoolWriteError, open_spool
 from artemis_agent.status import Connection
 from artemis_agent.uplink import Uplink

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from artemis_agent.config import Kind
 from artemis_agent.decode import UndecodableError, decode
+from artemis_agent.source import Kind
 from artemis_agent.values import LARGEST_UINT64, integer, mapping, moment
 from socme.v1.alert_pb2 import Alert, Canary
 

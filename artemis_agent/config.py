@@ -7,10 +7,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from artemis_agent.place import is_changing
+from artemis_agent.source import Kind
 from socme.address import split
 from socme.settings import Section, Settings, SeverityName
-
-Kind = Literal["suricata", "wazuh"]
 
 MOST_SOURCES = 32  # a hub looks at no more of one node (zeus_hub/trend.py)
 VITALS_OF_A_CANARY = 4  # what the hub makes of a canary is as old as the vitals that tell of it

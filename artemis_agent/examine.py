@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import TypeAlias
 
 from artemis_agent import canary, rollup
-from artemis_agent.config import Kind
 from artemis_agent.filter import Drop, verdict
 from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
-from artemis_agent.source import Record
+from artemis_agent.source import Kind, Record
 from socme.v1.alert_pb2 import Severity
 
 

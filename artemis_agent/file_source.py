@@ -1,25 +1,23 @@
 """A log file as a source: tail, then sift, woken by what happens to the file."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from artemis_agent import sensor
-from artemis_agent.config import Kind
-from artemis_agent.file_identity import identity_of
-from artemis_agent.line_file import BLOCK, Block, LineFile, Truncated, open_line_file
+from artemis_agent.candidates import candidates
+from artemis_agent.line_file import BLOCK, Block
 from artemis_agent.rotated import MOST_OPEN
 from artemis_agent.sift import Sieve, Sifted
-from artemis_agent.source import Health, Reading, Record, Reject
+from artemis_agent.source import Health, Kind, Reading, Record, Reject
 from artemis_agent.tail import Tail
 from artemis_agent.wake import Wake
-from socme.errors import OperatorError
 
 if TYPE_CHECKING:
     from socme.v1.vitals_pb2 import SensorVitals
 
-BLOCKS_PER_READING = 4  # of 256 KiB: small enough to be spooled in one go, large enough to be fast
+MOST_BLOCKS = 32  # of 256 KiB end a reading: what stands between two of them is paid once for so much
+MOST_BYTES = 1024 * 1024  # of records end a reading: small enough to be spooled in one go
 SENSOR_SECONDS = 5.0  # between two looks for what the sensor says about itself; Suricata does so every 8 s
 MOST_RECORDS = 10_000  # end a reading: one of two bytes takes some hundred times that in memory
 
@@ -53,13 +51,13 @@ class FileSource:
         return self._tail.position
 
     def read(self) -> Reading:
-        """Return what has come since the last reading, about 1 MiB at most or one line that is longer."""
+        """Return what has come since the last reading: 8 MiB at most, of which about 1 MiB is records."""
         records: list[Record] = []
         rejects: list[Reject] = []
-        size = lines = passed = 0
+        size = lines = passed = taken = 0
         more = True
         self._tail.look()
-        for _ in range(BLOCKS_PER_READING):
+        for _ in range(MOST_BLOCKS):
             found = self._tail.next()
             if found is None:
                 more = False
@@ -71,7 +69,8 @@ class FileSource:
             elif found.size:
                 sifted = self._sift(found, records)
                 lines, passed = lines + sifted.lines, passed + sifted.passed
-            if len(records) >= MOST_RECORDS:
+                taken += sifted.size
+            if len(records) >= MOST_RECORDS or taken >= MOST_BYTES:
                 break
         self._problem = self._tail.problem or self._spelling_problem()
         self._wake.follow(self._tail.descriptors, busy=size > 0)
@@ -108,7 +107,7 @@ class FileSource:
         self._sieves[block.file] = sieve  # at the end: the first is the one that was not used for longest
         if len(self._sieves) > MOST_OPEN:
             del self._sieves[next(iter(self._sieves))]
-        found, sifted = _candidates(block, sieve)
+        found, sifted = candidates(block, sieve)
         records += found
         if self._kind == "suricata":
             self._ask_sensor(block)
@@ -148,41 +147,3 @@ def open_file_source(
     Raise OperatorError where the position is damaged; a file that cannot be read is told by `health`.
     """
     return FileSource(path, kind, Tail(path, start=start, position=position), Wake(path.parent))
-
-
-def candidates_in_file(path: Path, kind: Kind) -> Iterator[Record | Reject]:
-    """Yield what a source of a kind would find in a whole file, its last line too if that has no end.
-
-    Raise OperatorError where the file cannot be read.
-    """
-    try:
-        file = open_line_file(path)
-        try:
-            yield from _read_through(file, Sieve(kind))
-        finally:
-            file.close()
-    except OSError as error:
-        raise OperatorError(
-            f"cannot read {path}: {error.strerror}", "name a file that you may read"
-        ) from error
-
-
-def _read_through(file: LineFile, sieve: Sieve) -> Iterator[Record | Reject]:
-    file.identity = identity_of(file.head or b"")
-    buffer = bytearray(BLOCK)
-    while file.head is not None and (found := file.read(buffer)) is not None:
-        if isinstance(found, Truncated):
-            return  # it was cut while we read: there is no more of what it held
-        yield from [found] if isinstance(found, Reject) else _candidates(found, sieve)[0]
-    rest = file.rest()
-    if rest is not None:
-        yield from [rest] if isinstance(rest, Reject) else _candidates(rest, sieve)[0]
-
-
-def _candidates(block: Block, sieve: Sieve) -> tuple[list[Record], Sifted]:
-    sifted = sieve.sift(block.data, block.size)
-    view = memoryview(block.data)
-    records = [
-        Record(bytes(view[begin:end]), block.file, block.offset + begin) for begin, end in sifted.spans
-    ]
-    return records, sifted

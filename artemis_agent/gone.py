@@ -3,8 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from artemis_agent.config import Kind
-from artemis_agent.source import Health, Reading
+from artemis_agent.source import Health, Kind, Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from datetime import datetime
 from hashlib import blake2b
 
 from artemis_agent import suricata, wazuh
-from artemis_agent.config import Kind
 from artemis_agent.decode import UndecodableError
-from artemis_agent.source import Record
+from artemis_agent.source import Kind, Record
 from artemis_agent.values import timestamp
 from socme.v1.alert_pb2 import Alert
 

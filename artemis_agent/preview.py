@@ -12,13 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from artemis_agent.config import Kind
+from artemis_agent.candidates import candidates_in_file
 from artemis_agent.decode import UndecodableError, decode
-from artemis_agent.file_source import candidates_in_file
 from artemis_agent.filter import WAZUH_COPY, Drop, verdict
 from artemis_agent.line_file import open_line_file
 from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
-from artemis_agent.source import Record, Reject
+from artemis_agent.source import Kind, Record, Reject
 from socme.errors import OperatorError
 from socme.identity import utc_now
 from socme.text import clean

@@ -7,24 +7,20 @@ or escapes, is noticed by decoding the first lines of each file and one line of 
 every line of that file is decoded. Wazuh's alerts.json holds alerts only: every line goes on.
 """
 
-import ctypes
 import re
 from dataclasses import dataclass
 
 import msgspec
+import stringzilla
 
-from artemis_agent.config import Kind
 from artemis_agent.decode import UndecodableError, decode
+from artemis_agent.source import Kind
 
 NEEDLE = b'"event_type":"alert"'
 _USUAL_KEY = b'"event_type":"'
 _FIRST_LINES = 1_000  # of each file are decoded: odd spelling is a setting and shows early
 _BLANK = b" \t\r\x00"  # a line of these is none; NULs are what a crash leaves
 _PIECE = re.compile(rb'\s*(?:[\[{]|[\]}],?|"[^"]*"\s*:.*)\s*')  # of a record that stretches over many lines
-
-_memmem = ctypes.CDLL(None).memmem  # 1.8 times as fast as bytearray.find, and it lets other threads run
-_memmem.restype = ctypes.c_void_p
-_memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
 
 
 class _Event(msgspec.Struct):
@@ -42,6 +38,11 @@ class Sifted:
     """Where in the block the candidates are, without their line feeds."""
     lines: int
     """How many lines it had; blank ones are left out where lines were looked at one by one."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes the candidates are."""
+        return sum(end - begin for begin, end in self.spans)
 
     @property
     def passed(self) -> int:
@@ -107,13 +108,9 @@ class Sieve:
 
 def _search(block: bytearray, start: int, size: int, spans: list[tuple[int, int]]) -> None:
     """Add the lines that hold the needle."""
-    if start >= size:
-        return
-    first = ctypes.c_char.from_buffer(block)
-    address = ctypes.addressof(first)
-    while start < size and (hit := _memmem(address + start, size - start, NEEDLE, len(NEEDLE))):
-        begin = max(start, block.rfind(b"\n", start, hit - address) + 1)
-        end = block.find(b"\n", hit - address, size)
+    while start < size and (hit := stringzilla.find(block, NEEDLE, start, size)) >= 0:
+        begin = max(start, block.rfind(b"\n", start, hit) + 1)
+        end = block.find(b"\n", hit, size)
         end = size if end < 0 else end
         spans.append((begin, end))
         start = end + 1
@@ -134,4 +131,5 @@ def _count(block: bytearray, start: int, size: int) -> int:
     """Return how many lines there are, blank or not."""
     if start >= size:
         return 0
-    return block.count(b"\n", start, size) + (block[size - 1] != ord("\n"))
+    feeds: int = stringzilla.count(block, b"\n", start, size)
+    return feeds + (block[size - 1] != ord("\n"))

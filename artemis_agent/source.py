@@ -5,10 +5,12 @@ Wazuh 5 has no alerts.json; its source will poll an indexer and give the same re
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
-from artemis_agent.config import Kind
 from socme.v1.vitals_pb2 import SensorVitals
+
+Kind = Literal["suricata", "wazuh"]
+"""What writes a source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ python3.pkgs.buildPythonApplication {
     rich
     sqlalchemy
     starlette
+    stringzilla
     typer
     uvicorn
     watchdog

@@ -13,7 +13,7 @@
       python = [
         "alembic" "cryptography" "grpcio" "grpcio-health-checking" "hatchling" "httpx" "hypothesis" "inotify-simple"
         "msgspec" "protobuf" "psutil" "pydantic" "pydantic-settings" "pytest-asyncio" "pytest-timeout"
-        "pytestCheckHook" "rich" "scapy" "sqlalchemy" "starlette" "typer" "uvicorn" "watchdog" "zstandard"
+        "pytestCheckHook" "rich" "scapy" "sqlalchemy" "starlette" "stringzilla" "typer" "uvicorn" "watchdog" "zstandard"
       ];
       packages = system: rec {
         inherit lib;

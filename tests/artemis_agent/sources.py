@@ -9,10 +9,9 @@ from pathlib import Path
 
 from artemis_agent import copies, ledger
 from artemis_agent.collect import Collector, Site
-from artemis_agent.config import Kind
 from artemis_agent.dead_letter import DeadLetters
 from artemis_agent.numbering import DROPPED
-from artemis_agent.source import Gap, Health, Reading, Record, Reject
+from artemis_agent.source import Gap, Health, Kind, Reading, Record, Reject
 from artemis_agent.spool import Spool, open_spool
 from artemis_agent.worker import Worker
 from socme.batch import unpack

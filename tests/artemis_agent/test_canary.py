@@ -7,9 +7,8 @@ import pytest
 
 from artemis_agent import canary
 from artemis_agent.canary import CanaryLog
-from artemis_agent.config import Kind
 from artemis_agent.normalise import Normalised, normalise
-from artemis_agent.source import Record
+from artemis_agent.source import Kind, Record
 from socme.v1.alert_pb2 import Alert, Severity
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)

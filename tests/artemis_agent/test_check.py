@@ -13,8 +13,9 @@ import pytest
 from artemis_agent import check as checking
 from artemis_agent import status
 from artemis_agent.check import Line, check
-from artemis_agent.config import Kind, SourceSettings
+from artemis_agent.config import SourceSettings
 from artemis_agent.file_identity import Position, encode
+from artemis_agent.source import Kind
 from artemis_agent.spool import Progress, Waiting, open_spool
 from artemis_agent.status import Connection
 from socme import identity, tls

@@ -19,9 +19,9 @@ from artemis_agent.dead_letter import NAME
 from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.rollup import Limits
 from artemis_agent.salvage import FILE
+from artemis_agent.soundness import examine
 from artemis_agent.source import Gap, Health, Reject
 from artemis_agent.spool import Progress, Spool, SpoolWriteError
-from artemis_agent.spool_commands import examine
 from socme.batch import unpack
 from socme.journal import Journal
 from socme.v1.alert_pb2 import AlertSource, Severity

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from artemis_agent import collect, line_file, sift
 from artemis_agent.collect import Collector
-from artemis_agent.config import Kind
 from artemis_agent.file_source import open_file_source
 from artemis_agent.rollup import Limits
+from artemis_agent.source import Kind
 from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import LedgerHour
 from tests.artemis_agent.sources import Memory, copy_of, eve, hours, open_site_spool, reading, site_of, wazuh

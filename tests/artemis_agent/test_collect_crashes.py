@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artemis_agent.collect import Collector, Site
-from artemis_agent.config import Kind
 from artemis_agent.rollup import Limits
-from artemis_agent.source import Gap, Health, Reading, Record
+from artemis_agent.source import Gap, Health, Kind, Reading, Record
 from artemis_agent.spool import Progress, Spool
 from socme.batch import unpack
 from socme.v1.alert_pb2 import Alert, AlertSource, Severity

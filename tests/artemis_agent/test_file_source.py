@@ -2,20 +2,22 @@
 
 import asyncio
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from artemis_agent import sensor, wake
 from artemis_agent.doubt import GRACE
-from artemis_agent.file_source import FileSource, candidates_in_file, open_file_source
+from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.line_file import BLOCK, LONGEST
-from artemis_agent.source import Gap, Record, Reject, Source
 from socme.errors import OperatorError
+
+if TYPE_CHECKING:
+    from artemis_agent.source import Gap, Record, Reject, Source
 
 FLOW = b'{"timestamp":"2026-11-22T10:00:00.000000+0000","event_type":"flow"}\n'
 LIMIT = 10.0  # seconds after which a test has failed
@@ -173,61 +175,6 @@ async def test_a_name_that_changes_wakes_and_counts_what_is_behind(
         assert [record.raw for record in found] == [alert(number)]
         assert source.health().lag_bytes == 0
     source.close()
-
-
-def test_a_whole_file_gives_its_last_line_too(path: Path) -> None:
-    path.write_bytes(FLOW + alert(1) + b"\n" + alert(2))
-
-    assert [found.raw for found in candidates_in_file(path, "suricata") if isinstance(found, Record)] == [
-        alert(1),
-        alert(2),
-    ]
-
-    path.write_bytes(alert(1))
-    (record,) = candidates_in_file(path, "suricata")
-
-    assert isinstance(record, Record)
-
-
-def test_a_whole_file_that_cannot_be_read_is_an_error_with_a_mend(path: Path, tmp_path: Path) -> None:
-    for wrong in (path, tmp_path):
-        with pytest.raises(OperatorError) as caught:
-            list(candidates_in_file(wrong, "suricata"))
-
-        assert str(wrong) in str(caught.value)
-        assert caught.value.mend
-
-
-@pytest.mark.parametrize(
-    ("name", "alerts", "rejects"),
-    [
-        ("odd-truncated.jsonl", 12, 1),
-        ("odd-truncated-midchar.jsonl", 3, 1),
-        ("odd-noeol.jsonl", 4, 0),
-        ("odd-crlf.jsonl", 12, 0),
-        ("odd-bom.jsonl", 4, 0),
-        ("odd-nul.jsonl", 8, 0),
-        ("odd-cee-prefix.jsonl", 3, 0),
-        ("odd-huge.jsonl", 5, 0),
-        ("odd-multiline.json", 0, 0),
-        ("eve.json", 571, 0),
-    ],
-)
-def test_odd_files(corpora: Path, name: str, alerts: int, rejects: int) -> None:
-    found = list(candidates_in_file(corpora / "dev" / name, "suricata"))
-
-    assert len([one for one in found if isinstance(one, Record)]) == alerts
-    assert len([one for one in found if isinstance(one, Reject)]) == rejects
-
-
-def test_each_record_is_what_stands_at_its_offset(corpora: Path) -> None:
-    for name in ("eve.json", "alerts.json", "odd.jsonl"):
-        path = corpora / "dev" / name
-        descriptor = os.open(path, os.O_RDONLY)
-        for found in candidates_in_file(path, "wazuh" if name == "alerts.json" else "suricata"):
-            assert isinstance(found, Record)
-            assert os.pread(descriptor, len(found.raw) + 1, found.offset) == found.raw + b"\n"
-        os.close(descriptor)
 
 
 def test_a_reading_of_tiny_records_is_bounded_too(path: Path) -> None:

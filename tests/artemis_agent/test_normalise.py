@@ -15,9 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artemis_agent.config import Kind
 from artemis_agent.normalise import LARGEST_RAW, Normalised, NotAnAlert, Undecodable, normalise
-from artemis_agent.source import Record
+from artemis_agent.source import Kind, Record
 from artemis_agent.values import LONGEST_TEXT
 from socme.v1.alert_pb2 import Alert
 

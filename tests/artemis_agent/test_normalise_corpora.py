@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from artemis_agent.config import Kind
 from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
-from artemis_agent.source import Record
+from artemis_agent.source import Kind, Record
 from socme import severity
 from socme.v1.alert_pb2 import Alert
 

@@ -14,7 +14,6 @@ from artemis_agent import canary
 from artemis_agent.__main__ import app
 from artemis_agent.collect import SCHEMA
 from artemis_agent.spool import Progress, Waiting, open_spool
-from artemis_agent.spool_commands import examine
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Alert, Canary
 
@@ -90,15 +89,6 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_printed(config: Path) -> N
     assert done.exit_code == 1
     assert "skipped" in done.stderr
     assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["c"]
-
-
-def test_a_file_that_is_no_spool(tmp_path: Path) -> None:
-    junk = tmp_path / "spool.db"
-    junk.write_bytes(b"nothing of the kind" * 999)
-
-    assert "damaged" in examine(junk).damage
-    with pytest.raises(OperatorError, match="there is no spool"):
-        examine(tmp_path / "nowhere")
 
 
 def test_what_was_set_aside_is_taken_back_once(config: Path) -> None:

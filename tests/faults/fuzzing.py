@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 
 from google.protobuf.message import DecodeError
 
-from artemis_agent.config import Kind
 from artemis_agent.normalise import LARGEST_RAW, Normalised, NotAnAlert, Undecodable, normalise
 from artemis_agent.sift import Sieve
-from artemis_agent.source import Record
+from artemis_agent.source import Kind, Record
 from socme import batch, token, view
 from socme.batch import BatchError, Packed
 from socme.errors import OperatorError

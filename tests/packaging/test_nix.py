@@ -17,6 +17,7 @@ import pytest
 import artemis_agent.config
 import hermes_display.config
 import zeus_hub.config
+from socme import VERSION
 from socme.settings import Settings
 from tests.conftest import REPOSITORY
 from tests.lacking import lacking
@@ -290,7 +291,7 @@ def test_package_and_project_name_the_same_dependencies() -> None:
 
     assert listed is not None
     assert sorted(names) == listed.group(1).split()
-    assert f'version = "{project["version"]}";' in package
+    assert f'version = "{VERSION}";' in package
 
 
 def test_the_flake_evaluates_with_the_stand_in(state: Path, tmp_path: Path) -> None:

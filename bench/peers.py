@@ -1,0 +1,118 @@
+"""The peers that do the same work, as Debian ships them, and how each is told what to do.
+
+They are taken from where they are installed, or from `bench/.peers`, into which `bench/peers.sh` unpacks
+Debian's packages without installing anything. A peer that is in neither place is left out; the table says so.
+Configurations are the fastest ones that keep what is claimed, by their documentation: rsyslog 8.2302 (imfile,
+omfile, imrelp), syslog-ng 3.38 (file, network, disk-buffer).
+"""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+UNPACKED = Path(__file__).resolve().parent / ".peers"
+_LIBRARIES = UNPACKED / "usr/lib" / f"{os.uname().machine}-linux-gnu"
+_PLACES = [UNPACKED / "usr/bin", UNPACKED / "usr/sbin", Path("/usr/bin"), Path("/usr/sbin")]
+_MATCH = '\\"event_type\\":\\"alert\\"'
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How a peer is started."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+
+
+def find(program: str) -> Path | None:
+    """Return where a peer's program is; None where it is not."""
+    found = next((place / program for place in _PLACES if (place / program).exists()), None)
+    return found or (Path(other) if (other := shutil.which(program)) else None)
+
+
+def environment(program: Path) -> Mapping[str, str]:
+    """Return what a program needs that was unpacked and not installed."""
+    if UNPACKED not in program.parents:
+        return dict(os.environ)
+    folders = (_LIBRARIES, UNPACKED / "lib" / _LIBRARIES.name, UNPACKED / "usr/lib/syslog-ng")
+    return os.environ | {"LD_LIBRARY_PATH": ":".join(map(str, folders))}
+
+
+def rsyslog(folder: Path, configuration: str, name: str = "rsyslog") -> Command:
+    """Return how rsyslog is started with a configuration; everything of its lies in the folder."""
+    program = _must_be("rsyslogd")
+    file = folder / f"{name}.conf"
+    file.write_text(configuration)
+    modules = _LIBRARIES / "rsyslog"
+    told = ["-M", str(modules)] if modules.is_dir() else []
+    return Command(
+        [str(program), "-n", *told, "-f", str(file), "-i", str(folder / f"{name}.pid")], environment(program)
+    )
+
+
+def syslog_ng(folder: Path, configuration: str, name: str = "syslog-ng") -> Command:
+    """Return how syslog-ng is started with a configuration; everything of its lies in the folder."""
+    program = _must_be("syslog-ng")
+    file = folder / f"{name}.conf"
+    file.write_text(configuration)
+    modules = UNPACKED / "usr/lib/syslog-ng/3.38"
+    told = ["--module-path", str(modules)] if UNPACKED in program.parents else []
+    places = [
+        ("-f", file),
+        ("-R", folder / f"{name}.persist"),
+        ("-p", folder / f"{name}.pid"),
+        ("-c", folder / f"{name}.ctl"),
+    ]
+    flags = [part for flag, path in places for part in (flag, str(path))]
+    return Command([str(program), "--foreground", "--no-caps", *told, *flags], environment(program))
+
+
+def rsyslog_filter(folder: Path, log: Path, output: Path, *, decoding: bool) -> Command:
+    """Return an rsyslog that copies alerts of a log into a file, found as text or by decoding every line."""
+    action = f'action(type="omfile" file="{output}" template="raw" ioBufferSize="64k" flushOnTXEnd="on")'
+    if decoding:
+        module = 'module(load="mmjsonparse")'
+        rule = f'action(type="mmjsonparse" cookie="")\nif $!event_type == "alert" then {{ {action} }}'
+    else:
+        module, rule = "", f'if $msg contains "{_MATCH}" then {{ {action} }}'
+    return rsyslog(
+        folder,
+        f"""global(workDirectory="{folder}" maxMessageSize="256k")
+module(load="imfile" mode="inotify")
+{module}
+main_queue(queue.type="LinkedList" queue.size="200000" queue.dequeueBatchSize="1024")
+template(name="raw" type="string" string="%msg%\\n")
+input(type="imfile" file="{log}" tag="eve" freshStartTail="off" reopenOnTruncate="off")
+{rule}
+""",
+    )
+
+
+def syslog_ng_filter(folder: Path, log: Path, output: Path, *, decoding: bool) -> Command:
+    """Return a syslog-ng that copies alerts of a log into a file, found as text or by decoding every line."""
+    if decoding:
+        parser, chain = 'parser p { json-parser(prefix(".e.")); };', "parser(p); filter(f);"
+        condition = 'match("alert" value(".e.event_type") type("string"))'
+    else:
+        parser, chain = "", "filter(f);"
+        condition = f'message("{_MATCH}" type("string") flags("substring"))'
+    return syslog_ng(
+        folder,
+        f"""@version: 3.38
+options {{ stats-freq(0); log-msg-size(262144); use-dns(no); keep-hostname(yes); threaded(yes); }};
+source s {{ file("{log}" flags(no-parse) follow-freq(0.05) log-fetch-limit(1000) log-iw-size(20000)); }};
+{parser}
+filter f {{ {condition}; }};
+destination d {{ file("{output}" template("$MSG\\n")); }};
+log {{ source(s); {chain} destination(d); flags(flow-control); }};
+""",
+    )
+
+
+def _must_be(program: str) -> Path:
+    found = find(program)
+    if found is None:
+        raise FileNotFoundError(f"{program} is not here: run bench/peers.sh, or install it")
+    return found

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Unpack the peers that bench/ compares with into bench/.peers, from Debian's packages; nothing is installed or started.
+set -euo pipefail
+cd "$(dirname "$0")"
+mkdir -p .peers/packages
+cd .peers/packages
+apt-get download -q rsyslog rsyslog-relp librelp0 libestr0 libfastjson4 liblognorm5 \
+  syslog-ng-core libivykis0 libnet1 libjson-c5 libwrap0 libpcre3 libglib2.0-0 ripgrep
+for package in *.deb; do dpkg -x "$package" ..; done
+echo "peers are in bench/.peers"

@@ -7,9 +7,11 @@ A row of the table is a mistake: what was done, how it must end, and the words t
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -255,6 +257,15 @@ class TestRunning:
         node = stage.node(hub, "acme", "acme-1", Follow("suricata", tmp_path / "eve.json"))
         assert_told(run("artemis", "run", "--config", str(node.config)), ("another", "state"))
         assert node.program.running
+
+    def test_spool_of_an_older_version(self, stage: Stage, hub: Hub, tmp_path: Path) -> None:
+        """The file is named, both versions, and what to do with what may be in it."""
+        node = stage.node(hub, "acme", "acme-1", Follow("suricata", tmp_path / "eve.json"), start=False)
+        spool = node.folder / "state" / "spool.db"
+        with closing(sqlite3.connect(spool)) as db:
+            db.executescript("CREATE TABLE entry (position); PRAGMA user_version = 1")
+        done = run("artemis", "run", "--config", str(node.config))
+        assert_told(done, (str(spool), "older version", "schema 1", "move the file away (keep it"))
 
     def test_wall_port_taken(self, stage: Stage, hub: Hub) -> None:
         """The address is named, and what to do."""

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.suricata, pytest.mark.timeout(300)]
 REPLAYED = {"log4shell": 3, "tagged": 2, "web-shell": 2, "dns-tunnel": 6}
 
 ROTATIONS = 4
-DATAGRAMS = 1500  # each an alert; at the pace of `replay` they last for as many rotations, and some more
+DATAGRAMS = 2400  # each an alert; at the pace of `replay` they last for twice as long as the rotations
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,7 +77,7 @@ def test_rotation_while_suricata_writes_loses_no_alert_and_repeats_none(stage: S
         node = stage.node(hub, "acme", "acme-1", Follow("suricata", suricata.eve))
         replayed = replaying.submit(suricata.replay, tmp_path / "alarming.pcap")
         for number in range(1, ROTATIONS + 1):
-            suricata.wait_for_alerts(number * DATAGRAMS // (ROTATIONS + 2))
+            suricata.wait_for_alerts(number * DATAGRAMS // (2 * ROTATIONS))
             suricata.rotate()
         assert not replayed.done(), "there was traffic all the while"
         replayed.result()

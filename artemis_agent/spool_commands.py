@@ -18,6 +18,7 @@ from artemis_agent.scrutiny import DAMAGE
 from socme import commands, view
 from socme.commands import ConfigOption
 from socme.journal import Held
+from socme.journal_file import refuse_other_versions
 from socme.v1.uplink_pb2 import Lane
 from socme.v1.vitals_pb2 import LedgerHour
 from socme.v1.watch_pb2 import StoredAlert
@@ -129,6 +130,7 @@ def examine(path: Path) -> Examined:
             return db.execute(sql, tuple(values)).fetchall()
 
         try:
+            refuse_other_versions(db, path)
             told = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
             counted = [Held(*row) for row in db.execute("BEGIN").execute(_HELD)]
             hours, rolling = ledger.hours(query, counted), held.lines(query)

@@ -12,7 +12,7 @@ import pytest
 
 from artemis_agent import agent, dead_letter
 from artemis_agent.config import ArtemisSettings
-from artemis_agent.spool import peek
+from artemis_agent.peek import peek
 from socme import identity
 from socme.identity import Identity, utc_now
 from socme.service import Notifier

@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives import serialization
 from artemis_agent import preview, status
 from artemis_agent.config import ArtemisSettings, SourceSettings
 from artemis_agent.line_file import open_line_file
+from artemis_agent.lock import is_running
+from artemis_agent.peek import peek, size_of
 from artemis_agent.place import newest
 from artemis_agent.repair import set_aside
-from artemis_agent.spool import is_running, peek, size_of
 from socme import identity, tls
 from socme.enrol import explain, split_address
 from socme.errors import OperatorError

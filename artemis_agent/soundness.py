@@ -11,6 +11,7 @@ from artemis_agent import canary, held, ledger, scrutiny
 from artemis_agent.remains import connect
 from artemis_agent.scrutiny import DAMAGE
 from socme.journal import Held
+from socme.journal_file import refuse_other_versions
 from socme.v1.uplink_pb2 import Lane
 from socme.v1.vitals_pb2 import LedgerHour
 
@@ -42,6 +43,7 @@ def examine(path: Path) -> Examined:
             return db.execute(sql, tuple(values)).fetchall()
 
         try:
+            refuse_other_versions(db, path)
             told = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
             counted = [Held(*row) for row in db.execute("BEGIN").execute(_HELD)]
             hours, rolling = ledger.hours(query, counted), held.lines(query)

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,9 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError
 
 from artemis_agent import age, ledger, lock, reserve, salvage
-from artemis_agent.lock import is_running
-from artemis_agent.numbering import number
+from artemis_agent.peek import size_of
 from artemis_agent.scrutiny import DAMAGE
-from artemis_agent.shelf import ENTRY_BYTES, LANES, Progress, Waiting
+from artemis_agent.shelf import LANES, Progress, Waiting
 from artemis_agent.sure import Horizon
 from artemis_agent.worker import Worker
 from socme.batch import BatchError
@@ -31,7 +30,7 @@ from socme.journal import HOUR_US, DamagedError, Depth, Entry, Journal, disk_fau
 from socme.v1.uplink_pb2 import Mark
 from socme.v1.vitals_pb2 import LedgerHour
 
-__all__ = ["Peek", "Progress", "Spool", "SpoolWriteError", "Waiting", "is_running", "open_spool", "peek"]
+__all__ = ["Progress", "Spool", "SpoolWriteError", "Waiting", "open_spool"]
 
 TRIM_SECONDS = 0.2  # how long acknowledgements are gathered before the entries go in one commit
 TEND_SECONDS = 5.0  # between two looks at what is sure and at what is too old
@@ -325,11 +324,6 @@ class Spool:
         return _Counted(hours, end + (end - begun) / COUNT_SHARE)
 
 
-def size_of(depth: Depth) -> int:
-    """Return what all that waits takes on disk, in bytes, about."""
-    return depth.bytes + ENTRY_BYTES * depth.entries
-
-
 def open_spool(
     state_dir: Path,
     *,
@@ -354,45 +348,3 @@ def open_spool(
     except BaseException:
         os.close(handle)
         raise
-
-
-@dataclass(frozen=True, slots=True)
-class Peek:
-    """What a spool holds, seen from outside the agent that owns it."""
-
-    notes: Mapping[str, bytes]
-    depth: Depth
-
-    @property
-    def acknowledged(self) -> int:
-        """Alerts that the hub has taken since the spool was made."""
-        return number(self.notes.get("acknowledged"))
-
-    @property
-    def dropped(self) -> dict[str, int]:
-        """Alerts that were given up after they had been spooled, by reason."""
-        return {reason: number(note) for reason, note in self.of_sources("dropped").items()}
-
-    def of_sources(self, what: str) -> dict[str, bytes]:
-        """Return each source's "position" or "counters", by its name."""
-        prefix = f"{what}:"
-        return {key.removeprefix(prefix): note for key, note in self.notes.items() if key.startswith(prefix)}
-
-
-def peek(state_dir: Path) -> Peek | None:
-    """Return what the spool of a state folder holds, None for no spool; its agent is not disturbed."""
-    path = state_dir / FILE
-    try:
-        if not path.is_file():
-            return None
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            notes = {str(key): bytes(value) for key, value in db.execute("SELECT key, value FROM note")}
-            row = db.execute(
-                "SELECT count(*), coalesce(sum(alerts), 0), coalesce(sum(bytes), 0), min(received_us)"
-                " FROM entry"
-            ).fetchone()
-    except (OSError, sqlite3.Error) as error:
-        raise OperatorError(
-            f"cannot read {path}: {error}", "Run this as the user that artemis runs as, or as root."
-        ) from error
-    return Peek(notes, Depth(*row))

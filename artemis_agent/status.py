@@ -21,8 +21,10 @@ from google.protobuf.message import Message
 
 from artemis_agent import canary, counters, ledger, show
 from artemis_agent.file_identity import decode
+from artemis_agent.lock import is_running
+from artemis_agent.peek import peek, size_of
+from artemis_agent.salvage import FILE
 from artemis_agent.show import Row
-from artemis_agent.spool import FILE, is_running, peek, size_of
 from socme import VERSION, view
 from socme.errors import OperatorError
 from socme.journal import Depth, Journal

@@ -70,7 +70,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _prepare(db: sqlite3.Connection, path: Path, schema: str) -> None:
+def refuse_other_versions(db: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the schema, 0 for an empty file; raise OperatorError where it is not ours."""
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise OperatorError(
@@ -83,6 +84,11 @@ def _prepare(db: sqlite3.Connection, path: Path, schema: str) -> None:
             "Let the version that wrote it finish its work first, or move the file away (keep it: it may hold"
             " alerts) to begin anew.",
         )
+    return version
+
+
+def _prepare(db: sqlite3.Connection, path: Path, schema: str) -> None:
+    version = refuse_other_versions(db, path)
     made = f"{sql('journal')}\n{schema}"
     found = _objects(db)
     if not found >= _wanted(made) if version else found:

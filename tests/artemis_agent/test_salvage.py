@@ -4,6 +4,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from artemis_agent.salvage import FILE, SUSPECT, Opened
 from artemis_agent.shelf import Progress, Waiting
 from artemis_agent.sure import Sure
 from socme.errors import OperatorError
+from socme.journal import VERSION, DamagedError
 from tests.artemis_agent.aside import put_aside
 
 SURE = {"eve.json": file_identity.encode(Position(since=7))}
@@ -148,6 +150,38 @@ def test_a_newer_one_is_refused_and_not_touched(tmp_path: Path) -> None:
         opened(tmp_path)
 
     assert sorted(tmp_path.glob("*damaged*")) == []
+
+
+def _older(file: Path) -> None:
+    """Make a spool what version 2 of its schema was: its notes had no checks."""
+    with closing(sqlite3.connect(file)) as db:
+        db.executescript(
+            "CREATE TABLE older (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+            " INSERT INTO older SELECT key, value FROM note; DROP TABLE note;"
+            " ALTER TABLE older RENAME TO note; PRAGMA user_version = 2"
+        )
+
+
+@pytest.mark.parametrize("suspected", [False, True])
+def test_an_older_one_is_refused_and_not_touched(tmp_path: Path, *, suspected: bool) -> None:
+    """It is sound: set aside as if it were damaged, what waits in it would not be sent by itself."""
+    filled(tmp_path)
+    _older(tmp_path / FILE)
+    if suspected:
+        salvage.suspect(tmp_path)
+    before = (tmp_path / FILE).read_bytes()
+    names = sorted(path.name for path in tmp_path.iterdir())
+
+    with pytest.raises(OperatorError) as refusal:
+        opened(tmp_path)
+
+    older = f"was written by an older version (schema 2, this program needs {VERSION})"
+    assert str(refusal.value).startswith(f"{tmp_path / FILE} {older}")
+    assert "Let the version that wrote it finish its work first" in refusal.value.mend
+    assert "move the file away (keep it" in refusal.value.mend
+    assert not isinstance(refusal.value, DamagedError)
+    assert (tmp_path / FILE).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_nothing_that_was_set_aside_is_overwritten(tmp_path: Path) -> None:

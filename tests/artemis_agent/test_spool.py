@@ -15,9 +15,10 @@ import pytest
 
 from artemis_agent import ledger, reserve
 from artemis_agent import spool as spooling
+from artemis_agent.lock import is_running
 from artemis_agent.numbering import check_of
 from artemis_agent.shelf import ENTRY_BYTES, MOST_BYTES
-from artemis_agent.spool import Progress, Spool, SpoolWriteError, Waiting, is_running, open_spool, peek
+from artemis_agent.spool import Progress, Spool, SpoolWriteError, Waiting, open_spool
 from socme.batch import unpack
 from socme.errors import OperatorError
 from socme.journal import Entry
@@ -252,26 +253,6 @@ async def test_an_old_copy_of_a_spool_begins_anew(spool: Spool) -> None:
     assert [entry.sequence for entry in await entries_in(spool)] == [1, 2]
     await spool.append(progress("d"))
     assert (await entries_in(spool))[-1].sequence == 3
-
-
-async def test_peek_sees_a_spool_in_use(spool: Spool, tmp_path: Path) -> None:
-    await spool.append(progress("a", position=b"here", counters=b"totals"))
-
-    seen = peek(tmp_path)
-
-    assert seen is not None
-    assert seen.depth.alerts == 1
-    assert seen.of_sources("position") == {"eve.json": b"here"}
-    assert seen.of_sources("counters") == {"eve.json": b"totals"}
-    assert seen.acknowledged == 0
-    assert peek(tmp_path / "nowhere") is None
-
-
-def test_peek_at_a_damaged_spool(tmp_path: Path) -> None:
-    (tmp_path / spooling.FILE).write_bytes(b"no database " * 1000)
-
-    with pytest.raises(OperatorError, match="cannot read"):
-        peek(tmp_path)
 
 
 async def test_batches_are_bounded_in_number_and_size(spool: Spool) -> None:

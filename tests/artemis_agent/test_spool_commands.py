@@ -127,6 +127,18 @@ def test_a_changed_byte_is_not_sound(config: Path) -> None:
     assert f"{config.parent}/other.db: damaged: the entry at" in done.output
 
 
+@pytest.mark.parametrize(("version", "words"), [(2, "older version"), (99, "newer version")])
+def test_a_spool_of_another_version_is_neither_sound_nor_damaged(
+    config: Path, version: int, words: str
+) -> None:
+    with closing(sqlite3.connect(config.parent / "state" / "spool.db")) as db:
+        db.execute(f"PRAGMA user_version = {version}")
+    done = run(config, "check")
+
+    assert isinstance(done.exception, OperatorError)
+    assert words in str(done.exception)
+
+
 def test_what_waits_for_its_roll_up_is_shown(config: Path) -> None:
     with closing(sqlite3.connect(config.parent / "state" / "spool.db")) as db, db:
         db.execute("INSERT INTO held VALUES ('eve.json', x'01', 0, 0, 5, 1200, 0, 0)")

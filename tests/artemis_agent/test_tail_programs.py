@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from artemis_agent.doubt import GRACE
 from tests.artemis_agent.follower import Follower
+from tests.artemis_agent.test_tail_cases import closed
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Program(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
+        self.folder.chmod(0o755)  # so that nobody may enter it
         self.path = self.folder / "alerts.json"
         self.lives: list[Life] = []
         self.life_at: dict[int, Life] = {}
@@ -228,6 +230,17 @@ class Program(RuleBasedStateMachine):
         del self.follower.gaps[self.safe_gaps :]
         self.follower.tail.close()
         self.follower.tail = self.follower._open(self.saved)
+
+    @precondition(lambda self: self.path.exists() and not self.deleted)
+    @rule(down=st.booleans(), most=st.sampled_from([1, 1000]))
+    def read_without_rights(self, down: bool, most: int) -> None:  # noqa: FBT001
+        """Look and read while the file that has the name may not be opened, also after a restart."""
+        with closed(self.path):
+            if down:
+                self.restart()
+            self.follower.read(most)
+
+            assert not down or "Permission denied" in self.follower.tail.problem
 
     def teardown(self) -> None:
         self.reopen()

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.flow import orphans
+from tests.lacking import lacking
 
 PACKAGES = {
     "artemis": "artemis_agent",
@@ -105,6 +107,19 @@ def succeed(program: str, *arguments: str, limit: float = COMMAND_LIMIT) -> str:
     return done.stdout
 
 
+def as_ordinary_user() -> list[str]:
+    """Return what to put before a command so that file permissions count for it, even for root."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        lacking("root reads everything, and setpriv (util-linux) is missing")
+    return [
+        "setpriv",
+        "--bounding-set=-dac_override,-dac_read_search",
+        "--inh-caps=-dac_override,-dac_read_search",
+    ]
+
+
 class Program:
     """One daemon, started any number of times with the same arguments; its log goes on over restarts."""
 
@@ -114,6 +129,8 @@ class Program:
         self._log = log
         self.environment = extra
         """What it is started with beside this process's own; may be changed between two starts."""
+        self.before: Sequence[str] = ()
+        """What stands before its command; may be changed as well."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -137,7 +154,7 @@ class Program:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices, self._log.open("ab") as log:
             notices.bind("\0" + address)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", PACKAGES[self.name], *self.arguments],
+                [*self.before, sys.executable, "-m", PACKAGES[self.name], *self.arguments],
                 env=environment(NOTIFY_SOCKET="@" + address, **self.environment),
                 start_new_session=True,  # Ctrl-C in a test run is the test's to handle
                 stderr=log,

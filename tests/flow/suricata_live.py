@@ -48,11 +48,17 @@ class LiveSuricata:
 
     namespace: str
     folder: Path
+    process: subprocess.Popen[bytes]
 
     @property
     def eve(self) -> Path:
         """The file that it writes."""
         return self.folder / "eve.json"
+
+    @property
+    def eves(self) -> list[Path]:
+        """That file and those that it was rotated to, newest first."""
+        return sorted(self.folder.glob("eve.json*"))
 
     def replay(self, capture: Path) -> None:
         """Send a capture's frames past Suricata; return when they are sent."""
@@ -60,9 +66,33 @@ class LiveSuricata:
         _inside(self.namespace, "tcpreplay", "--quiet", pace, f"--intf1={SENDING}", str(capture))
 
     def alerts(self) -> list[bytes]:
-        """Return the whole alert lines that it has written so far."""
-        lines = self.eve.read_bytes().splitlines(keepends=True)
-        return [line for line in lines if line.endswith(b"\n") and b'"event_type":"alert"' in line]
+        """Return the whole alert lines that it has written so far, newest file first."""
+        return [line for path in self.eves for line in alerts_in(path)]
+
+    def wait_for_alerts(self, number: int) -> None:
+        """Return when it has written at least so many."""
+        wait_until(lambda: len(self.alerts()) >= number, f"Suricata has written {number} alerts")
+
+    def rotate(self) -> None:
+        """Do what logrotate does with `create` and a postrotate of `kill -HUP`; fewer than ten times.
+
+        Suricata writes on in the renamed file until it is told and has something more to write, so there must
+        be traffic; it has written some there when it is told.
+        """
+        for path in reversed(self.eves):
+            generation = int(path.suffix[1:]) if path != self.eve else 0
+            path.rename(self.eve.with_name(f"{self.eve.name}.{generation + 1}"))
+        renamed = self.eves[0]
+        size = renamed.stat().st_size
+        wait_until(lambda: renamed.stat().st_size > size, "Suricata writes on in the renamed file")
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(self.eve.exists, "Suricata writes to a new file")
+
+
+def alerts_in(path: Path) -> list[bytes]:
+    """Return the whole alert lines of a file."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    return [line for line in lines if line.endswith(b"\n") and b'"event_type":"alert"' in line]
 
 
 @contextmanager
@@ -73,8 +103,8 @@ def live(folder: Path, rules: Path = RULES) -> Iterator[LiveSuricata]:
     _run("ip", "netns", "add", namespace)
     try:
         _wire(namespace)
-        with _running(namespace, folder, rules):
-            yield LiveSuricata(namespace, folder)
+        with _running(namespace, folder, rules) as process:
+            yield LiveSuricata(namespace, folder, process)
     finally:
         _run("ip", "netns", "delete", namespace)
 
@@ -94,7 +124,7 @@ def _wire(namespace: str) -> None:
 
 
 @contextmanager
-def _running(namespace: str, folder: Path, rules: Path) -> Iterator[None]:
+def _running(namespace: str, folder: Path, rules: Path) -> Iterator[subprocess.Popen[bytes]]:
     log = folder / "suricata.log"
     command = (
         *("ip", "netns", "exec", namespace, "suricata"),
@@ -112,7 +142,7 @@ def _running(namespace: str, folder: Path, rules: Path) -> Iterator[None]:
 
     try:
         wait_until(listens, "Suricata listens", limit=START_LIMIT)
-        yield
+        yield process
     finally:
         process.send_signal(signal.SIGINT)
         try:

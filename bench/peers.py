@@ -111,6 +111,69 @@ log {{ source(s); {chain} destination(d); flags(flow-control); }};
     )
 
 
+def rsyslog_pair(folder: Path, output: Path, port: int, *, durable: bool) -> tuple[Command, Command]:
+    """Return a sender that follows eve.json in the folder, and a receiver, which speak RELP over TLS.
+
+    `durable`: the receiver acknowledges what it has written and synced; else what it holds in memory.
+    """
+    queue = 'queue.type="Direct"' if durable else 'queue.type="LinkedList" queue.size="100000"'
+    window = "" if durable else ' windowSize="1000"'
+    receiver = f"""global(workDirectory="{folder}" maxMessageSize="64k")
+module(load="imrelp" tls.tlslib="openssl")
+template(name="raw" type="string" string="%msg%\\n")
+ruleset(name="r" {queue}) {{
+  action(type="omfile" file="{output}" template="raw" sync="on" flushOnTXEnd="on" ioBufferSize="256k")
+}}
+input(type="imrelp" port="{port}" address="127.0.0.1" ruleset="r" maxDataSize="64k"{_relp_tls(folder, "receiver")})
+"""
+    sender = f"""global(workDirectory="{folder}" maxMessageSize="64k")
+module(load="imfile" mode="inotify")
+module(load="omrelp" tls.tlslib="openssl")
+input(type="imfile" file="{folder}/eve.json" tag="eve" ruleset="f" freshStartTail="off")
+ruleset(name="f" queue.type="LinkedList" queue.size="100000" queue.dequeueBatchSize="1024"
+        queue.filename="waiting" queue.saveOnShutdown="on" queue.maxDiskSpace="2g") {{
+  if $msg contains "{_MATCH}" then {{
+    action(type="omrelp" target="127.0.0.1" port="{port}" template="RSYSLOG_ForwardFormat"
+           action.resumeRetryCount="-1" action.resumeInterval="1"{window}{_relp_tls(folder, "sender")})
+  }}
+}}
+"""
+    return rsyslog(folder, sender, "sender"), rsyslog(folder, receiver, "receiver")
+
+
+def syslog_ng_pair(folder: Path, output: Path, port: int) -> tuple[Command, Command]:
+    """Return a sender that follows eve.json in the folder, and a receiver that syncs; nothing is acknowledged."""
+    options = "@version: 3.38\noptions { stats-freq(0); log-msg-size(65536); use-dns(no); threaded(yes); };\n"
+    limits = "flags(no-parse) log-fetch-limit(1000) log-iw-size(10000)"
+    receiver = f"""{options}
+source s {{ network(ip("127.0.0.1") port({port}) transport("tls") {limits} {_syslog_ng_tls(folder, "receiver")}); }};
+destination d {{ file("{output}" template("$MSG\\n") fsync(yes)); }};
+log {{ source(s); destination(d); flags(flow-control); }};
+"""
+    sender = f"""{options}
+source s {{ file("{folder}/eve.json" follow-freq(0.01) {limits}); }};
+filter f {{ message("{_MATCH}" type("string") flags("substring")); }};
+destination d {{
+  network("127.0.0.1" port({port}) transport("tls") template("$MSG\\n")
+    disk-buffer(reliable(yes) disk-buf-size(1073741824) dir("{folder}")) {_syslog_ng_tls(folder, "sender")});
+}};
+log {{ source(s); filter(f); destination(d); flags(flow-control); }};
+"""
+    return syslog_ng(folder, sender, "sender"), syslog_ng(folder, receiver, "receiver")
+
+
+def _relp_tls(folder: Path, side: str) -> str:
+    files = (
+        f'tls.caCert="{folder}/ca.pem" tls.myCert="{folder}/{side}.pem" tls.myPrivKey="{folder}/{side}.key"'
+    )
+    return f' tls="on" {files} tls.authMode="certvalid"'
+
+
+def _syslog_ng_tls(folder: Path, side: str) -> str:
+    files = f'key-file("{folder}/{side}.key") cert-file("{folder}/{side}.pem") ca-file("{folder}/ca.pem")'
+    return f"tls({files} peer-verify(required-trusted))"
+
+
 def _must_be(program: str) -> Path:
     found = find(program)
     if found is None:

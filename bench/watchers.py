@@ -104,7 +104,7 @@ async def look(zeus: Hub) -> tuple[int, float]:
                 event = await call.read()
             if not isinstance(event, WatchEvent):
                 break
-            seen += event.HasField("alert")
+            seen += len(event.alerts.alerts)
         call.cancel()
     return seen, time.monotonic() - begun
 

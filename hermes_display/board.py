@@ -8,6 +8,7 @@ a clock battery draws the right picture.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -116,8 +117,8 @@ def fold(board: Board, event: Event) -> Board:
     match event.WhichOneof("event"), event:
         case "snapshot", WatchEvent():
             return _snapshot(board, event.snapshot)
-        case "alert", WatchEvent():
-            return _alert(board, event.alert)
+        case "alerts", WatchEvent():
+            return reduce(_alert, event.alerts.alerts, board)
         case "node", FleetEvent():
             return _node(board, event.node)
         case "bookmark", _:

@@ -42,8 +42,9 @@ class Tail:
             case "snapshot", WatchEvent():
                 for stored in event.snapshot.alerts:
                     self._print(stored)
-            case "alert", WatchEvent():
-                self._print(event.alert)
+            case "alerts", WatchEvent():
+                for stored in event.alerts.alerts:
+                    self._print(stored)
             case _:
                 pass
 

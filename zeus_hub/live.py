@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from socme.journal import Entry, Journal
-from socme.v1.watch_pb2 import StoredAlert, WatchEvent
+from socme.v1.watch_pb2 import StoredAlert, StoredAlerts, WatchEvent
 from zeus_hub import tracks
 from zeus_hub.enrich import Arrival, enrich
 from zeus_hub.tracks import Cursor, Place, is_urgent
@@ -41,7 +41,7 @@ class Shown:
     after: Cursor
     """The place behind it, on its track."""
     lean: bytes
-    """A serialised WatchEvent, without a cursor and without raw."""
+    """A serialised WatchEvent of it alone, without a cursor and without raw."""
     full: bytes
     """The same with raw."""
     canary: StoredAlert | None = None
@@ -214,20 +214,24 @@ class Live:
         position, count = arrival.entry.position, len(everything)
         shown: list[Shown] = []
         for index, stored in enumerate(everything):
-            full = WatchEvent(alert=stored).SerializeToString()
+            full = _event(stored)
             stored.alert.ClearField("raw")
             shown.append(
                 Shown(
                     client=stored.client,
                     severity=stored.alert.severity,
                     after=Cursor(position, index + 1) if index + 1 < count else Cursor(position + 1),
-                    lean=WatchEvent(alert=stored).SerializeToString(),
+                    lean=_event(stored),
                     full=full,
                     canary=stored if stored.alert.HasField("canary") else None,
                     repeated=index in repeats,
                 )
             )
         return shown
+
+
+def _event(stored: StoredAlert) -> bytes:
+    return WatchEvent(alerts=StoredAlerts(alerts=[stored])).SerializeToString()
 
 
 def _none(_: Arrival) -> Collection[int]:

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn, TypeVar
 
@@ -33,7 +32,7 @@ Answer = TypeVar("Answer")
 WATCHERS = (Role.DISPLAY, Role.OPERATOR)
 QUIET_SECONDS = 2.0  # between two signs of life; a screen must say within 5 s that it hears nothing
 FLEET_SECONDS = 1.0  # between two looks at the fleet
-PIECE_BYTES = 128 * 1024  # of events that one watcher holds while it does not read
+PIECE_BYTES = 128 * 1024  # of alerts in one event, which a watcher holds while it does not read
 
 Told = dict[tuple[str, ...], tuple[int, ...]]  # what a watcher of the fleet knows: of whom, and how new it is
 
@@ -114,8 +113,8 @@ class Watch(WatchServicer):
             grown = self._live.grown()
             place, urgent = await self._next(place)
             if place.on(urgent=urgent).position <= self._live.last:
-                events, place = await self._piece(place, view, urgent=urgent)
-                for event in events:
+                event, place = await self._piece(place, view, urgent=urgent)
+                if event:
                     await context.write(event)
                     told = loop.time()
             else:
@@ -133,19 +132,21 @@ class Watch(WatchServicer):
             return place, True
         return await self._live.next(place, urgent=False), False
 
-    async def _piece(self, place: Place, view: View, *, urgent: bool) -> tuple[list[bytes], Place]:
-        """Return some events of the batch in which a place is, each with its cursor, and the place behind."""
+    async def _piece(self, place: Place, view: View, *, urgent: bool) -> tuple[bytes, Place]:
+        """Return an event of some alerts of the batch in which a place is, and the place behind them.
+
+        It is serialised, and empty where a watcher wants nothing of the batch. Joined bytes are joined messages:
+        events of one alert each become one of them all, which gets its cursor in the same way.
+        """
         cursor = place.on(urgent=urgent)
         page = await self._live.page(cursor.position)
         if page is None:
             raise ForgottenError
         wanted, cursor = piece(page, cursor, view)
-        events = [each.event + self._cursor(place.moved(each.after, urgent=urgent)) for each in wanted]
-        return events, place.moved(cursor, urgent=urgent)
-
-    def _cursor(self, place: Place) -> bytes:
-        """Return what makes a serialised event one with a cursor: joined bytes are joined messages."""
-        return WatchEvent(cursor=self._live.encode(place)).SerializeToString()
+        place = place.moved(cursor, urgent=urgent)
+        if not wanted:
+            return b"", place
+        return b"".join([*wanted, WatchEvent(cursor=self._live.encode(place)).SerializeToString()]), place
 
     def _bookmark(self, place: Place) -> WatchEvent:
         event = WatchEvent(bookmark=Bookmark(), cursor=self._live.encode(place))
@@ -216,19 +217,9 @@ def _check_names(engine: Engine, names: Collection[str]) -> None:
             ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An alert that is to be shown."""
-
-    event: bytes
-    """A serialised WatchEvent without a cursor."""
-    after: Cursor
-    """The place behind it."""
-
-
-def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[Wanted], Cursor]:
-    """Return some alerts of a batch from a place on, and the place behind them."""
-    wanted: list[Wanted] = []
+def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[bytes], Cursor]:
+    """Return some alerts of a batch from a place on, each as a WatchEvent, and the place behind them."""
+    wanted: list[bytes] = []
     size = 0
     place = cursor
     for shown in page[cursor.index :]:
@@ -237,7 +228,7 @@ def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[Wante
             size += len(event)
             if wanted and size > PIECE_BYTES:
                 return wanted, place
-            wanted.append(Wanted(event, shown.after))
+            wanted.append(event)
         place = shown.after
     return wanted, Cursor(cursor.position + 1)
 

@@ -27,7 +27,7 @@ from socme.v1 import alert_pb2 as socme_dot_v1_dot_alert__pb2
 from socme.v1 import vitals_pb2 as socme_dot_v1_dot_vitals__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14socme/v1/watch.proto\x12\x08socme.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14socme/v1/alert.proto\x1a\x15socme/v1/vitals.proto\"\x84\x01\n\x0cWatchRequest\x12\x0f\n\x07\x63lients\x18\x01 \x03(\t\x12(\n\x0cmin_severity\x18\x02 \x01(\x0e\x32\x12.socme.v1.Severity\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x12\x10\n\x08with_raw\x18\x04 \x01(\x08\x12\x17\n\x0fsnapshot_alerts\x18\x05 \x01(\r\"\xc1\x01\n\nWatchEvent\x12&\n\x08snapshot\x18\x01 \x01(\x0b\x32\x12.socme.v1.SnapshotH\x00\x12&\n\x05\x61lert\x18\x02 \x01(\x0b\x32\x15.socme.v1.StoredAlertH\x00\x12&\n\x08\x62ookmark\x18\x03 \x01(\x0b\x32\x12.socme.v1.BookmarkH\x00\x12\"\n\x06lagged\x18\x04 \x01(\x0b\x32\x10.socme.v1.LaggedH\x00\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x0c\x42\x07\n\x05\x65vent\"\x85\x01\n\x08Snapshot\x12(\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x17.socme.v1.ClientSummary\x12%\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x15.socme.v1.StoredAlert\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\rClientSummary\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05nodes\x18\x03 \x01(\r\x12)\n\x08last_day\x18\x04 \x03(\x0b\x32\x17.socme.v1.SeverityCount\"E\n\rSeverityCount\x12$\n\x08severity\x18\x01 \x01(\x0e\x32\x12.socme.v1.Severity\x12\x0e\n\x06\x61lerts\x18\x02 \x01(\x04\"y\n\x0bStoredAlert\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12,\n\x08received\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x05\x61lert\x18\x04 \x01(\x0b\x32\x0f.socme.v1.Alert\"4\n\x08\x42ookmark\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x06Lagged\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1f\n\x0c\x46leetRequest\x12\x0f\n\x07\x63lients\x18\x01 \x03(\t\"\x8d\x01\n\nFleetEvent\x12$\n\x04node\x18\x01 \x01(\x0b\x32\x14.socme.v1.NodeStatusH\x00\x12&\n\x08\x62ookmark\x18\x02 \x01(\x0b\x32\x12.socme.v1.BookmarkH\x00\x12(\n\x06\x63lient\x18\x03 \x01(\x0b\x32\x16.socme.v1.ClientStatusH\x00\x42\x07\n\x05\x65vent2z\n\x05Watch\x12\x38\n\x06\x41lerts\x12\x16.socme.v1.WatchRequest\x1a\x14.socme.v1.WatchEvent0\x01\x12\x37\n\x05\x46leet\x12\x16.socme.v1.FleetRequest\x1a\x14.socme.v1.FleetEvent0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14socme/v1/watch.proto\x12\x08socme.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14socme/v1/alert.proto\x1a\x15socme/v1/vitals.proto\"\x84\x01\n\x0cWatchRequest\x12\x0f\n\x07\x63lients\x18\x01 \x03(\t\x12(\n\x0cmin_severity\x18\x02 \x01(\x0e\x32\x12.socme.v1.Severity\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x12\x10\n\x08with_raw\x18\x04 \x01(\x08\x12\x17\n\x0fsnapshot_alerts\x18\x05 \x01(\r\"\xc3\x01\n\nWatchEvent\x12&\n\x08snapshot\x18\x01 \x01(\x0b\x32\x12.socme.v1.SnapshotH\x00\x12(\n\x06\x61lerts\x18\x02 \x01(\x0b\x32\x16.socme.v1.StoredAlertsH\x00\x12&\n\x08\x62ookmark\x18\x03 \x01(\x0b\x32\x12.socme.v1.BookmarkH\x00\x12\"\n\x06lagged\x18\x04 \x01(\x0b\x32\x10.socme.v1.LaggedH\x00\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x0c\x42\x07\n\x05\x65vent\"5\n\x0cStoredAlerts\x12%\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x15.socme.v1.StoredAlert\"\x85\x01\n\x08Snapshot\x12(\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x17.socme.v1.ClientSummary\x12%\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x15.socme.v1.StoredAlert\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\rClientSummary\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05nodes\x18\x03 \x01(\r\x12)\n\x08last_day\x18\x04 \x03(\x0b\x32\x17.socme.v1.SeverityCount\"E\n\rSeverityCount\x12$\n\x08severity\x18\x01 \x01(\x0e\x32\x12.socme.v1.Severity\x12\x0e\n\x06\x61lerts\x18\x02 \x01(\x04\"y\n\x0bStoredAlert\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12,\n\x08received\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x05\x61lert\x18\x04 \x01(\x0b\x32\x0f.socme.v1.Alert\"4\n\x08\x42ookmark\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x06Lagged\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1f\n\x0c\x46leetRequest\x12\x0f\n\x07\x63lients\x18\x01 \x03(\t\"\x8d\x01\n\nFleetEvent\x12$\n\x04node\x18\x01 \x01(\x0b\x32\x14.socme.v1.NodeStatusH\x00\x12&\n\x08\x62ookmark\x18\x02 \x01(\x0b\x32\x12.socme.v1.BookmarkH\x00\x12(\n\x06\x63lient\x18\x03 \x01(\x0b\x32\x16.socme.v1.ClientStatusH\x00\x42\x07\n\x05\x65vent2z\n\x05Watch\x12\x38\n\x06\x41lerts\x12\x16.socme.v1.WatchRequest\x1a\x14.socme.v1.WatchEvent0\x01\x12\x37\n\x05\x46leet\x12\x16.socme.v1.FleetRequest\x1a\x14.socme.v1.FleetEvent0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,23 +37,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHREQUEST']._serialized_start=113
   _globals['_WATCHREQUEST']._serialized_end=245
   _globals['_WATCHEVENT']._serialized_start=248
-  _globals['_WATCHEVENT']._serialized_end=441
-  _globals['_SNAPSHOT']._serialized_start=444
-  _globals['_SNAPSHOT']._serialized_end=577
-  _globals['_CLIENTSUMMARY']._serialized_start=579
-  _globals['_CLIENTSUMMARY']._serialized_end=682
-  _globals['_SEVERITYCOUNT']._serialized_start=684
-  _globals['_SEVERITYCOUNT']._serialized_end=753
-  _globals['_STOREDALERT']._serialized_start=755
-  _globals['_STOREDALERT']._serialized_end=876
-  _globals['_BOOKMARK']._serialized_start=878
-  _globals['_BOOKMARK']._serialized_end=930
-  _globals['_LAGGED']._serialized_start=932
-  _globals['_LAGGED']._serialized_end=956
-  _globals['_FLEETREQUEST']._serialized_start=958
-  _globals['_FLEETREQUEST']._serialized_end=989
-  _globals['_FLEETEVENT']._serialized_start=992
-  _globals['_FLEETEVENT']._serialized_end=1133
-  _globals['_WATCH']._serialized_start=1135
-  _globals['_WATCH']._serialized_end=1257
+  _globals['_WATCHEVENT']._serialized_end=443
+  _globals['_STOREDALERTS']._serialized_start=445
+  _globals['_STOREDALERTS']._serialized_end=498
+  _globals['_SNAPSHOT']._serialized_start=501
+  _globals['_SNAPSHOT']._serialized_end=634
+  _globals['_CLIENTSUMMARY']._serialized_start=636
+  _globals['_CLIENTSUMMARY']._serialized_end=739
+  _globals['_SEVERITYCOUNT']._serialized_start=741
+  _globals['_SEVERITYCOUNT']._serialized_end=810
+  _globals['_STOREDALERT']._serialized_start=812
+  _globals['_STOREDALERT']._serialized_end=933
+  _globals['_BOOKMARK']._serialized_start=935
+  _globals['_BOOKMARK']._serialized_end=987
+  _globals['_LAGGED']._serialized_start=989
+  _globals['_LAGGED']._serialized_end=1013
+  _globals['_FLEETREQUEST']._serialized_start=1015
+  _globals['_FLEETREQUEST']._serialized_end=1046
+  _globals['_FLEETEVENT']._serialized_start=1049
+  _globals['_FLEETEVENT']._serialized_end=1190
+  _globals['_WATCH']._serialized_start=1192
+  _globals['_WATCH']._serialized_end=1314
 # @@protoc_insertion_point(module_scope)

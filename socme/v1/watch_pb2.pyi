@@ -67,7 +67,7 @@ class WatchEvent(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SNAPSHOT_FIELD_NUMBER: _builtins.int
-    ALERT_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
     BOOKMARK_FIELD_NUMBER: _builtins.int
     LAGGED_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
@@ -78,8 +78,8 @@ class WatchEvent(_message.Message):
         """First, where the request had no cursor."""
 
     @_builtins.property
-    def alert(self) -> Global___StoredAlert:
-        """One alert."""
+    def alerts(self) -> Global___StoredAlerts:
+        """What came next. Each alert comes once, however many stand in one event."""
 
     @_builtins.property
     def bookmark(self) -> Global___Bookmark:
@@ -93,20 +93,39 @@ class WatchEvent(_message.Message):
         self,
         *,
         snapshot: Global___Snapshot | None = ...,
-        alert: Global___StoredAlert | None = ...,
+        alerts: Global___StoredAlerts | None = ...,
         bookmark: Global___Bookmark | None = ...,
         lagged: Global___Lagged | None = ...,
         cursor: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "bookmark", b"bookmark", "event", b"event", "lagged", b"lagged", "snapshot", b"snapshot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "bookmark", b"bookmark", "event", b"event", "lagged", b"lagged", "snapshot", b"snapshot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "bookmark", b"bookmark", "cursor", b"cursor", "event", b"event", "lagged", b"lagged", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "bookmark", b"bookmark", "cursor", b"cursor", "event", b"event", "lagged", b"lagged", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot", "alert", "bookmark", "lagged"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot", "alerts", "bookmark", "lagged"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___WatchEvent: _TypeAlias = WatchEvent  # noqa: Y015
+
+@_typing.final
+class StoredAlerts(_message.Message):
+    """Alerts in the order in which they are shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def alerts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredAlert]: ...
+    def __init__(
+        self,
+        *,
+        alerts: _abc.Iterable[Global___StoredAlert] | None = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___StoredAlerts: _TypeAlias = StoredAlerts  # noqa: Y015
 
 @_typing.final
 class Snapshot(_message.Message):

@@ -97,8 +97,9 @@ class Watcher:
 
     def _take(self, event: WatchEvent) -> None:
         match event.WhichOneof("event"):
-            case "alert":
-                self._note(event.alert)
+            case "alerts":
+                for stored in event.alerts.alerts:
+                    self._note(stored)
             case "lagged":
                 self._lagged = True
         self._begun.set()

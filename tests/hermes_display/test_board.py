@@ -24,6 +24,7 @@ from socme.v1.watch_pb2 import (
     SeverityCount,
     Snapshot,
     StoredAlert,
+    StoredAlerts,
     WatchEvent,
 )
 from tests.hermes_display.watch_server import NOON, snapshot, stamp, status, stored, summary
@@ -39,7 +40,7 @@ def folded(*events: Event, board: Board = EMPTY) -> Board:
 
 
 def alert(*args: object, **more: object) -> WatchEvent:
-    return WatchEvent(alert=stored(*args, **more))  # type: ignore[arg-type]
+    return WatchEvent(alerts=StoredAlerts(alerts=[stored(*args, **more)]))  # type: ignore[arg-type]
 
 
 # Texts and numbers as a hub could send them, or one that went wrong.
@@ -86,7 +87,7 @@ statuses = st.builds(
 bookmarks = st.builds(Bookmark, time=stamps)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(WatchEvent, snapshot=snapshots),
-    st.builds(WatchEvent, alert=alerts),
+    st.builds(WatchEvent, alerts=st.builds(StoredAlerts, alerts=st.lists(alerts, max_size=3))),
     st.builds(WatchEvent, bookmark=bookmarks),
     st.just(WatchEvent(cursor=b"of an event that is too new")),
     st.builds(FleetEvent, node=statuses),
@@ -176,7 +177,7 @@ def test_severities_below_the_least_do_not_count() -> None:
 
 def test_a_severity_from_the_future_is_shown_as_unknown() -> None:
     event = alert(1)
-    event.alert.alert.severity = 77  # type: ignore[assignment]
+    event.alerts.alerts[0].alert.severity = 77  # type: ignore[assignment]
     board = folded(event)
     assert board.feed[0].severity == Severity.SEVERITY_UNSPECIFIED
     assert board.clients["acme"].last_day == {Severity.SEVERITY_UNSPECIFIED: 1}
@@ -184,7 +185,7 @@ def test_a_severity_from_the_future_is_shown_as_unknown() -> None:
 
 def test_text_of_alerts_is_cleaned() -> None:
     event = alert(1, name=HOSTILE + "x" * 500, client=HOSTILE, node=HOSTILE)
-    event.alert.alert.host.name = HOSTILE
+    event.alerts.alerts[0].alert.host.name = HOSTILE
     row = folded(event).feed[0]
     for text in (row.title, row.client, *row.facts):
         assert not {"\x1b", "\n", "\u202e"} & set(text)
@@ -195,9 +196,9 @@ def test_an_alert_without_a_rule_name_is_called_by_its_message_or_rule() -> None
     nameless = stored(1)
     nameless.alert.rule.name = ""
     nameless.alert.message = "what happened"
-    assert folded(WatchEvent(alert=nameless)).feed[0].title == "what happened"
+    assert folded(WatchEvent(alerts=StoredAlerts(alerts=[nameless]))).feed[0].title == "what happened"
     nameless.alert.message = ""
-    assert folded(WatchEvent(alert=nameless)).feed[0].title == "rule 2000001"
+    assert folded(WatchEvent(alerts=StoredAlerts(alerts=[nameless]))).feed[0].title == "rule 2000001"
 
 
 def test_nodes_come_change_and_go() -> None:

@@ -9,7 +9,7 @@ from hermes_display.display import connector
 from hermes_display.downlink import Downlink, Wanted, probe
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
-from socme.v1.watch_pb2 import FleetEvent, WatchEvent
+from socme.v1.watch_pb2 import FleetEvent, StoredAlerts, WatchEvent
 from tests.certificates import make_authority
 from tests.hermes_display.watch_server import Seen, TestHub, following, status, stored, summary
 
@@ -95,7 +95,7 @@ async def test_an_old_screen_bears_a_new_hub(hub: TestHub) -> None:
     unknown = WatchEvent.FromString(b"\x9a\x06\x03new")  # field 99
     future = stored(1)
     future.alert.severity = 42  # type: ignore[assignment]
-    hub.script.odd += [unknown, WatchEvent(alert=future)]
+    hub.script.odd += [unknown, WatchEvent(alerts=StoredAlerts(alerts=[future]))]
     async with following(hub.connect(), Wanted()) as seen:
         await seen.wait_for(lambda: "snapshot" in seen.kinds())
     assert seen.links[0].up

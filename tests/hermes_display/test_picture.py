@@ -10,7 +10,7 @@ from hermes_display.board import Board, Event, Link, fold
 from hermes_display.picture import ROWS, SQUARES, age, picture, short
 from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import NodeState, Vitals
-from socme.v1.watch_pb2 import ClientSummary, FleetEvent, WatchEvent
+from socme.v1.watch_pb2 import ClientSummary, FleetEvent, StoredAlerts, WatchEvent
 from tests.hermes_display.test_board import events
 from tests.hermes_display.watch_server import NOON, snapshot, status, stored, summary
 
@@ -125,7 +125,9 @@ def test_the_feed_shows_the_latest_with_the_clients_name() -> None:
 
 
 def test_an_alert_of_an_unknown_client_makes_a_tile() -> None:
-    parts = drawn(WatchEvent(alert=stored(1, client="new", severity=Severity.SEVERITY_CRITICAL)))
+    parts = drawn(
+        WatchEvent(alerts=StoredAlerts(alerts=[stored(1, client="new", severity=Severity.SEVERITY_CRITICAL)]))
+    )
     assert parts["tiles"] == ["new"]
     assert parts["tile/new"]["state"] == "critical"
 

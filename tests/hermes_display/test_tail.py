@@ -8,7 +8,7 @@ from hermes_display.board import Link
 from hermes_display.tail import REMEMBERED, Tail
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
-from socme.v1.watch_pb2 import FleetEvent, Lagged, WatchEvent
+from socme.v1.watch_pb2 import FleetEvent, Lagged, StoredAlerts, WatchEvent
 from tests.hermes_display.watch_server import NOON, snapshot, status, stored
 
 HOSTILE = "[bold red]x[/] \x1b[31m\x07\n\u202e<b> :smile:"
@@ -31,7 +31,7 @@ def lines(*events: WatchEvent | FleetEvent | Link, as_json: bool = False) -> lis
 
 
 def alert(number: int = 1, **more: object) -> WatchEvent:
-    return WatchEvent(alert=stored(number, **more))  # type: ignore[arg-type]
+    return WatchEvent(alerts=StoredAlerts(alerts=[stored(number, **more)]))  # type: ignore[arg-type]
 
 
 def test_an_alert_is_one_line() -> None:
@@ -105,7 +105,7 @@ def test_severities_are_coloured_on_a_terminal_alone(monkeypatch: pytest.MonkeyP
 
 def test_an_unknown_severity_has_a_name() -> None:
     event = alert(1)
-    event.alert.alert.severity = 77  # type: ignore[assignment]
+    event.alerts.alerts[0].alert.severity = 77  # type: ignore[assignment]
     assert lines(event)[0].split()[1] == "unknown"
 
 

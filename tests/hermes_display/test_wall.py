@@ -15,7 +15,7 @@ from hermes_display import wall
 from hermes_display.board import Board, Link, fold
 from hermes_display.wall import FILES, HEADERS, Wall, bind, serve
 from socme.errors import OperatorError
-from socme.v1.watch_pb2 import WatchEvent
+from socme.v1.watch_pb2 import StoredAlerts, WatchEvent
 from tests.hermes_display.watch_server import NOON, snapshot, stored, summary
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[2J\u202e\u2028\n\ndata: {}"
@@ -138,7 +138,7 @@ async def test_a_browser_gets_the_whole_picture_and_then_what_changed() -> None:
         parts = await first(stream, "tiles")
         assert parts.keys() == {"verdict", "tiles", "tile/acme", "tile/globex"}
 
-        at.add(WatchEvent(alert=stored(1)))
+        at.add(WatchEvent(alerts=StoredAlerts(alerts=[stored(1)])))
         parts = await first(stream, "feed")
         assert parts.keys() == {"feed", "tile/acme"}
         assert parts["tile/acme"]["number"] == "2"
@@ -170,7 +170,7 @@ async def test_hostile_text_arrives_as_text() -> None:
     async with site() as at, at.browser.stream("GET", "/events") as answer:
         stream = frames(answer)
         await anext(stream)
-        at.add(WatchEvent(alert=stored(1, name=HOSTILE, client="<b>", node="\x07")))
+        at.add(WatchEvent(alerts=StoredAlerts(alerts=[stored(1, name=HOSTILE, client="<b>", node="\x07")])))
         parts = await first(stream, "feed")
     title = parts["feed"][0]["title"]
     assert title.startswith("</script><img src=x onerror=alert(1)>")
@@ -188,7 +188,7 @@ async def test_a_stalled_browser_costs_one_frame() -> None:
         async with asyncio.TaskGroup() as group:
             drawing = group.create_task(_draw_quickly(shown))
             for number in range(50):
-                board = fold(board, WatchEvent(alert=stored(number)))
+                board = fold(board, WatchEvent(alerts=StoredAlerts(alerts=[stored(number)])))
                 shown.show(board)
                 async with asyncio.timeout(LIMIT):
                     while f'Alert {number}"' not in await anext(reading):
@@ -217,7 +217,7 @@ async def test_a_browser_that_never_reads_holds_up_nobody() -> None:
                 stream = frames(answer)
                 await anext(stream)
                 for number in range(3):
-                    at.add(WatchEvent(alert=stored(number)))
+                    at.add(WatchEvent(alerts=StoredAlerts(alerts=[stored(number)])))
                     parts = await first(stream, "feed")
                     assert parts["feed"][0]["title"] == f"Alert {number}"
 

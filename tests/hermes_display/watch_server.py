@@ -27,6 +27,7 @@ from socme.v1.watch_pb2 import (
     SeverityCount,
     Snapshot,
     StoredAlert,
+    StoredAlerts,
     WatchEvent,
     WatchRequest,
 )
@@ -155,7 +156,9 @@ class Script(WatchServicer):
         while True:
             while told < len(self.alerts):
                 told += 1
-                yield WatchEvent(alert=self.alerts[told - 1], cursor=str(told).encode())
+                yield WatchEvent(
+                    alerts=StoredAlerts(alerts=[self.alerts[told - 1]]), cursor=str(told).encode()
+                )
             yield WatchEvent(bookmark=Bookmark(time=stamp(NOON)), cursor=str(told).encode())
             async with self.changed:
                 await self.changed.wait()
@@ -261,8 +264,8 @@ class Seen:
 
     def titles(self) -> list[str]:
         """Return the names of the alerts that came one by one."""
-        alerts = [event.alert for event in self.events if isinstance(event, WatchEvent)]
-        return [alert.alert.rule.name for alert in alerts if alert.client]
+        events = [event for event in self.events if isinstance(event, WatchEvent)]
+        return [stored.alert.rule.name for event in events for stored in event.alerts.alerts]
 
     def kinds(self) -> list[str]:
         """Return the kinds of the events of the stream of alerts, bookmarks left out."""

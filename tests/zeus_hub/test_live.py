@@ -51,7 +51,8 @@ async def _ids(live: Live, position: int) -> list[bytes] | None:
 
 
 def _stored(event: bytes) -> StoredAlert:
-    return WatchEvent.FromString(event).alert
+    (stored,) = WatchEvent.FromString(event).alerts.alerts
+    return stored
 
 
 @pytest.mark.parametrize("in_memory", [True, False])

@@ -43,8 +43,8 @@ class Screen:
                 event = await self._call.read()
             assert isinstance(event, WatchEvent)
             self.cursor = event.cursor
-            if event.HasField("alert") and not event.alert.alert.HasField("condition"):
-                seen.append(int(event.alert.alert.rule.id))
+            own = [each.alert for each in event.alerts.alerts if not each.alert.HasField("condition")]
+            seen += [int(alert.rule.id) for alert in own]
         return seen
 
 

@@ -43,9 +43,9 @@ class Eye:
         kind = event.WhichOneof("event")
         if kind == "snapshot":
             self.seen = [stored.alert.id for stored in event.snapshot.alerts]
-        if kind == "alert":
-            self.seen.append(event.alert.alert.id)
-            self.alerts.append(event.alert.alert)
+        for stored in event.alerts.alerts:
+            self.seen.append(stored.alert.id)
+            self.alerts.append(stored.alert)
         return event
 
     async def until(self, count: int) -> None:
@@ -113,8 +113,9 @@ async def test_snapshot_and_live_leave_no_gap_and_overlap_nowhere(tmp_path: Path
             assert task.result() == ids(alerts)
 
 
-async def test_a_watcher_goes_on_where_it_stopped(tmp_path: Path) -> None:
+async def test_a_watcher_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in the middle of a batch, and also with a hub that was restarted meanwhile."""
+    monkeypatch.setattr(watch, "PIECE_BYTES", 1)
     alerts = [alert(number) for number in range(10)]
     async with hub(tmp_path) as zeus:
         node, wall = await zeus.node(), await zeus.display()
@@ -136,7 +137,7 @@ async def test_raw_comes_only_when_asked_for(tmp_path: Path) -> None:
             async with eye(zeus, wall, with_raw=wanted, snapshot_alerts=10) as looking:
                 snapshot = (await looking.read()).snapshot
                 await _send(zeus, node, [alert(wanted)], sequence=1 + wanted)
-                await looking.read()
+                await looking.until(1 + wanted)
                 await eventually(lambda wanted=wanted: len(zeus.stored()) == 1 + wanted)  # type: ignore[misc]
 
             assert looking.alerts[0].raw == (alert(wanted).raw if wanted else b"")
@@ -373,10 +374,22 @@ def test_a_piece_is_bounded_and_goes_on_where_it_ended() -> None:
     while cursor.position == 7:
         wanted, cursor = watch.piece(page, cursor, view)
         assert len(wanted) == (1 if cursor.position == 8 else 2)
-        taken += [each.event[:1] for each in wanted]
+        taken += [each[:1] for each in wanted]
 
     assert taken == [b"1", b"2", b"3", b"4", b"5"]
     assert cursor == Cursor(8)
+
+
+async def test_what_comes_together_is_shown_in_one_event(tmp_path: Path) -> None:
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        async with eye(zeus, zeus.operator()) as looking:
+            await looking.read()
+            await _send(zeus, node, [alert(number) for number in range(50)])
+            while not (event := await looking.read()).HasField("alerts"):
+                pass
+
+    assert [stored.alert.id for stored in event.alerts.alerts] == ids([alert(number) for number in range(50)])
 
 
 def test_a_batch_without_alerts_is_passed_over() -> None:

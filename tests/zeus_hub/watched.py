@@ -94,9 +94,9 @@ async def next_condition(call: grpc.aio.UnaryStreamCall[WatchRequest, WatchEvent
         while True:
             event = await call.read()
             assert isinstance(event, WatchEvent), "the stream ended"
-            found = event.alert.alert
-            if found.source == AlertSource.ALERT_SOURCE_SOCME:
-                return found
+            for stored in event.alerts.alerts:
+                if stored.alert.source == AlertSource.ALERT_SOURCE_SOCME:
+                    return stored.alert
 
 
 @dataclass

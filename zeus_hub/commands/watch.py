@@ -117,8 +117,9 @@ async def _session(connect: Connect, request: "WatchRequest", take: Callable[["W
 
 def _tell(event: "WatchEvent", show: Show) -> None:
     kind = event.WhichOneof("event")
-    if kind == "alert":
-        show(event.alert)
+    if kind == "alerts":
+        for stored in event.alerts.alerts:
+            show(stored)
     elif kind == "lagged":
         # The snapshot that follows carries no alerts: none were asked for.
         logs.event(LOG, logging.WARNING, "missed alerts, see zeus alert list", reason=event.lagged.reason)

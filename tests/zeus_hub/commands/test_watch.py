@@ -11,7 +11,16 @@ import pytest
 
 from socme.errors import OperatorError
 from socme.service import Notifier
-from socme.v1.watch_pb2 import Bookmark, FleetRequest, Lagged, Snapshot, StoredAlert, WatchEvent, WatchRequest
+from socme.v1.watch_pb2 import (
+    Bookmark,
+    FleetRequest,
+    Lagged,
+    Snapshot,
+    StoredAlert,
+    StoredAlerts,
+    WatchEvent,
+    WatchRequest,
+)
 from socme.v1.watch_pb2_grpc import WatchServicer, add_WatchServicer_to_server
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert
@@ -63,7 +72,7 @@ def say(*events: WatchEvent, then: grpc.StatusCode | None = None) -> Session:
 
 def one(number: int) -> WatchEvent:
     """Return an alert's event."""
-    return WatchEvent(alert=alert(number), cursor=str(number).encode())
+    return WatchEvent(alerts=StoredAlerts(alerts=[alert(number)]), cursor=str(number).encode())
 
 
 @asynccontextmanager

@@ -1,0 +1,260 @@
+"""From a line in a log to whoever watches, over mutual TLS on loopback: python -m bench.latency.
+
+Three things of each contender, in turns: how long alerts take at fixed rates (the time right before their write
+to the time they are seen), how fast a burst is drained, and what both cost: CPU of sender and receiver, resident
+memory, and bytes on the wire for each byte of the log. For SOCme, seen means in a watcher's live stream, which is
+after the hub committed it; for peers, that it can be read in the receiver's file, before that is synced.
+"""
+
+import argparse
+import json
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bench import eve, peers
+from bench.gauge import (
+    MeasureError,
+    cpu_seconds,
+    machine,
+    median,
+    memory_bytes,
+    prefer,
+    share,
+    size_of,
+    wait_until,
+)
+from bench.peers import Command
+from tests.certificates import Leaf, make_authority
+from tests.flow.programs import Follow, Hub, Node, Stage, free_port, staged
+
+ALERTS = 10_000  # different ones; more repeat them
+RATES = (1000, 5000)  # alerts a second
+SECONDS = 8
+BURST = 40_000
+WARM = 200  # alerts before anything counts
+BENCH = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A sender and a receiver that run."""
+
+    log: Path
+    sender: int
+    """Process id."""
+    receiver: int
+    port: int
+    watch: Callable[[int, Path], "subprocess.Popen[bytes]"]
+    """Begins to watch for so many alerts, and writes what it saw into a file; returns when it watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What was seen of alerts at one rate, or in a burst."""
+
+    sent: int
+    seconds: Sequence[float]
+    """How old each was when it was seen."""
+    took: float
+    """From the first write to the last sight."""
+    sender_cpu: float
+    receiver_cpu: float
+    sender_memory: int
+    receiver_memory: int
+    wire: float
+    """Bytes from sender to receiver for each byte of the log."""
+
+
+Make = Callable[[Path], AbstractContextManager[Pair]]
+
+
+def run_phase(pair: Pair, alerts: Path, folder: Path, rate: int, count: int) -> Phase:
+    """Write alerts and return what was seen of them."""
+    result = folder / f"seen-{rate}-{count}.json"
+    watcher = pair.watch(count, result)
+    before = cpu_seconds(pair.sender), cpu_seconds(pair.receiver), sent_bytes(pair.port), size_of(pair.log)
+    began = time.time_ns()
+    writer = [sys.executable, str(BENCH / "writer.py"), str(pair.log), str(alerts), str(rate), str(count)]
+    subprocess.run(writer, check=True)
+    watcher.wait(120)
+    after = cpu_seconds(pair.sender), cpu_seconds(pair.receiver), sent_bytes(pair.port), size_of(pair.log)
+    seen = json.loads(result.read_text())
+    result.unlink()
+    used = [later - earlier for earlier, later in zip(before, after, strict=True)]
+    if len(seen["seconds"]) != count:
+        raise MeasureError(f"{len(seen['seconds'])} of {count} alerts were seen")
+    return Phase(
+        sent=count,
+        seconds=seen["seconds"],
+        took=(seen["last_ns"] - began) / 1e9,
+        sender_cpu=used[0],
+        receiver_cpu=used[1],
+        sender_memory=memory_bytes(pair.sender),
+        receiver_memory=memory_bytes(pair.receiver),
+        wire=used[2] / used[3],
+    )
+
+
+def sent_bytes(port: int) -> int:
+    """Return what was sent to a port over the connections that are open now, without what was sent again."""
+    command = ["ss", "-tinH", "state", "established", f"dport = :{port}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return sum(int(number) for number in re.findall(r"bytes_acked:(\d+)", told))
+
+
+@contextmanager
+def socme(folder: Path) -> Iterator[Pair]:
+    """Give a node and a hub."""
+    log = folder / "eve.json"
+    log.touch()
+    with staged(folder / "stage") as stage:
+        hub = stage.hub()
+        node = calm_node(stage, hub, log)
+        screen = stage.screen(hub, "lobby", start=False)
+
+        def watch(count: int, result: Path) -> "subprocess.Popen[bytes]":
+            ready = result.with_suffix(".ready")
+            arguments = [str(screen.folder / "state"), hub.address, str(count), str(result), str(ready)]
+            process = subprocess.Popen([sys.executable, "-m", "bench.screen", *arguments])
+            wait_until(ready.exists, "the screen watches")
+            ready.unlink()
+            return process
+
+        port = int(hub.address.rpartition(":")[2])
+        yield Pair(log, node.program.pid, hub.program.pid, port, watch)
+
+
+def calm_node(stage: Stage, hub: Hub, log: Path) -> Node:
+    """Return a node whose vitals come as seldom as they are shipped, and no canaries."""
+    source = Follow("suricata", log, start="beginning")
+    node = stage.node(hub, "acme", "n1", source, settings="canary.interval_seconds = 0\n", start=False)
+    node.config.write_text(node.config.read_text().replace("vitals_interval_seconds = 1\n", ""))
+    node.program.start()
+    return node
+
+
+@contextmanager
+def peer(make: Callable[[Path, Path, int], tuple[Command, Command]], folder: Path) -> Iterator[Pair]:
+    """Give a peer's sender and receiver."""
+    log, output, port = folder / "eve.json", folder / "out", free_port()
+    log.touch()
+    write_certificates(folder)
+    with ExitStack() as stack:
+
+        def started(command: Command, name: str) -> "subprocess.Popen[bytes]":
+            told = stack.enter_context((folder / f"{name}.log").open("wb"))
+            process = subprocess.Popen(
+                command.arguments, env=command.environment, stdout=told, stderr=told, cwd=folder
+            )
+            stack.callback(process.wait, 30)
+            stack.callback(process.send_signal, signal.SIGTERM)
+            return process
+
+        sending, receiving = make(folder, output, port)
+        receiver = started(receiving, "receiver")
+        wait_until(lambda: listens(port), "the receiver listens", seconds=20)
+        sender = started(sending, "sender")
+
+        def watch(count: int, result: Path) -> "subprocess.Popen[bytes]":
+            arguments = [str(output), str(size_of(output)), str(count), str(result)]
+            return subprocess.Popen([sys.executable, str(BENCH / "reader.py"), *arguments])
+
+        yield Pair(log, sender.pid, receiver.pid, port, watch)
+
+
+def listens(port: int) -> bool:
+    """Tell whether something listens on a port."""
+    command = ["ss", "-tlnH", f"sport = :{port}"]
+    return bool(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def write_certificates(folder: Path) -> None:
+    """Write a CA and a certificate for each side."""
+    authority = make_authority()
+    (folder / "ca.pem").write_bytes(authority.pem)
+    for name in ("sender", "receiver"):
+        leaf: Leaf = authority.server()
+        (folder / f"{name}.key").write_bytes(leaf.key)
+        (folder / f"{name}.pem").write_bytes(leaf.chain.removesuffix(authority.pem))
+
+
+def contenders() -> Iterator[tuple[str, Make]]:
+    """Yield who takes part, by name."""
+    yield "socme", socme
+    if peers.find("rsyslogd"):
+        yield "rsyslog, durable ack", partial(peer, partial(peers.rsyslog_pair, durable=True))
+        yield "rsyslog, ack from memory", partial(peer, partial(peers.rsyslog_pair, durable=False))
+    if peers.find("syslog-ng"):
+        yield "syslog-ng, no ack", partial(peer, peers.syslog_ng_pair)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="contenders with this in their name")
+    given = parser.parse_args()
+    prefer()
+    print(machine())
+    found: dict[tuple[str, str], list[Phase]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        alerts = Path(name) / "alerts.json"
+        alerts.write_bytes(b"\n".join(eve.alerts(ALERTS)) + b"\n")
+        chosen = [each for each in contenders() if given.only in each[0]]
+        for turn in range(given.rounds):
+            for who, make in chosen if turn % 2 == 0 else reversed(chosen):
+                folder = Path(name) / f"{who.replace(', ', '-').replace(' ', '-')}-{turn}"
+                folder.mkdir()
+                for phase, figures in phases(make, alerts, folder):
+                    found.setdefault((who, phase), []).append(figures)
+                    print(told(who, phase, [figures]), flush=True)
+    print("medians")
+    for (who, phase), rounds in found.items():
+        print(told(who, phase, rounds))
+
+
+def phases(make: Make, alerts: Path, folder: Path) -> Iterator[tuple[str, Phase]]:
+    """Yield what each phase of one contender gave; one that does not get through ends its turn."""
+    with make(folder) as pair:
+        try:
+            run_phase(pair, alerts, folder, WARM, WARM)
+            for rate in RATES:
+                yield f"{rate}/s", run_phase(pair, alerts, folder, rate, rate * SECONDS)
+            yield "burst", run_phase(pair, alerts, folder, 0, BURST)
+        except MeasureError as error:
+            print(f"{folder.name}: {error}", flush=True)
+
+
+def told(who: str, phase: str, rounds: Sequence[Phase]) -> str:
+    """Return a row: medians over the rounds."""
+
+    def middle(figure: Callable[[Phase], float]) -> float:
+        return median([figure(each) for each in rounds])
+
+    speed = middle(lambda each: each.sent / each.took)
+    cpu = [
+        middle(lambda each: each.sender_cpu / each.took),
+        middle(lambda each: each.receiver_cpu / each.took),
+    ]
+    memory = [middle(lambda each: each.sender_memory), middle(lambda each: each.receiver_memory)]
+    return (
+        f"{who:26}{phase:8}"
+        f"p50 {middle(lambda each: share(each.seconds, 0.5)) * 1e3:9.2f} ms"
+        f"  p99 {middle(lambda each: share(each.seconds, 0.99)) * 1e3:9.2f} ms"
+        f"  {speed:8.0f}/s"
+        f"  CPU {cpu[0]:5.1%} {cpu[1]:5.1%}  {memory[0] / 2**20:4.0f} {memory[1] / 2**20:4.0f} MiB"
+        f"  wire {middle(lambda each: each.wire):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from socme import logs
@@ -27,10 +28,22 @@ MOST_DECODED = 16 * 1024 * 1024  # bytes decoded at once, or one entry
 MOST_ALERTS = 10_000  # decoded at once, or one entry; an alert of 20 bytes takes 3 KiB of memory on its way
 LONGEST_PAUSE = 30.0  # seconds between two attempts at a sink that is down
 CHECK_SECONDS = 5.0  # how long to sleep at most where nobody wakes the loop
-
+GATHER_SECONDS = (
+    0.1  # between the beginnings of two steps: a transaction costs as much for one alert as for ten
+)
+MANY_ALERTS = 1000  # of one step, behind which the next one begins at once
 
 Canaries = Callable[[str, int, Sequence[StoredAlert]], None]
-Sent = Sequence[tuple[int, Sequence[StoredAlert]]]  # positions and the canaries there, where there are any
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one step delivered."""
+
+    canaries: Sequence[tuple[int, Sequence[StoredAlert]]]
+    """Positions and the canaries there, where there are any."""
+    many: bool
+    """Whether it was so much that there may be more."""
 
 
 class Delivery:
@@ -62,19 +75,22 @@ class Delivery:
             try:
                 while True:
                     self._fresh.clear()
+                    begun = loop.time()
                     sent = await self._persist(lambda: loop.run_in_executor(thread, self._step, journal))
                     if sent is None:
                         await _wait(self._fresh)
                         continue
-                    for position, canaries in sent:
+                    for position, canaries in sent.canaries:
                         self._canaries(self.name, position, canaries)
+                    if not sent.many:
+                        await asyncio.sleep(begun + GATHER_SECONDS - loop.time())
             finally:
                 # The step that may still run in the thread ends before these do.
                 thread.submit(journal.close)
                 thread.submit(self._sink.close)
 
     def _step(self, journal: Journal) -> Sent | None:
-        """Deliver one piece, in the sink's thread; return its canaries, or None where there was nothing."""
+        """Deliver one piece, in the sink's thread; return None where there was nothing."""
         entries = _prefix(journal.read(self.position, entries=MOST_ENTRIES, size=MOST_BYTES))
         if not entries:
             return None
@@ -82,7 +98,9 @@ class Delivery:
         self._sink.send(batches)
         self.position = entries[-1].position
         arrivals = [batch for batch in batches if isinstance(batch, Arrival)]
-        return [(arrival.entry.position, arrival.canaries) for arrival in arrivals if arrival.canaries]
+        canaries = [(each.entry.position, each.canaries) for each in arrivals if each.canaries]
+        many = len(entries) == MOST_ENTRIES or sum(each.packed.alerts for each in entries) >= MANY_ALERTS
+        return Sent(canaries, many=many)
 
     async def _persist(self, step: Callable[[], asyncio.Future[Sent | None]]) -> Sent | None:
         """Try a step until it works."""

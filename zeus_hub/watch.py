@@ -135,8 +135,8 @@ class Watch(WatchServicer):
     async def _piece(self, place: Place, view: View, *, urgent: bool) -> tuple[bytes, Place]:
         """Return an event of some alerts of the batch in which a place is, and the place behind them.
 
-        It is serialised, and empty where a watcher wants nothing of the batch. Joined bytes are joined messages:
-        events of one alert each become one of them all, which gets its cursor in the same way.
+        It is serialised, and empty where a watcher wants nothing of the batch. Joined bytes are joined
+        messages: events of one alert each become one of them all, which gets its cursor in the same way.
         """
         cursor = place.on(urgent=urgent)
         page = await self._live.page(cursor.position)

@@ -16,7 +16,7 @@ import logging
 import math
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -197,10 +197,9 @@ class Collector:
         if self._held is None:
             await self.restore()
         await self._wait_for_room()
-        reading, self._health = await self.worker.do(self._read)
         observed = self._site.clock()
-        examined: list[Examined | None] = []
-        for records in portions(reading.records, _size, most=SLICE_RECORDS, largest=SLICE_BYTES):
+        reading, slices, examined = await self.worker.do(partial(self._read, observed))
+        for records in slices:
             examined += await self.worker.do(partial(self._examine, records, observed))
         alerts = await self._without_copies([each for each in examined if isinstance(each, Found)])
         self.canary_read = max((each.canary for each in alerts), default=self.canary_read)
@@ -233,9 +232,12 @@ class Collector:
             if time.monotonic() - self._read_at >= LOOK_SECONDS:
                 await self.worker.do(self._source.look)
 
-    def _read(self) -> tuple[Reading, Health]:
+    def _read(self, observed: datetime) -> tuple[Reading, Iterator[Sequence[Record]], list[Examined | None]]:
+        """Return what was read in slices that do not hold up others, and what the first of them is."""
         self._read_at = time.monotonic()
-        return self._source.read(), self._source.health()
+        reading, self._health = self._source.read(), self._source.health()
+        slices = iter(portions(reading.records, _size, most=SLICE_RECORDS, largest=SLICE_BYTES))
+        return reading, slices, self._examine(next(slices, ()), observed)
 
     def _examine(self, records: Sequence[Record], observed: datetime) -> list[Examined | None]:
         return [examine(record, self._rules, observed) for record in records]

@@ -24,12 +24,14 @@ from artemis_agent.values import (
     texts,
 )
 from socme.severity import of_suricata
-from socme.v1.alert_pb2 import Action, Endpoint, File, Network, Rule, Severity, Threat
+from socme.v1.alert_pb2 import Action, Alert, Endpoint, Network, Rule, Severity
 
 _ACTIONS: Mapping[str, Action.ValueType] = {
     "allowed": Action.ACTION_ALLOWED,
     "blocked": Action.ACTION_BLOCKED,
 }
+_NO_ACTION = Action.ACTION_UNSPECIFIED  # looked up once: protobuf's enums are slow to ask
+_ATTACK = frozenset(f"mitre_{what}_{kind}" for what in ("technique", "tactic") for kind in ("id", "name"))
 _DNS = ("query", "queries", "answer")  # where a DNS record keeps the name asked for, by version
 _MOST_TAGS = 64
 _LARGEST_TAG = 4095
@@ -67,9 +69,12 @@ def is_alert(eve: Eve) -> bool:
     return eve.event_type == "alert"
 
 
-def join_key(eve: Eve) -> int | None:
-    """Return the key that a Suricata alert shares with its copy in Wazuh; None where it cannot have one."""
-    signature_id = _digits(mapping(eve.alert).get("signature_id"))
+def join_key(eve: Eve, signature: object) -> int | None:
+    """Return the key that a Suricata alert shares with its copy in Wazuh; None where it cannot have one.
+
+    `signature` is its signature's id, as it came.
+    """
+    signature_id = _digits(signature)
     if not signature_id or not isinstance(eve.timestamp, str) or not eve.timestamp:
         return None
     return copy_key(eve.timestamp, signature_id, _digits(eve.flow_id))
@@ -89,61 +94,72 @@ def severity(eve: Eve) -> Severity.ValueType:
 
 def action(eve: Eve) -> Action.ValueType:
     """Return what Suricata did with the traffic."""
-    return _ACTIONS.get(text(mapping(eve.alert).get("action")), Action.ACTION_UNSPECIFIED)
+    return _ACTIONS.get(text(mapping(eve.alert).get("action")), _NO_ACTION)
 
 
-def rule(eve: Eve) -> Rule:
-    """Return the signature that fired."""
+def tell_rule(eve: Eve, rule: Rule) -> None:
+    """Fill in the signature that fired."""
     alert = mapping(eve.alert)
-    return Rule(
-        id=text(alert.get("signature_id")),
-        name=text(alert.get("signature")),
-        level=level(eve),
-        category=text(alert.get("category")),
-        revision=integer(alert.get("rev"), -LARGEST_INT64, LARGEST_INT64),
-        references=_references(alert),
-        generator=integer(alert.get("gid"), -LARGEST_INT64, LARGEST_INT64),
-    )
+    rule.id = text(alert.get("signature_id"))
+    rule.name = text(alert.get("signature"))
+    rule.category = text(alert.get("category"))
+    if (priority := level(eve)) is not None:
+        rule.level = priority
+    if (revision := integer(alert.get("rev"), -LARGEST_INT64, LARGEST_INT64)) is not None:
+        rule.revision = revision
+    if (generator := integer(alert.get("gid"), -LARGEST_INT64, LARGEST_INT64)) is not None:
+        rule.generator = generator
+    if references := _references(alert):
+        rule.references.extend(references)
+    rule.SetInParent()
 
 
-def threat(eve: Eve) -> Threat | None:
-    """Return the ATT&CK techniques and tactics of the signature's metadata; None where it has none."""
+def tell_threat(eve: Eve, alert: Alert) -> None:
+    """Add the ATT&CK techniques and tactics of the signature's metadata, where it has some."""
     metadata = mapping(mapping(eve.alert).get("metadata"))
-    if not any(name.startswith("mitre_") for name in metadata):
-        return None
-    return Threat(
-        technique_ids=texts(metadata.get("mitre_technique_id")),
-        technique_names=_spaced(metadata.get("mitre_technique_name")),
-        tactic_ids=texts(metadata.get("mitre_tactic_id")),
-        tactic_names=_spaced(metadata.get("mitre_tactic_name")),
-    )
+    if _ATTACK.isdisjoint(metadata):
+        return
+    threat = alert.threat
+    threat.technique_ids.extend(texts(metadata.get("mitre_technique_id")))
+    threat.technique_names.extend(_spaced(metadata.get("mitre_technique_name")))
+    threat.tactic_ids.extend(texts(metadata.get("mitre_tactic_id")))
+    threat.tactic_names.extend(_spaced(metadata.get("mitre_tactic_name")))
+    threat.SetInParent()
 
 
-def source(eve: Eve) -> Endpoint:
-    """Return where the packet came from."""
-    return Endpoint(
-        ip=address(eve.src_ip), port=port(eve.src_port), mac=mac(mapping(eve.ether).get("src_mac"))
-    )
+def tell_source(eve: Eve, end: Endpoint) -> None:
+    """Fill in where the packet came from."""
+    _tell_end(end, eve.src_ip, eve.src_port, mapping(eve.ether).get("src_mac"))
 
 
-def destination(eve: Eve) -> Endpoint:
-    """Return where the packet went."""
-    return Endpoint(
-        ip=address(eve.dest_ip), port=port(eve.dest_port), mac=mac(mapping(eve.ether).get("dest_mac"))
-    )
+def tell_destination(eve: Eve, end: Endpoint) -> None:
+    """Fill in where the packet went."""
+    _tell_end(end, eve.dest_ip, eve.dest_port, mapping(eve.ether).get("dest_mac"))
 
 
-def network(eve: Eve) -> Network:
-    """Return the traffic that the alert is about."""
+def _tell_end(end: Endpoint, ip: object, number: object, hardware: object) -> None:
+    """Fill in what is known of one end of the traffic; the rest stays as it is."""
+    if found := address(ip):
+        end.ip = found
+    if found_port := port(number):
+        end.port = found_port
+    if hardware is not None and (found := mac(hardware)):
+        end.mac = found
+    end.SetInParent()
+
+
+def tell_network(eve: Eve, network: Network) -> None:
+    """Fill in the traffic that the alert is about."""
     protocol = text(eve.app_proto).lower()
-    return Network(
-        transport=text(eve.proto).lower(),
-        protocol="" if protocol == "failed" else protocol,
-        community_id=text(eve.community_id),
-        flow_id=integer(eve.flow_id, 0, LARGEST_UINT64),
-        interface=text(eve.in_iface),
-        vlans=_vlans(eve.vlan),
-    )
+    network.transport = text(eve.proto).lower()
+    network.protocol = "" if protocol == "failed" else protocol
+    network.community_id = text(eve.community_id)
+    network.interface = text(eve.in_iface)
+    if (flow_id := integer(eve.flow_id, 0, LARGEST_UINT64)) is not None:
+        network.flow_id = flow_id
+    if eve.vlan is not None:
+        network.vlans.extend(_vlans(eve.vlan))
+    network.SetInParent()
 
 
 def url(eve: Eve) -> str:
@@ -165,17 +181,18 @@ def domain(eve: Eve) -> str:
     return next((found for key in _DNS if (found := text(first(dns.get(key)).get("rrname")))), "")
 
 
-def file(eve: Eve) -> File | None:
-    """Return the first file of the transaction; None where there is none."""
+def tell_file(eve: Eve, alert: Alert) -> None:
+    """Add the first file of the transaction, where there is one."""
     info = first(eve.fileinfo) or first(eve.files)
     if not info:
-        return None
-    return File(
-        path=text(info.get("filename")),
-        md5=text(info.get("md5")),
-        sha1=text(info.get("sha1")),
-        sha256=text(info.get("sha256")),
-    )
+        return
+    file = alert.file
+    file.Clear()
+    file.path = text(info.get("filename"))
+    file.md5 = text(info.get("md5"))
+    file.sha1 = text(info.get("sha1"))
+    file.sha256 = text(info.get("sha256"))
+    file.SetInParent()
 
 
 def _digits(value: object) -> str:

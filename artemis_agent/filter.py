@@ -36,13 +36,14 @@ class Drop:
 
 Verdict = Send | Drop
 
+_UNKNOWN = Severity.SEVERITY_UNSPECIFIED
 _SEND = Send()
 _LESS_SEVERE = Drop(MIN_SEVERITY)
 
 
 def verdict(alert: Alert, min_severity: Severity.ValueType) -> Verdict:
     """Return what is to become of an alert. One without a known severity is sent: nobody judged it."""
-    if Severity.SEVERITY_UNSPECIFIED < alert.severity < min_severity:
+    if _UNKNOWN < alert.severity < min_severity:
         return _LESS_SEVERE
     return _SEND
 

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from artemis_agent import suricata, wazuh
 from artemis_agent.decode import UndecodableError
@@ -54,10 +57,15 @@ def normalise(
     alert, key = found
     _add_place(alert, record, kind, origin)
     alert.count = 1
-    alert.observed.CopyFrom(timestamp(observed))
+    alert.observed.CopyFrom(_observed(observed))
     if kind == "suricata":
         return Normalised(alert, copy_key=key, copy_of=None)
     return Normalised(alert, copy_key=None, copy_of=key)
+
+
+@lru_cache(maxsize=1)  # many alerts are read at one time
+def _observed(time: datetime) -> Timestamp:
+    return timestamp(time)
 
 
 def _add_place(alert: Alert, record: Record, kind: Kind, origin: str) -> None:

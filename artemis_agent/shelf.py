@@ -101,11 +101,11 @@ class Shelf:
         """Return the time in microseconds since 1970."""
         return self._clock() // 1000
 
-    def append(self, progress: Progress) -> None:
-        """Commit progress as a whole."""
+    def append(self, progress: Progress) -> Sequence[Entry]:
+        """Commit progress as a whole; return the batches that it made."""
         source = progress.source
         notes = {f"position:{source}": progress.position, f"counters:{source}": progress.counters}
-        self._put(source, progress.alerts, progress.tally, notes, progress.also)
+        return self._put(source, progress.alerts, progress.tally, notes, progress.also)
 
     def take_back(self, source: str, alerts: Sequence[Waiting]) -> None:
         """Commit alerts of another spool; the ledger has them as made here: their lines were read there."""
@@ -253,7 +253,7 @@ class Shelf:
         tally: Mapping[str, int],
         notes: Mapping[str, bytes],
         also: Callable[[sqlite3.Connection], None] | None,
-    ) -> None:
+    ) -> Sequence[Entry]:
         now = self.now_us()
         drafts, numbers = self._drafts(source, alerts)
 
@@ -262,12 +262,15 @@ class Shelf:
             if also is not None:
                 also(db)
 
-        self._journal.append(drafts, notes={**notes, **notes_of(numbers)}, also=with_ledger, at_us=now)
+        entries = self._journal.append(
+            drafts, notes={**notes, **notes_of(numbers)}, also=with_ledger, at_us=now
+        )
         self._numbers |= numbers
         size = sum(len(draft.packed.payload) for draft in drafts)
         self._count(len(drafts), len(alerts), size)
         if drafts and self.depth.oldest_us is None:
             self.depth = replace(self.depth, oldest_us=now)
+        return entries
 
     def _drafts(self, source: str, waiting: Sequence[Waiting]) -> tuple[list[Draft], dict[int, Numbers]]:
         drafts: list[Draft] = []

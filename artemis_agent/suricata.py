@@ -1,4 +1,10 @@
-"""A line of eve.json as an Alert."""
+"""A line of eve.json as an Alert.
+
+What a line says of its signature is the same for every alert of that signature, byte for byte: what is made
+of it is kept, which saves half of the time.
+"""
+
+from functools import lru_cache
 
 import msgspec
 
@@ -6,9 +12,23 @@ from artemis_agent import eve
 from artemis_agent.decode import decode
 from artemis_agent.eve import Eve
 from artemis_agent.values import mapping, moment, text
-from socme.v1.alert_pb2 import Alert, AlertSource, Host
+from socme.v1.alert_pb2 import Alert, AlertSource
+
+MOST_SIGNATURES = 1024  # that are kept; some 3 MB, with their bytes
+LONGEST_SIGNATURE = 4096  # bytes of one that is kept
+
+_SURICATA = AlertSource.ALERT_SOURCE_SURICATA
+_NOTHING = msgspec.Raw(b"null")
+
+
+class _Line(Eve, gc=False):
+    """The same keys, the alert object still to be read."""
+
+    alert: msgspec.Raw = _NOTHING
+
 
 _DECODER = msgspec.json.Decoder(Eve)
+_LINE_DECODER = msgspec.json.Decoder(_Line)
 
 
 def read(raw: bytes) -> tuple[Alert, int | None] | None:
@@ -16,27 +36,49 @@ def read(raw: bytes) -> tuple[Alert, int | None] | None:
 
     Raise UndecodableError. What the line's place in its file says is not filled in.
     """
-    line = decode(raw, _DECODER, Eve)
-    if line is None or not eve.is_alert(line):
-        return None
-    return _alert(line), eve.join_key(line)
+    try:
+        line = _LINE_DECODER.decode(raw)
+        return _alert(line, *_signature(bytes(line.alert))) if eve.is_alert(line) else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        odd = decode(raw, _DECODER, Eve)
+        return _alert(odd, *_made(odd.alert)) if odd is not None and eve.is_alert(odd) else None
 
 
-def _alert(line: Eve) -> Alert:
-    sensor = text(line.host)
-    return Alert(
-        source=AlertSource.ALERT_SOURCE_SURICATA,
-        time=moment(line.timestamp),
+def _signature(raw: bytes) -> tuple[Alert, object]:
+    return _kept(raw) if len(raw) <= LONGEST_SIGNATURE else _made(msgspec.json.decode(raw))
+
+
+@lru_cache(maxsize=MOST_SIGNATURES)
+def _kept(raw: bytes) -> tuple[Alert, object]:
+    return _made(msgspec.json.decode(raw))
+
+
+def _made(signature: object) -> tuple[Alert, object]:
+    """Return what an alert object says, not to be changed, and its signature's id."""
+    line = Eve(alert=signature)
+    alert = Alert(
+        source=_SURICATA,
         severity=eve.severity(line),
-        rule=eve.rule(line),
-        threat=eve.threat(line),
-        source_endpoint=eve.source(line),
-        destination_endpoint=eve.destination(line),
-        host=Host(name=sensor) if sensor else None,
-        network=eve.network(line),
-        file=eve.file(line),
-        url=eve.url(line),
-        domain=eve.domain(line),
-        message=text(mapping(line.alert).get("signature")),
+        message=text(mapping(signature).get("signature")),
         action=eve.action(line),
     )
+    eve.tell_rule(line, alert.rule)
+    eve.tell_threat(line, alert)
+    return alert, mapping(signature).get("signature_id")
+
+
+def _alert(line: Eve, known: Alert, signature: object) -> tuple[Alert, int | None]:
+    """Return an alert of a known signature; its parts are filled in where they stand, which is fastest."""
+    alert = Alert()
+    alert.CopyFrom(known)
+    if (time := moment(line.timestamp)) is not None:
+        alert.time.CopyFrom(time)
+    eve.tell_source(line, alert.source_endpoint)
+    eve.tell_destination(line, alert.destination_endpoint)
+    eve.tell_network(line, alert.network)
+    eve.tell_file(line, alert)
+    alert.url = eve.url(line)
+    alert.domain = eve.domain(line)
+    if sensor := text(line.host):
+        alert.host.name = sensor
+    return alert, eve.join_key(line, signature)

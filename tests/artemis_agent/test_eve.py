@@ -81,22 +81,20 @@ def test_an_alert_and_its_copy_have_the_same_key(
     sid: int, flow: int | None, wazuh_sid: str, wazuh_flow: str | None
 ) -> None:
     """Wazuh writes numbers as strings, large ones with six zeros behind the point."""
-    original = Eve(timestamp=TIME, flow_id=flow, alert={"signature_id": sid})
-    copy = Eve(timestamp=TIME, flow_id=wazuh_flow, alert={"signature_id": wazuh_sid})
-    assert eve.join_key(original) == eve.join_key(copy) is not None
+    original = eve.join_key(Eve(timestamp=TIME, flow_id=flow), sid)
+    assert original == eve.join_key(Eve(timestamp=TIME, flow_id=wazuh_flow), wazuh_sid) is not None
 
 
 @pytest.mark.parametrize(
-    "record",
+    ("record", "signature"),
     [
-        Eve(alert={"signature_id": 1}),
-        Eve(timestamp="", alert={"signature_id": 1}),
-        Eve(timestamp=1795374216.5, alert={"signature_id": 1}),
-        Eve(timestamp=TIME),
-        Eve(timestamp=TIME, alert={"signature_id": None}),
-        Eve(timestamp=TIME, alert=[]),
+        (Eve(), 1),
+        (Eve(timestamp=""), 1),
+        (Eve(timestamp=1795374216.5), 1),
+        (Eve(timestamp=TIME), None),
+        (Eve(timestamp=TIME), []),
     ],
 )
-def test_without_time_or_signature_there_is_no_key(record: Eve) -> None:
+def test_without_time_or_signature_there_is_no_key(record: Eve, signature: object) -> None:
     """Else all such alerts would be copies of each other."""
-    assert eve.join_key(record) is None
+    assert eve.join_key(record, signature) is None

@@ -12,7 +12,7 @@ import pytest
 
 from artemis_agent import sensor, wake
 from artemis_agent.doubt import GRACE
-from artemis_agent.file_source import FileSource, open_file_source
+from artemis_agent.file_source import MOST_BLOCKS, MOST_BYTES, MOST_RECORDS, FileSource, open_file_source
 from artemis_agent.line_file import BLOCK, LONGEST
 from socme.errors import OperatorError
 
@@ -58,14 +58,26 @@ def test_alerts_come_with_their_bytes_their_file_and_their_offset(path: Path, so
 
 
 def test_a_reading_is_bounded_and_says_that_there_is_more(path: Path, source: FileSource) -> None:
-    path.write_bytes(FLOW * (3 * 1024**2 // len(FLOW)) + alert(1) + b"\n")
+    path.write_bytes(FLOW * (20 * 1024**2 // len(FLOW)) + alert(1) + b"\n")
     readings = [source.read()]
     while readings[-1].more:
         readings.append(source.read())
 
-    assert max(reading.bytes for reading in readings) <= 4 * BLOCK
+    assert len(readings) > 2
+    assert max(reading.bytes for reading in readings) <= MOST_BLOCKS * BLOCK
     assert sum(reading.bytes for reading in readings) == path.stat().st_size
     assert [record.raw for reading in readings for record in reading.records] == [alert(1)]
+
+
+def test_a_reading_of_alerts_is_bounded_by_what_it_holds(path: Path, source: FileSource) -> None:
+    path.write_bytes((alert(1) + b"\n") * (3 * MOST_BYTES // len(alert(1))))
+    readings = [source.read()]
+    while readings[-1].more:
+        readings.append(source.read())
+    held = [sum(len(record.raw) for record in reading.records) for reading in readings]
+
+    assert max(held) <= MOST_BYTES + BLOCK
+    assert max(len(reading.records) for reading in readings) <= MOST_RECORDS + BLOCK // len(alert(1))
 
 
 def test_a_source_goes_on_from_a_saved_position(path: Path, source: FileSource) -> None:

@@ -213,3 +213,33 @@ def test_numbers_as_strings_are_numbers() -> None:
 def test_a_line_that_is_no_json_says_so() -> None:
     with pytest.raises(UndecodableError):
         suricata.read(b'{"event_type":"alert","alert":{"signature":"cut he')
+
+
+def test_what_is_kept_of_a_signature_is_not_what_happened() -> None:
+    """Two alerts of one signature differ in all that is not its own; a third is not changed by the second."""
+    signature = {"signature_id": 7, "signature": "EXAMPLE", "severity": 1, "metadata": {"cve": ["2099_0001"]}}
+    first = {"event_type": "alert", "src_ip": "192.0.2.1", "vlan": [3], "host": "a", "alert": signature}
+    second = {"event_type": "alert", "dest_ip": "192.0.2.2", "files": [{"md5": "m"}], "alert": signature}
+    before, other, again = read(first), read(second), read(first)
+
+    assert before == again
+    assert before.rule == other.rule
+    assert (other.source_endpoint.ip, list(other.network.vlans), other.host.name) == ("", [], "")
+    assert not before.HasField("file")
+
+
+@pytest.mark.parametrize("longest", [suricata.LONGEST_SIGNATURE, 0])
+def test_a_signature_that_is_too_long_to_be_kept_says_the_same(
+    longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suricata, "LONGEST_SIGNATURE", longest)
+    alert = read({"event_type": "alert", "alert": {"signature_id": 7, "signature": "EXAMPLE", "severity": 2}})
+
+    assert (alert.rule.id, alert.message, alert.severity) == ("7", "EXAMPLE", Severity.SEVERITY_MEDIUM)
+
+
+def test_bytes_that_are_not_utf8_in_a_signature_are_replaced() -> None:
+    found = suricata.read(b'{"event_type":"alert","alert":{"signature_id":7,"signature":"caf\xe9"}}')
+
+    assert found is not None
+    assert found[0].message == "caf\N{REPLACEMENT CHARACTER}"

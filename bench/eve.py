@@ -13,11 +13,13 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 SEED = 7
 ALERTS = 0.005  # of all records
 TRAPS = 0.001
+SIGNATURES = 256  # of a site's rules, those that fire
 NEEDLE = b'"event_type":"alert"'
 
 _BEGINNING = datetime(2026, 11, 10, 8, tzinfo=UTC)
@@ -82,22 +84,16 @@ _WORDS = [
     "uid=0(root)",
 ]
 _TECHNIQUES = ["T1190", "T1071", "T1102", "T1021.002", "T1016", "T1059.001", ""]
-_SIGNATURES = [
-    (9_100_000 + number, f"SOCME {kind} number {number} that fires on {what}", category, severity)
-    for number, (kind, what, category, severity) in enumerate(
-        (kind, what, category, severity)
-        for kind in ("MALWARE", "SCAN", "POLICY", "EXPLOIT")
-        for what, category, severity in (
-            ("an executable that a workstation loads", "Potential Corporate Privacy Violation", 1),
-            ("a lookup of the own address", "Device Retrieving External IP Address Detected", 2),
-            ("a request without a user agent", "Potentially Bad Traffic", 2),
-            ("retransmissions beyond measure", "Generic Protocol Command Decode", 3),
-            ("a certificate that signs itself", "Misc activity", 3),
-            ("a path that climbs out of its folder", "Web Application Attack", 1),
-            ("a name that no person chose", "A Network Trojan was detected", 1),
-            ("a file share that is left", "Misc activity", 3),
-        )
-    )
+_KINDS = ("MALWARE", "SCAN", "POLICY", "EXPLOIT", "HUNTING", "INFO", "WEB", "DNS")
+_FIRES_ON = [
+    ("an executable that a workstation loads", "Potential Corporate Privacy Violation", 1),
+    ("a lookup of the own address", "Device Retrieving External IP Address Detected", 2),
+    ("a request without a user agent", "Potentially Bad Traffic", 2),
+    ("retransmissions beyond measure", "Generic Protocol Command Decode", 3),
+    ("a certificate that signs itself", "Misc activity", 3),
+    ("a path that climbs out of its folder", "Web Application Attack", 1),
+    ("a name that no person chose", "A Network Trojan was detected", 1),
+    ("a file share that is left", "Misc activity", 3),
 ]
 _LAYERS = ("http", "tls", "dns", None)
 
@@ -144,17 +140,10 @@ class Traffic:
     def alert(self) -> str:
         """Return an alert."""
         dice = self._dice
-        number, signature, category, severity = dice.choice(_SIGNATURES)
         layer = dice.choice(_LAYERS)
-        technique = dice.choice(_TECHNIQUES)
-        attack = f',"mitre_tactic_id":["TA0001"],"mitre_technique_id":["{technique}"]' if technique else ""
         text = (
             f'{self._head("alert", "UDP" if layer == "dns" else "TCP")},{self._community()},"tx_id":0,'
-            f'"alert":{{"action":"allowed","gid":1,"signature_id":{number},"rev":{number % 9},"signature":"{signature}",'
-            f'"category":"{category}","severity":{severity},"metadata":{{"affected_product":["Any"],"attack_target":'
-            f'["Client_Endpoint"],"confidence":["{dice.choice(("High", "Medium"))}"],"created_at":["2024_01_09"],'
-            f'"deployment":["Perimeter"],"signature_severity":["{dice.choice(("Informational", "Minor", "Major"))}"]'
-            f'{attack},"updated_at":["2025_03_14"]}}}}'
+            f'"alert":{_signature(dice.randrange(SIGNATURES))}'
         )
         if layer:
             text += f',"{layer}":{self._layer(layer)},"app_proto":"{layer}"'
@@ -277,6 +266,21 @@ class Traffic:
             for group in ("capture", "decoder", "tcp", "flow", "defrag", "detect", "app_layer", "http", "ftp")
         )
         return f'{{"timestamp":"{self._time()}","event_type":"stats","stats":{{"uptime":{self._dice.randrange(10**6)},{groups}}}}}'
+
+
+@cache
+def _signature(number: int) -> str:
+    """Return what an alert says of a signature, the same each time: it is the rule's own."""
+    kind, (what, category, severity) = _KINDS[number // 8 % 8], _FIRES_ON[number % 8]
+    technique = _TECHNIQUES[number % 7]
+    attack = f',"mitre_tactic_id":["TA0001"],"mitre_technique_id":["{technique}"]' if technique else ""
+    return (
+        f'{{"action":"allowed","gid":1,"signature_id":{9_100_000 + number},"rev":{number % 9},"signature":'
+        f'"SOCME {kind} number {number} that fires on {what}","category":"{category}","severity":{severity},"metadata":'
+        f'{{"affected_product":["Any"],"attack_target":["Client_Endpoint"],"confidence":["{("High", "Medium")[number % 2]}"],'
+        f'"created_at":["2024_01_{number % 28 + 1:02}"],"deployment":["Perimeter"],"signature_severity":'
+        f'["{("Informational", "Minor", "Major")[number % 3]}"]{attack},"updated_at":["2025_03_{number % 28 + 1:02}"]}}}}'
+    )
 
 
 def write_log(path: Path, size: int, *, seed: int = SEED) -> Counted:

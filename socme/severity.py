@@ -28,6 +28,7 @@ _WAZUH: tuple[tuple[int, Severity.ValueType], ...] = (
 )
 # Suricata's priorities are 1 to 255; rule authors use 1 to 3, and whatever is above is less urgent still.
 _SURICATA: Mapping[int, Severity.ValueType] = {1: Severity.SEVERITY_HIGH, 2: Severity.SEVERITY_MEDIUM}
+_LOW = Severity.SEVERITY_LOW  # looked up once: protobuf's enums are slow to ask
 
 
 def of_wazuh(level: int) -> Severity.ValueType:
@@ -45,7 +46,7 @@ def of_suricata(priority: int | None, *, critical: bool = False) -> Severity.Val
         return Severity.SEVERITY_CRITICAL
     if priority is None or priority < 1:
         return Severity.SEVERITY_UNSPECIFIED
-    return _SURICATA.get(priority, Severity.SEVERITY_LOW)
+    return _SURICATA.get(priority, _LOW)
 
 
 def name(severity: int) -> str:

@@ -100,14 +100,13 @@ def machine() -> str:
     facts = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in facts if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{os.cpu_count()} x {models[0] if models else platform.machine()}, {memory:.0f} GiB,"
-        f" Linux {platform.release()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
-    )
+    made = f"{os.cpu_count()} x {models[0] if models else platform.machine()}, {memory:.0f} GiB"
+    runs = f"Linux {platform.release()}, Python {platform.python_version()}"
+    return f"{made}, {runs}, load {os.getloadavg()[0]:.1f}"
 
 
 def prefer() -> None:
-    """Ask for the highest weight among sessions that share this machine; without the right to, go on without."""
+    """Ask for the highest weight among sessions of this machine; go on where that is not allowed."""
     with suppress(OSError):
         os.setsid()
     with suppress(OSError):

@@ -1,9 +1,9 @@
 """From a line in a log to whoever watches, over mutual TLS on loopback: python -m bench.latency.
 
-Three things of each contender, in turns: how long alerts take at fixed rates (the time right before their write
-to the time they are seen), how fast a burst is drained, and what both cost: CPU of sender and receiver, resident
-memory, and bytes on the wire for each byte of the log. For SOCme, seen means in a watcher's live stream, which is
-after the hub committed it; for peers, that it can be read in the receiver's file, before that is synced.
+Three things of each contender, in turns: how old alerts are when they are seen, at fixed rates (from right
+before their write); how fast a burst is drained; and what both cost: CPU of sender and receiver, resident
+memory, and bytes on the wire for each byte of the log. For SOCme, seen means in a watcher's live stream,
+which is after the hub committed it; for peers, that it can be read in the receiver's file, before a sync.
 """
 
 import argparse

@@ -124,7 +124,8 @@ template(name="raw" type="string" string="%msg%\\n")
 ruleset(name="r" {queue}) {{
   action(type="omfile" file="{output}" template="raw" sync="on" flushOnTXEnd="on" ioBufferSize="256k")
 }}
-input(type="imrelp" port="{port}" address="127.0.0.1" ruleset="r" maxDataSize="64k"{_relp_tls(folder, "receiver")})
+input(type="imrelp" port="{port}" address="127.0.0.1" ruleset="r" maxDataSize="64k"
+      {_relp_tls(folder, "receiver")})
 """
     sender = f"""global(workDirectory="{folder}" maxMessageSize="64k")
 module(load="imfile" mode="inotify")
@@ -134,7 +135,8 @@ ruleset(name="f" queue.type="LinkedList" queue.size="100000" queue.dequeueBatchS
         queue.filename="waiting" queue.saveOnShutdown="on" queue.maxDiskSpace="2g") {{
   if $msg contains "{_MATCH}" then {{
     action(type="omrelp" target="127.0.0.1" port="{port}" template="RSYSLOG_ForwardFormat"
-           action.resumeRetryCount="-1" action.resumeInterval="1"{window}{_relp_tls(folder, "sender")})
+           action.resumeRetryCount="-1" action.resumeInterval="1"{window}
+           {_relp_tls(folder, "sender")})
   }}
 }}
 """
@@ -142,11 +144,13 @@ ruleset(name="f" queue.type="LinkedList" queue.size="100000" queue.dequeueBatchS
 
 
 def syslog_ng_pair(folder: Path, output: Path, port: int) -> tuple[Command, Command]:
-    """Return a sender that follows eve.json in the folder, and a receiver that syncs; nothing is acknowledged."""
+    """Return a sender that follows eve.json in the folder, and a receiver that syncs; nothing is acked."""
     options = "@version: 3.38\noptions { stats-freq(0); log-msg-size(65536); use-dns(no); threaded(yes); };\n"
     limits = "flags(no-parse) log-fetch-limit(1000) log-iw-size(10000)"
     receiver = f"""{options}
-source s {{ network(ip("127.0.0.1") port({port}) transport("tls") {limits} {_syslog_ng_tls(folder, "receiver")}); }};
+source s {{
+  network(ip("127.0.0.1") port({port}) transport("tls") {limits} {_syslog_ng_tls(folder, "receiver")});
+}};
 destination d {{ file("{output}" template("$MSG\\n") fsync(yes)); }};
 log {{ source(s); destination(d); flags(flow-control); }};
 """
@@ -166,7 +170,7 @@ def _relp_tls(folder: Path, side: str) -> str:
     files = (
         f'tls.caCert="{folder}/ca.pem" tls.myCert="{folder}/{side}.pem" tls.myPrivKey="{folder}/{side}.key"'
     )
-    return f' tls="on" {files} tls.authMode="certvalid"'
+    return f'tls="on" {files} tls.authMode="certvalid"'
 
 
 def _syslog_ng_tls(folder: Path, side: str) -> str:

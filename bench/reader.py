@@ -1,7 +1,7 @@
 """Note when lines become readable in a file that grows: python bench/reader.py FILE OFFSET COUNT RESULT.
 
-Writes how many came, and for each how many seconds after it was written, as JSON, when all have come or none came
-for some seconds. For peers, whose receivers write what they take into a file.
+Writes how many seconds after its write each line came, as JSON, when all have come or none came for some
+seconds. For peers, whose receivers write what they take into a file.
 """
 
 import json

@@ -1,9 +1,9 @@
 """How fast alerts are found in a log that is there: python -m bench.scan [--mib 1024] [--rounds 3].
 
 `artemis sift` and the daemon beside tools and daemons that do the same, in turns. The log lies in memory.
-Commands are timed as a whole, peers from their start until the last alert is in their output file, and Artemis
-from the moment at which the log stands where it looks until the last alert is committed to its spool, with the
-position. Each must give exactly the alerts that are in the log; what looks for text alone gives the traps too.
+Commands are timed as a whole, peers from their start until the last alert is in their output file, Artemis
+from the moment at which the log stands where it looks until the last alert is committed to its spool, with
+the position. Each must give exactly the alerts that are there; what looks for text alone gives traps too.
 """
 
 import argparse

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import zstandard
 from google.protobuf.message import DecodeError
 
+from socme import compression
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Alerts, Encoding
 
-LEVEL = 1  # of zstd: higher ones cost the node more time than they save bytes
 LARGEST_DECODED = 64 * 1024 * 1024  # bytes; what a batch may claim to hold once decompressed
 _LONGEST_NUMBER = 63  # bits of a varint that may have another byte behind them
 _ALERT_TAG = b"\x0a"  # field 1, length-delimited: Alerts.alerts
@@ -40,7 +40,7 @@ def pack(alerts: Sequence[bytes]) -> Packed:
         parts += (_ALERT_TAG, _varint(len(alert)), alert)
     plain = b"".join(parts)
     return Packed(
-        payload=zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(plain),
+        payload=compression.compress(plain),
         encoding=Encoding.ENCODING_ZSTD,
         alerts=len(alerts),
         decoded_bytes=len(plain),
@@ -72,7 +72,7 @@ def _plain(packed: Packed) -> bytes:
         # A frame names its own size; believing the larger of two claims would let a node fill the memory.
         if zstandard.frame_content_size(packed.payload) != packed.decoded_bytes:
             raise BatchError("the frame's size differs from the batch's")
-        plain = zstandard.ZstdDecompressor().decompress(packed.payload, max_output_size=packed.decoded_bytes)
+        plain = compression.decompress(packed.payload, most=packed.decoded_bytes)
     except zstandard.ZstdError as error:
         raise BatchError(f"cannot be decompressed: {error}") from error
     _check_count(plain, packed.alerts)

@@ -47,7 +47,6 @@ class Store:
     def __init__(self, engine: Engine, journal: bytes, last: int) -> None:
         self._engine = engine
         self._journal = journal
-        self._context = body.compressor()
         self._places: dict[tuple[str, str], Place] = {}  # names never change their id
         _open(engine, journal, last)
 
@@ -120,7 +119,7 @@ class Store:
             "client_id": place[0],
             "node_id": place[1],
             "position": at,
-            "body": body.encode(stored.alert, self._context),
+            "body": body.encode(stored.alert),
             **columns(stored),
         }
 

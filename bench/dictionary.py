@@ -1,0 +1,59 @@
+"""Train socme/alerts.zdict, the dictionary that batches are compressed with: python -m bench.dictionary.
+
+From the project's own recordings of Suricata and Wazuh and the made traffic of bench/eve.py, the same each
+time. A dictionary that nodes have is never changed: a better one gets another number, and hubs know both.
+"""
+
+import random
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import zstandard
+
+from artemis_agent.normalise import Normalised, normalise
+from artemis_agent.source import Kind, Record
+from bench import eve
+from socme.v1.uplink_pb2 import Alerts
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZE = 32 * 1024  # bytes; twice as many save no more
+NUMBER = 0x534F4301  # "SOC" and 1; zstd leaves the numbers from 32768 to 2^31 - 1 to everybody
+MADE = 6000  # alerts of bench/eve.py
+WHEN = datetime(2026, 11, 28, 12, tzinfo=UTC)
+PLACES: dict[Kind, str] = {
+    "suricata": "/var/log/suricata/eve.json",
+    "wazuh": "/var/ossec/logs/alerts/alerts.json",
+}
+
+
+def samples(lines: Iterable[bytes], kind: Kind, dice: random.Random) -> Iterator[bytes]:
+    """Yield batches of one alert."""
+    offset = 0
+    for line in lines:
+        offset += dice.randrange(500, 200_000)
+        record = Record(line, dice.randbytes(16), offset)
+        found = normalise(record, kind=kind, origin=PLACES[kind], observed=WHEN)
+        if isinstance(found, Normalised):
+            yield Alerts(alerts=[found.alert]).SerializeToString()
+
+
+def main() -> None:
+    """Train and write."""
+    dice = random.Random(1)
+    data = ROOT / "tests" / "data"
+    recorded = [
+        line for name in ("eve", "eve-8") for line in (data / f"{name}.json").read_bytes().splitlines()
+    ]
+    wazuh = (data / "alerts.json").read_bytes().splitlines()
+    found: list[bytes | bytearray | memoryview] = [
+        *(each for _ in range(3) for each in samples(recorded, "suricata", dice)),
+        *(each for _ in range(6) for each in samples(wazuh, "wazuh", dice)),
+        *samples(eve.alerts(MADE, seed=12), "suricata", dice),
+    ]
+    trained = zstandard.train_dictionary(SIZE, found, level=3, dict_id=NUMBER, d=8, k=1000)
+    (ROOT / "socme" / "alerts.zdict").write_bytes(trained.as_bytes())
+
+
+if __name__ == "__main__":
+    main()

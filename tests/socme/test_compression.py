@@ -1,0 +1,89 @@
+"""Compression with the shipped dictionary."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artemis_agent.normalise import Normalised, normalise
+from artemis_agent.source import Kind, Record
+from socme import compression
+from tests.conftest import REPOSITORY
+
+FIRST = (0x534F4301, "2f4351e33711dcad95fd6d034b1ab5123d374b8cb35e82899b722c24a5db926c")
+
+
+@given(st.binary(max_size=5000))
+def test_what_is_compressed_comes_back(plain: bytes) -> None:
+    frame = compression.compress(plain)
+
+    assert compression.decompress(frame, most=len(plain)) == plain
+    assert zstandard.get_frame_parameters(frame).has_checksum
+    assert zstandard.frame_content_size(frame) == len(plain)
+
+
+def test_the_dictionary_that_nodes_have_is_not_changed() -> None:
+    """Else their spools and the hub's journal could not be read any more."""
+    number, digest = FIRST
+    shipped = resources.files("socme").joinpath("alerts.zdict").read_bytes()
+
+    assert hashlib.sha256(shipped).hexdigest() == digest
+    assert zstandard.get_frame_parameters(compression.compress(b"a")).dict_id == number
+
+
+def test_a_frame_without_a_dictionary_is_read() -> None:
+    assert compression.decompress(zstandard.compress(b"older"), most=5) == b"older"
+
+
+def test_one_with_a_dictionary_that_is_not_known_is_refused() -> None:
+    other = zstandard.ZstdCompressionDict(
+        zstandard.train_dictionary(1024, [b"%d of many" % number for number in range(9000)]).as_bytes()
+    )
+    frame = zstandard.ZstdCompressor(dict_data=other).compress(b"17 of many")
+
+    with pytest.raises(zstandard.ZstdError, match=r"(?i)dictionary"):
+        compression.decompress(frame, most=10)
+
+
+def alerts(name: str, kind: Kind) -> list[tuple[bytes, int]]:
+    """Return the alerts of a recording, serialised, each with the size of its line."""
+    lines = (REPOSITORY / "tests" / "data" / name).read_bytes().splitlines()
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    found = [
+        (
+            normalise(
+                Record(line, b"f" * 16, 9), kind=kind, origin=str(Path("/var/log") / name), observed=now
+            ),
+            line,
+        )
+        for line in lines
+    ]
+    return [
+        (each.alert.SerializeToString(), len(line)) for each, line in found if isinstance(each, Normalised)
+    ]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("eve.json", "suricata"), ("alerts.json", "wazuh")])
+def test_a_lone_alert_takes_less_than_its_line(name: str, kind: Kind) -> None:
+    """With all its fields, and each on its own."""
+    found = alerts(name, kind)
+    frames = sum(len(compression.compress(alert)) for alert, _ in found)
+    lines = sum(size for _, size in found)
+
+    assert frames < 0.5 * lines
+    assert frames < 0.7 * sum(len(zstandard.compress(alert, compression.LEVEL)) for alert, _ in found)
+
+
+def test_threads_do_not_share_what_one_may_use_at_a_time() -> None:
+    plains = [bytes([number]) * 10_000 for number in range(64)]
+    with ThreadPoolExecutor(8) as threads:
+        frames = list(threads.map(compression.compress, plains * 4))
+        backs = list(threads.map(lambda frame: compression.decompress(frame, most=10_000), frames))
+
+    assert backs == plains * 4

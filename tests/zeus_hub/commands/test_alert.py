@@ -161,7 +161,7 @@ def test_filters(stored: Place, command: str, filters: str, expected: set[int] |
         ("--min-severity 3", "low, medium, high, critical"),
         ("--source snort", "wazuh, suricata"),
         ("--ip 10.0.0.0/8", "no IP address"),
-        ("--limit 0", "greater than or equal to 1"),
+        ("--limit 0", "--limit"),
         ("--text " + "x" * 1001, "1000"),
         ("--text a\udcff", "UTF-8"),
     ],

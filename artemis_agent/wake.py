@@ -32,7 +32,7 @@ except ImportError:  # it is only there on Linux
     INotify = None
 
 BUSY = 0.2  # seconds for which a file that brought data is polled
-POLL_BUSY = 0.01  # seconds; half of it is the latency that polling adds
+POLL_BUSY = 0.05  # seconds; half of it is the latency that polling adds, and nobody sees so short a time
 POLL_DENSE = 0.001  # the same while much of what comes is alerts: each of them is read soon anyway
 POLL_SLOW = 1.0  # seconds; how late a change is seen that no watch reports
 _DRAIN = 65_536  # bytes of events that are thrown away at once

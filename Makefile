@@ -6,7 +6,7 @@ SIDE_BY_SIDE := -n 3 --dist loadscope --no-loadscope-reorder
 MINUTES ?= 60
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
 
 setup:  ## make .venv with the four programs and all tools
 	@scripts/setup.sh
@@ -42,13 +42,21 @@ proto:  ## generate socme/v1 from proto/
 lock:  ## renew both lock files from pyproject.toml (needs uv)
 	@scripts/lock.sh
 
-bench: setup  ## measure on this machine
-	@$(BIN)/python bench/run.py
+bench: setup  ## measure on this machine, beside the peers that are here (bench/README.md)
+	@$(BIN)/python -m bench.scan
+	@$(BIN)/python -m bench.latency
+	@$(BIN)/python -m bench.steady
+	@$(BIN)/python -m bench.ingest
 	@$(BIN)/python bench/outage.py --check
 	@$(BIN)/python bench/overtake.py --check
+
+bench-check: setup  ## fail where a ratio is below its floor (bench/floors.py)
+	@$(BIN)/python -m bench.scan --check --mib 512 --rounds 1
+	@$(BIN)/python -m bench.steady --check --rounds 1
+	@$(BIN)/python -m bench.latency --check --rounds 1
 
 clean:  ## remove what the other targets made
 	@rm -rf .venv .proto-venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-state
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test faults soak check fmt proto lock bench clean
+.PHONY: help setup demo test faults soak check fmt proto lock bench bench-check clean

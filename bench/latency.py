@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bench import eve, peers
+from bench import eve, floors, outcome, peers
 from bench.gauge import (
     MeasureError,
     cpu_seconds,
@@ -209,11 +209,12 @@ def contenders() -> Iterator[tuple[str, Make]]:
         yield "syslog-ng, no ack", partial(peer, peers.syslog_ng_pair)
 
 
-def main() -> None:
-    """Measure and print a table."""
+def main() -> int:
+    """Measure and print a table; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="contenders with this in their name")
+    outcome.add_options(parser)
     given = parser.parse_args()
     prefer()
     print(machine())
@@ -226,12 +227,37 @@ def main() -> None:
             for who, make in chosen if turn % 2 == 0 else reversed(chosen):
                 folder = Path(name) / f"{who.replace(', ', '-').replace(' ', '-')}-{turn}"
                 folder.mkdir()
-                for phase, figures in phases(make, alerts, folder):
-                    found.setdefault((who, phase), []).append(figures)
-                    print(told(who, phase, [figures]), flush=True)
+                for name_of, phase in phases(make, alerts, folder):
+                    found.setdefault((who, name_of), []).append(phase)
+                    print(told(who, name_of, [phase]), flush=True)
     print("medians")
-    for (who, phase), rounds in found.items():
-        print(told(who, phase, rounds))
+    figures: dict[str, float] = {}
+    for (who, name_of), rounds in found.items():
+        print(told(who, name_of, rounds))
+        figures |= {f"{who} {name_of} {what}": figure for what, figure in medians(rounds).items()}
+    return outcome.end(given, floors.LATENCY, figures, dict(charts(figures)))
+
+
+def medians(rounds: Sequence[Phase]) -> Mapping[str, float]:
+    """Return what is compared: milliseconds, alerts a second, and bytes on the wire for each of the log."""
+    return {
+        "p50": median([share(each.seconds, 0.5) for each in rounds]) * 1e3,
+        "p99": median([share(each.seconds, 0.99) for each in rounds]) * 1e3,
+        "speed": median([each.sent / each.took for each in rounds]),
+        "wire": median([each.wire for each in rounds]),
+    }
+
+
+def charts(figures: Mapping[str, float]) -> Iterator[tuple[str, tuple[str, str, Mapping[str, float]]]]:
+    """Yield what is drawn: name, title, unit, and the figures by contender."""
+    for name, title, unit, ending in (
+        ("age", "How old an alert is when it is seen, 5,000 a second (p99)", "ms", " 5000/s p99"),
+        ("drain", "A burst of 40,000 alerts", "alerts/s", " burst speed"),
+        ("wire", "Bytes on the wire for each byte of the log, 1,000 alerts a second", "", " 1000/s wire"),
+    ):
+        drawn = {key.removesuffix(ending): value for key, value in figures.items() if key.endswith(ending)}
+        if drawn:
+            yield name, (title, unit, drawn)
 
 
 def phases(make: Make, alerts: Path, folder: Path) -> Iterator[tuple[str, Phase]]:
@@ -269,4 +295,4 @@ def told(who: str, phase: str, rounds: Sequence[Phase]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

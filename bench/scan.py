@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from bench import eve, peers
+from bench import eve, floors, outcome, peers
 from bench.eve import NEEDLE, Counted
 from bench.gauge import (
     MeasureError,
@@ -200,23 +200,27 @@ def measure(log: Log, small: Log, rounds: int, only: str) -> Mapping[str, list[t
     return found
 
 
-def main() -> None:
-    """Measure and print a table."""
+def main() -> int:
+    """Measure and print a table; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="contenders with this in their name")
+    outcome.add_options(parser)
     given = parser.parse_args()
     prefer()
     print(machine())
+    speeds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         log, small = (_make(Path(folder), mib) for mib in (given.mib, min(given.mib, DAEMON_MIB)))
         print(log.holds)
         for name, rounds in measure(log, small, given.rounds, given.only).items():
-            speed = median([each for each, _ in rounds])
+            speeds[name] = median([each for each, _ in rounds])
             per_cpu = median([each * spent.seconds / spent.cpu_seconds for each, spent in rounds])
             memory = median([spent.memory_bytes for _, spent in rounds]) / 2**20
-            print(f"{name:20}{speed:8.0f} MB/s {per_cpu:8.0f} MB/CPU-s {memory:6.0f} MiB")
+            print(f"{name:20}{speeds[name]:8.0f} MB/s {per_cpu:8.0f} MB/CPU-s {memory:6.0f} MiB")
+    chart = ("Finding the alerts of 1 GiB of eve.json", "MB/s", speeds)
+    return outcome.end(given, floors.SCAN, speeds, {"scan": chart})
 
 
 def _make(folder: Path, mib: int) -> Log:
@@ -227,4 +231,4 @@ def _make(folder: Path, mib: int) -> Log:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from bench import eve, peers
+from bench import eve, floors, outcome, peers
 from bench.gauge import cpu_seconds, machine, median, memory_bytes, prefer
 from bench.latency import socme
 from bench.peers import Command
@@ -78,6 +78,7 @@ def main() -> int:
     """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
+    outcome.add_options(parser)
     given = parser.parse_args()
     prefer()
     print(machine())
@@ -95,11 +96,13 @@ def main() -> int:
                     write(log, lines, RATE, SECONDS)
                     used = (cpu_seconds(pid) - before) / SECONDS
                     found.setdefault(who, []).append((used, memory_bytes(pid) / 2**20))
+    cores: dict[str, float] = {}
     for who, rounds in found.items():
-        print(
-            f"{who:20}{median([cpu for cpu, _ in rounds]):7.1%} of a core {median([m for _, m in rounds]):5.0f} MiB"
-        )
-    return 0
+        cores[who] = median([used for used, _ in rounds])
+        print(f"{who:20}{cores[who]:7.1%} of a core {median([held for _, held in rounds]):5.0f} MiB")
+    shares = {who: 100 * used for who, used in cores.items()}
+    chart = ("Following 20 MB/s of eve.json", "% of a core", shares)
+    return outcome.end(given, floors.STEADY, shares, {"steady": chart})
 
 
 if __name__ == "__main__":

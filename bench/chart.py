@@ -1,0 +1,51 @@
+"""Bars for docs/performance.md, from what the benchmarks wrote with --json: python -m bench.chart FILE… ."""
+
+import json
+import sys
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "charts"
+OURS = ("artemis", "socme")
+WIDTH, LABEL, BAR, GAP, TOP = 760, 210, 22, 8, 44  # pixels
+
+
+def bars(title: str, unit: str, figures: Mapping[str, float]) -> str:
+    """Return an SVG with one bar for each figure, ours in another colour."""
+    most = max(figures.values())
+    height = TOP + len(figures) * (BAR + GAP)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
+        ' font-family="sans-serif" font-size="13">',
+        f'<rect width="{WIDTH}" height="{height}" rx="6" fill="#fff"/>',
+        f'<text x="12" y="26" font-size="15" font-weight="bold" fill="#111">{escape(title)}</text>',
+    ]
+    for index, (name, figure) in enumerate(figures.items()):
+        y = TOP + index * (BAR + GAP)
+        long = max(2.0, (WIDTH - LABEL - 120) * figure / most)
+        colour = "#0b6e4f" if name.startswith(OURS) else "#8a94a6"
+        middle = y + BAR * 0.7
+        parts += [
+            f'<text x="{LABEL - 10}" y="{middle:.0f}" text-anchor="end" fill="#111">{escape(name)}</text>',
+            f'<rect x="{LABEL}" y="{y}" width="{long:.0f}" height="{BAR}" rx="3" fill="{colour}"/>',
+            f'<text x="{LABEL + long + 8:.0f}" y="{middle:.0f}" fill="#111">{_short(figure)} {escape(unit)}</text>',
+        ]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _short(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
+
+
+def main() -> None:
+    """Write a chart for each file: {"title": …, "unit": …, "figures": {name: number}}."""
+    FOLDER.mkdir(exist_ok=True)
+    for name in sys.argv[1:]:
+        path = Path(name)
+        told = json.loads(path.read_text())
+        (FOLDER / f"{path.stem}.svg").write_text(bars(told["title"], told["unit"], told["figures"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""How a benchmark ends: its figures for a chart, and whether they keep the floors."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.floors import Floor, below
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add --check and --json."""
+    parser.add_argument("--check", action="store_true", help="exit code 1 where a ratio is below its floor")
+    parser.add_argument("--json", type=Path, metavar="FOLDER", help="write what bench/chart.py draws")
+
+
+def end(
+    given: argparse.Namespace,
+    floors: list[Floor],
+    figures: Mapping[str, float],
+    charts: Mapping[str, tuple[str, str, Mapping[str, float]]],
+) -> int:
+    """Write charts' figures (title, unit, figures, by file name) if asked, and return the exit code."""
+    if given.json:
+        given.json.mkdir(parents=True, exist_ok=True)
+        for name, (title, unit, drawn) in charts.items():
+            told = {"title": title, "unit": unit, "figures": drawn}
+            (given.json / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
+    wrong = list(below(floors, figures))
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    return 1 if wrong and given.check else 0

@@ -1,4 +1,4 @@
-"""Bars for docs/performance.md, from what the benchmarks wrote with --json: python -m bench.chart FILE… ."""
+"""Bars for docs/performance.md, from what benchmarks wrote with --json: python -m bench.chart FILE…"""
 
 import json
 import sys
@@ -16,10 +16,10 @@ def bars(title: str, unit: str, figures: Mapping[str, float]) -> str:
     most = max(figures.values())
     height = TOP + len(figures) * (BAR + GAP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
-        ' font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-size="13">',
+        "<style>text { font-family: sans-serif; fill: #111; }</style>",
         f'<rect width="{WIDTH}" height="{height}" rx="6" fill="#fff"/>',
-        f'<text x="12" y="26" font-size="15" font-weight="bold" fill="#111">{escape(title)}</text>',
+        f'<text x="12" y="26" font-size="15" font-weight="bold">{escape(title)}</text>',
     ]
     for index, (name, figure) in enumerate(figures.items()):
         y = TOP + index * (BAR + GAP)
@@ -27,9 +27,9 @@ def bars(title: str, unit: str, figures: Mapping[str, float]) -> str:
         colour = "#0b6e4f" if name.startswith(OURS) else "#8a94a6"
         middle = y + BAR * 0.7
         parts += [
-            f'<text x="{LABEL - 10}" y="{middle:.0f}" text-anchor="end" fill="#111">{escape(name)}</text>',
+            f'<text x="{LABEL - 10}" y="{middle:.0f}" text-anchor="end">{escape(name)}</text>',
             f'<rect x="{LABEL}" y="{y}" width="{long:.0f}" height="{BAR}" rx="3" fill="{colour}"/>',
-            f'<text x="{LABEL + long + 8:.0f}" y="{middle:.0f}" fill="#111">{_short(figure)} {escape(unit)}</text>',
+            f'<text x="{LABEL + long + 8:.0f}" y="{middle:.0f}">{_short(figure)} {escape(unit)}</text>',
         ]
     return "\n".join([*parts, "</svg>", ""])
 

@@ -5,6 +5,7 @@ ends with it. Start-up is the same as recovery, so there is nothing else to do a
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -60,7 +61,13 @@ class Notifier:
 
 
 def run(main: Callable[[Notifier], Awaitable[None]]) -> None:
-    """Run a daemon until it ends by itself, SIGTERM or SIGINT; its failure rises."""
+    """Run a daemon until it ends by itself, SIGTERM or SIGINT; its failure rises.
+
+    What was imported by now stays, so Python's collector of cycles need not look at it again and again: that
+    held up everything for some 50 ms, once in a few seconds under load.
+    """
+    gc.collect()
+    gc.freeze()
     notifier = Notifier()
     asyncio.run(_supervise(main, notifier))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from socme import service
 from socme.service import Notifier, raise_if_cancelled
 
 DAEMON = """
@@ -64,6 +66,19 @@ def test_a_failure_rises() -> None:
 
     assert done.returncode == 1
     assert "ValueError: failed" in done.stderr
+
+
+def test_what_was_imported_is_no_longer_looked_at_by_the_collector() -> None:
+    frozen: list[int] = []
+
+    async def main(_: Notifier) -> None:
+        frozen.append(gc.get_freeze_count())
+
+    gc.unfreeze()
+    service.run(main)
+    gc.unfreeze()
+
+    assert frozen[0] > 10_000
 
 
 def test_a_daemon_may_end_by_itself() -> None:

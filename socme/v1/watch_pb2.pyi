@@ -116,7 +116,9 @@ class StoredAlerts(_message.Message):
 
     ALERTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def alerts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredAlert]: ...
+    def alerts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredAlert]:
+        """One or more."""
+
     def __init__(
         self,
         *,

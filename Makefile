@@ -47,6 +47,7 @@ bench: setup  ## measure on this machine, beside the peers that are here (bench/
 	@$(BIN)/python -m bench.latency
 	@$(BIN)/python -m bench.steady
 	@$(BIN)/python -m bench.ingest
+	@$(BIN)/python -m bench.fleet
 	@$(BIN)/python bench/outage.py --check
 	@$(BIN)/python bench/overtake.py --check
 

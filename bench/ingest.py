@@ -1,37 +1,59 @@
-"""How many alerts a hub acknowledges in a second: `python -m bench.ingest`.
+"""How many alerts a hub acknowledges in a second: python -m bench.ingest.
 
 First the group commit alone, in one process without a network, with small and large groups waiting; then a
-whole hub over mutual TLS on loopback, with the store at work behind it. Journal and database lie on the real
-disk, since it is the disk that an acknowledgement waits for.
+hub in a process of its own, over mutual TLS on loopback, with prebuilt batches from many nodes and the store at
+work behind it. Journal and database lie on the real disk: it is the disk that an acknowledgement waits for.
 """
 
 import asyncio
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from artemis_agent.normalise import Normalised, normalise
 from artemis_agent.sift import NEEDLE
 from artemis_agent.source import Record
+from bench.gauge import cpu_seconds, machine, prefer
+from bench.watchers import served
 from socme.batch import Packed, pack
 from socme.journal import Draft, Entry
 from socme.v1.uplink_pb2 import Lane, NodeMessage
-from tests.zeus_hub.kit import Machine, hub, linked, message
+from tests.zeus_hub.kit import Hub, Link, Machine, linked, message, settings
 from zeus_hub.commit import Committer
+from zeus_hub.database import open_database
+from zeus_hub.hub import Running
 from zeus_hub.journalist import Handed
 
 RECORDING = Path(__file__).resolve().parent.parent / "tests" / "data" / "eve.json"
-PER_BATCH = 50  # alerts, as a node of a busy site sends them
-BATCHES = 500  # of each node
-NODES = 4
 IN_FLIGHT = 16  # unacknowledged batches of a node
+AT_ONCE = 20  # nodes that connect together
 
 
-def batches(node: int) -> list[Packed]:
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is sent."""
+
+    nodes: int
+    batches: int
+    """Of each node."""
+    alerts: int
+    """Of each batch."""
+
+    @property
+    def total(self) -> int:
+        """All alerts."""
+        return self.nodes * self.batches * self.alerts
+
+
+ALONE = Load(nodes=4, batches=500, alerts=50)
+LOADS = (Load(nodes=20, batches=25, alerts=500), Load(nodes=200, batches=25, alerts=20))
+
+
+def batches(load: Load, node: int) -> list[Packed]:
     """Return a node's batches, made of the project's recording; every alert has an id of its own."""
     lines = [line for line in RECORDING.read_bytes().splitlines() if NEEDLE in line]
     found = [
@@ -40,11 +62,11 @@ def batches(node: int) -> list[Packed]:
     ]
     alerts = [each.alert for each in found if isinstance(each, Normalised)]
     made = []
-    for batch in range(BATCHES):
+    for batch in range(load.batches):
         plain = []
-        for index in range(PER_BATCH):
+        for index in range(load.alerts):
             alert = alerts[index % len(alerts)]
-            alert.id = ((node * BATCHES + batch) * PER_BATCH + index).to_bytes(16, "big")
+            alert.id = ((node * load.batches + batch) * load.alerts + index).to_bytes(16, "big")
             plain.append(alert.SerializeToString())
         made.append(pack(plain))
     return made
@@ -80,43 +102,61 @@ def alone(folder: Path, work: Sequence[Sequence[Packed]], in_flight: int) -> flo
     return asyncio.run(run())
 
 
-def whole(folder: Path, work: Sequence[Sequence[Packed]]) -> float:
-    """Return how long a hub takes to acknowledge everything, in seconds."""
+def whole(folder: Path, work: Sequence[Sequence[Packed]]) -> tuple[float, float]:
+    """Return how long a hub takes to acknowledge everything, and its CPU, in seconds."""
 
-    async def node(address: str, machine: Machine, mine: Sequence[Packed]) -> None:
-        async with linked(address, machine) as link:
-            for sequence, packed in enumerate(mine, start=1):
-                await link.send(NodeMessage(batch=message(sequence, packed)))
-                await link.until_acked(max(0, sequence - IN_FLIGHT))
-            await link.until_acked(len(mine))
+    async def send(link: Link, mine: Sequence[Packed]) -> None:
+        for sequence, packed in enumerate(mine, start=1):
+            await link.send(NodeMessage(batch=message(sequence, packed)))
+            await link.until_acked(max(0, sequence - IN_FLIGHT))
+        await link.until_acked(len(mine))
 
-    async def run() -> float:
-        async with hub(folder) as zeus:
-            machines = [await zeus.node("acme", f"n{number}") for number in range(len(work))]
-            started = time.perf_counter()
+    async def run() -> tuple[float, float]:
+        state_dir = folder / "state"
+        async with served(state_dir) as (process, addresses), AsyncExitStack() as stack:
+            engine = open_database("sqlite:///zeus.db", state_dir)
+            stack.callback(engine.dispose)
+            zeus = Hub(settings(state_dir), Running(addresses, b""), engine)
+            machines = [await zeus.node(f"client-{each // 10}", f"n{each}") for each in range(len(work))]
+            links = await connected(stack, addresses.hub, machines)
+            started, used = time.perf_counter(), cpu_seconds(process)
             async with asyncio.TaskGroup() as group:
-                for machine, mine in zip(machines, work, strict=True):
-                    group.create_task(node(zeus.address, machine, mine))
-            return time.perf_counter() - started
+                for link, mine in zip(links, work, strict=True):
+                    group.create_task(send(link, mine))
+            return time.perf_counter() - started, cpu_seconds(process) - used
 
     return asyncio.run(run())
 
 
+async def connected(stack: AsyncExitStack, address: str, machines: Sequence[Machine]) -> list[Link]:
+    """Return a stream of each node."""
+    links: list[Link] = []
+    for begin in range(0, len(machines), AT_ONCE):
+        async with asyncio.TaskGroup() as together:
+            some = [
+                together.create_task(stack.enter_async_context(linked(address, each)))
+                for each in machines[begin : begin + AT_ONCE]
+            ]
+        links += [task.result() for task in some]
+    return links
+
+
 def main() -> None:
     """Measure and print a table."""
-    work = [batches(number) for number in range(NODES)]
-    total = NODES * BATCHES * PER_BATCH
-    size = sum(len(packed.payload) for mine in work for packed in mine)
-    print(f"{NODES} nodes, {total} alerts in batches of {PER_BATCH}, {size / 1e6:.1f} MB compressed")
-    print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.machine()}")
-    rows: list[tuple[str, float]] = []
+    prefer()
+    print(machine())
+    work = [batches(ALONE, number) for number in range(ALONE.nodes)]
     for in_flight in (1, IN_FLIGHT):
         with tempfile.TemporaryDirectory() as folder:
-            rows.append((f"commit alone, {in_flight} in flight", alone(Path(folder), work, in_flight)))
-    with tempfile.TemporaryDirectory() as folder:
-        rows.append(("a hub over mutual TLS", whole(Path(folder), work)))
-    for name, seconds in rows:
-        print(f"{name:32}{seconds:8.3f} s {total / seconds:10.0f} alerts/s")
+            seconds = alone(Path(folder), work, in_flight)
+        print(f"commit alone, {in_flight:2} in flight {ALONE.total / seconds:34,.0f} alerts/s")
+    for load in LOADS:
+        work = [batches(load, number) for number in range(load.nodes)]
+        with tempfile.TemporaryDirectory() as folder:
+            seconds, used = whole(Path(folder), work)
+        what = f"a hub, {load.nodes} nodes, batches of {load.alerts}"
+        each = used / load.total * 1e6
+        print(f"{what:40} {load.total / seconds:15,.0f} alerts/s  {each:.1f} us of its CPU each")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """How many alerts a hub acknowledges in a second: python -m bench.ingest.
 
 First the group commit alone, in one process without a network, with small and large groups waiting; then a
-hub in a process of its own, over mutual TLS on loopback, with prebuilt batches from many nodes and the store at
-work behind it. Journal and database lie on the real disk: it is the disk that an acknowledgement waits for.
+hub in a process of its own, over mutual TLS on loopback, with prebuilt batches from many nodes and the store
+at work behind it. Journal and database lie on the real disk, for which an acknowledgement waits.
 """
 
 import asyncio

@@ -511,7 +511,7 @@ async def test_what_may_wait_is_given_up_for_room_but_for_what_may_be_on_its_way
 
     assert [name for name in less if "urgent" not in name] == [
         *map(str, range(len(handed))),
-        *map(str, range(len(handed) + 2, 40)),
+        *map(str, range(len(handed) + 1, 40)),
     ]
     assert spool.share < before
 

@@ -12,11 +12,12 @@ from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from artemis_agent.normalise import Normalised, normalise
-from artemis_agent.sift import NEEDLE
 from artemis_agent.source import Record
+from bench import eve
 from bench.gauge import cpu_seconds, machine, prefer
 from bench.watchers import served
 from socme.batch import Packed, pack
@@ -28,7 +29,6 @@ from zeus_hub.database import open_database
 from zeus_hub.hub import Running
 from zeus_hub.journalist import Handed
 
-RECORDING = Path(__file__).resolve().parent.parent / "tests" / "data" / "eve.json"
 IN_FLIGHT = 16  # unacknowledged batches of a node
 AT_ONCE = 20  # nodes that connect together
 
@@ -54,22 +54,25 @@ LOADS = (Load(nodes=20, batches=25, alerts=500), Load(nodes=200, batches=25, ale
 
 
 def batches(load: Load, node: int) -> list[Packed]:
-    """Return a node's batches, made of the project's recording; every alert has an id of its own."""
-    lines = [line for line in RECORDING.read_bytes().splitlines() if NEEDLE in line]
+    """Return a node's batches; every alert is another one."""
+    observed = datetime.now(UTC)
     found = [
-        normalise(Record(line, b"b", 0), kind="suricata", origin="b", observed=datetime.now(UTC))
-        for line in lines
+        normalise(Record(line, b"bench", 0), kind="suricata", origin="eve.json", observed=observed)
+        for line in made(load.alerts)
     ]
     alerts = [each.alert for each in found if isinstance(each, Normalised)]
-    made = []
+    packed = []
     for batch in range(load.batches):
-        plain = []
-        for index in range(load.alerts):
-            alert = alerts[index % len(alerts)]
+        for index, alert in enumerate(alerts):
             alert.id = ((node * load.batches + batch) * load.alerts + index).to_bytes(16, "big")
-            plain.append(alert.SerializeToString())
-        made.append(pack(plain))
-    return made
+        packed.append(pack([alert.SerializeToString() for alert in alerts]))
+    return packed
+
+
+@cache
+def made(count: int) -> list[bytes]:
+    """Return lines of so many alerts, no two alike."""
+    return eve.alerts(count)
 
 
 def alone(folder: Path, work: Sequence[Sequence[Packed]], in_flight: int) -> float:

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from artemis_agent import copies, counters, held, ledger
@@ -197,9 +198,8 @@ class Collector:
         if self._held is None:
             await self.restore()
         await self._wait_for_room()
-        observed = self._site.clock()
-        reading, slices, examined = await self.worker.do(partial(self._read, observed))
-        for records in slices:
+        reading, observed, examined = await self.worker.do(self._read)
+        for records in islice(_slices(reading), 1, None):
             examined += await self.worker.do(partial(self._examine, records, observed))
         alerts = await self._without_copies([each for each in examined if isinstance(each, Found)])
         self.canary_read = max((each.canary for each in alerts), default=self.canary_read)
@@ -232,12 +232,12 @@ class Collector:
             if time.monotonic() - self._read_at >= LOOK_SECONDS:
                 await self.worker.do(self._source.look)
 
-    def _read(self, observed: datetime) -> tuple[Reading, Iterator[Sequence[Record]], list[Examined | None]]:
-        """Return what was read in slices that do not hold up others, and what the first of them is."""
+    def _read(self) -> tuple[Reading, datetime, list[Examined | None]]:
+        """Return what was read, when, and what the first slice of it is; of few records that is all."""
         self._read_at = time.monotonic()
         reading, self._health = self._source.read(), self._source.health()
-        slices = iter(portions(reading.records, _size, most=SLICE_RECORDS, largest=SLICE_BYTES))
-        return reading, slices, self._examine(next(slices, ()), observed)
+        observed = self._site.clock()
+        return reading, observed, self._examine(next(_slices(reading), ()), observed)
 
     def _examine(self, records: Sequence[Record], observed: datetime) -> list[Examined | None]:
         return [examine(record, self._rules, observed) for record in records]
@@ -385,8 +385,11 @@ def _microseconds(time: datetime) -> int:
     return int(time.timestamp() * _SECOND)
 
 
-def _size(record: Record) -> int:
-    return len(record.raw)
+def _slices(reading: Reading) -> Iterator[Sequence[Record]]:
+    """Yield the records in portions that do not hold up the source's thread for long."""
+    return portions(
+        reading.records, lambda record: len(record.raw), most=SLICE_RECORDS, largest=SLICE_BYTES
+    )
 
 
 def _letter(bad: Bad | Reject, source: str) -> Letter:

@@ -69,15 +69,14 @@ def is_alert(eve: Eve) -> bool:
     return eve.event_type == "alert"
 
 
-def join_key(eve: Eve, signature: object) -> int | None:
+def join_key(eve: Eve, signature_id: str) -> int | None:
     """Return the key that a Suricata alert shares with its copy in Wazuh; None where it cannot have one.
 
-    `signature` is its signature's id, as it came.
+    `signature_id` are the digits of its signature's id.
     """
-    signature_id = _digits(signature)
     if not signature_id or not isinstance(eve.timestamp, str) or not eve.timestamp:
         return None
-    return copy_key(eve.timestamp, signature_id, _digits(eve.flow_id))
+    return copy_key(eve.timestamp, signature_id, digits(eve.flow_id))
 
 
 def level(eve: Eve) -> int | None:
@@ -97,7 +96,7 @@ def action(eve: Eve) -> Action.ValueType:
     return _ACTIONS.get(text(mapping(eve.alert).get("action")), _NO_ACTION)
 
 
-def tell_rule(eve: Eve, rule: Rule) -> None:
+def fill_rule(eve: Eve, rule: Rule) -> None:
     """Fill in the signature that fired."""
     alert = mapping(eve.alert)
     rule.id = text(alert.get("signature_id"))
@@ -114,7 +113,7 @@ def tell_rule(eve: Eve, rule: Rule) -> None:
     rule.SetInParent()
 
 
-def tell_threat(eve: Eve, alert: Alert) -> None:
+def fill_threat(eve: Eve, alert: Alert) -> None:
     """Add the ATT&CK techniques and tactics of the signature's metadata, where it has some."""
     metadata = mapping(mapping(eve.alert).get("metadata"))
     if _ATTACK.isdisjoint(metadata):
@@ -127,28 +126,28 @@ def tell_threat(eve: Eve, alert: Alert) -> None:
     threat.SetInParent()
 
 
-def tell_source(eve: Eve, end: Endpoint) -> None:
+def fill_source(eve: Eve, end: Endpoint) -> None:
     """Fill in where the packet came from."""
-    _tell_end(end, eve.src_ip, eve.src_port, mapping(eve.ether).get("src_mac"))
+    _fill_end(end, eve.src_ip, eve.src_port, mapping(eve.ether).get("src_mac"))
 
 
-def tell_destination(eve: Eve, end: Endpoint) -> None:
+def fill_destination(eve: Eve, end: Endpoint) -> None:
     """Fill in where the packet went."""
-    _tell_end(end, eve.dest_ip, eve.dest_port, mapping(eve.ether).get("dest_mac"))
+    _fill_end(end, eve.dest_ip, eve.dest_port, mapping(eve.ether).get("dest_mac"))
 
 
-def _tell_end(end: Endpoint, ip: object, number: object, hardware: object) -> None:
+def _fill_end(end: Endpoint, ip: object, number: object, hardware: object) -> None:
     """Fill in what is known of one end of the traffic; the rest stays as it is."""
-    if found := address(ip):
-        end.ip = found
-    if found_port := port(number):
-        end.port = found_port
-    if hardware is not None and (found := mac(hardware)):
-        end.mac = found
-    end.SetInParent()
+    if known_ip := address(ip):
+        end.ip = known_ip
+    if known_port := port(number):
+        end.port = known_port
+    if hardware is not None and (known_mac := mac(hardware)):
+        end.mac = known_mac
+    end.SetInParent()  # it is there though nothing may be known of it, here and below
 
 
-def tell_network(eve: Eve, network: Network) -> None:
+def fill_network(eve: Eve, network: Network) -> None:
     """Fill in the traffic that the alert is about."""
     protocol = text(eve.app_proto).lower()
     network.transport = text(eve.proto).lower()
@@ -181,7 +180,7 @@ def domain(eve: Eve) -> str:
     return next((found for key in _DNS if (found := text(first(dns.get(key)).get("rrname")))), "")
 
 
-def tell_file(eve: Eve, alert: Alert) -> None:
+def fill_file(eve: Eve, alert: Alert) -> None:
     """Add the first file of the transaction, where there is one."""
     info = first(eve.fileinfo) or first(eve.files)
     if not info:
@@ -195,7 +194,8 @@ def tell_file(eve: Eve, alert: Alert) -> None:
     file.SetInParent()
 
 
-def _digits(value: object) -> str:
+def digits(value: object) -> str:
+    """Return a whole number as text, also as Wazuh writes it."""
     return value.removesuffix(_LARGE_NUMBER) if isinstance(value, str) else text(value)
 
 

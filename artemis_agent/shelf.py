@@ -91,25 +91,28 @@ class Shelf:
         self.depth = journal.depth()
         """What waits."""
         self._numbers: dict[int, Numbers] = {lane: read_numbers(journal.note(key_of(lane))) for lane in LANES}
-        # By lane, the last position that may be on its way. Before the hub was heard, nobody knows of those
-        # that were there before us: a window of them may have left.
-        self._handed: dict[int, int] = {
-            lane: first[-1].position for lane in LANES if (first := self._first(lane))
-        }
+        self._newest: dict[int, int] = {lane: journal.newest(lane) for lane in LANES}
+        # By lane, the last position that may be on its way; until the hub is heard, of those before us too.
+        ahead = {lane: self._first(lane) for lane in LANES}
+        self._handed: dict[int, int] = {lane: first[-1].position for lane, first in ahead.items() if first}
 
     def now_us(self) -> int:
         """Return the time in microseconds since 1970."""
         return self._clock() // 1000
 
-    def append(self, progress: Progress) -> Sequence[Entry]:
-        """Commit progress as a whole; return the batches that it made."""
+    def append(self, progress: Progress) -> None:
+        """Commit progress as a whole."""
         source = progress.source
         notes = {f"position:{source}": progress.position, f"counters:{source}": progress.counters}
-        return self._put(source, progress.alerts, progress.tally, notes, progress.also)
+        self._put(source, progress.alerts, progress.tally, notes, progress.also)
 
     def take_back(self, source: str, alerts: Sequence[Waiting]) -> None:
         """Commit alerts of another spool; the ledger has them as made here: their lines were read there."""
         self._put(source, alerts, {"made": len(alerts)}, {}, None)
+
+    def may_hold(self, after: Mapping[int, int]) -> bool:
+        """Tell whether there may be batches behind these positions; new ones stand behind all others."""
+        return any(after.get(lane, LOWEST) < newest for lane, newest in self._newest.items())
 
     def next(self, after: Mapping[int, int]) -> Sequence[Entry]:
         """Return the next few batches behind these positions, by lane; the urgent ones alone, if any.
@@ -253,7 +256,7 @@ class Shelf:
         tally: Mapping[str, int],
         notes: Mapping[str, bytes],
         also: Callable[[sqlite3.Connection], None] | None,
-    ) -> Sequence[Entry]:
+    ) -> None:
         now = self.now_us()
         drafts, numbers = self._drafts(source, alerts)
 
@@ -262,15 +265,14 @@ class Shelf:
             if also is not None:
                 also(db)
 
-        entries = self._journal.append(
-            drafts, notes={**notes, **notes_of(numbers)}, also=with_ledger, at_us=now
-        )
+        notes = {**notes, **notes_of(numbers)}
+        entries = self._journal.append(drafts, notes=notes, also=with_ledger, at_us=now)
+        self._newest |= {entry.lane: entry.position for entry in entries}
         self._numbers |= numbers
         size = sum(len(draft.packed.payload) for draft in drafts)
         self._count(len(drafts), len(alerts), size)
         if drafts and self.depth.oldest_us is None:
             self.depth = replace(self.depth, oldest_us=now)
-        return entries
 
     def _drafts(self, source: str, waiting: Sequence[Waiting]) -> tuple[list[Draft], dict[int, Numbers]]:
         drafts: list[Draft] = []
@@ -394,7 +396,5 @@ class Shelf:
         return alerts
 
     def _count(self, entries: int, alerts: int, size: int) -> None:
-        depth = self.depth
-        self.depth = Depth(
-            depth.entries + entries, depth.alerts + alerts, depth.bytes + size, depth.oldest_us
-        )
+        was = self.depth
+        self.depth = Depth(was.entries + entries, was.alerts + alerts, was.bytes + size, was.oldest_us)

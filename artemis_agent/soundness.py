@@ -22,7 +22,7 @@ _HELD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class Soundness:
     """What was found in a spool."""
 
     damage: str
@@ -35,7 +35,7 @@ class Examined:
     """Lines that wait to be counted into a roll-up."""
 
 
-def examine(path: Path) -> Examined:
+def inspect(path: Path) -> Soundness:
     """Look through a spool; an agent that has it open is not disturbed. OperatorError where it cannot be."""
     with closing(connect(path)) as db:
 
@@ -49,13 +49,13 @@ def examine(path: Path) -> Examined:
             hours, rolling = ledger.hours(query, counted), held.lines(query)
             fault = told if told != "ok" else next(scrutiny.faults(query), "")
         except (sqlite3.DatabaseError, *DAMAGE) as error:
-            return Examined(f"damaged: {error}", {}, [])
+            return Soundness(f"damaged: {error}", {}, [])
     lanes = Counter[int]()
     for each in counted:
         if not canary.is_log(each.origin, path.parent):
             lanes[each.lane] += each.alerts
     names = {Lane.LANE_URGENT: "urgent", Lane.LANE_NORMAL: "normal"}
-    return Examined(
+    return Soundness(
         damage=f"damaged: {fault}" if fault else "",
         lanes={name: lanes[lane] for lane, name in names.items()},
         wrong=[hour for hour in hours if hour.unaccounted],

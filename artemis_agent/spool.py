@@ -23,11 +23,10 @@ from artemis_agent.peek import size_of
 from artemis_agent.scrutiny import DAMAGE
 from artemis_agent.shelf import LANES, Progress, Waiting
 from artemis_agent.sure import Horizon
-from artemis_agent.values import LARGEST_INT64
 from artemis_agent.worker import Worker
 from socme.batch import BatchError
 from socme.errors import OperatorError
-from socme.journal import HOUR_US, LOWEST, DamagedError, Depth, Entry, Journal, disk_fault
+from socme.journal import HOUR_US, DamagedError, Depth, Entry, Journal, disk_fault
 from socme.v1.uplink_pb2 import Mark
 from socme.v1.vitals_pb2 import LedgerHour
 
@@ -87,8 +86,6 @@ class Spool:
         self._clocks = age.resumed(noted, shelf.now_us(), stopwatch() // 1000, shelf.depth.oldest_us)
         self._noted_us = 0  # when the clocks were noted last in this run
         self._changed = asyncio.Condition()
-        newest = {lane: opened.journal.find(lane, LARGEST_INT64) for lane in LANES}
-        self._newest = {int(lane): entry.position if entry else LOWEST for lane, entry in newest.items()}
         self._trim_due = asyncio.Event()
         self._marks: dict[int, int] = {}  # by lane, the last acknowledged sequence that is not trimmed yet
         self._counted = _Counted()
@@ -168,7 +165,7 @@ class Spool:
         """
         async with self._changed:
             while True:
-                await self._changed.wait_for(lambda: self._may_hold(after))
+                await self._changed.wait_for(lambda: self._shelf.may_hold(after))
                 if found := await self._call(lambda: self._shelf.next(after)):
                     return found
                 await self._changed.wait()
@@ -302,19 +299,11 @@ class Spool:
             salvage.suspect(self._state_dir)
             raise
 
-    def _may_hold(self, after: Mapping[int, int]) -> bool:
-        """Tell whether there may be batches behind these positions, without asking the disk.
-
-        New ones stand behind all others; only a new epoch moves some, and to the front.
-        """
-        return any(after.get(lane, LOWEST) < newest for lane, newest in self._newest.items())
-
     def _append(self, progress: Progress) -> None:
         if shortage := reserve.shortage(self._lock, self._journal.reusable_bytes):
             self.problem = shortage
             raise SpoolWriteError(shortage)
-        for entry in self._shelf.append(progress):
-            self._newest[entry.lane] = entry.position
+        self._shelf.append(progress)
         self._clocks = self._look()  # at each entry, for a clock that is set forth and back between two looks
 
     def _look(self) -> age.Clocks:

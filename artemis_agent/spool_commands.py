@@ -25,10 +25,10 @@ FileArgument = Annotated[
 def check(file: FileArgument = None, config: ConfigOption = CONFIG) -> None:
     """Say what waits, whether all of it is sound, and whether every alert is accounted for."""
     from artemis_agent.salvage import FILE  # noqa: PLC0415
-    from artemis_agent.soundness import examine  # noqa: PLC0415
+    from artemis_agent.soundness import inspect  # noqa: PLC0415
 
     path = file or commands.state_dir(config, program=PROGRAM) / FILE
-    found = examine(path)
+    found = inspect(path)
     typer.echo(f"{path}: {found.damage or 'sound'}")
     for lane, alerts in found.lanes.items():
         typer.echo(f"{lane}: {alerts:,} alerts wait")

@@ -2,12 +2,13 @@
 
 watchdog sees files appear and move in the folder; inotify on the open files sees them grow (watchdog
 would cost a third of a core at 10,000 lines a second, reading one event for each); while data comes the
-files are polled every few milliseconds instead, which costs a tenth of even that; and a slow poll stands
-behind it all, for network file systems and machines that have run out of inotify watches.
+files are polled instead, twenty times a second and in a flood of alerts each millisecond; and a slow poll
+stands behind it all, for network file systems and machines that have run out of inotify watches.
 """
 
 import asyncio
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -33,7 +34,8 @@ except ImportError:  # it is only there on Linux
 
 BUSY = 0.2  # seconds for which a file that brought data is polled
 POLL_BUSY = 0.05  # seconds; half of it is the latency that polling adds, and nobody sees so short a time
-POLL_DENSE = 0.001  # the same while much of what comes is alerts: each of them is read soon anyway
+POLL_FLOOD = 0.001  # the same in a flood of records that go on, in which alerts must not queue
+FLOOD_GAP = 0.01  # seconds between two readings with such records, at the most, that make a flood
 POLL_SLOW = 1.0  # seconds; how late a change is seen that no watch reports
 _DRAIN = 65_536  # bytes of events that are thrown away at once
 _FOLDER_EVENTS: list[type[FileSystemEvent]] = [
@@ -58,17 +60,21 @@ class Wake:
         self._files = _FileWatch()
         self._busy_until = 0.0
         self._poll = POLL_BUSY
+        self._found = -math.inf  # when records came last that go on
         self._look_again = 0.0
 
-    def follow(self, descriptors: Mapping[tuple[int, int], int], *, busy: bool, dense: bool = False) -> None:
+    def follow(self, descriptors: Mapping[tuple[int, int], int], *, busy: bool, found: bool = False) -> None:
         """Watch these open files (by device and inode) and no others.
 
-        `busy` if data came just now, `dense` if much of it is alerts.
+        `busy` if data came just now, `found` if much of it is records that go on. A trickle of those is no
+        flood: what is polled each millisecond for it would cost a tenth of a core.
         """
         now = time.monotonic()
         if busy:
             self._busy_until = now + BUSY
-            self._poll = POLL_DENSE if dense else POLL_BUSY
+            self._poll = POLL_FLOOD if found and now - self._found <= FLOOD_GAP else POLL_BUSY
+        if found:
+            self._found = now
         renewed = self._files.follow(descriptors, retry=now >= self._look_again)
         if now >= self._look_again:
             self._look_again = now + POLL_SLOW

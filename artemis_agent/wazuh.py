@@ -72,7 +72,7 @@ def read(raw: bytes) -> tuple[Alert, int | None] | None:
     if alert.rule.id != SURICATA_RULE or not eve.is_alert(inner):
         return alert, None
     _add_verdict(alert, inner)
-    return alert, eve.join_key(inner, mapping(inner.alert).get("signature_id"))
+    return alert, eve.join_key(inner, eve.digits(mapping(inner.alert).get("signature_id")))
 
 
 def _alert(line: Line) -> Alert:
@@ -103,20 +103,20 @@ def _alert(line: Line) -> Alert:
 
 def _add_traffic(alert: Alert, inner: Eve) -> None:
     """Tell of the traffic what Suricata says, which is more than Wazuh's own field names hold."""
-    eve.tell_source(inner, alert.source_endpoint)
-    eve.tell_destination(inner, alert.destination_endpoint)
+    eve.fill_source(inner, alert.source_endpoint)
+    eve.fill_destination(inner, alert.destination_endpoint)
     alert.network.Clear()
-    eve.tell_network(inner, alert.network)
+    eve.fill_network(inner, alert.network)
     alert.url = eve.url(inner) or alert.url
     alert.domain = eve.domain(inner) or alert.domain
     alert.action = eve.action(inner)
-    eve.tell_file(inner, alert)
+    eve.fill_file(inner, alert)
 
 
 def _add_verdict(alert: Alert, inner: Eve) -> None:
     """Judge by Suricata: rule 86601 knows neither the severity nor the techniques of a signature."""
     alert.severity = eve.severity(inner)
-    eve.tell_threat(inner, alert)
+    eve.fill_threat(inner, alert)
 
 
 def _severity(rule: Mapping[str, object]) -> Severity.ValueType:

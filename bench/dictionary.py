@@ -1,9 +1,10 @@
-"""Train socme/alerts.zdict, the dictionary that batches are compressed with: python -m bench.dictionary.
+"""Train a dictionary for batches: python -m bench.dictionary FILE. So socme/alerts.zdict was made.
 
 From the project's own recordings of Suricata and Wazuh and the made traffic of bench/eve.py, the same each
-time. A dictionary that nodes have is never changed: a better one gets another number, and hubs know both.
+time. A dictionary that nodes have is never changed: a better one is another encoding in the protocol.
 """
 
+import argparse
 import random
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -39,7 +40,10 @@ def samples(lines: Iterable[bytes], kind: Kind, dice: random.Random) -> Iterator
 
 
 def main() -> None:
-    """Train and write."""
+    """Train and write; refuse a file that is there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("file", type=Path)
+    given = parser.parse_args()
     dice = random.Random(1)
     data = ROOT / "tests" / "data"
     recorded = [
@@ -52,7 +56,8 @@ def main() -> None:
         *samples(eve.alerts(MADE, seed=12), "suricata", dice),
     ]
     trained = zstandard.train_dictionary(SIZE, found, level=3, dict_id=NUMBER, d=8, k=1000)
-    (ROOT / "socme" / "alerts.zdict").write_bytes(trained.as_bytes())
+    with given.file.open("xb") as file:
+        file.write(trained.as_bytes())
 
 
 if __name__ == "__main__":

@@ -146,6 +146,11 @@ class Journal:
             size,
         )
 
+    def newest(self, lane: int) -> int:
+        """Return the position of a lane's last entry; LOWEST where it has none. No payload is read."""
+        row = self._db.execute("SELECT max(position) FROM entry WHERE lane = ?", (lane,)).fetchone()
+        return LOWEST if row[0] is None else int(row[0])
+
     def find(self, lane: int, sequence: int) -> Entry | None:
         """Return the last entry of a lane up to and with a sequence; None where there is none."""
         row = self._db.execute(

@@ -1,4 +1,4 @@
-"""An alert as the store keeps it whole: one serialised Alert message in one zstd frame."""
+"""An alert as the store keeps it whole: one serialised Alert message in a frame of socme.compression."""
 
 from socme import compression
 from socme.v1.alert_pb2 import Alert

@@ -99,8 +99,7 @@ class Delivery:
         self.position = entries[-1].position
         arrivals = [batch for batch in batches if isinstance(batch, Arrival)]
         canaries = [(each.entry.position, each.canaries) for each in arrivals if each.canaries]
-        many = len(entries) == MOST_ENTRIES or sum(each.packed.alerts for each in entries) >= MANY_ALERTS
-        return Sent(canaries, many=many)
+        return Sent(canaries, many=_are_many(entries))
 
     async def _persist(self, step: Callable[[], asyncio.Future[Sent | None]]) -> Sent | None:
         """Try a step until it works."""
@@ -118,6 +117,17 @@ class Delivery:
                 self.problem = ""
                 logs.event(LOG, logging.INFO, "sink is back", sink=self.name)
             return done
+
+
+def _are_many(entries: Sequence[Entry]) -> bool:
+    """Tell whether so much was read at once that there may be more."""
+    alerts = sum(each.packed.alerts for each in entries)
+    size = sum(len(each.packed.payload) for each in entries)
+    decoded = sum(each.packed.decoded_bytes for each in entries)
+    bounds = (MOST_ENTRIES, MANY_ALERTS, MOST_BYTES // 2, MOST_DECODED // 2)
+    return any(
+        part >= bound for part, bound in zip((len(entries), alerts, size, decoded), bounds, strict=True)
+    )
 
 
 def _prefix(entries: Sequence[Entry]) -> Sequence[Entry]:

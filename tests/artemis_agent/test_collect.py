@@ -19,7 +19,7 @@ from artemis_agent.dead_letter import NAME
 from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.rollup import Limits
 from artemis_agent.salvage import FILE
-from artemis_agent.soundness import examine
+from artemis_agent.soundness import inspect
 from artemis_agent.source import Gap, Health, Reject
 from artemis_agent.spool import Progress, Spool, SpoolWriteError
 from socme.batch import unpack
@@ -547,7 +547,7 @@ async def test_what_is_held_and_changed_by_hand_is_missed(tmp_path: Path, change
     await spool.close()
     with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
         db.execute(change)
-    missed = sum(hour.unaccounted for hour in examine(tmp_path / FILE).wrong)
+    missed = sum(hour.unaccounted for hour in inspect(tmp_path / FILE).wrong)
     assert missed == (80 if "UPDATE" in change else 98)
 
     spool = open_site_spool(tmp_path)

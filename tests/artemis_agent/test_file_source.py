@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from artemis_agent import sensor, wake
 from artemis_agent.doubt import GRACE
 from artemis_agent.file_source import MOST_BLOCKS, MOST_BYTES, MOST_RECORDS, FileSource, open_file_source
 from artemis_agent.line_file import BLOCK, LONGEST
+from artemis_agent.tail import Tail
+from artemis_agent.wake import Wake
 from socme.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -198,6 +200,33 @@ def test_a_reading_of_tiny_records_is_bounded_too(path: Path) -> None:
 
     assert len(reading.records) == BLOCK // 2
     assert reading.more
+
+
+class Noting(Wake):
+    """Notes what it was told of the records that go on."""
+
+    found: list[bool]
+
+    def follow(self, descriptors: Mapping[tuple[int, int], int], *, busy: bool, found: bool = False) -> None:
+        """Note it."""
+        del descriptors, busy
+        self.found.append(found)
+
+
+def test_a_log_that_is_mostly_alerts_may_be_in_a_flood(path: Path) -> None:
+    noting = Noting(path.parent)
+    noting.found = []
+    source = FileSource(path, "suricata", Tail(path, start="beginning", position=None), noting)
+    told = []
+    for text in (alert(1) + b"\n", FLOW * 100 + alert(2) + b"\n", b""):
+        append(path, text)
+        noting.found.clear()
+        while source.read().more:
+            pass
+        told.append(any(noting.found))
+    source.close()
+
+    assert told == [True, False, False]
 
 
 STATS = b'{"timestamp":"2026-11-22T10:00:00.000000+0000","event_type":"stats","stats":{"uptime":%d}}\n'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from artemis_agent.collect import SCHEMA
-from artemis_agent.soundness import examine
+from artemis_agent.soundness import inspect
 from artemis_agent.spool import Progress, Waiting, open_spool
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Alert
@@ -25,7 +25,7 @@ async def spool_of(folder: Path) -> Path:
 
 
 async def test_what_waits_is_told_by_lane(tmp_path: Path) -> None:
-    found = examine(await spool_of(tmp_path))
+    found = inspect(await spool_of(tmp_path))
 
     assert (found.damage, found.lanes, found.wrong, found.rolling) == ("", {"urgent": 1, "normal": 2}, [], 0)
 
@@ -34,7 +34,7 @@ async def test_what_the_ledger_misses_is_told_by_hour(tmp_path: Path) -> None:
     file = await spool_of(tmp_path)
     with closing(sqlite3.connect(file)) as db, db:
         db.execute("DELETE FROM entry WHERE lane = ?", [Lane.LANE_NORMAL])
-    (hour,) = examine(file).wrong
+    (hour,) = inspect(file).wrong
 
     assert (hour.source, hour.unaccounted) == ("eve.json", 2)
 
@@ -43,6 +43,6 @@ async def test_a_file_that_is_no_spool_is_damaged_and_none_is_an_error(tmp_path:
     junk = tmp_path / "spool.db"
     junk.write_bytes(b"nothing of the kind" * 999)
 
-    assert "damaged" in examine(junk).damage
+    assert "damaged" in inspect(junk).damage
     with pytest.raises(OperatorError, match="there is no spool"):
-        examine(tmp_path / "nowhere")
+        inspect(tmp_path / "nowhere")

@@ -7,7 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from artemis_agent import ledger, reserve
 from artemis_agent import spool as spooling
 from artemis_agent.lock import is_running
 from artemis_agent.numbering import check_of
-from artemis_agent.shelf import ENTRY_BYTES, MOST_BYTES
+from artemis_agent.shelf import ENTRY_BYTES, MOST_BYTES, Shelf
 from artemis_agent.spool import Progress, Spool, SpoolWriteError, Waiting, open_spool
 from socme.batch import unpack
 from socme.errors import OperatorError
@@ -619,3 +620,54 @@ async def test_damage_that_is_met_ends_the_agent_and_is_set_aside_at_the_next_st
     assert again.set_aside
     await again.append(progress("a"))
     await again.close()
+
+
+async def test_whoever_waits_asks_the_disk_only_where_there_may_be_something(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every append and every acknowledgement wakes both lanes."""
+    asked: list[Mapping[int, int]] = []
+    ask = Shelf.next
+
+    def noted(self: Shelf, after: Mapping[int, int]) -> Sequence[Entry]:
+        asked.append(after)
+        return ask(self, after)
+
+    monkeypatch.setattr(Shelf, "next", noted)
+    await spool.append(progress("a"))
+    (first,) = await spool.next({})
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(spool.next({first.lane: first.position}))
+        await asyncio.sleep(0)
+        spool.acknowledge(first.lane, first.sequence)
+        await spool.trim()
+
+        assert asked == [{}]
+        await spool.append(progress("b"))
+    assert [entry.sequence for entry in waiting.result()] == [2]
+    assert asked == [{}, {first.lane: first.position}]
+
+
+async def test_a_last_batch_that_cannot_be_read_is_damage_as_any_other(tmp_path: Path) -> None:
+    """It is met where it would leave; the start after that sets the spool aside, and goes on."""
+    spool = open_spool(tmp_path, max_bytes=GIB)
+    for _ in range(3):
+        await spool.append(Progress("eve.json", b"", b"", [Waiting(os.urandom(60_000))]))
+    last = (await entries_in(spool))[-1].packed.payload
+    await spool.close()
+    file = tmp_path / spooling.FILE
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = int(db.execute("PRAGMA page_size").fetchone()[0])
+    pages = bytearray(file.read_bytes())
+    page = pages.find(last[30_000:30_040]) // size
+    pages[page * size : page * size + 4] = b"\x7f\xff\xff\xff"  # where its content goes on
+    file.write_bytes(pages)
+
+    spool = open_spool(tmp_path, max_bytes=GIB)
+    with pytest.raises(OperatorError, match="damaged"):
+        await entries_in(spool)
+    await spool.close()
+    spool = open_spool(tmp_path, max_bytes=GIB)
+    assert spool.set_aside
+    await spool.close()

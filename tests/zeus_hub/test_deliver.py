@@ -181,3 +181,39 @@ async def test_many_tiny_alerts_are_not_decoded_all_at_once(
     sink = Shelf()
     async with running(sink, path):
         await eventually(lambda: sink.calls == [[1, 2], [3, 4], [5]])
+
+
+async def test_what_comes_in_a_trickle_is_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction costs as much for one alert as for ten."""
+    monkeypatch.setattr(deliver, "GATHER_SECONDS", 60.0)
+    path = tmp_path / "journal.db"
+    sink = Shelf()
+    _write(path, range(1, 2))
+    async with running(sink, path) as delivery:
+        await eventually(lambda: sink.seen == [1])
+        for number in range(2, 12):
+            _write(path, range(number, number + 1))
+            delivery.wake()
+
+        assert sink.calls == [[1]]
+    async with running(sink, path):
+        await eventually(lambda: sink.calls == [[1], list(range(2, 12))])
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [{"MOST_ENTRIES": 2}, {"MOST_ALERTS": 2, "MANY_ALERTS": 2}, {"MOST_BYTES": 2}, {"MOST_DECODED": 2}],
+)
+async def test_a_backlog_does_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bounds: dict[str, int]
+) -> None:
+    """However it is cut: by entries, by alerts, by bytes, by what they are decoded to."""
+    monkeypatch.setattr(deliver, "GATHER_SECONDS", 60.0)
+    for name, bound in bounds.items():
+        monkeypatch.setattr(deliver, name, bound)
+    path = tmp_path / "journal.db"
+    sink = Shelf()
+    _write(path, range(1, 7))
+    async with running(sink, path):
+        await eventually(lambda: sink.seen == [1, 2, 3, 4, 5, 6])
+    assert len(sink.calls) > 1

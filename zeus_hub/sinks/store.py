@@ -8,7 +8,6 @@ transaction counts in `tally`, for each node, what became of every alert, so tha
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -135,13 +134,18 @@ class Store:
 
 
 def _insert_all(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows that all have the same columns; the driver takes them as they are, a third faster."""
+    """Insert rows that all have the same columns: whole numbers, text and bytes.
+
+    SQLite's driver takes those as they are; SQLAlchemy's look at each value takes as long as the insertion.
+    """
     if not rows:
         return
     statement = insert(table).compile(connection.engine, column_keys=list(rows[0]))
-    names = statement.positiontup or list(rows[0])
-    values = itemgetter(*names)
-    connection.exec_driver_sql(str(statement), [values(row) for row in rows])
+    if statement.positiontup is None:  # another database's driver
+        connection.execute(insert(table), rows)
+    else:
+        names = statement.positiontup
+        connection.exec_driver_sql(str(statement), [tuple(row[name] for name in names) for row in rows])
 
 
 def columns(stored: StoredAlert) -> Row:

@@ -387,9 +387,7 @@ def _microseconds(time: datetime) -> int:
 
 def _slices(reading: Reading) -> Iterator[Sequence[Record]]:
     """Yield the records in portions that do not hold up the source's thread for long."""
-    return portions(
-        reading.records, lambda record: len(record.raw), most=SLICE_RECORDS, largest=SLICE_BYTES
-    )
+    return portions(reading.records, lambda record: len(record.raw), most=SLICE_RECORDS, largest=SLICE_BYTES)
 
 
 def _letter(bad: Bad | Reject, source: str) -> Letter:

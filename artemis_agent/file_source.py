@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_BLOCKS = 32  # of 256 KiB end a reading: what stands between two of them is paid once for so much
 MOST_BYTES = 1024 * 1024  # of records end a reading: small enough to be spooled in one go
 SENSOR_SECONDS = 5.0  # between two looks for what the sensor says about itself; Suricata does so every 8 s
-MUCH = 4  # one byte in so many, of what was read, belongs to records that go on: the log may be in a flood
+MUCH = 4  # one byte in so many belongs to records that go on: else there is more to search than to send
 MOST_RECORDS = 10_000  # end a reading: one of two bytes takes some hundred times that in memory
 
 
@@ -74,7 +74,9 @@ class FileSource:
             if len(records) >= MOST_RECORDS or taken >= MOST_BYTES:
                 break
         self._problem = self._tail.problem or self._spelling_problem()
-        self._wake.follow(self._tail.descriptors, busy=size > 0, found=0 < size <= taken * MUCH)
+        self._wake.follow(
+            self._tail.descriptors, busy=size > 0, found=len(records) if size <= taken * MUCH else 0
+        )
         gaps = self._tail.take_gaps()
         return Reading(records, rejects, self._tail.position, size, lines, more, passed, gaps)
 

@@ -35,7 +35,7 @@ except ImportError:  # it is only there on Linux
 BUSY = 0.2  # seconds for which a file that brought data is polled
 POLL_BUSY = 0.05  # seconds; half of it is the latency that polling adds, and nobody sees so short a time
 POLL_FLOOD = 0.001  # the same in a flood of records that go on, in which alerts must not queue
-FLOOD_GAP = 0.01  # seconds between two readings with such records, at the most, that make a flood
+FLOOD = 100.0  # such records a second that make one
 POLL_SLOW = 1.0  # seconds; how late a change is seen that no watch reports
 _DRAIN = 65_536  # bytes of events that are thrown away at once
 _FOLDER_EVENTS: list[type[FileSystemEvent]] = [
@@ -60,21 +60,20 @@ class Wake:
         self._files = _FileWatch()
         self._busy_until = 0.0
         self._poll = POLL_BUSY
-        self._found = -math.inf  # when records came last that go on
+        self._data_at = -math.inf  # when data came last
         self._look_again = 0.0
 
-    def follow(self, descriptors: Mapping[tuple[int, int], int], *, busy: bool, found: bool = False) -> None:
+    def follow(self, descriptors: Mapping[tuple[int, int], int], *, busy: bool, found: int = 0) -> None:
         """Watch these open files (by device and inode) and no others.
 
-        `busy` if data came just now, `found` if much of it is records that go on. A trickle of those is no
-        flood: what is polled each millisecond for it would cost a tenth of a core.
+        `busy` if data came just now; `found` is how many records that go on are most of it. A trickle of
+        those is no flood: to poll each millisecond for it would cost a tenth of a core.
         """
         now = time.monotonic()
         if busy:
             self._busy_until = now + BUSY
-            self._poll = POLL_FLOOD if found and now - self._found <= FLOOD_GAP else POLL_BUSY
-        if found:
-            self._found = now
+            self._poll = POLL_FLOOD if found >= FLOOD * (now - self._data_at) else POLL_BUSY
+            self._data_at = now
         renewed = self._files.follow(descriptors, retry=now >= self._look_again)
         if now >= self._look_again:
             self._look_again = now + POLL_SLOW

@@ -205,9 +205,9 @@ def test_a_reading_of_tiny_records_is_bounded_too(path: Path) -> None:
 class Noting(Wake):
     """Notes what it was told of the records that go on."""
 
-    found: list[bool]
+    found: list[int]
 
-    def follow(self, descriptors: Mapping[tuple[int, int], int], *, busy: bool, found: bool = False) -> None:
+    def follow(self, descriptors: Mapping[tuple[int, int], int], *, busy: bool, found: int = 0) -> None:
         """Note it."""
         del descriptors, busy
         self.found.append(found)

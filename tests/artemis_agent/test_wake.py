@@ -174,22 +174,20 @@ async def test_nothing_is_left_open(tmp_path: Path, file: dict[tuple[int, int], 
     assert await once() == first
 
 
-@pytest.mark.parametrize(
-    ("gap", "found", "soon"), [(NEVER, True, True), (NEVER, False, False), (-1.0, True, False)]
-)
+@pytest.mark.parametrize(("flood", "found", "soon"), [(0.001, 1, True), (0.001, 0, False), (1e12, 1, False)])
 async def test_only_a_flood_is_polled_without_pause(
     wake: Wake,
     file: dict[tuple[int, int], int],
     monkeypatch: pytest.MonkeyPatch,
-    gap: float,
-    found: bool,  # noqa: FBT001
+    flood: float,
+    found: int,
     soon: bool,  # noqa: FBT001
 ) -> None:
-    """Records that go on, again and again within a short time: a trickle of them costs little."""
+    """So many records a second that go on: a trickle of them costs little."""
     monkeypatch.setattr(module, "POLL_FLOOD", 0.0)
     monkeypatch.setattr(module, "POLL_BUSY", NEVER)
     monkeypatch.setattr(module, "BUSY", NEVER)
-    monkeypatch.setattr(module, "FLOOD_GAP", gap)
+    monkeypatch.setattr(module, "FLOOD", flood)
     for _ in range(2):
         wake.follow(file, busy=True, found=found)
     woken = True

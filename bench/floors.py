@@ -4,17 +4,19 @@ Ratios, because absolute figures are of the machine and of the hour. They stand 
 so that a busy machine does not fail them, and well above what would be a step back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Ours must be at least so many times theirs."""
+    """How much better our figure must be than a peer's."""
 
     ours: str
     theirs: str
-    least: float
+    ratio: float
+    """So many times as good, at least."""
+    less_is_better: bool = False
 
 
 SCAN = [  # MB/s
@@ -23,22 +25,30 @@ SCAN = [  # MB/s
     Floor("artemis run", "grep -F", 0.35),
     Floor("artemis sift", "syslog-ng, text", 4),
 ]
-STEADY = [  # cores; less is better, so theirs stand first
-    Floor("rsyslog, text", "artemis run", 1),
-    Floor("syslog-ng, text", "artemis run", 0.5),
+STEADY = [  # % of a core
+    Floor("artemis run", "rsyslog, text", 1, less_is_better=True),
+    Floor("artemis run", "syslog-ng, text", 0.5, less_is_better=True),
 ]
-LATENCY = [  # milliseconds of age, bytes on the wire, alerts a second of a burst; theirs first, as above
-    Floor("rsyslog, durable ack 5000/s p99", "socme 5000/s p99", 4),
-    Floor("rsyslog, durable ack 1000/s wire", "socme 1000/s wire", 3),
-    Floor("rsyslog, durable ack burst wire", "socme burst wire", 4),
+LATENCY = [  # milliseconds of age, bytes on the wire, alerts a second of a burst
+    Floor("socme 5000/s p99", "rsyslog, durable ack 5000/s p99", 4, less_is_better=True),
+    Floor("socme 1000/s wire", "rsyslog, durable ack 1000/s wire", 3, less_is_better=True),
+    Floor("socme burst wire", "rsyslog, durable ack burst wire", 4, less_is_better=True),
     Floor("socme burst speed", "rsyslog, durable ack burst speed", 2),
 ]
 
 
-def below(floors: list[Floor], figures: Mapping[str, float]) -> Iterator[str]:
-    """Yield a sentence for each floor that does not hold; those whose contender is not here are left out."""
+def below(floors: Sequence[Floor], figures: Mapping[str, float]) -> Iterator[str]:
+    """Yield a sentence for each floor that does not hold, and for each figure of ours that there is not."""
+    for ours in dict.fromkeys(floor.ours for floor in floors if floor.ours not in figures):
+        yield f"{ours} was not measured"
     for floor in floors:
         if floor.ours in figures and floor.theirs in figures:
             ratio = figures[floor.ours] / figures[floor.theirs]
-            if ratio < floor.least:
-                yield f"{floor.ours} is {ratio:.2f} times {floor.theirs}, less than {floor.least:g}"
+            ratio = 1 / ratio if floor.less_is_better else ratio
+            if ratio < floor.ratio:
+                yield f"{floor.ours} is {ratio:.2f} times as good as {floor.theirs}, not {floor.ratio:g}"
+
+
+def left_out(floors: Sequence[Floor], figures: Mapping[str, float]) -> Iterator[str]:
+    """Yield the peers' figures that there are not."""
+    yield from dict.fromkeys(floor.theirs for floor in floors if floor.theirs not in figures)

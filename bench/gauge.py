@@ -17,7 +17,7 @@ from pathlib import Path
 
 PATIENCE = 300.0  # seconds after which something that is measured is given up
 _TICKS = os.sysconf("SC_CLK_TCK")
-_LOOK = threading.Event()
+_NEVER = threading.Event()
 
 
 class MeasureError(Exception):
@@ -49,16 +49,23 @@ def memory_bytes(pid: int, field: str = "VmRSS") -> int:
 
 
 def run(command: Sequence[str], output: Path, environment: Mapping[str, str] | None = None) -> Spent:
-    """Run a command that ends by itself, its standard output in a file; raise MeasureError where it fails."""
+    """Run a command that ends by itself, its standard output in a file; raise MeasureError where it fails.
+
+    Its memory is looked at while it runs: what the system tells at the end begins with that of its parent.
+    """
+    memory = 0
     with output.open("wb") as out:
         began = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, env=environment, stdin=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            memory = max(memory, memory_bytes(process.pid, "VmHWM"))
+            pause(0.001)
         seconds = time.perf_counter() - began
+    _, status, used = ended
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise MeasureError(f"{command[0]} ended with {process.returncode}")
-    return Spent(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+    return Spent(seconds, used.ru_utime + used.ru_stime, memory)
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = PATIENCE) -> None:
@@ -67,7 +74,12 @@ def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = PAT
     while not condition():
         if time.monotonic() > end:
             raise MeasureError(f"not within {seconds:g} s: {what}")
-        _LOOK.wait(0.005)
+        pause(0.005)
+
+
+def pause(seconds: float) -> None:
+    """Let time pass; what is measured goes on meanwhile."""
+    _NEVER.wait(seconds)
 
 
 def size_of(path: Path) -> int:
@@ -89,7 +101,7 @@ def median(figures: Sequence[float]) -> float:
     return statistics.median(figures)
 
 
-def share(figures: Sequence[float], part: float) -> float:
+def percentile(figures: Sequence[float], part: float) -> float:
     """Return the figure below which so great a part of the figures lies (0.99: all but one in a hundred)."""
     ordered = sorted(figures)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
@@ -103,13 +115,3 @@ def machine() -> str:
     made = f"{os.cpu_count()} x {models[0] if models else platform.machine()}, {memory:.0f} GiB"
     runs = f"Linux {platform.release()}, Python {platform.python_version()}"
     return f"{made}, {runs}, load {os.getloadavg()[0]:.1f}"
-
-
-def prefer() -> None:
-    """Ask for the highest weight among sessions of this machine; go on where that is not allowed."""
-    with suppress(OSError):
-        os.setsid()
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text("-20")
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, -20)

@@ -18,7 +18,7 @@ from pathlib import Path
 from artemis_agent.normalise import Normalised, normalise
 from artemis_agent.source import Record
 from bench import eve
-from bench.gauge import cpu_seconds, machine, prefer
+from bench.gauge import cpu_seconds, machine
 from bench.watchers import served
 from socme.batch import Packed, pack
 from socme.journal import Draft, Entry
@@ -146,7 +146,6 @@ async def connected(stack: AsyncExitStack, address: str, machines: Sequence[Mach
 
 def main() -> None:
     """Measure and print a table."""
-    prefer()
     print(machine())
     work = [batches(ALONE, number) for number in range(ALONE.nodes)]
     for in_flight in (1, IN_FLIGHT):

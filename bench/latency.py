@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -31,8 +30,8 @@ from bench.gauge import (
     machine,
     median,
     memory_bytes,
-    prefer,
-    share,
+    pause,
+    percentile,
     size_of,
     wait_until,
 )
@@ -45,7 +44,6 @@ ALERTS = 10_000  # different ones; more repeat them
 RATES = (1000, 5000)  # alerts a second
 SECONDS = 8
 BURST = 40_000
-PAUSE = threading.Event()
 WARM = 200  # alerts before anything counts
 BENCH = Path(__file__).resolve().parent
 
@@ -86,7 +84,7 @@ Make = Callable[[Path], AbstractContextManager[Pair]]
 def run_phase(pair: Pair, alerts: Path, folder: Path, rate: int, count: int) -> Phase:
     """Write alerts and return what was seen of them."""
     result = folder / f"seen-{rate}-{count}.json"
-    PAUSE.wait(1)  # a hub shows a new watcher what is not searchable yet, of the phase before
+    pause(1)  # a hub shows a new watcher what is not searchable yet, of the phase before
     watcher = pair.watch(count, result)
     before = cpu_seconds(pair.sender), cpu_seconds(pair.receiver), sent_bytes(pair.port), size_of(pair.log)
     began = time.time_ns()
@@ -216,7 +214,6 @@ def main() -> int:
     parser.add_argument("--only", default="", help="contenders with this in their name")
     outcome.add_options(parser)
     given = parser.parse_args()
-    prefer()
     print(machine())
     found: dict[tuple[str, str], list[Phase]] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -241,8 +238,8 @@ def main() -> int:
 def medians(rounds: Sequence[Phase]) -> Mapping[str, float]:
     """Return what is compared: milliseconds, alerts a second, and bytes on the wire for each of the log."""
     return {
-        "p50": median([share(each.seconds, 0.5) for each in rounds]) * 1e3,
-        "p99": median([share(each.seconds, 0.99) for each in rounds]) * 1e3,
+        "p50": median([percentile(each.seconds, 0.5) for each in rounds]) * 1e3,
+        "p99": median([percentile(each.seconds, 0.99) for each in rounds]) * 1e3,
         "speed": median([each.sent / each.took for each in rounds]),
         "wire": median([each.wire for each in rounds]),
     }
@@ -286,8 +283,8 @@ def told(who: str, phase: str, rounds: Sequence[Phase]) -> str:
     memory = [middle(lambda each: each.sender_memory), middle(lambda each: each.receiver_memory)]
     return (
         f"{who:26}{phase:8}"
-        f"p50 {middle(lambda each: share(each.seconds, 0.5)) * 1e3:9.2f} ms"
-        f"  p99 {middle(lambda each: share(each.seconds, 0.99)) * 1e3:9.2f} ms"
+        f"p50 {middle(lambda each: percentile(each.seconds, 0.5)) * 1e3:9.2f} ms"
+        f"  p99 {middle(lambda each: percentile(each.seconds, 0.99)) * 1e3:9.2f} ms"
         f"  {speed:8.0f}/s"
         f"  CPU {cpu[0]:5.1%} {cpu[1]:5.1%}  {memory[0] / 2**20:4.0f} {memory[1] / 2**20:4.0f} MiB"
         f"  wire {middle(lambda each: each.wire):.3f}"

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.floors import Floor, below
+from bench.floors import Floor, below, left_out
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,9 @@ def end(
         for name, (title, unit, drawn) in charts.items():
             told = {"title": title, "unit": unit, "figures": drawn}
             (given.json / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
+    for peer in left_out(floors, figures):
+        print(f"left out: {peer} (bench/peers.sh unpacks the peers)")
     wrong = list(below(floors, figures))
-    print(*wrong, sep="\n", end="\n" if wrong else "")
+    for each in wrong:
+        print(f"BELOW: {each}")
     return 1 if wrong and given.check else 0

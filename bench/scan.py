@@ -31,7 +31,6 @@ from bench.gauge import (
     machine,
     median,
     memory_bytes,
-    prefer,
     run,
     size_of,
     wait_until,
@@ -208,7 +207,6 @@ def main() -> int:
     parser.add_argument("--only", default="", help="contenders with this in their name")
     outcome.add_options(parser)
     given = parser.parse_args()
-    prefer()
     print(machine())
     speeds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:

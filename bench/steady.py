@@ -6,63 +6,88 @@ Artemis filters, spools and sends over mutual TLS to a hub; the peers filter int
 import argparse
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from bench import eve, floors, outcome, peers
-from bench.gauge import cpu_seconds, machine, median, memory_bytes, prefer
+from bench.gauge import MeasureError, cpu_seconds, machine, median, memory_bytes, pause, wait_until
 from bench.latency import socme
 from bench.peers import Command
 
 RATE = 20_000_000  # bytes a second
 SECONDS = 10
-AT_ONCE = 8  # lines in one write
 MADE_MIB = 64  # of the log that is written, again and again
-SETTLE = threading.Event()
 
 
-def write(log: Path, lines: Sequence[bytes], rate: int, seconds: float) -> None:
-    """Append lines at a rate."""
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Who follows a log."""
+
+    log: Path
+    pid: int
+    alerts_out: Callable[[], int]
+    """Counts the alerts that are through."""
+
+
+def write(log: Path, lines: Sequence[bytes], rate: int, seconds: float) -> int:
+    """Append lines at a rate, one write each as Suricata does; return how many."""
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     began, sent, place = time.perf_counter(), 0, 0
     while (passed := time.perf_counter() - began) < seconds:
         while sent < passed * rate:
-            sent += os.write(descriptor, b"".join(lines[place : place + AT_ONCE]))
-            place = (place + AT_ONCE) % len(lines)
-        SETTLE.wait(0.001)
+            sent += os.write(descriptor, lines[place % len(lines)])
+            place += 1
+        pause(0.001)
     os.close(descriptor)
+    return place
 
 
 @contextmanager
-def artemis(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Give the log that a node follows, and its process id."""
+def artemis(folder: Path) -> Iterator[Follower]:
+    """Give a node; what is through is in the hub's journal."""
     with socme(folder) as pair:
-        yield pair.log, pair.sender
+        (journal,) = folder.glob("stage/hub-*/state/journal.db")
+
+        def through() -> int:
+            with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as db:
+                return int(db.execute("SELECT coalesce(sum(alerts), 0) FROM entry").fetchone()[0])
+
+        yield Follower(pair.log, pair.sender, through)
 
 
 @contextmanager
-def peer(make: Callable[..., Command], folder: Path) -> Iterator[tuple[Path, int]]:
-    """Give the log that a peer follows, and its process id."""
-    log = folder / "eve.json"
+def peer(make: Callable[..., Command], folder: Path) -> Iterator[Follower]:
+    """Give a peer; what is through is in its file, traps as well."""
+    log, output = folder / "eve.json", folder / "out"
     log.touch()
-    command = make(folder, log, folder / "out", decoding=False)
+    command = make(folder, log, output, decoding=False)
+
+    def through() -> int:
+        return sum(is_alert(line) for line in output.read_bytes().splitlines()) if output.exists() else 0
+
     with (folder / "log").open("wb") as told:
         process = subprocess.Popen(command.arguments, env=command.environment, stdout=told, stderr=told)
         try:
-            yield log, process.pid
+            yield Follower(log, process.pid, through)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
 
 
-Make = Callable[[Path], AbstractContextManager[tuple[Path, int]]]
+def is_alert(line: bytes) -> bool:
+    """Tell a made alert from everything else, traps too."""
+    return line.find(eve.NEEDLE) in range(150)
+
+
+Make = Callable[[Path], AbstractContextManager[Follower]]
 
 
 def contenders() -> Iterator[tuple[str, Make]]:
@@ -74,13 +99,25 @@ def contenders() -> Iterator[tuple[str, Make]]:
         yield "rsyslog, text", partial(peer, peers.rsyslog_filter)
 
 
+def follow(follower: Follower, lines: Sequence[bytes]) -> tuple[float, float]:
+    """Return the share of a core and the MiB that it took to follow a log until all alerts are through."""
+    pause(2)
+    before = cpu_seconds(follower.pid)
+    count = write(follower.log, lines, RATE, SECONDS)
+    expected = sum(is_alert(lines[number % len(lines)]) for number in range(count))
+    wait_until(lambda: follower.alerts_out() >= expected, f"{expected} alerts are through", seconds=30)
+    used = (cpu_seconds(follower.pid) - before) / SECONDS
+    if follower.alerts_out() != expected:
+        raise MeasureError(f"{follower.alerts_out()} alerts came out, not {expected}")
+    return used, memory_bytes(follower.pid) / 2**20
+
+
 def main() -> int:
     """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     outcome.add_options(parser)
     given = parser.parse_args()
-    prefer()
     print(machine())
     found: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -90,12 +127,8 @@ def main() -> int:
         chosen = list(contenders())
         for turn in range(given.rounds):
             for who, make in chosen if turn % 2 == 0 else reversed(chosen):
-                with tempfile.TemporaryDirectory(dir=name) as folder, make(Path(folder)) as (log, pid):
-                    SETTLE.wait(2)
-                    before = cpu_seconds(pid)
-                    write(log, lines, RATE, SECONDS)
-                    used = (cpu_seconds(pid) - before) / SECONDS
-                    found.setdefault(who, []).append((used, memory_bytes(pid) / 2**20))
+                with tempfile.TemporaryDirectory(dir=name) as folder, make(Path(folder)) as follower:
+                    found.setdefault(who, []).append(follow(follower, lines))
     cores: dict[str, float] = {}
     for who, rounds in found.items():
         cores[who] = median([used for used, _ in rounds])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "artemis"
 CONFIG = commands.config_path(PROGRAM)
-NO_FILTER = ("low", False)  # min_severity and keep_both of FilterSettings, which takes long to import
+SHIPPED_FILTER = ("low", False)  # min_severity and keep_both of FilterSettings, which takes long to import
 app = commands.application(PROGRAM, "Sends the alerts of Wazuh and Suricata on this network to the hub.")
 app.add_typer(spool_commands.app, name="spool")
 
@@ -168,7 +168,7 @@ def _settings(config: Path) -> "ArtemisSettings":
 def _filter(config: Path) -> tuple[str, bool]:
     """Return the filter of the settings; the default one where nobody wrote settings on this machine."""
     if config == CONFIG and not config.exists():
-        return NO_FILTER
+        return SHIPPED_FILTER
     rules = _settings(config).filter
     return rules.min_severity, rules.keep_both
 

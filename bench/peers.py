@@ -1,7 +1,7 @@
 """The peers that do the same work, as Debian ships them, and how each is told what to do.
 
 They are taken from where they are installed, or from `bench/.peers`, into which `bench/peers.sh` unpacks
-Debian's packages without installing anything. A peer that is in neither place is left out; the table says so.
+Debian's packages without installing anything. A peer that is in neither place is left out, and named.
 Configurations are the fastest ones that keep what is claimed, by their documentation: rsyslog 8.2302 (imfile,
 omfile, imrelp), syslog-ng 3.38 (file, network, disk-buffer).
 """

@@ -68,7 +68,7 @@ def contenders() -> Iterator[Contender]:
     yield Contender("artemis sift", _sift, decodes=True)
     yield Contender("artemis run", _daemon, decodes=True)
     if shutil.which("cc"):
-        yield Contender("limit: C, memmem", _limit, decodes=False)
+        yield Contender("C, memmem", _limit, decodes=False)
     yield Contender("grep -F", partial(_command, ["grep", "-F", TEXT]), decodes=False)
     if ripgrep := peers.find("rg"):
         yield Contender(

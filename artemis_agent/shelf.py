@@ -93,8 +93,8 @@ class Shelf:
         self._numbers: dict[int, Numbers] = {lane: read_numbers(journal.note(key_of(lane))) for lane in LANES}
         self._newest: dict[int, int] = {lane: journal.newest(lane) for lane in LANES}
         # By lane, the last position that may be on its way; until the hub is heard, of those before us too.
-        ahead = {lane: self._first(lane) for lane in LANES}
-        self._handed: dict[int, int] = {lane: first[-1].position for lane, first in ahead.items() if first}
+        ahead = [(lane, self._first(lane)) for lane in LANES]
+        self._handed: dict[int, int] = {lane: first[-1].position for lane, first in ahead if first}
 
     def now_us(self) -> int:
         """Return the time in microseconds since 1970."""
@@ -126,6 +126,7 @@ class Shelf:
                 scrutiny.leaving(found, self._journal.outlines(lane, position, entries=len(found)))
                 self._handed[lane] = max(found[-1].position, self._handed.get(lane, LOWEST))
                 return [shown(entry, self._numbers[lane].base) for entry in found]
+            self._newest[lane] = min(self._newest[lane], position)
         return ()
 
     def settle(self) -> None:
@@ -269,8 +270,7 @@ class Shelf:
         entries = self._journal.append(drafts, notes=notes, also=with_ledger, at_us=now)
         self._newest |= {entry.lane: entry.position for entry in entries}
         self._numbers |= numbers
-        size = sum(len(draft.packed.payload) for draft in drafts)
-        self._count(len(drafts), len(alerts), size)
+        self._count(len(drafts), len(alerts), sum(len(draft.packed.payload) for draft in drafts))
         if drafts and self.depth.oldest_us is None:
             self.depth = replace(self.depth, oldest_us=now)
 

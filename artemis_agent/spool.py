@@ -159,16 +159,17 @@ class Spool:
             await self._tell()
 
     async def next(self, after: Mapping[int, int]) -> Sequence[Entry]:
-        """Wait until there are batches behind these positions, by lane; return the first few.
+        """Wait until there may be batches behind these positions, by lane; return the first few, if any.
 
         Urgent ones come alone and before all others. A lane that is not in `after` is read from its begin.
         """
         async with self._changed:
-            while True:
-                await self._changed.wait_for(lambda: self._shelf.may_hold(after))
-                if found := await self._call(lambda: self._shelf.next(after)):
-                    return found
-                await self._changed.wait()
+            await self._changed.wait_for(lambda: self.may_hold(after))
+            return await self._call(lambda: self._shelf.next(after))
+
+    def may_hold(self, after: Mapping[int, int]) -> bool:
+        """Tell whether there may be batches behind these positions; asks no disk."""
+        return self._shelf.may_hold(after)
 
     async def before(self) -> Mapping[int, int]:
         """Return for each lane AlertBatch.alerts_before of the first batch that it holds."""

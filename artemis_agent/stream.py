@@ -83,7 +83,10 @@ class Stream:
         self._now = asyncio.get_running_loop().time
         self._window = Window()
         self._changed = asyncio.Event()  # a new one after each change of what may be sent
-        self._calm = False  # whether nothing urgent waits to be sent
+        # For each lane, behind which positions it goes on: of its own behind what left, of others nowhere.
+        self._after: dict[int, dict[int, int]] = {
+            lane: {each: _BEYOND for each in _LANES if each != lane} for lane in _LANES
+        }
         self._writing = asyncio.Lock()
         self._before: dict[int, int] = {}  # alerts in front of the next batch of each lane
         self._covered: dict[int, int] = {}  # what Welcome said the hub has, by lane
@@ -217,13 +220,11 @@ class Stream:
 
     async def _send_lane(self, lane: int) -> None:
         """Send a lane's batches behind the hub's mark in order, as the window allows."""
-        after: dict[int, int] = {each: _BEYOND for each in _LANES if each != lane}
+        after = self._after[lane]
         size = 0  # of the next batch, where it is known
         while True:
             await self._until(partial(self._may_send, lane, size))
-            self._set_calm(lane, calm=True)
             entries = await self._spool.next(after)
-            self._set_calm(lane, calm=False)
             for entry in entries:
                 size = len(entry.packed.payload)
                 if not self._may_send(lane, size):
@@ -231,14 +232,12 @@ class Stream:
                 after[lane] = entry.position
                 await self._send(entry)
                 size = 0
-
-    def _set_calm(self, lane: int, *, calm: bool) -> None:
-        if lane == Lane.LANE_URGENT:
-            self._calm = calm
-            self._wake()
+            self._wake()  # whoever waits until nothing urgent is there
 
     def _may_send(self, lane: int, size: int) -> bool:
-        return self._window.has_room(lane, size) and (lane == Lane.LANE_URGENT or self._calm)
+        if not self._window.has_room(lane, size):
+            return False
+        return lane == Lane.LANE_URGENT or not self._spool.may_hold(self._after[Lane.LANE_URGENT])
 
     async def _send(self, entry: Entry) -> None:
         before = self._before.get(entry.lane, 0)

@@ -671,3 +671,16 @@ async def test_a_last_batch_that_cannot_be_read_is_damage_as_any_other(tmp_path:
     spool = open_spool(tmp_path, max_bytes=GIB)
     assert spool.set_aside
     await spool.close()
+
+
+async def test_what_is_gone_is_asked_for_once(spool: Spool) -> None:
+    """What was acknowledged and forgotten before anybody asked holds nothing up."""
+    await spool.append(progress("a"))
+    spool.acknowledge(Lane.LANE_NORMAL, 1)
+    await spool.trim()
+
+    assert spool.may_hold({})
+    assert not await spool.next({})
+    assert not spool.may_hold({})
+    await spool.append(progress("b"))
+    assert spool.may_hold({})

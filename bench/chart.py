@@ -1,7 +1,7 @@
 """Bars for docs/performance.md, from what benchmarks wrote with --json: python -m bench.chart FILE…"""
 
+import argparse
 import json
-import sys
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -40,9 +40,10 @@ def _short(figure: float) -> str:
 
 def main() -> None:
     """Write a chart for each file: {"title": …, "unit": …, "figures": {name: number}}."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     FOLDER.mkdir(exist_ok=True)
-    for name in sys.argv[1:]:
-        path = Path(name)
+    for path in parser.parse_args().files:
         told = json.loads(path.read_text())
         (FOLDER / f"{path.stem}.svg").write_text(bars(told["title"], told["unit"], told["figures"]))
 

@@ -4,9 +4,9 @@ A real hub in a process of its own, mutual TLS on loopback, each node with a con
 its own. They send vitals every ten seconds, as nodes do, and nothing else.
 """
 
+import argparse
 import asyncio
 import resource
-import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -75,10 +75,13 @@ async def run(count: int) -> None:
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("nodes", type=int, nargs="?", default=NODES)
+    given = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     print(machine())
-    asyncio.run(run(int(sys.argv[1]) if len(sys.argv) > 1 else NODES))
+    asyncio.run(run(given.nodes))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ hub in a process of its own, over mutual TLS on loopback, with prebuilt batches 
 at work behind it. Journal and database lie on the real disk, for which an acknowledgement waits.
 """
 
+import argparse
 import asyncio
 import tempfile
 import time
@@ -146,6 +147,7 @@ async def connected(stack: AsyncExitStack, address: str, machines: Sequence[Mach
 
 def main() -> None:
     """Measure and print a table."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
     print(machine())
     work = [batches(ALONE, number) for number in range(ALONE.nodes)]
     for in_flight in (1, IN_FLIGHT):

@@ -45,7 +45,6 @@ RATES = (1000, 5000)  # alerts a second
 SECONDS = 8
 BURST = 40_000
 WARM = 200  # alerts before anything counts
-BENCH = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def run_phase(pair: Pair, alerts: Path, folder: Path, rate: int, count: int) -> 
     watcher = pair.watch(count, result)
     before = cpu_seconds(pair.sender), cpu_seconds(pair.receiver), sent_bytes(pair.port), size_of(pair.log)
     began = time.time_ns()
-    writer = [sys.executable, str(BENCH / "writer.py"), str(pair.log), str(alerts), str(rate), str(count)]
+    writer = [sys.executable, "-m", "bench.writer", str(pair.log), str(alerts), str(rate), str(count)]
     subprocess.run(writer, check=True)
     watcher.wait(120)
     after = cpu_seconds(pair.sender), cpu_seconds(pair.receiver), sent_bytes(pair.port), size_of(pair.log)
@@ -171,7 +170,7 @@ def peer(make: Callable[[Path, Path, int], tuple[Command, Command]], folder: Pat
 
         def watch(count: int, result: Path) -> "subprocess.Popen[bytes]":
             arguments = [str(output), str(size_of(output)), str(count), str(result)]
-            return subprocess.Popen([sys.executable, str(BENCH / "reader.py"), *arguments])
+            return subprocess.Popen([sys.executable, "-m", "bench.reader", *arguments])
 
         yield Pair(log, sender.pid, receiver.pid, port, watch)
 
@@ -275,19 +274,15 @@ def told(who: str, phase: str, rounds: Sequence[Phase]) -> str:
     def middle(figure: Callable[[Phase], float]) -> float:
         return median([figure(each) for each in rounds])
 
-    speed = middle(lambda each: each.sent / each.took)
-    cpu = [
-        middle(lambda each: each.sender_cpu / each.took),
-        middle(lambda each: each.receiver_cpu / each.took),
-    ]
+    figures = medians(rounds)
+    sender = middle(lambda each: each.sender_cpu / each.took)
+    receiver = middle(lambda each: each.receiver_cpu / each.took)
     memory = [middle(lambda each: each.sender_memory), middle(lambda each: each.receiver_memory)]
     return (
-        f"{who:26}{phase:8}"
-        f"p50 {middle(lambda each: percentile(each.seconds, 0.5)) * 1e3:9.2f} ms"
-        f"  p99 {middle(lambda each: percentile(each.seconds, 0.99)) * 1e3:9.2f} ms"
-        f"  {speed:8.0f}/s"
-        f"  CPU {cpu[0]:5.1%} {cpu[1]:5.1%}  {memory[0] / 2**20:4.0f} {memory[1] / 2**20:4.0f} MiB"
-        f"  wire {middle(lambda each: each.wire):.3f}"
+        f"{who:26}{phase:8}p50 {figures['p50']:9.2f} ms  p99 {figures['p99']:9.2f} ms"
+        f"  {figures['speed']:8.0f}/s"
+        f"  CPU {sender:5.1%} {receiver:5.1%}  {memory[0] / 2**20:4.0f} {memory[1] / 2**20:4.0f} MiB"
+        f"  wire {figures['wire']:.3f}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Note when lines become readable in a file that grows: python bench/reader.py FILE OFFSET COUNT RESULT.
+"""Note when lines become readable in a file that grows: python -m bench.reader FILE OFFSET COUNT RESULT.
 
 Writes how many seconds after its write each line came, as JSON, when all have come or none came for some
 seconds. For peers, whose receivers write what they take into a file.
@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-KEY = b'"written_ns":'
+from bench.writer import KEY
+
 _IDLE = 20.0  # seconds without a line after which no more is waited for
 _LOOK = 0.0005  # seconds between two looks
 

@@ -5,6 +5,7 @@ open their stream, read nothing, and a node sends until far more has come than a
 One watcher reads all the while: it must miss nothing. Told is the hub's resident memory.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -157,7 +158,9 @@ async def run(count: int) -> tuple[Memory, int, float]:
 
 def main() -> None:
     """Measure a hub without and with watchers that do not read, and tell."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else WATCHERS
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("watchers", type=int, nargs="?", default=WATCHERS)
+    count = parser.parse_args().watchers
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}")

@@ -1,4 +1,4 @@
-"""Append alerts to a log as Suricata does, one write(2) each: python bench/writer.py LOG ALERTS RATE COUNT.
+"""Append alerts to a log as Suricata does, one write(2) each: python -m bench.writer LOG ALERTS RATE COUNT.
 
 Each line carries the time right before its write. A rate of 0 writes all at once. A program of its own, so
 that what is measured shares no interpreter with it.

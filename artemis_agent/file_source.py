@@ -16,7 +16,8 @@ from artemis_agent.wake import Wake
 if TYPE_CHECKING:
     from socme.v1.vitals_pb2 import SensorVitals
 
-MOST_BLOCKS = 32  # of 256 KiB end a reading: what stands between two of them is paid once for so much
+MOST_BLOCKS = 256  # of 256 KiB end a reading: what stands between two of them is paid once for so much
+MOST_SECONDS = 0.1  # end it too: the thread has others to answer, and a disk may be slow
 MOST_BYTES = 1024 * 1024  # of records end a reading: small enough to be spooled in one go
 SENSOR_SECONDS = 5.0  # between two looks for what the sensor says about itself; Suricata does so every 8 s
 MUCH = 4  # one byte in so many belongs to records that go on: else there is more to search than to send
@@ -52,11 +53,12 @@ class FileSource:
         return self._tail.position
 
     def read(self) -> Reading:
-        """Return what has come since the last reading: 8 MiB at most, of which about 1 MiB is records."""
+        """Return what has come since the last reading: 64 MiB at most, of which about 1 MiB is records."""
         records: list[Record] = []
         rejects: list[Reject] = []
         size = lines = passed = taken = 0
         more = True
+        end = time.monotonic() + MOST_SECONDS
         self._tail.look()
         for _ in range(MOST_BLOCKS):
             found = self._tail.next()
@@ -71,7 +73,7 @@ class FileSource:
                 sifted = self._sift(found, records)
                 lines, passed = lines + sifted.lines, passed + sifted.passed
                 taken += sifted.size
-            if len(records) >= MOST_RECORDS or taken >= MOST_BYTES:
+            if len(records) >= MOST_RECORDS or taken >= MOST_BYTES or time.monotonic() >= end:
                 break
         self._problem = self._tail.problem or self._spelling_problem()
         self._wake.follow(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from artemis_agent import lock, reserve, salvage
+from artemis_agent.progress import Waiting
 from artemis_agent.remains import remains
 from artemis_agent.salvage import FILE, SET_ASIDE
-from artemis_agent.shelf import Waiting
 from socme.errors import OperatorError
 from socme.journal import disk_fault
 

@@ -8,10 +8,11 @@ import secrets
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import takewhile
 
 from artemis_agent import given_up, held_rows, ledger, scrutiny
+from artemis_agent.latest import Latest
 from artemis_agent.numbering import (
     DROPPED,
     Numbers,
@@ -27,6 +28,7 @@ from artemis_agent.numbering import (
     shown,
 )
 from artemis_agent.portions import portions
+from artemis_agent.progress import Progress, Waiting
 from socme import batch
 from socme.batch import Packed
 from socme.journal import HOUR_US, LOWEST, Depth, Draft, Entry, Held, Journal, Outline
@@ -43,35 +45,6 @@ EXPIRED_AT_ONCE = 256  # entries given up in one transaction
 ENTRY_BYTES = 150  # what an entry takes on disk beside its payload, about
 
 LANES = (Lane.LANE_URGENT, Lane.LANE_NORMAL)  # in the order in which they are sent
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """An alert that is to be sent."""
-
-    payload: bytes
-    """The serialised Alert message."""
-    lane: int = Lane.LANE_NORMAL
-    """How urgent it is (socme.v1.Lane)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What one commit keeps: alerts, and how far their source has been read."""
-
-    source: str
-    """Its name."""
-    position: bytes
-    """Where it stands, opaque."""
-    counters: bytes
-    """Its totals, opaque."""
-    alerts: Sequence[Waiting] = ()
-    """In order; each lane keeps its own."""
-    tally: Mapping[str, int] = field(default_factory=dict)
-    """What became of the lines since the last commit, by the ledger's keys: "read", "not_alert",
-    "undecodable", "rolled_up", "made", "filtered:<rule>". The others are the spool's to count."""
-    also: Callable[[sqlite3.Connection], None] | None = None
-    """What else belongs into the transaction."""
 
 
 class Shelf:
@@ -93,6 +66,7 @@ class Shelf:
         self._numbers: dict[int, Numbers] = {lane: read_numbers(journal.note(key_of(lane))) for lane in LANES}
         self._newest: dict[int, int] = {lane: journal.newest(lane) for lane in LANES}
         # By lane, the last position that may be on its way; until the hub is heard, of those before us too.
+        self._latest = Latest()
         ahead = [(lane, self._first(lane)) for lane in LANES]
         self._handed: dict[int, int] = {lane: first[-1].position for lane, first in ahead if first}
 
@@ -119,15 +93,31 @@ class Shelf:
 
         BatchError where one is not what was put there: it must not leave.
         """
+        return self.fresh(after) or self._read(after)
+
+    def fresh(self, after: Mapping[int, int]) -> Sequence[Entry]:
+        """Return what `next` would where that was committed last, else nothing; asks no disk."""
+        for lane in LANES:
+            found = self._latest.behind(lane, after.get(lane, LOWEST))
+            if found is None:
+                break
+            for few in portions(found, _size, most=NEXT_ENTRIES, largest=NEXT_BYTES):
+                return self._hand_out(lane, few)
+        return ()
+
+    def _read(self, after: Mapping[int, int]) -> Sequence[Entry]:
         for lane in LANES:
             position = after.get(lane, LOWEST)
             found = self._journal.read_lane(lane, position, entries=NEXT_ENTRIES, size=NEXT_BYTES)
             if found:
                 scrutiny.leaving(found, self._journal.outlines(lane, position, entries=len(found)))
-                self._handed[lane] = max(found[-1].position, self._handed.get(lane, LOWEST))
-                return [shown(entry, self._numbers[lane].base) for entry in found]
+                return self._hand_out(lane, found)
             self._newest[lane] = min(self._newest[lane], position)
         return ()
+
+    def _hand_out(self, lane: int, entries: Sequence[Entry]) -> Sequence[Entry]:
+        self._handed[lane] = max(entries[-1].position, self._handed.get(lane, LOWEST))
+        return [shown(entry, self._numbers[lane].base) for entry in entries]
 
     def settle(self) -> None:
         """Take note that nothing is on its way."""
@@ -268,6 +258,7 @@ class Shelf:
 
         notes = {**notes, **notes_of(numbers)}
         entries = self._journal.append(drafts, notes=notes, also=with_ledger, at_us=now)
+        self._latest = Latest(entries, dict(self._newest))
         self._newest |= {entry.lane: entry.position for entry in entries}
         self._numbers |= numbers
         self._count(len(drafts), len(alerts), sum(len(draft.packed.payload) for draft in drafts))
@@ -335,6 +326,7 @@ class Shelf:
         """Forget what was acknowledged, within a transaction; return what to take note of behind it."""
         numbers: dict[int, Numbers] = {}
         gone: list[Held] = []
+        self._latest = Latest()
         for lane, sequence in marks.items():
             known = self._numbers[lane]
             last = self._journal.find(lane, min(sequence + known.base, known.last))
@@ -373,6 +365,7 @@ class Shelf:
             self._journal.insert(draft, moved.received_us, position)
 
     def _bury(self, lane: int, outlines: Sequence[Outline], reason: str) -> None:
+        self._latest = Latest()
         lost = given_up.lost(outlines)
         before = self.dropped().get(reason, 0)
         with self._journal.transaction() as db:
@@ -398,3 +391,7 @@ class Shelf:
     def _count(self, entries: int, alerts: int, size: int) -> None:
         was = self.depth
         self.depth = Depth(was.entries + entries, was.alerts + alerts, was.bytes + size, was.oldest_us)
+
+
+def _size(entry: Entry) -> int:
+    return len(entry.packed.payload)

@@ -20,8 +20,9 @@ from google.protobuf.message import DecodeError
 
 from artemis_agent import age, ledger, lock, reserve, salvage
 from artemis_agent.peek import size_of
+from artemis_agent.progress import Progress, Waiting
 from artemis_agent.scrutiny import DAMAGE
-from artemis_agent.shelf import LANES, Progress, Waiting
+from artemis_agent.shelf import LANES
 from artemis_agent.sure import Horizon
 from artemis_agent.worker import Worker
 from socme.batch import BatchError
@@ -57,6 +58,18 @@ class _Counted:
     """When it is to be counted again, by the monotonic clock."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Somebody waits for batches behind these positions."""
+
+    after: Mapping[int, int]
+    granted: "asyncio.Future[Sequence[Entry]]"
+
+    def grant(self, entries: Sequence[Entry]) -> None:
+        if not self.granted.done():
+            self.granted.set_result(entries)
+
+
 class Spool:
     """The spool of one agent; made by `open_spool`, used from one event loop."""
 
@@ -86,6 +99,7 @@ class Spool:
         self._clocks = age.resumed(noted, shelf.now_us(), stopwatch() // 1000, shelf.depth.oldest_us)
         self._noted_us = 0  # when the clocks were noted last in this run
         self._changed = asyncio.Condition()
+        self._wishes: list[_Wish] = []
         self._trim_due = asyncio.Event()
         self._marks: dict[int, int] = {}  # by lane, the last acknowledged sequence that is not trimmed yet
         self._counted = _Counted()
@@ -118,7 +132,8 @@ class Spool:
 
     async def append(self, progress: Progress) -> None:
         """Commit progress as a whole; raise SpoolWriteError where the disk does not take it."""
-        await self._write(lambda: self._append(progress))
+        for wish, entries in await self._write(lambda: self._append(progress)):
+            wish.grant(entries)
         await self._tell()
 
     async def position(self, source: str) -> bytes | None:
@@ -163,9 +178,14 @@ class Spool:
 
         Urgent ones come alone and before all others. A lane that is not in `after` is read from its begin.
         """
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.may_hold(after))
+        if self.may_hold(after):
             return await self._call(lambda: self._shelf.next(after))
+        wish = _Wish(after, asyncio.get_running_loop().create_future())
+        self._wishes.append(wish)
+        try:
+            return await wish.granted
+        finally:
+            self._wishes.remove(wish)
 
     def may_hold(self, after: Mapping[int, int]) -> bool:
         """Tell whether there may be batches behind these positions; asks no disk."""
@@ -268,6 +288,9 @@ class Spool:
         os.close(self._lock)
 
     async def _tell(self) -> None:
+        for wish in self._wishes:
+            if self.may_hold(wish.after):
+                wish.grant(())  # what there is has to be read
         async with self._changed:
             self._changed.notify_all()
 
@@ -300,12 +323,15 @@ class Spool:
             salvage.suspect(self._state_dir)
             raise
 
-    def _append(self, progress: Progress) -> None:
+    def _append(self, progress: Progress) -> list[tuple[_Wish, Sequence[Entry]]]:
+        """Commit progress; return what of it those get who wait: in the same turn of the spool's thread."""
         if shortage := reserve.shortage(self._lock, self._journal.reusable_bytes):
             self.problem = shortage
             raise SpoolWriteError(shortage)
         self._shelf.append(progress)
         self._clocks = self._look()  # at each entry, for a clock that is set forth and back between two looks
+        wishes = list(self._wishes)  # the event loop adds to them meanwhile, and looks for those again
+        return [(wish, entries) for wish in wishes if (entries := self._shelf.fresh(wish.after))]
 
     def _look(self) -> age.Clocks:
         return self._clocks.look(self._shelf.now_us(), self._stopwatch() // 1000)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from artemis_agent import sensor, wake
+from artemis_agent import file_source, sensor, wake
 from artemis_agent.doubt import GRACE
 from artemis_agent.file_source import MOST_BLOCKS, MOST_BYTES, MOST_RECORDS, FileSource, open_file_source
 from artemis_agent.line_file import BLOCK, LONGEST
@@ -60,15 +60,26 @@ def test_alerts_come_with_their_bytes_their_file_and_their_offset(path: Path, so
 
 
 def test_a_reading_is_bounded_and_says_that_there_is_more(path: Path, source: FileSource) -> None:
-    path.write_bytes(FLOW * (20 * 1024**2 // len(FLOW)) + alert(1) + b"\n")
+    path.write_bytes(FLOW * (2 * MOST_BLOCKS * BLOCK // len(FLOW)) + alert(1) + b"\n")
     readings = [source.read()]
     while readings[-1].more:
         readings.append(source.read())
 
-    assert len(readings) > 2
+    assert len(readings) > 1
     assert max(reading.bytes for reading in readings) <= MOST_BLOCKS * BLOCK
     assert sum(reading.bytes for reading in readings) == path.stat().st_size
     assert [record.raw for reading in readings for record in reading.records] == [alert(1)]
+
+
+def test_a_reading_ends_in_time_where_the_disk_is_slow(
+    path: Path, source: FileSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes(FLOW * (4 * BLOCK // len(FLOW)))
+    monkeypatch.setattr(file_source, "MOST_SECONDS", 0.0)
+    reading = source.read()
+
+    assert reading.more
+    assert 0 < reading.bytes <= BLOCK
 
 
 def test_a_reading_of_alerts_is_bounded_by_what_it_holds(path: Path, source: FileSource) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from artemis_agent import ledger
+from artemis_agent.progress import Progress, Waiting
 from artemis_agent.remains import Remains, remains
-from artemis_agent.shelf import Progress, Shelf, Waiting
+from artemis_agent.shelf import Shelf
 from socme.errors import OperatorError
 from socme.journal import Journal
 from socme.v1.alert_pb2 import Alert

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from artemis_agent import lock, reserve, salvage
+from artemis_agent.progress import Progress, Waiting
 from artemis_agent.repair import Repaired, repair, set_aside
 from artemis_agent.salvage import FILE
-from artemis_agent.shelf import Progress, Waiting
 from socme import batch
 from socme.errors import OperatorError
 from socme.journal import LOWEST

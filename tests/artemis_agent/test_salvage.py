@@ -11,8 +11,8 @@ import pytest
 
 from artemis_agent import file_identity, ledger, salvage, sure
 from artemis_agent.file_identity import Position
+from artemis_agent.progress import Progress, Waiting
 from artemis_agent.salvage import FILE, SUSPECT, Opened
-from artemis_agent.shelf import Progress, Waiting
 from artemis_agent.sure import Sure
 from socme.errors import OperatorError
 from socme.journal import VERSION, DamagedError

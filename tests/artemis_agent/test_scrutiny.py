@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from artemis_agent import held_rows, ledger, scrutiny
-from artemis_agent.shelf import Progress, Shelf, Waiting
+from artemis_agent.progress import Progress, Waiting
+from artemis_agent.shelf import Shelf
 from socme.batch import BatchError
 from socme.journal import Journal
 from socme.v1.alert_pb2 import Alert

@@ -1,15 +1,17 @@
 """Two lanes in one journal, each with its own numbers; the rest is tested through the spool."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from artemis_agent import held_rows, ledger
 from artemis_agent.numbering import alerts_in, check_of
-from artemis_agent.shelf import NEXT_BYTES, Progress, Shelf, Waiting
+from artemis_agent.progress import Progress, Waiting
+from artemis_agent.shelf import NEXT_BYTES, Shelf
 from socme.batch import Packed
 from socme.journal import Journal
+from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Encoding, Lane, Mark
 
 URGENT, NORMAL = Lane.LANE_URGENT, Lane.LANE_NORMAL
@@ -59,6 +61,41 @@ def test_what_is_handed_out_at_once_is_bounded(shelf: Shelf) -> None:
 
     assert 0 < len(found) <= 16
     assert sum(len(entry.packed.payload) for entry in found[:-1]) <= NEXT_BYTES
+
+
+def test_what_was_committed_last_is_handed_out_without_being_read(shelf: Shelf) -> None:
+    append(shelf, b"a")
+    (first,) = shelf.next({})
+    append(shelf, b"b", lane=URGENT)
+    (urgent,) = shelf.fresh({NORMAL: first.position})
+    append(shelf, b"c")
+    after = {first.lane: first.position, urgent.lane: urgent.position}
+    (second,) = shelf.fresh(after)
+
+    assert urgent.lane == URGENT
+    assert (second.lane, second.sequence, second.packed) == (NORMAL, 2, shelf.next(after)[0].packed)
+    assert shelf.fresh({}) == ()  # others lie before it
+    assert [entry.sequence for entry in shelf.next({NORMAL: 2**62})] == [1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shelf: shelf.trim({NORMAL: 1}),
+        lambda shelf: shelf.relieve(1, "age"),
+        lambda shelf: shelf.give_up(NORMAL, 1, "refused"),
+        lambda shelf: shelf.split(NORMAL, 1, {}),
+        lambda shelf: shelf.begin_epoch({}),
+    ],
+    ids=["trimmed", "relieved", "given up", "split", "renumbered"],
+)
+def test_what_was_changed_since_it_was_committed_is_read(
+    shelf: Shelf, change: Callable[[Shelf], object]
+) -> None:
+    append(shelf, *(Alert(message=text).SerializeToString() for text in "ab"))
+    change(shelf)
+
+    assert shelf.fresh({}) == ()
 
 
 def test_a_file_s_books_have_one_name_through_all_its_epochs(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from artemis_agent import salvage
 from artemis_agent.numbering import check_of
-from artemis_agent.shelf import LANES, Progress, Shelf, Waiting
+from artemis_agent.progress import Progress, Waiting
+from artemis_agent.shelf import LANES, Shelf
 from socme.journal import LOWEST
 from socme.v1.uplink_pb2 import Lane, Mark
 from tests.power.power import Cut, Recorder, cuts

@@ -10,6 +10,7 @@ from tests.packaging.tree import modules, name
 LONGEST_MODULE = 400  # lines
 LONGEST_FUNCTION = 35  # lines, its docstring not counted
 UNMIRRORED = {
+    "artemis_agent/progress.py": "what a spool is given: nothing in it runs",
     "artemis_agent/source.py": "a contract: nothing in it runs",
     "socme/entry.py": "what a journal holds: nothing in it runs",
 }

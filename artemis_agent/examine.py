@@ -41,7 +41,7 @@ class Found:
     key: bytes = b""
     """What it shares with those that it may be rolled up with; empty for one that goes alone."""
     time_us: int = 0
-    """When it happened, for the roll-up."""
+    """When it happened, of one that may be rolled up."""
     canary: int = 0
     """Its number, if it is a canary."""
 
@@ -81,7 +81,7 @@ def _found(normalised: Normalised, rules: Rules) -> Found:
         copy_of=normalised.copy_of,
         drop=drop,
         key=rollup.key(alert) if may_be_held else b"",
-        time_us=rollup.time_us(alert),
+        time_us=rollup.time_us(alert) if may_be_held else 0,
     )
 
 

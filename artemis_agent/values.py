@@ -75,12 +75,10 @@ def texts(value: object) -> Sequence[str]:
 
 def integer(value: object, lowest: int, highest: int) -> int | None:
     """Return a whole number, also from its digits; None for anything else and outside the bounds."""
+    if type(value) is int:  # by far the most
+        return value if lowest <= value <= highest else None
     if isinstance(value, str):
         number = int(value.partition(".")[0]) if _NUMBER.fullmatch(value) else None
-    elif isinstance(value, bool):
-        number = None
-    elif isinstance(value, int):
-        number = value
     else:
         number = int(value) if isinstance(value, float) and value.is_integer() else None
     return number if number is not None and lowest <= number <= highest else None

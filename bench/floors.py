@@ -29,6 +29,10 @@ STEADY = [  # % of a core
     Floor("artemis run", "rsyslog, text", 1, less_is_better=True),
     Floor("artemis run", "syslog-ng, text", 0.5, less_is_better=True),
 ]
+DRAIN = [  # alerts a second
+    Floor("socme", "rsyslog, durable ack", 8),
+    Floor("socme", "syslog-ng, no ack", 1),
+]
 LATENCY = [  # milliseconds of age, bytes on the wire, alerts a second of a burst
     Floor("socme 5000/s p99", "rsyslog, durable ack 5000/s p99", 4, less_is_better=True),
     Floor("socme 1000/s wire", "rsyslog, durable ack 1000/s wire", 3, less_is_better=True),

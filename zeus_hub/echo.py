@@ -39,7 +39,8 @@ class Echo:
             self._fresh.clear()
             while self._places:
                 position = self._places.popleft()
-                page = await self._live.page(position) if position <= self._live.last else None
+                known = position <= self._live.last
+                page = await self._live.page(position, with_raw=False) if known else None
                 for shown in page or ():
                     if shown.canary is not None:
                         self._arrived(LIVE, shown.canary)

@@ -1,21 +1,21 @@
 """Fan-out of alerts to watchers: from memory while they keep up, from the journal while they do not.
 
 A watcher is a place and nothing else: there is no queue for one, so a slow one costs no memory and
-holds up nobody. What many follow is decoded and serialised once, and only if somebody follows. What is
-urgent is shown before all else that a watcher has not seen: a node that comes back with a backlog must not
-hold up what happens now, there or elsewhere.
+holds up nobody. What many follow is decoded and serialised once, with the lines of the logs or without
+them, and only if somebody follows. What is urgent is shown before all else that a watcher has not seen: a
+node that comes back with a backlog must not hold up what happens now, there or elsewhere.
 """
 
 import asyncio
 import struct
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from socme.journal import Entry, Journal
-from socme.v1.watch_pb2 import StoredAlert, StoredAlerts, WatchEvent
+from socme.v1.watch_pb2 import StoredAlert, WatchEvent
 from zeus_hub import tracks
 from zeus_hub.enrich import Arrival, enrich
 from zeus_hub.tracks import Cursor, Place, is_urgent
@@ -30,6 +30,7 @@ _CURSOR = struct.Struct(">B8sQIQI")
 _CURSOR_VERSION = 2
 
 Repeats = Callable[[Arrival], Collection[int]]
+Page = tuple[int, bool]  # a position, and whether the alerts have their raw lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,8 @@ class Shown:
     severity: int
     after: Cursor
     """The place behind it, on its track."""
-    lean: bytes
-    """A serialised WatchEvent of it alone, without a cursor and without raw."""
-    full: bytes
-    """The same with raw."""
+    event: bytes
+    """A serialised WatchEvent of it alone, without a cursor."""
     canary: StoredAlert | None = None
     """What it is, where it only proves the way: no watcher gets it."""
     repeated: bool = False
@@ -72,9 +71,9 @@ class Live:
         self._recent_bytes = 0
         self._tracks = tracks.Recent(last + 1)
         self._new: set[int] = set()  # those of the recent ones that hold no alert which may have come before
-        self._decoded: OrderedDict[int, tuple[int, Sequence[Shown]]] = OrderedDict()
+        self._decoded: OrderedDict[Page, tuple[int, Sequence[Shown]]] = OrderedDict()
         self._decoded_bytes = 0
-        self._loading: dict[int, asyncio.Future[tuple[int, Sequence[Shown]] | None]] = {}
+        self._loading: dict[Page, asyncio.Future[tuple[int, Sequence[Shown]] | None]] = {}
         self._journal: Journal | None = None
 
     def publish(self, entries: Sequence[Entry], new: Collection[int] = ()) -> None:
@@ -115,14 +114,15 @@ class Live:
         known = self._tracks.next(position, urgent=urgent)
         return place.moved(Cursor(self.last + 1 if known is None else known), urgent=urgent)
 
-    async def page(self, position: int) -> Sequence[Shown] | None:
+    async def page(self, position: int, *, with_raw: bool) -> Sequence[Shown] | None:
         """Return the alerts of one batch, its canaries behind them; None where the journal has it no more.
 
         The caller asks for positions up to `last` only.
         """
-        found = self._decoded.get(position)
+        page = (position, with_raw)
+        found = self._decoded.get(page)
         if found is None:
-            loading = self._loading.get(position) or self._load(position)
+            loading = self._loading.get(page) or self._load(page)
             # Many may wait for the same load: one that leaves must not take it away from the others.
             found = await asyncio.shield(loading)
         return None if found is None else found[1]
@@ -173,32 +173,34 @@ class Live:
             self._journal = Journal(self._path)
         return self._journal
 
-    def _load(self, position: int) -> asyncio.Future[tuple[int, Sequence[Shown]] | None]:
+    def _load(self, page: Page) -> asyncio.Future[tuple[int, Sequence[Shown]] | None]:
+        position, _ = page
         entry = next((entry for entry in reversed(self._recent) if entry.position == position), None)
         loop = asyncio.get_running_loop()
         repeats = _none if position in self._new else self._repeats
-        loading = loop.run_in_executor(self._thread, self._decode, position, entry, repeats)
-        self._loading[position] = loading
-        loading.add_done_callback(lambda done: self._loaded(position, done))
+        loading = loop.run_in_executor(self._thread, self._decode, page, entry, repeats)
+        self._loading[page] = loading
+        loading.add_done_callback(lambda done: self._loaded(page, done))
         return loading
 
-    def _loaded(self, position: int, done: asyncio.Future[tuple[int, Sequence[Shown]] | None]) -> None:
-        del self._loading[position]
+    def _loaded(self, page: Page, done: asyncio.Future[tuple[int, Sequence[Shown]] | None]) -> None:
+        del self._loading[page]
         if done.cancelled() or done.exception() is not None:
             return
         found = done.result()
         if found is None:
             return
-        self._decoded[position] = found
+        self._decoded[page] = found
         self._decoded_bytes += found[0]
         while self._decoded_bytes > DECODED_BYTES and len(self._decoded) > 1:
             _, (size, _) = self._decoded.popitem(last=False)
             self._decoded_bytes -= size
 
     def _decode(
-        self, position: int, entry: Entry | None, repeats: Repeats
+        self, page: Page, entry: Entry | None, repeats: Repeats
     ) -> tuple[int, Sequence[Shown]] | None:
         """Return what a batch counts for in DECODED_BYTES and its alerts, in the thread."""
+        position, with_raw = page
         if entry is None:
             entry = next(iter(self._opened().read(position - 1, entries=1, size=1)), None)
         if entry is None or entry.position != position:
@@ -207,31 +209,29 @@ class Live:
         if not isinstance(arrival, Arrival):
             return LEAST_BATCH, ()
         size = LEAST_BATCH + LEAST_ALERT * entry.packed.alerts + entry.packed.decoded_bytes
-        return size, self._shown(arrival, repeats(arrival))
+        return size, list(_shown(arrival, repeats(arrival), with_raw=with_raw))
 
-    def _shown(self, arrival: Arrival, repeats: Collection[int]) -> Sequence[Shown]:
-        everything = (*arrival.alerts, *arrival.canaries)
-        position, count = arrival.entry.position, len(everything)
-        shown: list[Shown] = []
-        for index, stored in enumerate(everything):
-            full = _event(stored)
+
+def _shown(arrival: Arrival, repeats: Collection[int], *, with_raw: bool) -> Iterator[Shown]:
+    everything = (*arrival.alerts, *arrival.canaries)
+    position, count = arrival.entry.position, len(everything)
+    for index, stored in enumerate(everything):
+        if not with_raw:
             stored.alert.ClearField("raw")
-            shown.append(
-                Shown(
-                    client=stored.client,
-                    severity=stored.alert.severity,
-                    after=Cursor(position, index + 1) if index + 1 < count else Cursor(position + 1),
-                    lean=_event(stored),
-                    full=full,
-                    canary=stored if stored.alert.HasField("canary") else None,
-                    repeated=index in repeats,
-                )
-            )
-        return shown
+        yield Shown(
+            client=stored.client,
+            severity=stored.alert.severity,
+            after=Cursor(position, index + 1) if index + 1 < count else Cursor(position + 1),
+            event=_event(stored),
+            canary=stored if stored.alert.HasField("canary") else None,
+            repeated=index in repeats,
+        )
 
 
 def _event(stored: StoredAlert) -> bytes:
-    return WatchEvent(alerts=StoredAlerts(alerts=[stored])).SerializeToString()
+    event = WatchEvent()
+    event.alerts.alerts.append(stored)  # made from the inside out, it would be copied twice more
+    return event.SerializeToString()
 
 
 def _none(_: Arrival) -> Collection[int]:

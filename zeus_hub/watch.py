@@ -139,7 +139,7 @@ class Watch(WatchServicer):
         messages: events of one alert each become one of them all, which gets its cursor in the same way.
         """
         cursor = place.on(urgent=urgent)
-        page = await self._live.page(cursor.position)
+        page = await self._live.page(cursor.position, with_raw=view.with_raw)
         if page is None:
             raise ForgottenError
         wanted, cursor = piece(page, cursor, view)
@@ -224,11 +224,10 @@ def piece(page: Sequence[Shown], cursor: Cursor, view: View) -> tuple[list[bytes
     place = cursor
     for shown in page[cursor.index :]:
         if _is_wanted(shown, view):
-            event = shown.full if view.with_raw else shown.lean
-            size += len(event)
+            size += len(shown.event)
             if wanted and size > PIECE_BYTES:
                 return wanted, place
-            wanted.append(event)
+            wanted.append(shown.event)
         place = shown.after
     return wanted, Cursor(cursor.position + 1)
 

@@ -31,14 +31,15 @@ class Pages:
     canaries: dict[int, int]
     asked: list[int] = field(default_factory=list)
 
-    async def page(self, position: int) -> list[Shown] | None:
+    async def page(self, position: int, *, with_raw: bool) -> list[Shown] | None:
         """Return a batch: an alert, then a canary."""
+        del with_raw
         self.asked.append(position)
         if position not in self.canaries:
             return None
         return [
-            Shown("acme", 1, Cursor(position, 1), b"", b""),
-            Shown("acme", 1, Cursor(position + 1), b"", b"", canary=canary(self.canaries[position])),
+            Shown("acme", 1, Cursor(position, 1), b""),
+            Shown("acme", 1, Cursor(position + 1), b"", canary=canary(self.canaries[position])),
         ]
 
 

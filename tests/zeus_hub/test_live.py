@@ -46,8 +46,8 @@ def _commit(path: Path, *batches: list[int]) -> list[Entry]:
 
 
 async def _ids(live: Live, position: int) -> list[bytes] | None:
-    page = await live.page(position)
-    return None if page is None else [_stored(shown.full).alert.id for shown in page]
+    page = await live.page(position, with_raw=True)
+    return None if page is None else [_stored(shown.event).alert.id for shown in page]
 
 
 def _stored(event: bytes) -> StoredAlert:
@@ -60,15 +60,18 @@ async def test_a_page_holds_one_batch(live: Live, path: Path, in_memory: bool) -
     entries = _commit(path, [1, 2], [3])
     if in_memory:
         live.publish(entries)
-    first, second = await live.page(1), await live.page(2)
+    first, second = await live.page(1, with_raw=True), await live.page(2, with_raw=True)
+    lean = await live.page(1, with_raw=False)
 
     assert first is not None
     assert second is not None
     assert [shown.after for shown in first] == [Cursor(1, 1), Cursor(2)]
     assert [shown.after for shown in second] == [Cursor(3)]
     assert first[0].client == "a"
-    assert _stored(first[0].full).alert.raw == alert(1).raw
-    assert _stored(first[0].lean).alert.raw == b""
+    assert lean is not None
+    assert [shown.after for shown in lean] == [Cursor(1, 1), Cursor(2)]
+    assert _stored(first[0].event).alert.raw == alert(1).raw
+    assert _stored(lean[0].event).alert.raw == b""
 
 
 async def test_a_page_has_canaries_marked_and_behind_its_alerts(live: Live, path: Path) -> None:
@@ -77,10 +80,10 @@ async def test_a_page_has_canaries_marked_and_behind_its_alerts(live: Live, path
     packed = pack([made.SerializeToString() for made in mixed])
     live.publish(journal.append([Draft("a/n1", 1, 1, packed)]))
     journal.close()
-    page = await live.page(1)
+    page = await live.page(1, with_raw=True)
 
     assert page is not None
-    assert [_stored(shown.full).alert.id for shown in page] == [alert(2).id, alert(3).id, alert(1).id]
+    assert [_stored(shown.event).alert.id for shown in page] == [alert(2).id, alert(3).id, alert(1).id]
     assert [shown.canary.alert.canary.number if shown.canary else 0 for shown in page] == [0, 0, 5]
     assert [shown.after for shown in page] == [Cursor(1, 1), Cursor(1, 2), Cursor(2)]
 
@@ -91,7 +94,7 @@ async def test_what_the_journal_forgot_and_memory_too_is_gone(live: Live, path: 
     journal.trim_lane(1, 1)
     journal.close()
 
-    assert await live.page(1) is None
+    assert await live.page(1, with_raw=True) is None
     assert await _ids(live, 2) == [alert(2).id]
 
 
@@ -108,8 +111,8 @@ async def test_many_watchers_cost_one_decoding(
     live.publish(_commit(path, [1], [2]))
     async with asyncio.TaskGroup() as group:
         for _ in range(50):
-            group.create_task(live.page(1))
-    await live.page(1)
+            group.create_task(live.page(1, with_raw=True))
+    await live.page(1, with_raw=True)
 
     assert decoded == [1], "and what nobody follows is not decoded at all"
 
@@ -117,8 +120,8 @@ async def test_many_watchers_cost_one_decoding(
 async def test_a_watcher_that_leaves_takes_nothing_away_from_the_others(live: Live, path: Path) -> None:
     live.publish(_commit(path, [1]))
     async with asyncio.TaskGroup() as group:
-        leaving = group.create_task(live.page(1))
-        staying = group.create_task(live.page(1))
+        leaving = group.create_task(live.page(1, with_raw=True))
+        staying = group.create_task(live.page(1, with_raw=True))
         await asyncio.sleep(0)
         leaving.cancel()
         page = await staying
@@ -144,7 +147,7 @@ async def test_a_batch_that_cannot_be_read_is_an_empty_page(live: Live, path: Pa
     live.publish(journal.append([Draft("a/n1", 1, 1, Packed(b"junk", 1, 1, 10))]))
     journal.close()
 
-    assert await live.page(1) == ()
+    assert await live.page(1, with_raw=True) == ()
 
 
 async def test_growth_wakes_all_who_wait(live: Live, path: Path) -> None:
@@ -234,7 +237,7 @@ async def test_batches_and_alerts_of_no_size_fill_no_memory(
     live.publish(journal.append(drafts))
     journal.close()
     for position in range(1, 21):
-        assert await live.page(position) == ()
+        assert await live.page(position, with_raw=True) == ()
 
     assert len(live._recent) <= 3
     assert len(live._decoded) <= 4
@@ -248,7 +251,7 @@ async def test_tiny_alerts_count_for_what_they_cost_decoded(
     live.publish(journal.append([Draft("a/n1", 1, number, pack([b""] * 5)) for number in range(1, 11)]))
     journal.close()
     for position in range(1, 11):
-        page = await live.page(position)
+        page = await live.page(position, with_raw=True)
         assert page is not None
         assert len(page) == 5
 

@@ -366,8 +366,7 @@ async def _status(call: grpc.aio.UnaryStreamCall[FleetRequest, FleetEvent]) -> N
 
 def test_a_piece_is_bounded_and_goes_on_where_it_ended() -> None:
     page = [
-        Shown("acme", 1, Cursor(7, index) if index < 5 else Cursor(8), _event(index), _event(index))
-        for index in range(1, 6)
+        Shown("acme", 1, Cursor(7, index) if index < 5 else Cursor(8), _event(index)) for index in range(1, 6)
     ]
     view = View(None, 0, with_raw=False, alerts=0)
     cursor, taken = Cursor(7), []

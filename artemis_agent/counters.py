@@ -41,7 +41,7 @@ class Counters:
             undecodable=self.undecodable + other.undecodable,
             lost_bytes=self.lost_bytes + other.lost_bytes,
             rotations=self.rotations + other.rotations,
-            dropped=Counter(self.dropped) + Counter(other.dropped),
+            dropped=Counter(self.dropped) + Counter(other.dropped) if other.dropped else self.dropped,
             rolled_up=self.rolled_up + other.rolled_up,
             made=self.made + other.made,
             not_alert=self.not_alert + other.not_alert,

@@ -45,7 +45,9 @@ ACK_SECONDS = 60.0  # a hub that takes batches and acknowledges none for so long
 STEADY_SECONDS = 10.0  # a connection that lasted so long was a success, and the pauses begin small again
 SETTLE_SECONDS = 5.0  # how long a stream may take to know why it ended
 INSTANCE_BYTES = 16
-_LANES = (Lane.LANE_URGENT, Lane.LANE_NORMAL)
+_URGENT, _NORMAL = Lane.LANE_URGENT, Lane.LANE_NORMAL  # looked up once: protobuf's enums are slow to ask
+_LANES = (_URGENT, _NORMAL)
+_DROPPED = Encoding.ENCODING_DROPPED
 _BEYOND = 2**63 - 1  # a position behind all
 
 
@@ -237,7 +239,7 @@ class Stream:
     def _may_send(self, lane: int, size: int) -> bool:
         if not self._window.has_room(lane, size):
             return False
-        return lane == Lane.LANE_URGENT or not self._spool.may_hold(self._after[Lane.LANE_URGENT])
+        return lane == _URGENT or not self._spool.may_hold(self._after[_URGENT])
 
     async def _send(self, entry: Entry) -> None:
         before = self._before.get(entry.lane, 0)
@@ -311,7 +313,7 @@ def _batch(entry: Entry, before: int) -> AlertBatch:
 
 def _alerts(entry: Entry) -> int:
     """Return how many alerts an entry stands for, with those that were given up."""
-    if entry.packed.encoding == Encoding.ENCODING_DROPPED:
+    if entry.packed.encoding == _DROPPED:
         return Dropped.FromString(entry.packed.payload).alerts
     return entry.packed.alerts
 

@@ -2,7 +2,7 @@
 
 watchdog sees files appear and move in the folder; inotify on the open files sees them grow (watchdog
 would cost a third of a core at 10,000 lines a second, reading one event for each); while data comes the
-files are polled instead, twenty times a second and in a flood of alerts each millisecond; and a slow poll
+files are polled instead, ten times a second and in a flood of alerts each millisecond; and a slow poll
 stands behind it all, for network file systems and machines that have run out of inotify watches.
 """
 
@@ -32,8 +32,8 @@ try:
 except ImportError:  # it is only there on Linux
     INotify = None
 
-BUSY = 0.2  # seconds for which a file that brought data is polled
-POLL_BUSY = 0.05  # seconds; half of it is the latency that polling adds, and nobody sees so short a time
+BUSY = 0.3  # seconds for which a file that brought data is polled
+POLL_BUSY = 0.1  # seconds; half of it is the latency that polling adds, and nobody sees so short a time
 POLL_FLOOD = 0.001  # the same in a flood of records that go on, in which alerts must not queue
 FLOOD = 100.0  # such records a second that make one
 POLL_SLOW = 1.0  # seconds; how late a change is seen that no watch reports

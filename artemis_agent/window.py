@@ -14,6 +14,7 @@ MOST_BATCHES = 64  # the spool keeps its oldest 64 batches of a lane as they are
 SLOW_SECONDS = 1.0  # an acknowledgement that takes longer means that too much is on the way
 FIRST_BYTES = 128 * 1024  # of a backlog, before it is known what the line carries
 LEAST_BYTES = 64 * 1024  # of a backlog on the slowest line
+_URGENT = Lane.LANE_URGENT  # looked up once: protobuf's enums are slow to ask
 RESERVE = 4  # one part in so many of the window is left to urgent batches
 
 
@@ -62,7 +63,7 @@ class Window:
         if self.paused or not self._flying:
             return not self.paused
         batches, most = self._most_batches, self._most_bytes
-        if lane != Lane.LANE_URGENT:
+        if lane != _URGENT:
             batches -= batches // RESERVE
             most = min(most - most // RESERVE, self._fair)
         return len(self._flying) < batches and self._bytes + size <= most

@@ -11,6 +11,7 @@ from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Alerts, Encoding
 
 LARGEST_DECODED = 64 * 1024 * 1024  # bytes; what a batch may claim to hold once decompressed
+_ZSTD = Encoding.ENCODING_ZSTD  # looked up once: protobuf's enums are slow to ask
 _LONGEST_NUMBER = 63  # bits of a varint that may have another byte behind them
 _ALERT_TAG = b"\x0a"  # field 1, length-delimited: Alerts.alerts
 
@@ -41,7 +42,7 @@ def pack(alerts: Sequence[bytes]) -> Packed:
     plain = b"".join(parts)
     return Packed(
         payload=compression.compress(plain),
-        encoding=Encoding.ENCODING_ZSTD,
+        encoding=_ZSTD,
         alerts=len(alerts),
         decoded_bytes=len(plain),
     )
@@ -64,7 +65,7 @@ def verify(packed: Packed) -> None:
 
 def _plain(packed: Packed) -> bytes:
     """Return the serialised Alerts message that a batch holds; the frame's checksum is looked at."""
-    if packed.encoding != Encoding.ENCODING_ZSTD:
+    if packed.encoding != _ZSTD:
         raise BatchError(f"unknown encoding {packed.encoding}")
     if packed.decoded_bytes > LARGEST_DECODED:
         raise BatchError(f"claims {packed.decoded_bytes} bytes, more than {LARGEST_DECODED}")

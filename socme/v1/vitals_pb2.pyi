@@ -172,7 +172,7 @@ class Vitals(_message.Message):
     SYSTEM_FIELD_NUMBER: _builtins.int
     WAZUH_FIELD_NUMBER: _builtins.int
     SURICATA_FIELD_NUMBER: _builtins.int
-    THE_HIVE_FIELD_NUMBER: _builtins.int
+    THEHIVE_FIELD_NUMBER: _builtins.int
     TAILSCALE_FIELD_NUMBER: _builtins.int
     CLOCK_OFFSET_SECONDS_FIELD_NUMBER: _builtins.int
     CERTIFICATE_EXPIRES_FIELD_NUMBER: _builtins.int
@@ -192,7 +192,7 @@ class Vitals(_message.Message):
     agent_memory_bytes: _builtins.int
     """Resident memory of the agent in bytes."""
     clock_offset_seconds: _builtins.float
-    """Seconds by which the node's clock is ahead of the hub's, as the node saw it when it last connected;
+    """Seconds by which the hub's clock is ahead of the node's, as the node saw it when it last connected;
     absent when it never did.
     """
     @_builtins.property
@@ -236,7 +236,7 @@ class Vitals(_message.Message):
         """Suricata on this machine, apart from what its logs say (SourceVitals.sensor); absent where it has none."""
 
     @_builtins.property
-    def the_hive(self) -> Global___TheHiveVitals:
+    def thehive(self) -> Global___TheHiveVitals:
         """TheHive on this machine; absent where it has none."""
 
     @_builtins.property
@@ -273,15 +273,15 @@ class Vitals(_message.Message):
         system: Global___SystemVitals | None = ...,
         wazuh: Global___WazuhVitals | None = ...,
         suricata: Global___SuricataVitals | None = ...,
-        the_hive: Global___TheHiveVitals | None = ...,
+        thehive: Global___TheHiveVitals | None = ...,
         tailscale: Global___TailscaleVitals | None = ...,
         clock_offset_seconds: _builtins.float | None = ...,
         certificate_expires: _timestamp_pb2.Timestamp | None = ...,
         unknown: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_seconds", b"_clock_offset_seconds", "certificate_expires", b"certificate_expires", "clock_offset_seconds", b"clock_offset_seconds", "memory", b"memory", "spool", b"spool", "suricata", b"suricata", "system", b"system", "tailscale", b"tailscale", "the_hive", b"the_hive", "time", b"time", "wazuh", b"wazuh"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_seconds", b"_clock_offset_seconds", "certificate_expires", b"certificate_expires", "clock_offset_seconds", b"clock_offset_seconds", "memory", b"memory", "spool", b"spool", "suricata", b"suricata", "system", b"system", "tailscale", b"tailscale", "thehive", b"thehive", "time", b"time", "wazuh", b"wazuh"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_seconds", b"_clock_offset_seconds", "addresses", b"addresses", "agent_memory_bytes", b"agent_memory_bytes", "agent_uptime_seconds", b"agent_uptime_seconds", "agent_version", b"agent_version", "certificate_expires", b"certificate_expires", "clock_offset_seconds", b"clock_offset_seconds", "cpu_count", b"cpu_count", "cpu_usage", b"cpu_usage", "disks", b"disks", "hostname", b"hostname", "ledger", b"ledger", "memory", b"memory", "sources", b"sources", "spool", b"spool", "suricata", b"suricata", "system", b"system", "tailscale", b"tailscale", "the_hive", b"the_hive", "time", b"time", "unknown", b"unknown", "uptime_seconds", b"uptime_seconds", "wazuh", b"wazuh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_seconds", b"_clock_offset_seconds", "addresses", b"addresses", "agent_memory_bytes", b"agent_memory_bytes", "agent_uptime_seconds", b"agent_uptime_seconds", "agent_version", b"agent_version", "certificate_expires", b"certificate_expires", "clock_offset_seconds", b"clock_offset_seconds", "cpu_count", b"cpu_count", "cpu_usage", b"cpu_usage", "disks", b"disks", "hostname", b"hostname", "ledger", b"ledger", "memory", b"memory", "sources", b"sources", "spool", b"spool", "suricata", b"suricata", "system", b"system", "tailscale", b"tailscale", "thehive", b"thehive", "time", b"time", "unknown", b"unknown", "uptime_seconds", b"uptime_seconds", "wazuh", b"wazuh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_offset_seconds: _TypeAlias = _typing.Literal["clock_offset_seconds"]  # noqa: Y015
     _WhichOneofArgType__clock_offset_seconds: _TypeAlias = _typing.Literal["_clock_offset_seconds", b"_clock_offset_seconds"]  # noqa: Y015

@@ -1,0 +1,76 @@
+"""Which probes there are, and how often each is asked: a look that costs more is taken less often."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from artemis_agent.config import ProbeSettings
+from artemis_agent.probes import agents, hive, services, tailnet
+from artemis_agent.probes.outside import UnknownError
+from artemis_agent.probes.panel import Probe
+from artemis_agent.probes.rules import RuleFiles
+from artemis_agent.probes.services import Names
+from artemis_agent.probes.system import System
+from artemis_agent.probes.wazuh_api import WazuhApi
+from socme import identity
+from socme.errors import OperatorError
+from socme.settings import beside
+from socme.v1.vitals_pb2 import Vitals
+
+STATUS_SECONDS = 5.0  # states, of which a change is told at once: 5 ms of work each time
+USUAL_SECONDS = 30.0  # what is as often told
+RARE_SECONDS = 60.0  # what changes by hand, or once a day
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def probes(settings: ProbeSettings, config: Path) -> list[Probe]:
+    """Return all probes of what runs beside the agent; `config` is where the settings came from."""
+    folder = beside(config, settings.wazuh_dir)
+    names = Names(
+        manager=settings.wazuh_manager_unit,
+        indexer=settings.wazuh_indexer_unit,
+        dashboard=settings.wazuh_dashboard_unit,
+        suricata=settings.suricata_unit,
+        thehive=settings.thehive_unit,
+    )
+    rules = RuleFiles(beside(config, settings.suricata_config))
+    return [
+        Probe("system", System().ask, RARE_SECONDS),
+        Probe("services", lambda: services.ask(names, folder), STATUS_SECONDS),
+        Probe("tailscale", tailnet.ask, STATUS_SECONDS),
+        Probe("wazuh.agents", _agents(settings, config, folder), USUAL_SECONDS),
+        Probe("suricata.rules", rules.ask, RARE_SECONDS),
+        Probe("thehive.version", _hive(settings), USUAL_SECONDS),
+    ]
+
+
+def certificate(state_dir: Path) -> Probe:
+    """Return the probe of the node's certificate."""
+
+    def ask() -> Vitals:
+        vitals = Vitals()
+        if not identity.folder(state_dir).exists():
+            return vitals
+        try:  # one that has ended is told as such, and no error here
+            own = identity.load(state_dir, now=LONG_AGO, command="artemis enroll TOKEN")
+        except OperatorError as error:
+            raise UnknownError(str(error.args[0])) from error
+        vitals.certificate_expires.FromDatetime(own.expires)
+        return vitals
+
+    return Probe("certificate_expires", ask, RARE_SECONDS)
+
+
+def _agents(settings: ProbeSettings, config: Path, folder: Path) -> Callable[[], Vitals]:
+    api = settings.wazuh_api
+    if api is None:
+        return lambda: agents.ask(folder)
+    certificate_file = None if api.certificate is None else beside(config, api.certificate)
+    return WazuhApi(api.url, api.user, beside(config, api.password_file), certificate_file).ask
+
+
+def _hive(settings: ProbeSettings) -> Callable[[], Vitals]:
+    url = settings.thehive_url
+    if url is None:
+        return lambda: hive.ask_own(settings.thehive_unit)
+    return lambda: hive.ask(url)

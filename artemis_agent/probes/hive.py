@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from artemis_agent.probes import outside, units
-from artemis_agent.probes.outside import LIMIT_SECONDS, UnknownError
+from artemis_agent.probes.outside import LIMIT_SECONDS, Run, UnknownError
 from artemis_agent.values import mapping, text
 from socme.text import clean
 from socme.v1.vitals_pb2 import ServiceState, Vitals
@@ -43,10 +43,11 @@ def ask(url: str) -> Vitals:
     return vitals
 
 
-def ask_own(unit: str, root: Path = Path("/")) -> Vitals:
-    """Return the version of the TheHive that this machine has a unit of; nothing where it has none."""
-    if not units.there([unit], root):
+def ask_own(unit: str, url: str = USUAL, run: Run = outside.run, root: Path = Path("/")) -> Vitals:
+    """Return the version of the TheHive that runs as a unit of this machine; nothing where none does."""
+    service = units.ask(units.there([unit], root), run).get(unit)
+    if service is None or service.state != units.RUNNING:
         return Vitals()
-    vitals = ask(USUAL)
+    vitals = ask(url)
     vitals.thehive.ClearField("service")  # systemd tells that
     return vitals

@@ -19,6 +19,7 @@ _FOLDERS = (
     "usr/lib/systemd/system",
     "lib/systemd/system",
 )
+_NOT_HERE = {"not-found", "masked"}  # masked: somebody wants it not to be there
 _LONGEST_WORD = 40  # characters of a state; systemd's have a dozen
 _LARGEST_UINT32 = 2**32 - 1
 _STATES: Mapping[str, ServiceState.ValueType] = {
@@ -42,7 +43,7 @@ def parse(told: str, units: Sequence[str], now_us: int) -> dict[str, Service]:
         told_of = dict(_pairs(block))
         if "LoadState" not in told_of or "ActiveState" not in told_of:
             raise UnknownError("systemctl tells no state")
-        if told_of["LoadState"] != "not-found":
+        if told_of["LoadState"] not in _NOT_HERE:
             found[unit] = _service(unit, told_of, now_us)
     return found
 
@@ -77,7 +78,7 @@ def _service(unit: str, told: Mapping[str, str], now_us: int) -> Service:
         seconds=max(0, now_us - changed) // 1_000_000 if changed else 0,
         restarts=min(_number(told.get("NRestarts")), _LARGEST_UINT32),
     )
-    if load != "loaded":  # masked, or a file with an error
+    if load != "loaded":  # a file with an error
         service.detail = f"{load}, {service.detail}"
     if (active, sub) == ("active", "exited"):
         service.state = ServiceState.SERVICE_STATE_UNSPECIFIED

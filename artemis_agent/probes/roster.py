@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from artemis_agent.config import ProbeSettings
-from artemis_agent.probes import agents, hive, services, tailnet
+from artemis_agent.probes import agents, hive, tailnet
 from artemis_agent.probes.outside import UnknownError
 from artemis_agent.probes.panel import Probe
 from artemis_agent.probes.rules import RuleFiles
-from artemis_agent.probes.services import Names
+from artemis_agent.probes.services import Names, Services
 from artemis_agent.probes.system import System
 from artemis_agent.probes.wazuh_api import WazuhApi
 from socme import identity
@@ -17,7 +17,7 @@ from socme.errors import OperatorError
 from socme.settings import beside
 from socme.v1.vitals_pb2 import Vitals
 
-STATUS_SECONDS = 5.0  # states, of which a change is told at once: 5 ms of work each time
+STATUS_SECONDS = 5.0  # states, of which a change is told at once; what costs most there is asked less often
 USUAL_SECONDS = 30.0  # what is as often told
 RARE_SECONDS = 60.0  # what changes by hand, or once a day
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ def probes(settings: ProbeSettings, config: Path) -> list[Probe]:
     rules = RuleFiles(beside(config, settings.suricata_config))
     return [
         Probe("system", System().ask, RARE_SECONDS),
-        Probe("services", lambda: services.ask(names, folder), STATUS_SECONDS),
+        Probe("services", Services(names, folder).ask, STATUS_SECONDS),
         Probe("tailscale", tailnet.ask, STATUS_SECONDS),
         Probe("wazuh.agents", _agents(settings, config, folder), USUAL_SECONDS),
         Probe("suricata.rules", rules.ask, RARE_SECONDS),

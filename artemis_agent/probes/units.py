@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from artemis_agent.probes import outside
@@ -9,7 +10,7 @@ from artemis_agent.probes.outside import Run, UnknownError
 from socme.text import clean
 from socme.v1.vitals_pb2 import Service, ServiceState
 
-RUNNING = ServiceState.SERVICE_STATE_RUNNING
+RUNNING, CHANGING = ServiceState.SERVICE_STATE_RUNNING, ServiceState.SERVICE_STATE_CHANGING
 _PROPERTIES = "LoadState,ActiveState,SubState,NRestarts,StateChangeTimestampMonotonic"
 _FOLDERS = (
     "etc/systemd/system",
@@ -22,12 +23,14 @@ _FOLDERS = (
 _NOT_HERE = {"not-found", "masked"}  # masked: somebody wants it not to be there
 _LONGEST_WORD = 40  # characters of a state; systemd's have a dozen
 _LARGEST_UINT32 = 2**32 - 1
+# Of the second version, of the first, and of both together.
+_GROUPS = tuple(f"sys/fs/cgroup/{kind}system.slice" for kind in ("", "systemd/", "unified/"))
 _STATES: Mapping[str, ServiceState.ValueType] = {
     "active": RUNNING,
-    "reloading": ServiceState.SERVICE_STATE_CHANGING,
-    "refreshing": ServiceState.SERVICE_STATE_CHANGING,
-    "activating": ServiceState.SERVICE_STATE_CHANGING,
-    "deactivating": ServiceState.SERVICE_STATE_CHANGING,
+    "reloading": CHANGING,
+    "refreshing": CHANGING,
+    "activating": CHANGING,
+    "deactivating": CHANGING,
     "inactive": ServiceState.SERVICE_STATE_STOPPED,
     "failed": ServiceState.SERVICE_STATE_FAILED,
 }
@@ -51,6 +54,20 @@ def parse(told: str, units: Sequence[str], now_us: int) -> dict[str, Service]:
 def there(units: Sequence[str], root: Path = Path("/")) -> list[str]:
     """Return the units that this machine has a file of."""
     return [unit for unit in units if any((root / folder / unit).exists() for folder in _FOLDERS)]
+
+
+def groups(units: Sequence[str], root: Path = Path("/")) -> tuple[int, ...]:
+    """Return what is another number for a unit after each start and end: its control group's; 0 for none.
+
+    Of a unit in a slice of its own, or where there are no control groups, it is always 0.
+    """
+    return tuple(next(_numbers(unit, root), 0) for unit in units)
+
+
+def _numbers(unit: str, root: Path) -> Iterator[int]:
+    for folder in _GROUPS:
+        with suppress(OSError):
+            yield (root / folder / unit).stat().st_ino
 
 
 def ask(units: Sequence[str], run: Run = outside.run) -> dict[str, Service]:

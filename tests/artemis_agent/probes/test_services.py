@@ -8,7 +8,7 @@ import pytest
 
 from artemis_agent.probes import daemons, services
 from artemis_agent.probes.outside import UnknownError
-from artemis_agent.probes.services import Names
+from artemis_agent.probes.services import Names, Services
 from socme.v1.vitals_pb2 import ServiceState, Vitals
 
 NAMES = Names()
@@ -21,6 +21,8 @@ class Machine:
         self.root = root
         self.wazuh = root / "var/ossec"
         self.states: dict[str, str] = {}
+        self.runs = 0
+        self.now = 0.0
         self.folder = root / "etc/systemd/system"
         self.folder.mkdir(parents=True)
 
@@ -35,13 +37,22 @@ class Machine:
         for name in names:
             (self.wazuh / daemons.FOLDER / f"{name}-{os.getpid()}.pid").touch()
 
+    def group(self, name: str) -> Path:
+        """Return a unit's control group."""
+        return self.root / "sys/fs/cgroup/system.slice" / name
+
     def run(self, command: Sequence[str]) -> str:
         """Be systemctl."""
+        self.runs += 1
         return "\n".join(self.states[unit] for unit in command[command.index("--") + 1 :])
 
     def ask(self) -> Vitals:
         """Ask its services."""
-        return services.ask(NAMES, self.wazuh, self.run, self.root)
+        return self.probe().ask()
+
+    def probe(self) -> Services:
+        """Return a probe that knows nothing yet."""
+        return Services(NAMES, self.wazuh, self.run, self.root, lambda: self.now)
 
 
 @pytest.fixture
@@ -80,6 +91,7 @@ def test_a_manager_is_as_its_daemons_are(machine: Machine, sub: str) -> None:
     manager = machine.ask().wazuh.manager
     assert manager.state == ServiceState.SERVICE_STATE_DEGRADED
     assert manager.detail == "not running: wazuh-analysisd, wazuh-db"
+    assert manager.seconds == 0
 
     for file in (machine.wazuh / daemons.FOLDER).iterdir():
         file.unlink()
@@ -123,7 +135,58 @@ def test_what_is_there_is_unknown_where_systemd_does_not_answer(machine: Machine
 
     machine.unit(NAMES.suricata, "active", "running")
 
-    found = services.ask(NAMES, machine.wazuh, hang, machine.root)
+    probe = Services(NAMES, machine.wazuh, hang, machine.root)
+    found = probe.ask()
 
     assert dict(found.unknown) == {"suricata.service": "systemctl gave no answer in time"}
     assert not found.HasField("suricata")
+    probe.run = machine.run
+    assert probe.ask().suricata.service.state == ServiceState.SERVICE_STATE_RUNNING, (
+        "it is asked again at once"
+    )
+
+
+def test_systemd_is_asked_when_a_service_came_or_went_and_else_now_and_then(machine: Machine) -> None:
+    """A restart is both."""
+    machine.unit(NAMES.suricata, "active", "running")
+    machine.group(NAMES.suricata).mkdir(parents=True)
+    probe = machine.probe()
+
+    for machine.now in range(20):
+        probe.ask()
+    assert machine.runs == 1
+    machine.group(NAMES.suricata).rmdir()
+    machine.unit(NAMES.suricata, "failed", "failed")
+    assert probe.ask().suricata.service.state == ServiceState.SERVICE_STATE_FAILED
+    assert machine.runs == 2
+    probe.ask()
+    machine.group(NAMES.suricata).mkdir()
+    probe.ask()
+    assert machine.runs == 3
+    machine.now += services.SURE_SECONDS
+    probe.ask()
+    assert machine.runs == 4
+
+
+def test_a_service_that_starts_is_followed_until_it_runs(machine: Machine) -> None:
+    """Its control group is there from the beginning on."""
+    machine.unit(NAMES.suricata, "activating", "start")
+    machine.group(NAMES.suricata).mkdir(parents=True)
+    probe = machine.probe()
+    assert probe.ask().suricata.service.state == ServiceState.SERVICE_STATE_CHANGING
+
+    machine.unit(NAMES.suricata, "active", "running")
+
+    assert probe.ask().suricata.service.state == ServiceState.SERVICE_STATE_RUNNING
+
+
+def test_a_daemon_that_dies_is_seen_without_systemd(machine: Machine) -> None:
+    machine.unit(NAMES.manager, "active", "running")
+    machine.daemons(*daemons.NEEDED)
+    probe = machine.probe()
+    assert probe.ask().wazuh.manager.state == ServiceState.SERVICE_STATE_RUNNING
+
+    next((machine.wazuh / daemons.FOLDER).iterdir()).unlink()
+
+    assert probe.ask().wazuh.manager.state == ServiceState.SERVICE_STATE_DEGRADED
+    assert machine.runs == 1

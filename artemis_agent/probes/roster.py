@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from artemis_agent.config import ProbeSettings
-from artemis_agent.probes import agents, hive, tailnet
+from artemis_agent.probes import agents, hive, tailnet, units
 from artemis_agent.probes.outside import UnknownError
 from artemis_agent.probes.panel import Probe
 from artemis_agent.probes.rules import RuleFiles
@@ -64,9 +64,19 @@ def certificate(state_dir: Path) -> Probe:
 def _agents(settings: ProbeSettings, config: Path, folder: Path) -> Callable[[], Vitals]:
     api = settings.wazuh_api
     if api is None:
-        return lambda: agents.ask(folder)
+        return lambda: _own_agents(settings.wazuh_manager_unit, folder)
     certificate_file = None if api.certificate is None else beside(config, api.certificate)
     return WazuhApi(api.url, api.user, beside(config, api.password_file), certificate_file).ask
+
+
+def _own_agents(manager: str, folder: Path, root: Path = Path("/")) -> Vitals:
+    """Ask the manager of this machine. A Wazuh agent has the same folder, closed to others, and no manager."""
+    try:
+        return agents.ask(folder)
+    except UnknownError:
+        if units.there([manager], root):
+            raise
+        return Vitals()
 
 
 def _hive(settings: ProbeSettings) -> Callable[[], Vitals]:

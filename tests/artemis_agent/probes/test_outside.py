@@ -77,7 +77,7 @@ def test_a_program_that_hangs_is_ended_with_what_it_started(tmp_path: Path) -> N
     with pytest.raises(UnknownError, match=r"sh gave no answer in time"):
         outside.run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; wait"], limit_seconds=0.3)
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
     pid = int((tmp_path / "pid").read_text())
     until = time.monotonic() + 5
     while is_running(pid) and time.monotonic() < until:
@@ -96,7 +96,7 @@ def test_a_program_that_floods_is_ended() -> None:
     begun = time.monotonic()
     with pytest.raises(UnknownError, match=r"says more than"):
         outside.run(["yes"])
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
 
 
 def test_a_program_that_says_no_text_is_garbage_and_no_error() -> None:

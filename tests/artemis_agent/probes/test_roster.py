@@ -54,6 +54,20 @@ def test_agents_are_asked_where_the_settings_say(tmp_path: Path, monkeypatch: py
     assert ask.__self__.certificate == tmp_path / "ca.pem"  # type: ignore[attr-defined]
 
 
+def test_a_folder_that_is_closed_is_that_of_an_agent_where_there_is_no_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_wazuh: Path) -> Vitals:
+        raise UnknownError("permission denied: /var/ossec/queue/db/wdb")
+
+    monkeypatch.setattr(agents, "ask", refuse)
+    assert roster._own_agents("wazuh-manager.service", tmp_path, tmp_path) == Vitals()
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    (tmp_path / "etc/systemd/system/wazuh-manager.service").touch()
+    with pytest.raises(UnknownError, match="permission denied"):
+        roster._own_agents("wazuh-manager.service", tmp_path, tmp_path)
+
+
 def test_a_hive_is_asked_where_the_settings_say(tmp_path: Path) -> None:
     probes = roster.probes(ProbeSettings(thehive_url="http://127.0.0.1:1/hive"), tmp_path / "x.toml")
 

@@ -70,7 +70,7 @@ def _agents(settings: ProbeSettings, config: Path, folder: Path) -> Callable[[],
 
 
 def _own_agents(manager: str, folder: Path, root: Path = Path("/")) -> Vitals:
-    """Ask the manager of this machine. A Wazuh agent has the same folder, closed to others, and no manager."""
+    """Ask this machine's manager. A Wazuh agent has the same folder, closed to others, and no manager."""
     try:
         return agents.ask(folder)
     except UnknownError:

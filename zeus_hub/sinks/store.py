@@ -17,7 +17,7 @@ from socme.v1.alert_pb2 import Alert
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import body, database
 from zeus_hub.database import reading, writing
-from zeus_hub.enrich import Arrival, Unreadable, time_us
+from zeus_hub.enrich import Arrival, Unreadable, microseconds, time_us
 from zeus_hub.sinks.contract import SinkDownError
 
 LOG = logging.getLogger("zeus.store")
@@ -33,6 +33,10 @@ _ASKED_AT_ONCE = 500  # ids in one query
 Place = tuple[int, int]  # ids of client and node
 Tally = Counter[tuple[Place, str]]  # alerts, by what became of them: the name of a column of `tally`
 Row = dict[str, object]
+Values = tuple[object, ...]
+
+_ALERT = [column.name for column in database.alert.columns]
+_SAID = _ALERT[_ALERT.index("time_us") : _ALERT.index("position")]
 
 
 class Store:
@@ -103,24 +107,16 @@ class Store:
 
     def _insert(self, connection: Connection, fresh: Sequence[tuple[Arrival, StoredAlert, Place]]) -> None:
         number = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
-        rows: list[Row] = []
-        named: list[Row] = []
+        rows: list[Values] = []
+        named: list[Values] = []
         for arrival, stored, place in fresh:
             number += 1
-            rows.append(self._row(number, arrival.entry.position, stored, place))
-            named += [{"id": name, "alert_number": number} for name in techniques(stored.alert)]
+            alert = stored.alert
+            packed = body.encode(alert)
+            rows.append((number, alert.id, *place, *_said(stored), arrival.entry.position, packed))
+            named += [(name, number) for name in techniques(alert)]
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
-
-    def _row(self, number: int, at: int, stored: StoredAlert, place: Place) -> Row:
-        return {
-            "number": number,
-            "client_id": place[0],
-            "node_id": place[1],
-            "position": at,
-            "body": body.encode(stored.alert),
-            **columns(stored),
-        }
 
     def _origin(self, connection: Connection, batch: Arrival | Unreadable) -> Place:
         """Return the ids of a batch's client and node; names that only the journal knows are put in."""
@@ -133,47 +129,54 @@ class Store:
         return place
 
 
-def _insert_all(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows that all have the same columns: whole numbers, text and bytes.
+def _insert_all(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert rows of all columns, in the table's order: whole numbers, text and bytes.
 
     SQLite's driver takes those as they are; SQLAlchemy's look at each value takes as long as the insertion.
     """
     if not rows:
         return
-    statement = insert(table).compile(connection.engine, column_keys=list(rows[0]))
-    if statement.positiontup is None:  # another database's driver
-        connection.execute(insert(table), rows)
-    else:
-        names = statement.positiontup
-        connection.exec_driver_sql(str(statement), [tuple(row[name] for name in names) for row in rows])
+    names = [column.name for column in table.columns]
+    statement = insert(table).compile(connection.engine, column_keys=names)
+    if statement.positiontup == names:
+        connection.exec_driver_sql(str(statement), list(rows))
+    else:  # another database's driver
+        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def columns(stored: StoredAlert) -> Row:
     """Return what the columns beside `body` say of an alert."""
+    return {"id": stored.alert.id, **dict(zip(_SAID, _said(stored), strict=True))}
+
+
+def _said(stored: StoredAlert) -> Values:
+    """Return the columns _SAID of an alert."""
     alert = stored.alert
-    return {
-        "id": alert.id,
-        "time_us": time_us(stored),
-        "received_us": stored.received.ToMicroseconds(),
-        "severity": alert.severity,
-        "source": alert.source,
-        "action": alert.action,
-        "count": alert.count,
-        "level": alert.rule.level if alert.rule.HasField("level") else None,
-        "rule_id": alert.rule.id[:LONGEST_WORD],
-        "rule_name": alert.rule.name[:LONGEST_TEXT],
-        "source_ip": alert.source_endpoint.ip[:LONGEST_WORD],
-        "source_port": alert.source_endpoint.port,
-        "destination_ip": alert.destination_endpoint.ip[:LONGEST_WORD],
-        "destination_port": alert.destination_endpoint.port,
-        "host": alert.host.name[:LONGEST_WORD],
-        "user": alert.user[:LONGEST_WORD],
-        "message": alert.message[:LONGEST_TEXT],
-    }
+    rule, source, destination = alert.rule, alert.source_endpoint, alert.destination_endpoint
+    return (
+        time_us(stored),
+        microseconds(stored.received),
+        alert.severity,
+        alert.source,
+        alert.action,
+        alert.count,
+        rule.level if rule.HasField("level") else None,
+        rule.id[:LONGEST_WORD],
+        rule.name[:LONGEST_TEXT],
+        source.ip[:LONGEST_WORD],
+        source.port,
+        destination.ip[:LONGEST_WORD],
+        destination.port,
+        alert.host.name[:LONGEST_WORD],
+        alert.user[:LONGEST_WORD],
+        alert.message[:LONGEST_TEXT],
+    )
 
 
 def techniques(alert: Alert) -> list[str]:
     """Return the ATT&CK techniques of an alert that are searchable."""
+    if not alert.HasField("threat"):
+        return []
     names = list(dict.fromkeys(name[:LONGEST_TECHNIQUE] for name in alert.threat.technique_ids))
     return names[:MOST_TECHNIQUES]
 

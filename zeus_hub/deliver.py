@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from socme import logs
 from socme.backoff import delays
 from socme.journal import Entry, Journal
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub.enrich import Arrival, enrich
+from zeus_hub.enrich import Arrival, Unreadable, enrich
 from zeus_hub.sinks.contract import Sink, SinkDownError
 
 LOG = logging.getLogger("zeus.deliver")
@@ -34,6 +34,19 @@ GATHER_SECONDS = (
 MANY_ALERTS = 1000  # of one step, behind which the next one begins at once
 
 Canaries = Callable[[str, int, Sequence[StoredAlert]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is delivered in one step: as many entries as may be decoded at once."""
+
+    entries: Sequence[Entry]
+    batches: Sequence[Arrival | Unreadable]
+
+    @property
+    def many(self) -> bool:
+        """Whether it is so much that there may be more."""
+        return _are_many(self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,7 @@ class Delivery:
         self._path = journal
         self._canaries = canaries
         self._fresh = asyncio.Event()
+        self._ahead: asyncio.Future[Piece] | None = None  # what lies behind `position`
 
     def wake(self) -> None:
         """Say that the journal has grown."""
@@ -70,13 +84,23 @@ class Delivery:
     async def run(self) -> None:
         """Deliver for ever."""
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, f"deliver-{self.name}") as thread:
-            journal = await loop.run_in_executor(thread, Journal, self._path)
+        with (
+            ThreadPoolExecutor(1, f"read-{self.name}") as reader,
+            ThreadPoolExecutor(1, f"deliver-{self.name}") as sender,
+        ):
+            journal = await loop.run_in_executor(reader, Journal, self._path)
+
+            def read(after: int) -> asyncio.Future[Piece]:
+                return loop.run_in_executor(reader, _read, journal, after)
+
+            def send(piece: Piece) -> asyncio.Future[None]:
+                return loop.run_in_executor(sender, self._sink.send, piece.batches)
+
             try:
                 while True:
                     self._fresh.clear()
                     begun = loop.time()
-                    sent = await self._persist(lambda: loop.run_in_executor(thread, self._step, journal))
+                    sent = await self._persist(lambda: self._step(read, send))
                     if sent is None:
                         await _wait(self._fresh)
                         continue
@@ -85,23 +109,34 @@ class Delivery:
                     if not sent.many:
                         await asyncio.sleep(begun + GATHER_SECONDS - loop.time())
             finally:
-                # The step that may still run in the thread ends before these do.
-                thread.submit(journal.close)
-                thread.submit(self._sink.close)
+                # The steps that may still run in the threads end before these do.
+                reader.submit(journal.close)
+                sender.submit(self._sink.close)
 
-    def _step(self, journal: Journal) -> Sent | None:
-        """Deliver one piece, in the sink's thread; return None where there was nothing."""
-        entries = _prefix(journal.read(self.position, entries=MOST_ENTRIES, size=MOST_BYTES))
-        if not entries:
+    async def _step(
+        self, read: Callable[[int], asyncio.Future[Piece]], send: Callable[[Piece], asyncio.Future[None]]
+    ) -> Sent | None:
+        """Deliver one piece; return None where there was nothing. The next one is decoded meanwhile."""
+        ahead, self._ahead = self._ahead, None
+        piece = await ahead if ahead else None
+        if piece is None or not piece.entries:  # there may be something by now
+            piece = await read(self.position)
+        if not piece.entries:
             return None
-        batches = [enrich(entry) for entry in entries]
-        self._sink.send(batches)
-        self.position = entries[-1].position
-        arrivals = [batch for batch in batches if isinstance(batch, Arrival)]
+        last = piece.entries[-1].position
+        ahead = read(last) if piece.many else None
+        try:
+            await send(piece)
+        except BaseException:
+            if ahead is not None:
+                ahead.cancel()
+            raise
+        self.position, self._ahead = last, ahead
+        arrivals = [batch for batch in piece.batches if isinstance(batch, Arrival)]
         canaries = [(each.entry.position, each.canaries) for each in arrivals if each.canaries]
-        return Sent(canaries, many=_are_many(entries))
+        return Sent(canaries, many=piece.many)
 
-    async def _persist(self, step: Callable[[], asyncio.Future[Sent | None]]) -> Sent | None:
+    async def _persist(self, step: Callable[[], Awaitable[Sent | None]]) -> Sent | None:
         """Try a step until it works."""
         pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311 - spreads load, guards nothing
         while True:
@@ -117,6 +152,12 @@ class Delivery:
                 self.problem = ""
                 logs.event(LOG, logging.INFO, "sink is back", sink=self.name)
             return done
+
+
+def _read(journal: Journal, after: int) -> Piece:
+    """Read and decode what lies behind a position, in the reader's thread."""
+    entries = _prefix(journal.read(after, entries=MOST_ENTRIES, size=MOST_BYTES))
+    return Piece(entries, [enrich(entry) for entry in entries])
 
 
 def _are_many(entries: Sequence[Entry]) -> bool:

@@ -92,19 +92,13 @@ def time_us(stored: StoredAlert) -> int:
 
 
 def microseconds(stamp: Timestamp) -> int:
-    """Return a time that there is in microseconds since 1970; protobuf's own function looks again whether it is."""
+    """Return a time that exists in microseconds since 1970; protobuf's own function looks whether it does."""
     return stamp.seconds * 1_000_000 + stamp.nanos // 1000
 
 
 def _bounded(stored: StoredAlert) -> StoredAlert:
     alert = stored.alert
-    for stamp in _STAMPS:
-        if alert.HasField(stamp) and not _is_time(getattr(alert, stamp)):
-            alert.ClearField(stamp)
-    if alert.HasField("canary") and not _is_time(alert.canary.written):
-        alert.canary.ClearField("written")
-    if alert.HasField("condition") and not _is_time(alert.condition.since):
-        alert.condition.ClearField("since")
+    _keep_times(alert)
     if len(alert.id) != ID_BYTES:
         alert.id = hashlib.blake2b(alert.SerializeToString(), digest_size=ID_BYTES).digest()
     if not alert.count:
@@ -114,6 +108,17 @@ def _bounded(stored: StoredAlert) -> StoredAlert:
     if alert.ByteSize() > LARGEST_ALERT:
         alert.CopyFrom(_small(alert))
     return stored
+
+
+def _keep_times(alert: Alert) -> None:
+    """Clear the times that do not exist."""
+    for stamp in _STAMPS:
+        if alert.HasField(stamp) and not _is_time(getattr(alert, stamp)):
+            alert.ClearField(stamp)
+    if alert.HasField("canary") and not _is_time(alert.canary.written):
+        alert.canary.ClearField("written")
+    if alert.HasField("condition") and not _is_time(alert.condition.since):
+        alert.condition.ClearField("since")
 
 
 def _is_time(stamp: Timestamp) -> bool:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from socme import logs
 from socme.v1.alert_pb2 import Alert
@@ -51,6 +51,7 @@ class Store:
         self._engine = engine
         self._journal = journal
         self._places: dict[tuple[str, str], Place] = {}  # names never change their id
+        self._are_repeated = False  # whether alerts that were there already were among the last ones
         _open(engine, journal, last)
 
     def position(self) -> int:
@@ -59,64 +60,68 @@ class Store:
             return position(connection)
 
     def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
-        """Store batches."""
+        """Store batches.
+
+        Hardly ever is an alert there already, so that is not asked before: where the table refuses one, all
+        is done again with a look at each id, and so is what follows, until nothing is repeated any more.
+        """
         try:
-            with writing(self._engine) as connection:
-                tally = self._write(connection, [batch for batch in batches if isinstance(batch, Arrival)])
-                unreadable = [batch for batch in batches if isinstance(batch, Unreadable)]
-                _set_aside(connection, unreadable)
-                for batch in unreadable:
-                    tally[self._origin(connection, batch), "unreadable"] += batch.entry.packed.alerts
-                _count(connection, tally)
-                repeated = sum(count for (_, kind), count in tally.items() if kind == "repeated")
-                table = database.sink
-                connection.execute(
-                    update(table)
-                    .where(table.c.name == NAME)
-                    .values(
-                        position=batches[-1].entry.position,
-                        repeated=table.c.repeated + repeated,
-                        refused=table.c.refused + len(unreadable),
-                    )
-                )
+            try:
+                self._take(batches)
+            except IntegrityError:
+                self._places.clear()  # what was found in a transaction that is gone
+                self._are_repeated = True
+                self._take(batches)
         except SQLAlchemyError as error:
-            self._places.clear()  # what was found in a transaction that is gone
+            self._places.clear()
             raise SinkDownError(str(error.__cause__ or error)) from error
 
     def close(self) -> None:
         """Do nothing: the engine belongs to whoever made it."""
 
+    def _take(self, batches: Sequence[Arrival | Unreadable]) -> None:
+        with writing(self._engine) as connection:
+            tally = self._write(connection, [batch for batch in batches if isinstance(batch, Arrival)])
+            unreadable = [batch for batch in batches if isinstance(batch, Unreadable)]
+            _set_aside(connection, unreadable)
+            for batch in unreadable:
+                tally[self._origin(connection, batch), "unreadable"] += batch.entry.packed.alerts
+            _count(connection, tally)
+            repeated = sum(count for (_, kind), count in tally.items() if kind == "repeated")
+            table = database.sink
+            connection.execute(
+                update(table)
+                .where(table.c.name == NAME)
+                .values(
+                    position=batches[-1].entry.position,
+                    repeated=table.c.repeated + repeated,
+                    refused=table.c.refused + len(unreadable),
+                )
+            )
+        self._are_repeated = bool(repeated)
+
     def _write(self, connection: Connection, arrivals: Sequence[Arrival]) -> Tally:
         """Insert what is not there yet; return what became of the alerts."""
-        fresh: dict[tuple[bytes, int], tuple[Arrival, StoredAlert, Place]] = {}
         tally: Tally = Counter()
-        for arrival in arrivals:
-            place = self._origin(connection, arrival)
-            tally[place, "canaries"] += len(arrival.canaries)
-            for stored in arrival.alerts:
-                key = (stored.alert.id, place[1])
-                tally[place, "repeated" if key in fresh else "stored"] += 1
-                fresh.setdefault(key, (arrival, stored, place))
-        for key in _known(connection, [alert_id for alert_id, _ in fresh]):
-            found = fresh.pop(key, None)
-            if found is not None:
-                tally[found[2], "stored"] -= 1
-                tally[found[2], "repeated"] += 1
-        self._insert(connection, list(fresh.values()))
-        return tally
-
-    def _insert(self, connection: Connection, fresh: Sequence[tuple[Arrival, StoredAlert, Place]]) -> None:
+        known = _known(connection, arrivals) if self._are_repeated else set()
         number = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
         rows: list[Values] = []
         named: list[Values] = []
-        for arrival, stored, place in fresh:
-            number += 1
-            alert = stored.alert
-            packed = body.encode(alert)
-            rows.append((number, alert.id, *place, *_said(stored), arrival.entry.position, packed))
-            named += [(name, number) for name in techniques(alert)]
+        for arrival in arrivals:
+            place, at = self._origin(connection, arrival), arrival.entry.position
+            fresh = _fresh(arrival.alerts, place, known) if self._are_repeated else arrival.alerts
+            tally[place, "canaries"] += len(arrival.canaries)
+            tally[place, "stored"] += len(fresh)
+            tally[place, "repeated"] += len(arrival.alerts) - len(fresh)
+            for stored in fresh:
+                number += 1
+                alert = stored.alert
+                packed, segment = body.encode(alert), number // database.SEGMENT
+                rows.append((number, alert.id, *place, *_said(stored), at, packed, segment))
+                named += [(name, number) for name in techniques(alert)]
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
+        return tally
 
     def _origin(self, connection: Connection, batch: Arrival | Unreadable) -> Place:
         """Return the ids of a batch's client and node; names that only the journal knows are put in."""
@@ -235,15 +240,29 @@ def _count(connection: Connection, tally: Tally) -> None:
             connection.execute(insert(table).values(node_id=place[1], **counts))
 
 
-def _known(connection: Connection, ids: Sequence[bytes]) -> list[tuple[bytes, int]]:
+def _known(connection: Connection, arrivals: Sequence[Arrival]) -> set[tuple[bytes, int]]:
     """Return the alerts, by id and node, that are stored already."""
     table = database.alert
-    known: list[tuple[bytes, int]] = []
+    ids = [stored.alert.id for arrival in arrivals for stored in arrival.alerts]
+    known: set[tuple[bytes, int]] = set()
     for begin in range(0, len(ids), _ASKED_AT_ONCE):
         asked = ids[begin : begin + _ASKED_AT_ONCE]
         rows = connection.execute(select(table.c.id, table.c.node_id).where(table.c.id.in_(asked)))
-        known += [(row.id, row.node_id) for row in rows]
+        known.update((row.id, row.node_id) for row in rows)
     return known
+
+
+def _fresh(
+    alerts: Sequence[StoredAlert], place: Place, known: set[tuple[bytes, int]]
+) -> Sequence[StoredAlert]:
+    """Return the alerts of a node that are not known yet; from then on they are."""
+    fresh: list[StoredAlert] = []
+    for stored in alerts:
+        key = (stored.alert.id, place[1])
+        if key not in known:
+            known.add(key)
+            fresh.append(stored)
+    return fresh
 
 
 def _id_of(connection: Connection, kind: str, key: Mapping[str, object]) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import BigInteger, Integer, Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from bench.gauge import MeasureError
 
@@ -79,9 +79,9 @@ def served(programs: Path, folder: Path) -> Iterator[Server]:
 def schema(tables: Sequence[Table]) -> str:
     """Return the SQL that makes tables with all their indices."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    made = [CreateTable(table) for table in tables]
-    indices = [CreateIndex(index) for table in tables for index in table.indexes]
-    return "".join(f"{each.compile(dialect=dialect)};\n" for each in (*made, *indices))
+    made: list[DDLElement] = [CreateTable(table) for table in tables]
+    made += [CreateIndex(index) for table in tables for index in table.indexes]
+    return "".join(f"{each.compile(dialect=dialect)};\n" for each in made)
 
 
 def copied(table: Table, rows: Sequence[Sequence[object]]) -> bytes:

@@ -4,7 +4,8 @@ Entries lie in the journal, batches of 500 as nodes send them. The hub's own loo
 into an empty store, at a tenth of the rows, and behind all of them; beside PostgreSQL, which is given the
 same rows made ready for COPY, for the same tables with the same indices. Then a hub in a process of its own
 goes on with that store, and a node sends 5,000 alerts a second: told is how long after its acknowledgement
-an alert is found by the search that `zeus alert list` does.
+an alert is found by the search that `zeus alert list` does. The journal's part, and the way over the network,
+is what bench.ingest measures.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -25,10 +26,10 @@ from sqlalchemy import Column, Engine, Table, select
 from artemis_agent.normalise import Normalised, normalise
 from artemis_agent.source import Record
 from bench import eve, postgres
-from bench.gauge import MeasureError, cpu_seconds, machine, pause, percentile
+from bench.gauge import MeasureError, cpu_seconds, machine, median, pause, percentile
 from bench.watchers import served
 from socme.batch import Packed, pack
-from socme.journal import Draft, Journal
+from socme.journal import Draft, Entry, Journal
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Lane, NodeMessage
 from tests.zeus_hub.kit import Hub, linked, message, settings
@@ -36,12 +37,13 @@ from zeus_hub import alerts, database
 from zeus_hub.database import open_database, reading
 from zeus_hub.deep import IDENTITY
 from zeus_hub.deliver import Delivery
+from zeus_hub.enrich import enrich
 from zeus_hub.hub import Running
 from zeus_hub.local import Addresses
 from zeus_hub.sinks.store import Store
 
 ROWS = 1_000_000
-MEASURED = 200_000  # rows of which the speed is told, each time
+STEP = 200_000  # rows of which the speed is told, each time
 BATCH = 500  # alerts
 KINDS = 5000  # alerts that are told from others by more than their ids, times and addresses
 NODES = 20
@@ -55,7 +57,7 @@ BEGINNING = datetime(2026, 11, 10, 8, tzinfo=UTC)
 
 
 class Feed:
-    """Makes alerts without end, no two with the same id; addresses are as many as a site of some size sees."""
+    """Makes alerts without end, no two with one id; addresses are as many as a site of some size sees."""
 
     def __init__(self, seed: int = eve.SEED, now: datetime = BEGINNING) -> None:
         self._dice = random.Random(seed)
@@ -89,6 +91,14 @@ def kinds() -> list[Alert]:
     return [each.alert for each in found if isinstance(each, Normalised)]
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What storing took."""
+
+    seconds: float
+    cpu_seconds: float
+
+
 class Ours:
     """A hub's journal and store, without the rest of it."""
 
@@ -100,30 +110,29 @@ class Ours:
         self._journal.append([], notes={IDENTITY: self._identity})
         self._sequence = 0
 
-    def take(self, batches: Sequence[Packed]) -> float:
-        """Put batches into the journal; return in how many seconds they are stored from then on."""
+    def take(self, batches: Sequence[Packed]) -> Spent:
+        """Put batches into the journal; return what it takes from then on until they are stored."""
         for packed in batches:
             self._sequence += 1
             origin = f"filled/n{self._sequence % NODES}"
             self._journal.append([Draft(origin, Lane.LANE_NORMAL, self._sequence, packed)])
         last = self._journal.last()
-        seconds = asyncio.run(self._stored(last))
+        begun, used = time.perf_counter(), time.process_time()
+        asyncio.run(self._store(last))
+        spent = Spent(time.perf_counter() - begun, time.process_time() - used)
         with self._journal.transaction():
             self._journal.forget(last)
-        return seconds
+        return spent
 
-    async def _stored(self, last: int) -> float:
-        store = Store(self._engine, self._identity, last)
-        delivery = Delivery(store, self._path, lambda *_: None)
-        begun = time.perf_counter()
-        task = asyncio.create_task(delivery.run())
-        while delivery.position < last:
-            if delivery.problem:
-                raise MeasureError(delivery.problem)
-            await asyncio.sleep(0.002)
-        seconds = time.perf_counter() - begun
-        task.cancel()
-        return seconds
+    async def _store(self, last: int) -> None:
+        delivery = Delivery(Store(self._engine, self._identity, last), self._path, lambda *_: None)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(delivery.run())
+            while delivery.position < last:  # noqa: ASYNC110 - nothing tells of it
+                if delivery.problem:
+                    raise MeasureError(delivery.problem)
+                await asyncio.sleep(0.002)
+            task.cancel()
 
     def rows(self, table: Table, number: Column[int], after: int, end: int) -> list[tuple[object, ...]]:
         """Return what was stored behind an alert's number, up to and with another."""
@@ -165,27 +174,31 @@ class Theirs:
         return seconds
 
 
-def speeds(state_dir: Path, rows: int, server: postgres.Server | None) -> None:
-    """Fill stores to `rows`, and print how fast they are on the way."""
+def decoded(batches: Sequence[Packed]) -> float:
+    """Return in how many seconds batches are decoded, as whoever fills a database has to."""
+    begun = time.perf_counter()
+    for packed in batches:
+        enrich(Entry(1, "filled/n1", Lane.LANE_NORMAL, 1, 0, packed))
+    return time.perf_counter() - begun
+
+
+def speeds(state_dir: Path, rows: int, server: postgres.Server | None) -> dict[str, float]:
+    """Fill stores to `rows` and a step beyond; print how fast each step goes, return it for the last one."""
     feed, ours, theirs = Feed(), Ours(state_dir), Theirs(server) if server else None
-    there = 0
-
-    def grow(count: int) -> tuple[float, float]:
-        nonlocal there
-        mine = ours.take([feed.batch() for _ in range(count // BATCH)])
-        peers = theirs.take(ours, there, count) if theirs else 0.0
-        there += count
-        return mine, peers
-
+    figures: dict[str, float] = {}
     with closing(ours):
-        for at in (0, rows // 10, rows):
-            while there < at:
-                grow(min(MEASURED, at - there))
-            mine, peers = grow(MEASURED)
-            told = f"{there - MEASURED:9,} rows: {MEASURED / mine:9,.0f} rows/s"
+        for there in range(0, rows + 1, STEP):
+            batches = [feed.batch() for _ in range(STEP // BATCH)]
+            mine = ours.take(batches)
+            figures["socme"] = STEP / mine.seconds
+            told = f"{figures['socme']:9,.0f} rows/s, {mine.cpu_seconds / STEP * 1e6:.0f} us of CPU each"
             if theirs:
-                told += f"   PostgreSQL's COPY {MEASURED / peers:9,.0f} rows/s   {peers / mine:.2f} times"
-            print(told, flush=True)
+                copying = theirs.take(ours, there, STEP)
+                figures["COPY"] = STEP / copying
+                figures["COPY, decoding"] = STEP / (copying + decoded(batches))
+                told += f"   COPY {figures['COPY']:9,.0f}, {figures['COPY, decoding']:9,.0f} with decoding"
+            print(f"from {there:9,} rows on: {told}", flush=True)
+    return figures
 
 
 @dataclass(slots=True)
@@ -198,7 +211,7 @@ class Course:
     found: list[float] = field(default_factory=list)
 
     def look(self, engine: Engine, count: int) -> None:
-        """Search until all batches are found, each when the newest alert of all is of it or of a later one."""
+        """Search until all batches are found: each once the newest alert of all is of it or of a later one."""
         while len(self.found) < count:
             newest = next(alerts.find(engine, alerts.Filters(), limit=1), None)
             now = time.perf_counter()
@@ -226,17 +239,14 @@ async def lag(state_dir: Path, process: int, addresses: Addresses) -> Sequence[f
                 sequence = link.acked[Lane.LANE_NORMAL]
                 course.acknowledged += [now] * (sequence - len(course.acknowledged))
 
-        looking = asyncio.create_task(asyncio.to_thread(course.look, engine, len(work)))
-        acknowledging = asyncio.create_task(acknowledge())
-        begun = time.perf_counter()
-        used = cpu_seconds(process)
-        for sequence, packed in enumerate(work, start=1):
-            await asyncio.sleep(begun + sequence * SMALL / RATE - time.perf_counter())
-            await link.send(NodeMessage(batch=message(sequence, packed)))
-        used = (cpu_seconds(process) - used) / SECONDS
-        print(f"hub at {RATE}/s: {used:.0%} of a core")
-        await acknowledging
-        await looking
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(course.look, engine, len(work)))
+            group.create_task(acknowledge())
+            begun, used = time.perf_counter(), cpu_seconds(process)
+            for sequence, packed in enumerate(work, start=1):
+                await asyncio.sleep(begun + sequence * SMALL / RATE - time.perf_counter())
+                await link.send(NodeMessage(batch=message(sequence, packed)))
+            print(f"hub at {RATE} alerts/s: {(cpu_seconds(process) - used) / SECONDS:.0%} of a core")
     engine.dispose()
     return [found - acked for acked, found in zip(course.acknowledged, course.found, strict=True)]
 
@@ -250,24 +260,21 @@ async def lags(state_dir: Path) -> Sequence[float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rows", type=int, default=ROWS, help="how many there are at the end")
+    parser.add_argument("--rows", type=int, default=ROWS, help="how many there are before the last step")
     given = parser.parse_args()
     print(machine())
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # for the peer's user
-        state_dir = Path(folder) / "state"
+    programs = postgres.programs()
+    if programs is None:
+        print("left out: PostgreSQL (its server is not in PATH)")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # for the server's user
+        state_dir = folder / "state"
         state_dir.mkdir(0o700)
-        with ExitStack() as stack:
-            programs = postgres.programs()
-            server = None
-            if programs is None:
-                print("left out: PostgreSQL (install Debian's postgresql)")
-            else:
-                server = stack.enter_context(postgres.served(programs, Path(folder) / "postgres"))
+        with postgres.served(programs, folder / "postgres") if programs else nullcontext() as server:
             speeds(state_dir, given.rows, server)
-        late = [each * 1000 for each in asyncio.run(lags(state_dir))]
-    told = f"p50 {percentile(late, 0.5):.0f} ms, p99 {percentile(late, 0.99):.0f} ms"
-    print(f"from the acknowledgement until a search finds it, {RATE} alerts/s: {told}")
+        late = [1000 * seconds for seconds in asyncio.run(lags(state_dir))]
+    print(f"acknowledged until found: p50 {median(late):.0f} ms, p99 {percentile(late, 0.99):.0f} ms")
 
 
 if __name__ == "__main__":

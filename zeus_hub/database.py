@@ -145,9 +145,11 @@ alert = Table(
     "alert",
     METADATA,
     Column("number", _NUMBER, primary_key=True),  # in the journal's order
-    Column("id", LargeBinary(16), nullable=False),  # Alert.id
+    Column("segment", Integer, nullable=False, server_default="0"),  # number // SEGMENT
     Column("client_id", Integer, nullable=False),
     Column("node_id", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),  # of its batch in the journal
+    Column("id", LargeBinary(16), nullable=False),  # Alert.id
     Column("time_us", BigInteger, nullable=False),  # by the sensor's clock; where unknown, the node's
     Column("received_us", BigInteger, nullable=False),  # by the hub's clock
     Column("severity", Integer, nullable=False),  # socme.v1.Severity, or a number that it does not know
@@ -164,9 +166,7 @@ alert = Table(
     Column("host", Text, nullable=False),  # Alert.host.name
     Column("user", Text, nullable=False),
     Column("message", Text, nullable=False),
-    Column("position", BigInteger, nullable=False),  # of its batch in the journal
     Column("body", LargeBinary, nullable=False),
-    Column("segment", Integer, nullable=False, server_default="0"),  # number // SEGMENT
     # An id counts within its node: no node can keep another's alert out by sending its id first.
     UniqueConstraint("id", "node_id"),
     Index(None, "time_us"),

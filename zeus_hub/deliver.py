@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from socme import logs
 from socme.backoff import delays
 from socme.journal import Entry, Journal
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub.enrich import Arrival, Unreadable, enrich
+from zeus_hub.enrich import Arrival, enrich
 from zeus_hub.sinks.contract import Sink, SinkDownError
 
 LOG = logging.getLogger("zeus.deliver")
@@ -38,25 +39,18 @@ Canaries = Callable[[str, int, Sequence[StoredAlert]], None]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is delivered in one step: as many entries as may be decoded at once."""
+    """What is delivered in one step: as many entries as may be in memory at once."""
 
     entries: Sequence[Entry]
-    batches: Sequence[Arrival | Unreadable]
+    batches: Sequence[object]
+    """Of each entry what the sink made of it, or Unreadable."""
+    canaries: Sequence[tuple[int, Sequence[StoredAlert]]]
+    """Positions and the canaries there, where there are any."""
 
     @property
     def many(self) -> bool:
         """Whether it is so much that there may be more."""
         return _are_many(self.entries)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What one step delivered."""
-
-    canaries: Sequence[tuple[int, Sequence[StoredAlert]]]
-    """Positions and the canaries there, where there are any."""
-    many: bool
-    """Whether it was so much that there may be more."""
 
 
 class Delivery:
@@ -66,7 +60,7 @@ class Delivery:
     position of their batch in the journal, and themselves. A batch that is sent again is told again.
     """
 
-    def __init__(self, sink: Sink, journal: Path, canaries: Canaries) -> None:
+    def __init__(self, sink: Sink[Any], journal: Path, canaries: Canaries) -> None:
         self.name = sink.name
         self.position = sink.position()
         self.problem = ""
@@ -91,7 +85,7 @@ class Delivery:
             journal = await loop.run_in_executor(reader, Journal, self._path)
 
             def read(after: int) -> asyncio.Future[Piece]:
-                return loop.run_in_executor(reader, _read, journal, after)
+                return loop.run_in_executor(reader, self._read, journal, after)
 
             def send(piece: Piece) -> asyncio.Future[None]:
                 return loop.run_in_executor(sender, self._sink.send, piece.batches)
@@ -115,8 +109,8 @@ class Delivery:
 
     async def _step(
         self, read: Callable[[int], asyncio.Future[Piece]], send: Callable[[Piece], asyncio.Future[None]]
-    ) -> Sent | None:
-        """Deliver one piece; return None where there was nothing. The next one is decoded meanwhile."""
+    ) -> Piece | None:
+        """Deliver one piece; return None where there was nothing. The next one is prepared meanwhile."""
         ahead, self._ahead = self._ahead, None
         piece = await ahead if ahead else None
         if piece is None or not piece.entries:  # there may be something by now
@@ -132,11 +126,24 @@ class Delivery:
                 ahead.cancel()
             raise
         self.position, self._ahead = last, ahead
-        arrivals = [batch for batch in piece.batches if isinstance(batch, Arrival)]
-        canaries = [(each.entry.position, each.canaries) for each in arrivals if each.canaries]
-        return Sent(canaries, many=piece.many)
+        return piece
 
-    async def _persist(self, step: Callable[[], Awaitable[Sent | None]]) -> Sent | None:
+    def _read(self, journal: Journal, after: int) -> Piece:
+        """Read, decode and prepare what lies behind a position, in the reader's thread."""
+        entries = _prefix(journal.read(after, entries=MOST_ENTRIES, size=MOST_BYTES))
+        batches: list[object] = []
+        canaries: list[tuple[int, Sequence[StoredAlert]]] = []
+        for entry in entries:
+            batch = enrich(entry)
+            if isinstance(batch, Arrival):
+                batches.append(self._sink.prepare(batch))
+                if batch.canaries:
+                    canaries.append((entry.position, batch.canaries))
+            else:
+                batches.append(batch)
+        return Piece(entries, batches, canaries)
+
+    async def _persist(self, step: Callable[[], Awaitable[Piece | None]]) -> Piece | None:
         """Try a step until it works."""
         pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311 - spreads load, guards nothing
         while True:
@@ -152,12 +159,6 @@ class Delivery:
                 self.problem = ""
                 logs.event(LOG, logging.INFO, "sink is back", sink=self.name)
             return done
-
-
-def _read(journal: Journal, after: int) -> Piece:
-    """Read and decode what lies behind a position, in the reader's thread."""
-    entries = _prefix(journal.read(after, entries=MOST_ENTRIES, size=MOST_BYTES))
-    return Piece(entries, [enrich(entry) for entry in entries])
 
 
 def _are_many(entries: Sequence[Entry]) -> bool:

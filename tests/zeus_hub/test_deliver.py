@@ -35,6 +35,9 @@ class Shelf:
     def position(self) -> int:
         return self.at
 
+    def prepare(self, arrival: Arrival) -> Arrival:
+        return arrival
+
     def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
         if self.down:
             raise SinkDownError(self.down)

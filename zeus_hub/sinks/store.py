@@ -8,11 +8,13 @@ transaction counts in `tally`, for each node, what became of every alert, so tha
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from socme import logs
+from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import body, database
@@ -36,7 +38,17 @@ Row = dict[str, object]
 Values = tuple[object, ...]
 
 _ALERT = [column.name for column in database.alert.columns]
-_SAID = _ALERT[_ALERT.index("time_us") : _ALERT.index("position")]
+_SAID = _ALERT[_ALERT.index("time_us") : _ALERT.index("body")]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A batch as rows, without what only the database can say: their numbers, client and node."""
+
+    entry: Entry
+    alerts: Sequence[tuple[Values, Sequence[str]]]
+    """Of each alert the columns from `id` on, and its techniques."""
+    canaries: int
 
 
 class Store:
@@ -59,7 +71,15 @@ class Store:
         with reading(self._engine) as connection:
             return position(connection)
 
-    def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
+    def prepare(self, arrival: Arrival) -> Rows:
+        """Make rows of a batch."""
+        alerts = [
+            ((stored.alert.id, *_said(stored), body.encode(stored.alert)), techniques(stored.alert))
+            for stored in arrival.alerts
+        ]
+        return Rows(arrival.entry, alerts, len(arrival.canaries))
+
+    def send(self, batches: Sequence[Rows | Unreadable]) -> None:
         """Store batches.
 
         Hardly ever is an alert there already, so that is not asked before: where the table refuses one, all
@@ -79,9 +99,9 @@ class Store:
     def close(self) -> None:
         """Do nothing: the engine belongs to whoever made it."""
 
-    def _take(self, batches: Sequence[Arrival | Unreadable]) -> None:
+    def _take(self, batches: Sequence[Rows | Unreadable]) -> None:
         with writing(self._engine) as connection:
-            tally = self._write(connection, [batch for batch in batches if isinstance(batch, Arrival)])
+            tally = self._write(connection, [batch for batch in batches if isinstance(batch, Rows)])
             unreadable = [batch for batch in batches if isinstance(batch, Unreadable)]
             _set_aside(connection, unreadable)
             for batch in unreadable:
@@ -100,30 +120,28 @@ class Store:
             )
         self._are_repeated = bool(repeated)
 
-    def _write(self, connection: Connection, arrivals: Sequence[Arrival]) -> Tally:
+    def _write(self, connection: Connection, batches: Sequence[Rows]) -> Tally:
         """Insert what is not there yet; return what became of the alerts."""
         tally: Tally = Counter()
-        known = _known(connection, arrivals) if self._are_repeated else set()
+        known = _known(connection, batches) if self._are_repeated else set()
         number = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
         rows: list[Values] = []
         named: list[Values] = []
-        for arrival in arrivals:
-            place, at = self._origin(connection, arrival), arrival.entry.position
-            fresh = _fresh(arrival.alerts, place, known) if self._are_repeated else arrival.alerts
-            tally[place, "canaries"] += len(arrival.canaries)
+        for batch in batches:
+            place, at = self._origin(connection, batch), batch.entry.position
+            fresh = _fresh(batch, place, known) if self._are_repeated else batch.alerts
+            tally[place, "canaries"] += batch.canaries
             tally[place, "stored"] += len(fresh)
-            tally[place, "repeated"] += len(arrival.alerts) - len(fresh)
-            for stored in fresh:
+            tally[place, "repeated"] += len(batch.alerts) - len(fresh)
+            for values, names in fresh:
                 number += 1
-                alert = stored.alert
-                packed, segment = body.encode(alert), number // database.SEGMENT
-                rows.append((number, alert.id, *place, *_said(stored), at, packed, segment))
-                named += [(name, number) for name in techniques(alert)]
+                rows.append((number, number // database.SEGMENT, *place, at, *values))
+                named += [(name, number) for name in names]
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
         return tally
 
-    def _origin(self, connection: Connection, batch: Arrival | Unreadable) -> Place:
+    def _origin(self, connection: Connection, batch: Rows | Unreadable) -> Place:
         """Return the ids of a batch's client and node; names that only the journal knows are put in."""
         client, _, node = batch.entry.origin.partition("/")
         place = self._places.get((client, node))
@@ -240,11 +258,11 @@ def _count(connection: Connection, tally: Tally) -> None:
             connection.execute(insert(table).values(node_id=place[1], **counts))
 
 
-def _known(connection: Connection, arrivals: Sequence[Arrival]) -> set[tuple[bytes, int]]:
+def _known(connection: Connection, batches: Sequence[Rows]) -> set[tuple[object, int]]:
     """Return the alerts, by id and node, that are stored already."""
     table = database.alert
-    ids = [stored.alert.id for arrival in arrivals for stored in arrival.alerts]
-    known: set[tuple[bytes, int]] = set()
+    ids = [values[0] for batch in batches for values, _ in batch.alerts]
+    known: set[tuple[object, int]] = set()
     for begin in range(0, len(ids), _ASKED_AT_ONCE):
         asked = ids[begin : begin + _ASKED_AT_ONCE]
         rows = connection.execute(select(table.c.id, table.c.node_id).where(table.c.id.in_(asked)))
@@ -253,15 +271,15 @@ def _known(connection: Connection, arrivals: Sequence[Arrival]) -> set[tuple[byt
 
 
 def _fresh(
-    alerts: Sequence[StoredAlert], place: Place, known: set[tuple[bytes, int]]
-) -> Sequence[StoredAlert]:
-    """Return the alerts of a node that are not known yet; from then on they are."""
-    fresh: list[StoredAlert] = []
-    for stored in alerts:
-        key = (stored.alert.id, place[1])
+    batch: Rows, place: Place, known: set[tuple[object, int]]
+) -> Sequence[tuple[Values, Sequence[str]]]:
+    """Return the alerts of a batch that are not known yet; from then on they are."""
+    fresh: list[tuple[Values, Sequence[str]]] = []
+    for values, names in batch.alerts:
+        key = (values[0], place[1])
         if key not in known:
             known.add(key)
-            fresh.append(stored)
+            fresh.append((values, names))
     return fresh
 
 

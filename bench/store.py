@@ -2,11 +2,11 @@
 
 Entries lie in the journal, batches of 500 as nodes send them. The hub's own loop decodes and stores them:
 into an empty store and on, beside PostgreSQL with the same tables and indices. That is given the same rows,
-made ready for COPY and not timed; a figure of its own adds what it takes to decode them and make rows of them,
-one after the other, with the same code.
+made ready for COPY and not timed; a figure of its own adds what it takes to decode them and make rows of
+them, one after the other, with the same code.
 
-Then a hub in a process of its own goes on with that store, and a node sends 5,000 alerts a second: told is how
-long after its acknowledgement an alert is found by the search that `zeus alert list` does.
+Then a hub in a process of its own goes on with that store, and a node sends 5,000 alerts a second: told is
+how long after its acknowledgement an alert is found by the search that `zeus alert list` does.
 """
 
 import argparse

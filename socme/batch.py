@@ -56,7 +56,7 @@ def unpack(packed: Packed) -> Sequence[Alert]:
 
 
 def split(packed: Packed) -> list[bytes]:
-    """Return the serialised Alert messages of a batch, not decoded; raise BatchError where it cannot be split."""
+    """Return the serialised Alert messages of a batch, not decoded; raise BatchError as `unpack` does."""
     return _elements(_plain(packed))
 
 

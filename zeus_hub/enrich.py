@@ -57,8 +57,10 @@ def enrich(entry: Entry) -> Arrival | Unreadable:
     """Decode a journal entry."""
     try:
         all_ = _stored(entry)
-    except (BatchError, DecodeError) as error:
+    except BatchError as error:
         return Unreadable(entry, str(error))
+    except DecodeError as error:
+        return Unreadable(entry, f"cannot be decoded: {error}")
     alerts: list[StoredAlert] = []
     canaries: list[StoredAlert] = []
     for stored in all_:

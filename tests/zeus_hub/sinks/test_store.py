@@ -224,3 +224,15 @@ def _stored(folder: Path, made: Alert) -> list[dict[str, object]]:
     deliver(TestStore().open(folder), [enrich(entry)])
     with reading(open_database(URL, folder)) as connection:
         return [dict(row._mapping) for row in connection.execute(select(database.alert))]
+
+
+def test_what_follows_repeated_alerts_is_stored_and_counted(tmp_path: Path) -> None:
+    """Ids are looked up only once the table has refused one; new nodes in such a batch lose nothing by it."""
+    sink = TestStore().open(tmp_path)
+    for entry in journal_of(tmp_path, [[1, 2], [2, 3], [3, 4, 4], [5]]):
+        deliver(sink, [enrich(entry)])
+    with reading(open_database(URL, tmp_path)) as connection:
+        (tally,) = connection.execute(select(database.tally)).all()
+
+    assert TestStore().held(tmp_path) == numbered(1, 2, 3, 4, 5)
+    assert (tally.stored, tally.repeated) == (5, 3)

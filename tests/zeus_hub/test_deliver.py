@@ -214,7 +214,7 @@ async def test_small_batches_that_grow_are_not_decoded_all_at_once(
     path = tmp_path / "journal.db"
     packed = pack([alert(1).SerializeToString()])
     monkeypatch.setattr(deliver, "MOST_DECODED", 2 * packed.decoded_bytes)
-    _write(path, range(1, 6))
+    _write(path, range(1, 6), packed=packed)
     sink = Shelf()
     async with running(sink, path):
         await eventually(lambda: sink.calls == [[1, 2], [3, 4], [5]])

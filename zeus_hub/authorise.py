@@ -95,18 +95,29 @@ class Stream:
         self.wake = Bell()
         """Set when there is something to do; its owner clears it."""
         self._error: EndedError | None = None
-        self._ended = Bell()
+        self._group: asyncio.TaskGroup | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     def end(self, error: EndedError) -> None:
         """Make the call end with an error."""
         self._error = self._error or error
-        self._ended.set()
+        if self._group is not None and self._ending is None:
+            self._ending = self._group.create_task(_fail(self._error))
 
-    async def raise_when_ended(self) -> None:
-        """Wait for `end`, then raise what it was given."""
-        await self._ended.wait()
-        assert self._error is not None  # noqa: S101 - end() sets it first
-        raise self._error
+    async def work(self, group: asyncio.TaskGroup, done: Awaitable[None]) -> None:
+        """Wait for what the call does, in a group that fails as soon as `end` is called.
+
+        Nothing waits for that meanwhile: a task in each stream would be two megabytes in a thousand.
+        """
+        self._group = group
+        if self._error is not None:
+            self.end(self._error)
+        try:
+            await done
+        finally:
+            self._group = None
+        if self._ending is not None:
+            self._ending.cancel()
 
 
 class Guard:
@@ -168,9 +179,7 @@ class Guard:
             await context.abort(error.code, str(error))
         try:
             async with asyncio.TaskGroup() as group:
-                ended = group.create_task(stream.raise_when_ended())
-                await work(stream)
-                ended.cancel()
+                await stream.work(group, work(stream))
         except* EndedError as errors:
             refused = first(errors)
         except* grpc.aio.InternalError:
@@ -249,6 +258,10 @@ class Guard:
         self._unseen = True
         self._empty.clear()
         return stream
+
+
+async def _fail(error: EndedError) -> None:
+    raise error
 
 
 def objection(

@@ -12,6 +12,7 @@ import itertools
 import resource
 import socket
 import struct
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,6 +24,7 @@ import grpc
 
 from bench import outcome
 from bench.fleet import vitals
+from bench.floors import Floor
 from bench.gauge import cpu_seconds, machine, memory_bytes
 from bench.watchers import served
 from socme.batch import pack
@@ -37,6 +39,7 @@ HOUR = 60_000  # connects, of a thousand nodes that come back once a minute
 AT_ONCE = 100  # nodes that are connected
 ALERTS = 5  # of each batch
 STAY_SECONDS = 0.3  # after the acknowledgement
+FLOORS = [Floor("at the end", "half way", 0.93, less_is_better=True)]  # MiB
 PARTS = 10  # of the way, after each of which the memory is told
 _AT_ONCE_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
@@ -166,8 +169,8 @@ def figures(samples: Sequence[Sample]) -> Iterator[tuple[str, float]]:
         yield name, samples[part].memory / 2**20
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("connects", type=int, nargs="?", default=CONNECTS)
     outcome.add_options(parser)
@@ -182,8 +185,8 @@ def main() -> None:
     print(f"{each * 1000:.1f} ms of the hub's CPU a connect")
     drawn = {f"{sample.connects:,}": sample.memory / 2**20 for sample in samples[1:]}
     charts = {"churn": ("A hub while nodes come and go", "MiB", drawn)}
-    raise SystemExit(outcome.end(given, [], dict(figures(samples)), charts))
+    return outcome.end(given, FLOORS, dict(figures(samples)), charts)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,13 +8,16 @@ of gRPC alone, which reads what they say and does nothing with it: no hub of thi
 import argparse
 import asyncio
 import resource
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import outcome
 from bench.bare import bare
+from bench.floors import Floor
 from bench.gauge import cpu_seconds, machine, memory_bytes
 from bench.ingest import connected
 from bench.watchers import served
@@ -28,6 +31,11 @@ NODES = 1000
 PER_CLIENT = 10
 INTERVAL = 10.0  # seconds between two vitals of a node
 SECONDS = 30.0  # of which the CPU is taken
+HUB, BARE = "socme", "gRPC alone"
+FLOORS = [
+    Floor(f"{HUB}, memory of a node", f"{BARE}, memory of a node", 0.75, less_is_better=True),
+    Floor(f"{HUB}, CPU", f"{BARE}, CPU", 0.4, less_is_better=True),
+]
 
 
 def vitals(number: int) -> NodeMessage:
@@ -95,23 +103,30 @@ async def run(count: int) -> dict[str, Cost]:
             engine.dispose()
         # The first start of all brought the database into being, and what that needs stays in memory.
         async with served(state_dir) as (process, addresses):
-            found = {"hub": await measure(process, addresses.hub, machines)}
+            found = {HUB: await measure(process, addresses.hub, machines)}
         async with bare(state_dir) as (process, address):
-            return found | {"gRPC alone": await measure(process, address, machines)}
+            return found | {BARE: await measure(process, address, machines)}
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("nodes", type=int, nargs="?", default=NODES)
+    outcome.add_options(parser)
     given = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     print(machine())
     print(f"{given.nodes} nodes, {given.nodes / INTERVAL:.0f} vitals a second")
-    for name, cost in asyncio.run(run(given.nodes)).items():
+    costs = asyncio.run(run(given.nodes))
+    figures: dict[str, float] = {}
+    for name, cost in costs.items():
         print(f"{name:10} {cost}")
+        figures |= {f"{name}, memory of a node": cost.each, f"{name}, CPU": cost.core}
+    drawn = {name: cost.memory / 2**20 for name, cost in costs.items()}
+    charts = {"fleet": (f"A hub with {given.nodes} connected nodes", "MiB", drawn)}
+    return outcome.end(given, FLOORS, figures, charts)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -21,7 +21,7 @@ async def stay(address: str, folder: Path, hello: bytes) -> None:
     credentials = grpc.ssl_channel_credentials(ca, key, chain)
     options = [("grpc.ssl_target_name_override", NAME)]
     async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
-        call = channel.stream_stream(METHOD)()
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(METHOD)()
         await call.write(hello)
         while await call.read() is not grpc.aio.EOF:
             pass

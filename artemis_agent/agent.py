@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("artemis.agent")
 
-TELL_SECONDS = 2.0  # age of the status file at most
+TELL_SECONDS = 5.0  # age of the status file at most
+OWN_LOG_SECONDS = 10.0  # between two looks at a canary log that no watch asked for: nobody else writes there
 STUCK_SECONDS = 60.0  # a thread that is at one piece of work for so long hangs; systemd shall restart us
 DAY_SECONDS = 24 * 3600
 COMMAND = "artemis enroll TOKEN"
@@ -251,10 +252,10 @@ async def _follow(plan: Plan, site: Site, stack: AsyncExitStack) -> list[Followe
     return [made[each.path] for each in plan.follows]
 
 
-async def _open(follow: Follow, site: Site) -> FileSource:
+async def _open(follow: Follow, site: Site, *, longest: float = 0.0) -> FileSource:
     """Open a source where it was left; of a new one, take note of where it begins."""
     saved = await site.spool.position(str(follow.path))
-    source = open_file_source(follow.path, follow.kind, follow.start, saved)
+    source = open_file_source(follow.path, follow.kind, follow.start, saved, longest=longest)
     if saved is None:
         await site.spool.begin(source.name, source.position)
     return source
@@ -264,7 +265,7 @@ async def _canaries(log: CanaryLog, collector: Collector, site: Site) -> Collect
     """Open a source's canary log, which a source of its own reads, in the same thread."""
     with suppress(OSError):  # it is made with the first canary then
         log.path.parent.mkdir(mode=0o700, exist_ok=True)
-    source = await _open(Follow(log.path, log.kind, "beginning"), site)
+    source = await _open(Follow(log.path, log.kind, "beginning"), site, longest=OWN_LOG_SECONDS)
     canaries = Collector(source, site, canaries_of=collector)
     await canaries.restore()
     log.number = canaries.canary_spooled

@@ -3,8 +3,8 @@
 The time of day that both see runs 360 times as fast (tests/faults/clock.c), and what a day brings comes at
 that speed: 8,640 vitals, 24 rotations of a log of which seven are kept, 10,000 alerts at a low rate, 24
 connections that break. Canaries come as often as settings allow, each second. What goes by a stop-watch
-(looks at files, keepalive, the status file) takes its own time: minutes of it, not days. Told is what both hold
-at each tenth of the way, and by how much their memory grew over its second half.
+(looks at files, keepalive, the status file) takes its own time: minutes of it, not days. Told is what both
+hold at each tenth of the way, and by how much their memory grew over its second half.
 """
 
 import argparse

@@ -42,6 +42,8 @@ def _tell(writing: int, work: Callable[[], object]) -> NoReturn:
         with os.fdopen(writing, "wb") as pipe:
             pickle.dump(_attempt(work), pipe)
         code = 0
+    except BrokenPipeError:  # the parent is gone: there is nobody to tell
+        pass
     except BaseException:  # noqa: BLE001 - nothing may leave the child
         traceback.print_exc()
     finally:

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -58,3 +59,19 @@ def test_what_cannot_be_returned_is_no_silence(capfd: pytest.CaptureFixture[str]
 def test_one_that_is_killed_is_no_silence() -> None:
     with pytest.raises(ChildProcessError, match="ended with -9"):
         apart(lambda: os.kill(os.getpid(), 9))
+
+
+def test_a_parent_that_is_killed_leaves_a_child_that_says_nothing() -> None:
+    work = (
+        "import os, threading; from socme.apart import apart;"
+        "apart(lambda: (os.write(1, b'.'), threading.Event().wait(0.3)))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", work], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        parent.stdout.read(1)
+        parent.kill()
+
+        assert parent.stderr.read() == b""  # it ends with the child, who has it as well

@@ -7,9 +7,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from artemis_agent.place import is_changing
+from artemis_agent.plan import Burst, Follow, Plan
 from artemis_agent.source import Kind
 from socme.address import split
-from socme.settings import Section, Settings, SeverityName
+from socme.errors import OperatorError
+from socme.settings import Section, Settings, SeverityName, beside, load
 
 MOST_SOURCES = 32  # a hub looks at no more of one node (zeus_hub/trend.py)
 VITALS_OF_A_CANARY = 4  # what the hub makes of a canary is as old as the vitals that tell of it
@@ -155,3 +157,29 @@ class ArtemisSettings(Settings):
             if paths.count(path) > 1:
                 raise ValueError(f"two sources follow {path}")
         return sources
+
+
+def plan(config: Path) -> Plan:
+    """Read and check a settings file; return what it comes to."""
+    return plan_of(load(ArtemisSettings, config), config)
+
+
+def plan_of(settings: ArtemisSettings, config: Path) -> Plan:
+    """Return what settings come to that stand in a file."""
+    follows = [Follow(beside(config, each.path), each.kind, each.start) for each in settings.source]
+    if len({each.path for each in follows}) < len(follows):
+        raise OperatorError(f"{config}: two [[source]] tables name the same file", "Remove one of them.")
+    rollup, spool = settings.rollup, settings.spool
+    return Plan(
+        state_dir=beside(config, settings.state_dir),
+        hub_addresses=settings.hub_address or (),
+        follows=tuple(follows),
+        vitals_seconds=settings.vitals_seconds,
+        canary_seconds=settings.canary.interval_seconds,
+        min_severity=settings.filter.min_severity,
+        keep_both=settings.filter.keep_both,
+        rollup=Burst(rollup.burst, rollup.window_seconds) if rollup else None,
+        spool_bytes=spool.max_bytes,
+        spool_days=spool.max_age_days,
+        drops_lowest=spool.when_full == "drop-lowest",
+    )

@@ -282,7 +282,8 @@ def open_database(url: str, state_dir: Path) -> Engine:
     A relative SQLite path is relative to `state_dir`, which is made where it is missing.
     """
     target = _resolve(url, state_dir)
-    engine = create_engine(target)
+    # The connection that was used last has the pages in its cache that the store needs next.
+    engine = create_engine(target, pool_use_lifo=True)
     if engine.dialect.name == "sqlite":
         _sqlite(engine)
     with explained(engine):
@@ -370,7 +371,6 @@ def _sqlite(engine: Engine) -> None:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
-            f"cache_size = -{CACHE_KIB}",
             f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -380,4 +380,6 @@ def _sqlite(engine: Engine) -> None:
     def _begun(connection: Connection) -> None:
         # A reader that turned writer later would fail where another one wrote in between.
         immediate = connection.get_execution_options().get("writing", False)
+        if immediate:
+            connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -11,6 +11,7 @@ how long after its acknowledgement an alert is found by the search that `zeus al
 
 import argparse
 import asyncio
+import logging
 import random
 import secrets
 import tempfile
@@ -265,6 +266,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS, help="how many there are before the last step")
     given = parser.parse_args()
+    logging.getLogger("zeus").setLevel(logging.ERROR)  # nodes that only the journal knows are meant here
     print(machine())
     programs = postgres.programs()
     if programs is None:

@@ -4,6 +4,8 @@ Counters of a sensor begin anew when it restarts, so only differences within one
 """
 
 import math
+from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -136,14 +138,15 @@ class Trend:
         self.agent_uptime_seconds = 0.0
         self._spacing = spacing
         self._skews: list[float] = []
-        self._ages: list[tuple[float, float]] = []  # of the oldest alert, and when
+        self._told_at = array("d")  # when each of the ages was told
+        self._ages = array("d")  # of the oldest alert
 
     def take(self, vitals: Vitals, *, at: float, arrived: float) -> None:
         """Take vitals that came `at` by the monotonic clock and `arrived` by that on the wall, in seconds."""
         self.agent_uptime_seconds = float(vitals.agent_uptime_seconds)
         ahead = vitals.time.seconds + vitals.time.nanos / 1e9 - arrived
         delayed = ahead < 0 and vitals.spool.oldest_age_seconds > BACKLOG_SECONDS
-        _keep(self._ages, at, vitals.spool.oldest_age_seconds, self._spacing)
+        self._keep(at, vitals.spool.oldest_age_seconds)
         if vitals.HasField("time") and not delayed:
             self._skews = [*self._skews[1 - SKEWS :], ahead]
         told = {source.name[:LONGEST_NAME]: source for source in vitals.sources[:MOST_SOURCES]}
@@ -157,8 +160,8 @@ class Trend:
 
     def forget(self, now: float, *, lag_seconds: float, floor: int) -> None:
         """Let go of what says nothing any more: a thousand nodes' past would be tens of megabytes."""
-        while len(self._ages) > 1 and self._ages[0][0] <= now - lag_seconds:
-            del self._ages[0]
+        old = min(bisect_right(self._told_at, now - lag_seconds), len(self._ages) - 1)
+        del self._told_at[:old], self._ages[:old]
         for source in self.sources.values():
             source.forget(now, lag_seconds=lag_seconds, floor=floor)
 
@@ -178,7 +181,7 @@ class Trend:
 
     def backlog_known(self, now: float, *, seconds: float) -> bool:
         """Tell whether that was watched for long enough, or nothing waits for so long."""
-        return bool(self._window(now, seconds)) or not self._ages or self._ages[-1][1] <= seconds
+        return bool(self._window(now, seconds)) or not self._ages or self._ages[-1] <= seconds
 
     def changes_at(self, now: float, *, lag_seconds: float, floor: int, still_seconds: float) -> float:
         """Return when, at the soonest, time alone changes what is said here and of the sources."""
@@ -186,14 +189,23 @@ class Trend:
             source.changes_at(now, lag_seconds=lag_seconds, floor=floor, still_seconds=still_seconds)
             for source in self.sources.values()
         ]
-        if self._ages and self._ages[-1][1] > lag_seconds:
-            times += [at + part * lag_seconds for at, _ in self._ages for part in (0.5, 1)]
+        if self._ages and self._ages[-1] > lag_seconds:
+            times += [at + part * lag_seconds for at in self._told_at for part in (0.5, 1)]
         return min((time for time in times if time >= now), default=math.inf)
 
-    def _window(self, now: float, seconds: float) -> list[float]:
+    def _window(self, now: float, seconds: float) -> Sequence[float]:
         """Return the ages of the last seconds; none where less than half of them was watched."""
-        window = [(at, age) for at, age in self._ages if at > now - seconds]
-        return [age for _, age in window] if window and window[0][0] <= now - seconds / 2 else []
+        begin = bisect_right(self._told_at, now - seconds)
+        watched = begin < len(self._ages) and self._told_at[begin] <= now - seconds / 2
+        return self._ages[begin:] if watched else ()
+
+    def _keep(self, at: float, age: float) -> None:
+        """Add an age, in the place of the newest one where that came a moment ago."""
+        if len(self._ages) >= 2 and at - self._told_at[-2] < self._spacing:  # noqa: PLR2004 - the last two
+            del self._told_at[-1], self._ages[-1]
+        self._told_at.append(at)
+        self._ages.append(age if math.isfinite(age) else 0.0)
+        del self._told_at[:-SAMPLES], self._ages[:-SAMPLES]
 
     def skew_seconds(self) -> float:
         """Return how far the node's clock is ahead; 0 where that is not known.
@@ -214,14 +226,6 @@ def _take(known: SourceTrend, source: SourceVitals, at: float, spacing: float) -
     if len(known.samples) >= 2 and sample.at - known.samples[-2].at < spacing:  # noqa: PLR2004 - the last two
         known.samples.pop()
     known.samples = [*known.samples[1 - SAMPLES :], sample]
-
-
-def _keep(ages: list[tuple[float, float]], at: float, age: float, spacing: float) -> None:
-    """Add an age, in the place of the newest one where that came a moment ago."""
-    if len(ages) >= 2 and at - ages[-2][0] < spacing:  # noqa: PLR2004 - the last two
-        ages.pop()
-    ages.append((at, age if math.isfinite(age) else 0.0))
-    del ages[:-SAMPLES]
 
 
 def _follow(known: SourceTrend, sensor: SensorVitals, at: float) -> None:

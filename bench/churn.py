@@ -22,9 +22,8 @@ from pathlib import Path
 
 import grpc
 
-from bench import outcome
+from bench import floors, outcome
 from bench.fleet import vitals
-from bench.floors import Floor
 from bench.gauge import cpu_seconds, machine, memory_bytes
 from bench.watchers import served
 from socme.batch import pack
@@ -39,7 +38,6 @@ HOUR = 60_000  # connects, of a thousand nodes that come back once a minute
 AT_ONCE = 100  # nodes that are connected
 ALERTS = 5  # of each batch
 STAY_SECONDS = 0.3  # after the acknowledgement
-FLOORS = [Floor("at the end", "half way", 0.93, less_is_better=True)]  # MiB
 PARTS = 10  # of the way, after each of which the memory is told
 _AT_ONCE_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
@@ -185,7 +183,7 @@ def main() -> int:
     print(f"{each * 1000:.1f} ms of the hub's CPU a connect")
     drawn = {f"{sample.connects:,}": sample.memory / 2**20 for sample in samples[1:]}
     charts = {"churn": ("A hub while nodes come and go", "MiB", drawn)}
-    return outcome.end(given, FLOORS, dict(figures(samples)), charts)
+    return outcome.end(given, floors.CHURN, dict(figures(samples)), charts)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import outcome
+from bench import floors, outcome
 from bench.bare import bare
-from bench.floors import Floor
 from bench.gauge import cpu_seconds, machine, memory_bytes
 from bench.ingest import connected
 from bench.watchers import served
@@ -32,10 +31,6 @@ PER_CLIENT = 10
 INTERVAL = 10.0  # seconds between two vitals of a node
 SECONDS = 30.0  # of which the CPU is taken
 HUB, BARE = "socme", "gRPC alone"
-FLOORS = [
-    Floor(f"{HUB}, memory of a node", f"{BARE}, memory of a node", 0.75, less_is_better=True),
-    Floor(f"{HUB}, CPU", f"{BARE}, CPU", 0.4, less_is_better=True),
-]
 
 
 def vitals(number: int) -> NodeMessage:
@@ -125,7 +120,7 @@ def main() -> int:
         figures |= {f"{name}, memory of a node": cost.each, f"{name}, CPU": cost.core}
     drawn = {name: cost.memory / 2**20 for name, cost in costs.items()}
     charts = {"fleet": (f"A hub with {given.nodes} connected nodes", "MiB", drawn)}
-    return outcome.end(given, FLOORS, figures, charts)
+    return outcome.end(given, floors.FLEET, figures, charts)
 
 
 if __name__ == "__main__":

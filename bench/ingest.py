@@ -21,8 +21,7 @@ from pathlib import Path
 
 from artemis_agent.normalise import Normalised, normalise
 from artemis_agent.source import Record
-from bench import eve, outcome, peers, receivers
-from bench.floors import Floor
+from bench import eve, floors, outcome, peers, receivers
 from bench.gauge import cpu_seconds, machine, median
 from bench.receivers import Rate
 from bench.watchers import served
@@ -61,11 +60,6 @@ class Load:
 
 ALONE = Load(nodes=4, batches=500, alerts=50)
 LOADS = (Load(nodes=20, batches=25, alerts=500), Load(nodes=200, batches=25, alerts=20))
-FLOORS = [  # alerts a second
-    Floor("socme, 20 nodes, batches of 500", "JetStream, 100 alerts a message", 1.2),
-    Floor("socme, 20 nodes, batches of 500", "rsyslog, durable ack", 30),
-    Floor("socme, 200 nodes, batches of 20", "JetStream, 1 alert a message", 30),
-]
 
 
 def alerts_of(count: int) -> list[Alert]:
@@ -222,7 +216,7 @@ def main() -> int:
         used = median([rate.cpu for rate in rounds])
         print(f"{name:38}{rates[name]:15,.0f} alerts/s  {used * 1e6:6.1f} us of its CPU each")
     chart = ("Alerts acknowledged once they are synced", "a second", rates)
-    return outcome.end(given, FLOORS, rates, {"ingest": chart})
+    return outcome.end(given, floors.INGEST, rates, {"ingest": chart})
 
 
 if __name__ == "__main__":

@@ -42,12 +42,18 @@ proto:  ## generate socme/v1 from proto/
 lock:  ## renew both lock files from pyproject.toml (needs uv)
 	@scripts/lock.sh
 
-bench: setup  ## measure on this machine, beside the peers that are here (bench/README.md)
+bench: setup  ## measure on this machine, beside the peers that are here; an hour (bench/README.md)
 	@$(BIN)/python -m bench.scan
 	@$(BIN)/python -m bench.latency
+	@$(BIN)/python -m bench.drain
 	@$(BIN)/python -m bench.steady
 	@$(BIN)/python -m bench.ingest
+	@$(BIN)/python -m bench.store
 	@$(BIN)/python -m bench.fleet
+	@$(BIN)/python -m bench.churn
+	@$(BIN)/python -m bench.rest
+	@$(BIN)/python -m bench.growth
+	@$(BIN)/python -m bench.day
 	@$(BIN)/python bench/outage.py --check
 	@$(BIN)/python bench/overtake.py --check
 
@@ -55,6 +61,8 @@ bench-check: setup  ## fail where a ratio is below its floor (bench/floors.py)
 	@$(BIN)/python -m bench.scan --check --mib 512 --rounds 1
 	@$(BIN)/python -m bench.steady --check --rounds 1
 	@$(BIN)/python -m bench.latency --check --rounds 1
+	@$(BIN)/python -m bench.drain --check --rounds 1
+	@$(BIN)/python -m bench.ingest --check --rounds 1
 
 clean:  ## remove what the other targets made
 	@rm -rf .venv .proto-venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-state

@@ -16,6 +16,7 @@ from socme.commands import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from artemis_agent.config import ArtemisSettings
+    from artemis_agent.plan import Plan
     from artemis_agent.preview import Judged
 
 PROGRAM = "artemis"
@@ -62,14 +63,16 @@ def run(
     import os  # noqa: PLC0415
 
     from socme import logs, service  # noqa: PLC0415
+    from socme.apart import apart  # noqa: PLC0415
 
     logs.set_up(debug=debug)  # before gRPC is imported, whose own logging it switches off
     os.umask(0o077)
 
+    plan = apart(lambda: _plan(config))  # before anything that has threads
+
     from artemis_agent import agent  # noqa: PLC0415
 
-    settings = _settings(config)
-    service.run(lambda notifier: agent.run(settings, config, notifier))
+    service.run(lambda notifier: agent.run(plan, notifier))
 
 
 @app.command()
@@ -164,6 +167,12 @@ def vitals(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
 def main() -> None:
     """Run the command on the command line and exit."""
     commands.run(app, PROGRAM)
+
+
+def _plan(config: Path) -> "Plan":
+    from artemis_agent import config as configs  # noqa: PLC0415
+
+    return configs.plan(config)
 
 
 def _settings(config: Path) -> "ArtemisSettings":

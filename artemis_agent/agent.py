@@ -9,28 +9,27 @@ Ends by cancellation alone. What was not committed is read again at the next sta
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from artemis_agent import canary, collect, counters, held, ledger, status, uplink, vitals
 from artemis_agent.canary import CanaryLog
 from artemis_agent.collect import Collector, Site
-from artemis_agent.config import ArtemisSettings, SourceSettings
 from artemis_agent.dead_letter import DeadLetters, Letter
 from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.gap import spool_damaged
 from artemis_agent.gone import GoneSource
 from artemis_agent.link import Link
 from artemis_agent.outlook import Outlook
+from artemis_agent.plan import Follow, Plan
 from artemis_agent.probes import roster
 from artemis_agent.probes.panel import Panel
 from artemis_agent.repair import set_aside
 from artemis_agent.rollup import Limits
-from artemis_agent.source import Kind
 from artemis_agent.spool import Spool, SpoolWriteError, open_spool
 from artemis_agent.status import Connection
 from artemis_agent.uplink import Uplink
@@ -40,13 +39,16 @@ from socme import VERSION, identity, logs, severity
 from socme.errors import OperatorError, first
 from socme.identity import Identity
 from socme.service import Notifier
-from socme.settings import beside
 from socme.v1.alert_pb2 import Alert
 from socme.v1.vitals_pb2 import CanaryVitals, SourceVitals, SpoolVitals, Vitals
 
+if TYPE_CHECKING:
+    from artemis_agent.source import Kind
+
 LOG = logging.getLogger("artemis.agent")
 
-TELL_SECONDS = 2.0  # age of the status file at most
+TELL_SECONDS = 5.0  # age of the status file at most
+OWN_LOG_SECONDS = 10.0  # between two looks at a canary log that no watch asked for: nobody else writes there
 STUCK_SECONDS = 60.0  # a thread that is at one piece of work for so long hangs; systemd shall restart us
 DAY_SECONDS = 24 * 3600
 COMMAND = "artemis enroll TOKEN"
@@ -82,8 +84,7 @@ class Followed:
 class Agent:
     """All parts of a running agent."""
 
-    settings: ArtemisSettings
-    state_dir: Path
+    plan: Plan
     site: Site
     followed: Sequence[Followed]
     link: Link
@@ -105,8 +106,8 @@ class Agent:
 
     async def credentials(self) -> tuple[tuple[str, ...], Identity]:
         """Return the hub's addresses and this node's identity as they are now."""
-        own = await self.chores.do(lambda: load_identity(self.state_dir))
-        return self.settings.hub_address or (own.hub_address,), own
+        own = await self.chores.do(lambda: load_identity(self.plan.state_dir))
+        return self.plan.hub_addresses or (own.hub_address,), own
 
     async def bury(self, payload: bytes, reason: str) -> None:
         """Keep an alert that the hub does not take, for a person."""
@@ -120,7 +121,7 @@ class Agent:
         found = await self.outlook.vitals()
         found.sources.extend(await self.sources())
         told = await self.spool.ledger()
-        hours = [hour for hour in told if not canary.is_log(hour.source, self.state_dir)]
+        hours = [hour for hour in told if not canary.is_log(hour.source, self.plan.state_dir)]
         found.ledger.extend(self.told.changed(hours, self.link.since))
         found.spool.CopyFrom(await self.spool_vitals())
         day = await self.spool.ask(lambda journal: ledger.day_records(journal.query, ledger.this_hour()))
@@ -131,7 +132,7 @@ class Agent:
 
     async def sources(self) -> list[SourceVitals]:
         """Return how each source is doing."""
-        seconds = self.settings.canary.interval_seconds
+        seconds = self.plan.canary_seconds
         async with asyncio.TaskGroup() as group:  # a disk that hangs holds up each of them
             told = [group.create_task(each.vitals(seconds)) for each in self.followed]
         return [each.result() for each in told]
@@ -139,22 +140,21 @@ class Agent:
     async def spool_vitals(self) -> SpoolVitals:
         """Return how the spool is."""
         spool = self.spool
-        sung = await spool.ask(lambda journal: status.sung(journal, self.state_dir))
+        sung = await spool.ask(lambda journal: status.sung(journal, self.plan.state_dir))
         vitals = status.spool_vitals(spool.depth, spool.acknowledged, await spool.dropped(), sung)
-        vitals.capacity_bytes = self.settings.spool.max_bytes
+        vitals.capacity_bytes = self.plan.spool_bytes
         vitals.unaccounted = spool.unaccounted
         troubles = (spool.problem, *(one.collector.trouble for one in self.followed), spool.unsure)
         vitals.problem = next(filter(None, troubles), "")
         return vitals
 
 
-async def run(settings: ArtemisSettings, config: Path, notifier: Notifier) -> None:
-    """Run the agent until it is cancelled. `config` is where the settings came from."""
-    state_dir = beside(config, settings.state_dir)
-    load_identity(state_dir)  # before anything else: without it nothing can be sent
+async def run(plan: Plan, notifier: Notifier) -> None:
+    """Run the agent until it is cancelled."""
+    load_identity(plan.state_dir)  # before anything else: without it nothing can be sent
     try:
         async with AsyncExitStack() as stack:
-            agent = await _make(settings, config, state_dir, stack)
+            agent = await _make(plan, stack)
             await _run(agent, notifier)
     except BaseExceptionGroup as errors:
         expected, others = errors.split(OperatorError)
@@ -169,7 +169,7 @@ async def _run(agent: Agent, notifier: Notifier) -> None:
         link=agent.link,
         credentials=agent.credentials,
         vitals=agent.vitals,
-        interval_seconds=agent.settings.vitals_seconds,
+        interval_seconds=agent.plan.vitals_seconds,
         bury=agent.bury,
     )
     async with asyncio.TaskGroup() as tasks:
@@ -177,7 +177,7 @@ async def _run(agent: Agent, notifier: Notifier) -> None:
             tasks.create_task(each.collector.run(), name=f"collect-{number}")
             if each.canaries is not None:
                 tasks.create_task(each.canaries.run(), name=f"canaries-{number}")
-        if agent.settings.canary.interval_seconds:
+        if agent.plan.canary_seconds:
             tasks.create_task(_sing(agent), name="canary")
         tasks.create_task(_release(agent), name="release")
         tasks.create_task(agent.spool.run_trim(), name="trim")
@@ -185,105 +185,94 @@ async def _run(agent: Agent, notifier: Notifier) -> None:
         tasks.create_task(_tell(agent, notifier), name="status")
         tasks.create_task(agent.outlook.run(), name="outlook")
         tasks.create_task(notifier.watch(agent.is_working), name="watchdog")
-        logs.event(LOG, logging.INFO, "running", version=VERSION, state_dir=agent.state_dir)
+        logs.event(LOG, logging.INFO, "running", version=VERSION, state_dir=agent.plan.state_dir)
         notifier.ready(f"following {len(agent.followed)} sources")
 
 
-async def _make(settings: ArtemisSettings, config: Path, state_dir: Path, stack: AsyncExitStack) -> Agent:
+async def _make(plan: Plan, stack: AsyncExitStack) -> Agent:
     """Open everything; the stack closes it in reverse order."""
-    paths = {beside(config, source.path): source for source in settings.source}
-    if len(paths) < len(settings.source):
-        raise OperatorError(f"{config}: two [[source]] tables name the same file", "Remove one of them.")
+    state_dir = plan.state_dir
     spool = open_spool(
         state_dir,
-        max_bytes=settings.spool.max_bytes,
-        max_age_seconds=settings.spool.max_age_days * DAY_SECONDS,
+        max_bytes=plan.spool_bytes,
+        max_age_seconds=plan.spool_days * DAY_SECONDS,
         schema=collect.SCHEMA,
     )
     stack.push_async_callback(spool.close)
     letters, chores, link = Worker("dead-letters"), Worker("chores"), Link()
     stack.callback(letters.close)
     stack.callback(chores.close)
-    site = _site(settings, DeadLetters(state_dir), spool, letters, lambda: link.live)
-    followed = await _follow(settings, paths, state_dir, site, stack)
+    site = _site(plan, DeadLetters(state_dir), spool, letters, lambda: link.live)
+    followed = await _follow(plan, site, stack)
     if spool.set_aside:
         logs.event(LOG, logging.ERROR, "the spool was damaged and set aside", path=spool.set_aside)
     # Told at each start: that which set it aside may have ended before it could. The hub stores it once.
     for aside in set_aside(state_dir):
         followed[0].collector.announce(spool_damaged(str(aside), observed=site.clock()))
     return Agent(
-        settings=settings,
-        state_dir=state_dir,
+        plan=plan,
         site=site,
         followed=followed,
         link=link,
-        outlook=_outlook(settings, config, (state_dir, *(path.parent for path in paths)), link, stack),
+        outlook=_outlook(plan, link, stack),
         chores=chores,
     )
 
 
-def _outlook(
-    settings: ArtemisSettings, config: Path, folders: Sequence[Path], link: Link, stack: AsyncExitStack
-) -> Outlook:
-    """Return what looks at the machine; the first of its folders is the state folder."""
-    beside_us = [*roster.probes(settings.probes, config), roster.certificate(folders[0])]
-    panel = Panel([*vitals.probes(folders), *beside_us])
-    outlook = Outlook(panel, link.news)
+def _outlook(plan: Plan, link: Link, stack: AsyncExitStack) -> Outlook:
+    """Return what looks at the machine."""
+    folders = (plan.state_dir, *(each.path.parent for each in plan.follows))
+    beside_us = [*roster.probes(plan.neighbours), roster.certificate(plan.state_dir)]
+    outlook = Outlook(Panel([*vitals.probes(folders), *beside_us]), link.news)
     stack.callback(outlook.close)
     return outlook
 
 
 def _site(
-    settings: ArtemisSettings,
+    plan: Plan,
     dead_letters: DeadLetters,
     spool: Spool,
     letters: Worker,
     is_live: Callable[[], bool],
 ) -> Site:
-    rollup = settings.rollup
+    rollup = plan.rollup
     return Site(
         spool=spool,
         dead_letters=dead_letters,
         letters=letters,
-        min_severity=severity.named(settings.filter.min_severity),
-        keep_both=settings.filter.keep_both,
+        min_severity=severity.named(plan.min_severity),
+        keep_both=plan.keep_both,
         clock=identity.utc_now,
         is_live=is_live,
-        rollup=Limits(rollup.burst, int(rollup.window_seconds * 1_000_000)) if rollup else None,
-        drops_lowest=settings.spool.when_full == "drop-lowest",
+        rollup=Limits(rollup.alerts, int(rollup.window_seconds * 1_000_000)) if rollup else None,
+        drops_lowest=plan.drops_lowest,
     )
 
 
-async def _follow(
-    settings: ArtemisSettings,
-    paths: Mapping[Path, SourceSettings],
-    state_dir: Path,
-    site: Site,
-    stack: AsyncExitStack,
-) -> list[Followed]:
+async def _follow(plan: Plan, site: Site, stack: AsyncExitStack) -> list[Followed]:
     """Open the sources: Suricata's first, because Wazuh's copies are judged by what they gave."""
     made: dict[Path, Followed] = {}
     for kind in ("suricata", "wazuh"):
         originals = [] if kind == "suricata" else [each.collector for each in made.values()]
-        for path, source in paths.items():
-            if source.kind == kind:
-                opened = await _open(path, source.kind, source.start, site)
+        for path, follow in ((each.path, each) for each in plan.follows):
+            if follow.kind == kind:
+                opened = await _open(follow, site)
                 collector = Collector(opened, site, originals=originals)
                 stack.push_async_callback(collector.close)
                 await collector.restore()
-                log = CanaryLog(canary.log_path(state_dir, source.kind, str(path)), source.kind)
+                log = CanaryLog(canary.log_path(plan.state_dir, kind, str(path)), kind)
                 canaries = None
-                if settings.canary.interval_seconds:
+                if plan.canary_seconds:
                     canaries = await _canaries(log, collector, site)
                     stack.push_async_callback(canaries.close)
                 made[path] = Followed(collector, log, canaries)
-    return [made[path] for path in paths]
+    return [made[each.path] for each in plan.follows]
 
 
-async def _open(path: Path, kind: Kind, start: Literal["end", "beginning"], site: Site) -> FileSource:
+async def _open(follow: Follow, site: Site, *, longest: float = 0.0) -> FileSource:
     """Open a source where it was left; of a new one, take note of where it begins."""
-    saved = await site.spool.position(str(path))
-    source = open_file_source(path, kind, start, saved)
+    saved = await site.spool.position(str(follow.path))
+    source = open_file_source(follow.path, follow.kind, follow.start, saved, longest=longest)
     if saved is None:
         await site.spool.begin(source.name, source.position)
     return source
@@ -293,7 +282,7 @@ async def _canaries(log: CanaryLog, collector: Collector, site: Site) -> Collect
     """Open a source's canary log, which a source of its own reads, in the same thread."""
     with suppress(OSError):  # it is made with the first canary then
         log.path.parent.mkdir(mode=0o700, exist_ok=True)
-    source = await _open(log.path, log.kind, "beginning", site)
+    source = await _open(Follow(log.path, log.kind, "beginning"), site, longest=OWN_LOG_SECONDS)
     canaries = Collector(source, site, canaries_of=collector)
     await canaries.restore()
     log.number = canaries.canary_spooled
@@ -312,7 +301,7 @@ async def _sing(agent: Agent) -> None:
                 if failing.get(log.path) != str(error):
                     logs.event(LOG, logging.WARNING, "a canary cannot be written", reason=error)
                 failing[log.path] = str(error)
-        await asyncio.sleep(agent.settings.canary.interval_seconds)
+        await asyncio.sleep(agent.plan.canary_seconds)
 
 
 async def _release(agent: Agent) -> None:
@@ -366,7 +355,9 @@ async def _write_status(agent: Agent) -> str:
     try:
         sources, spool = await agent.sources(), await agent.spool_vitals()
         agent.outlook.compare(sources, spool)
-        await agent.chores.do(lambda: status.tell(agent.state_dir, connection, sources, spool, set_aside))
+        await agent.chores.do(
+            lambda: status.tell(agent.plan.state_dir, connection, sources, spool, set_aside)
+        )
     except (OSError, SpoolWriteError) as error:
         return str(error)
     return ""

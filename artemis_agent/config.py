@@ -7,15 +7,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from artemis_agent.place import is_changing
+from artemis_agent.plan import Api, Burst, Follow, Neighbours, Plan, Units
 from artemis_agent.source import Kind
 from socme.address import split
-from socme.settings import Section, Settings, SeverityName
+from socme.errors import OperatorError
+from socme.settings import Section, Settings, SeverityName, beside, load
 
 MOST_SOURCES = 32  # a hub looks at no more of one node (zeus_hub/trend.py)
 VITALS_OF_A_CANARY = 4  # what the hub makes of a canary is as old as the vitals that tell of it
 LEAST_VITALS = 1.0  # seconds between two vitals
 
-UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9@:_.\\-]{1,240}\.[a-z]+$")]
+UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9@:_.\\-]{0,239}\.[a-z]+$")]
 """A setting that names a systemd unit with its kind: "suricata.service"."""
 
 
@@ -218,3 +220,53 @@ class ArtemisSettings(Settings):
             if paths.count(path) > 1:
                 raise ValueError(f"two sources follow {path}")
         return sources
+
+
+def plan(config: Path) -> Plan:
+    """Read and check a settings file; return what it comes to."""
+    return plan_of(load(ArtemisSettings, config), config)
+
+
+def plan_of(settings: ArtemisSettings, config: Path) -> Plan:
+    """Return what settings come to that stand in a file."""
+    follows = [Follow(beside(config, each.path), each.kind, each.start) for each in settings.source]
+    if len({each.path for each in follows}) < len(follows):
+        raise OperatorError(f"{config}: two [[source]] tables name the same file", "Remove one of them.")
+    rollup, spool = settings.rollup, settings.spool
+    return Plan(
+        state_dir=beside(config, settings.state_dir),
+        hub_addresses=settings.hub_address or (),
+        follows=tuple(follows),
+        vitals_seconds=settings.vitals_seconds,
+        canary_seconds=settings.canary.interval_seconds,
+        min_severity=settings.filter.min_severity,
+        keep_both=settings.filter.keep_both,
+        rollup=Burst(rollup.burst, rollup.window_seconds) if rollup else None,
+        spool_bytes=spool.max_bytes,
+        spool_days=spool.max_age_days,
+        drops_lowest=spool.when_full == "drop-lowest",
+        neighbours=neighbours_of(settings.probes, config),
+    )
+
+
+def neighbours_of(settings: ProbeSettings, config: Path) -> Neighbours:
+    """Return what settings come to that stand in a file."""
+    api = settings.wazuh_api
+    return Neighbours(
+        units=Units(
+            manager=settings.wazuh_manager_unit,
+            indexer=settings.wazuh_indexer_unit,
+            dashboard=settings.wazuh_dashboard_unit,
+            suricata=settings.suricata_unit,
+            thehive=settings.thehive_unit,
+        ),
+        wazuh_dir=beside(config, settings.wazuh_dir),
+        wazuh_api=None if api is None else _api_of(api, config),
+        suricata_config=beside(config, settings.suricata_config),
+        thehive_url=settings.thehive_url,
+    )
+
+
+def _api_of(settings: WazuhApiSettings, config: Path) -> Api:
+    own = None if settings.certificate is None else beside(config, settings.certificate)
+    return Api(settings.url, settings.user, beside(config, settings.password_file), own)

@@ -13,7 +13,7 @@ from threading import Event
 import psutil
 
 from artemis_agent import ledger, status, vitals
-from artemis_agent.config import OnlyProbes, ProbeSettings
+from artemis_agent.config import OnlyProbes, ProbeSettings, neighbours_of
 from artemis_agent.probes import roster
 from artemis_agent.probes.outside import UnknownError, refusal
 from artemis_agent.probes.panel import Panel
@@ -39,7 +39,13 @@ def gather(config: Path) -> Vitals:
         wanted, state_dir = ProbeSettings(), Path("/var/lib") / PROGRAM
     known = _status(state_dir, unknown)
     folders = [state_dir, *(Path(source.name).parent for source in known.sources)] if known else [state_dir]
-    panel = Panel([*vitals.probes(folders), *roster.probes(wanted, config), roster.certificate(state_dir)])
+    panel = Panel(
+        [
+            *vitals.probes(folders),
+            *roster.probes(neighbours_of(wanted, config)),
+            roster.certificate(state_dir),
+        ]
+    )
     Event().wait(MOMENT)
     found = panel.tell()
     vitals.stamp(found)

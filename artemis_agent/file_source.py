@@ -145,10 +145,19 @@ class FileSource:
 
 
 def open_file_source(
-    path: Path, kind: Kind, start: Literal["end", "beginning"], position: bytes | None
+    path: Path,
+    kind: Kind,
+    start: Literal["end", "beginning"],
+    position: bytes | None,
+    *,
+    longest: float = 0.0,
 ) -> FileSource:
     """Open a log file, or wait for it, from a saved position or as a new source (None).
 
+    `longest` is Wake's.
+
     Raise OperatorError where the position is damaged; a file that cannot be read is told by `health`.
     """
-    return FileSource(path, kind, Tail(path, start=start, position=position), Wake(path.parent))
+    return FileSource(
+        path, kind, Tail(path, start=start, position=position), Wake(path.parent, longest=longest)
+    )

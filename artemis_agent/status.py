@@ -25,7 +25,7 @@ from artemis_agent.lock import is_running
 from artemis_agent.peek import peek, size_of
 from artemis_agent.salvage import FILE
 from artemis_agent.show import Row
-from socme import VERSION, view
+from socme import VERSION
 from socme.errors import OperatorError
 from socme.journal import Depth, Journal
 from socme.v1.uplink_pb2 import Lane
@@ -161,6 +161,8 @@ def sung(journal: Journal, state_dir: Path) -> Sung:
 
 def as_json(status: Status, *, name: str) -> dict[str, object]:
     """Return a status as JSON values; `name` is the node's, as enrolled."""
+    from socme import view  # noqa: PLC0415 - the daemon, which tells the status, needs none
+
     told = status.told
     return {
         "running": status.running,

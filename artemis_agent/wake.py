@@ -54,7 +54,9 @@ class Wake:
     `follow` is called by the thread that reads, `wait` in the event loop; not both at a time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, longest: float = 0.0) -> None:
+        """`longest` may be more than POLL_SLOW where this machine alone writes: no change goes unreported."""
+        self._longest = longest
         self._bell = _Bell()
         self._folder = _FolderWatch(folder, self._bell.ring)
         self._files = _FileWatch()
@@ -82,7 +84,7 @@ class Wake:
             self._bell.ring()
 
     async def wait(self) -> None:
-        """Wait until something may have changed, POLL_SLOW at the longest."""
+        """Wait until something may have changed, POLL_SLOW at the longest, or `longest` if all is watched."""
         if time.monotonic() < self._busy_until:
             await asyncio.sleep(self._poll)
             return
@@ -93,13 +95,17 @@ class Wake:
             loop.add_reader(descriptor, woken.set)
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SLOW):
+                async with asyncio.timeout(max(self._longest, POLL_SLOW) if self._sees_all else POLL_SLOW):
                     await woken.wait()
         finally:
             for descriptor in descriptors:
                 loop.remove_reader(descriptor)
         for descriptor in descriptors:
             _drain(descriptor)
+
+    @property
+    def _sees_all(self) -> bool:
+        return self._folder.watches and self._files.watches_all
 
     def close(self) -> None:
         """End all watches."""
@@ -137,6 +143,11 @@ class _FileWatch:
         """What becomes readable when a file changed."""
         return [self._inotify.fileno()] if self._inotify else []
 
+    @property
+    def watches_all(self) -> bool:
+        """Whether no file is without a watch."""
+        return self._inotify is not None and None not in self._watches.values()
+
     def follow(self, descriptors: Mapping[tuple[int, int], int], *, retry: bool) -> bool:
         """Begin and end watches; return whether one began. `retry` those that failed, too."""
         if self._inotify is None and retry:
@@ -167,6 +178,11 @@ class _FolderWatch(FileSystemEventHandler):
         self._ring = ring
         self._observer: BaseObserver | None = None
         self._inode: tuple[int, int] | None = None
+
+    @property
+    def watches(self) -> bool:
+        """Whether there is a watch."""
+        return self._observer is not None
 
     def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002  # watchdog's interface
         """Ring, whatever it was."""

@@ -1,30 +1,36 @@
 """What connected nodes cost a hub: python -m bench.fleet [NODES].
 
 A real hub in a process of its own, mutual TLS on loopback, each node with a connection and a certificate of
-its own. They send vitals every ten seconds, as nodes do, and nothing else.
+its own. They send vitals every ten seconds, as nodes do, and nothing else. Then the same nodes with a server
+of gRPC alone, which reads what they say and does nothing with it: no hub of this kind can go below that.
 """
 
 import argparse
 import asyncio
 import resource
+import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench import floors, outcome
+from bench.bare import bare
 from bench.gauge import cpu_seconds, machine, memory_bytes
 from bench.ingest import connected
 from bench.watchers import served
 from socme.v1.uplink_pb2 import NodeMessage
 from socme.v1.vitals_pb2 import Vitals
-from tests.zeus_hub.kit import Hub, Link, settings
+from tests.zeus_hub.kit import Hub, Link, Machine, settings
 from zeus_hub.database import open_database
 from zeus_hub.hub import Running
-from zeus_hub.local import Addresses
 
 NODES = 1000
 PER_CLIENT = 10
 INTERVAL = 10.0  # seconds between two vitals of a node
 SECONDS = 30.0  # of which the CPU is taken
+HUB, BARE = "socme", "gRPC alone"
 
 
 def vitals(number: int) -> NodeMessage:
@@ -43,14 +49,33 @@ async def speak(link: Link, number: int) -> None:
         await asyncio.sleep(INTERVAL)
 
 
-async def measure(process: int, state_dir: Path, addresses: Addresses, count: int) -> None:
-    """Connect nodes and print what they cost."""
-    engine = open_database("sqlite:///zeus.db", state_dir)
-    zeus = Hub(settings(state_dir), Running(addresses, b""), engine)
-    machines = [await zeus.node(f"client-{each // PER_CLIENT}", f"n{each}") for each in range(count)]
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What nodes cost a server."""
+
+    without: int
+    """Bytes of resident memory before they came."""
+    memory: int
+    """With them."""
+    core: float
+    """Share of a core."""
+    nodes: int
+
+    @property
+    def each(self) -> float:
+        """Bytes of a node."""
+        return (self.memory - self.without) / self.nodes
+
+    def __str__(self) -> str:
+        memory = f"{self.without >> 20:4} MiB without, {self.memory >> 20:4} with them"
+        return f"{memory}, {self.each / 1024:4.0f} KiB each, {self.core:5.1%} of a core"
+
+
+async def measure(process: int, address: str, machines: Sequence[Machine]) -> Cost:
+    """Connect nodes and return what they cost."""
     before = memory_bytes(process)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        links = await connected(stack, zeus.address, machines)
+        links = await connected(stack, address, machines)
         tasks = [group.create_task(speak(link, number)) for number, link in enumerate(links)]
         await asyncio.sleep(2 * INTERVAL)
         used = cpu_seconds(process)
@@ -59,30 +84,44 @@ async def measure(process: int, state_dir: Path, addresses: Addresses, count: in
         after = memory_bytes(process)
         for task in tasks:
             task.cancel()
-    engine.dispose()
-    each = (after - before) / count / 1024
-    print(f"{count} nodes: hub {before >> 20} MiB without, {after >> 20} with them, {each:.0f} KiB each")
-    print(f"{count / INTERVAL:.0f} vitals a second: {used:.1%} of a core")
+    return Cost(before, after, used, len(machines))
 
 
-async def run(count: int) -> None:
-    """Measure a new hub."""
+async def run(count: int) -> dict[str, Cost]:
+    """Measure a new hub, and a server that does nothing."""
     with tempfile.TemporaryDirectory() as folder:
         state_dir = Path(folder) / "state"
+        async with served(state_dir) as (_, addresses):
+            engine = open_database("sqlite:///zeus.db", state_dir)
+            zeus = Hub(settings(state_dir), Running(addresses, b""), engine)
+            machines = [await zeus.node(f"client-{each // PER_CLIENT}", f"n{each}") for each in range(count)]
+            engine.dispose()
+        # The first start of all brought the database into being, and what that needs stays in memory.
         async with served(state_dir) as (process, addresses):
-            await measure(process, state_dir, addresses, count)
+            found = {HUB: await measure(process, addresses.hub, machines)}
+        async with bare(state_dir) as (process, address):
+            return found | {BARE: await measure(process, address, machines)}
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("nodes", type=int, nargs="?", default=NODES)
+    outcome.add_options(parser)
     given = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     print(machine())
-    asyncio.run(run(given.nodes))
+    print(f"{given.nodes} nodes, {given.nodes / INTERVAL:.0f} vitals a second")
+    costs = asyncio.run(run(given.nodes))
+    figures: dict[str, float] = {}
+    for name, cost in costs.items():
+        print(f"{name:10} {cost}")
+        figures |= {f"{name}, memory of a node": cost.each, f"{name}, CPU": cost.core}
+    drawn = {name: cost.memory / 2**20 for name, cost in costs.items()}
+    charts = {"fleet": (f"A hub with {given.nodes} connected nodes", "MiB", drawn)}
+    return outcome.end(given, floors.FLEET, figures, charts)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

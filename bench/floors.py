@@ -33,6 +33,16 @@ DRAIN = [  # alerts a second
     Floor("socme", "rsyslog, durable ack", 8),
     Floor("socme", "syslog-ng, no ack", 1),
 ]
+INGEST = [  # alerts a second
+    Floor("socme, 20 nodes, batches of 500", "JetStream, 100 alerts a message", 1.2),
+    Floor("socme, 20 nodes, batches of 500", "rsyslog, durable ack", 30),
+    Floor("socme, 200 nodes, batches of 20", "JetStream, 1 alert a message", 30),
+]
+FLEET = [  # KiB of each node, % of a core
+    Floor("socme, memory of a node", "gRPC alone, memory of a node", 0.75, less_is_better=True),
+    Floor("socme, CPU", "gRPC alone, CPU", 0.4, less_is_better=True),
+]
+CHURN = [Floor("at the end", "half way", 0.93, less_is_better=True)]  # MiB
 LATENCY = [  # milliseconds of age, bytes on the wire, alerts a second of a burst
     Floor("socme 5000/s p99", "rsyslog, durable ack 5000/s p99", 4, less_is_better=True),
     Floor("socme 1000/s wire", "rsyslog, durable ack 1000/s wire", 3, less_is_better=True),

@@ -1,15 +1,18 @@
 """How many alerts a hub acknowledges in a second: python -m bench.ingest.
 
-First the group commit alone, in one process without a network, with small and large groups waiting; then a
-hub in a process of its own, over mutual TLS on loopback, with prebuilt batches from many nodes and the store
-at work behind it. Journal and database lie on the real disk, for which an acknowledgement waits.
+First the group commit alone, in one process without a network, with small and large groups waiting. Then, in
+turns, a hub in a process of its own, over mutual TLS on loopback, with prebuilt batches from many nodes and
+the store at work behind it; and peers' receivers, from 20 connections of plain TCP: NATS JetStream with
+alerts one by one, a hundred in a message, and in the very batches that the hub gets, and rsyslog over RELP.
+All lies on the real disk, for which an acknowledgement waits.
 """
 
 import argparse
 import asyncio
+import sys
 import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +21,13 @@ from pathlib import Path
 
 from artemis_agent.normalise import Normalised, normalise
 from artemis_agent.source import Record
-from bench import eve
-from bench.gauge import cpu_seconds, machine
+from bench import eve, floors, outcome, peers, receivers
+from bench.gauge import cpu_seconds, machine, median
+from bench.receivers import Rate
 from bench.watchers import served
 from socme.batch import Packed, pack
 from socme.journal import Draft, Entry
+from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Lane, NodeMessage
 from tests.zeus_hub.kit import Hub, Link, Machine, linked, message, settings
 from zeus_hub.commit import Committer
@@ -32,6 +37,9 @@ from zeus_hub.journalist import Handed
 
 IN_FLIGHT = 16  # unacknowledged batches of a node
 AT_ONCE = 20  # nodes that connect together
+MANY = 128  # unacknowledged messages of one alert; RELP's usual window
+
+Contender = Callable[[Path], Rate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +62,19 @@ ALONE = Load(nodes=4, batches=500, alerts=50)
 LOADS = (Load(nodes=20, batches=25, alerts=500), Load(nodes=200, batches=25, alerts=20))
 
 
-def batches(load: Load, node: int) -> list[Packed]:
-    """Return a node's batches; every alert is another one."""
+def alerts_of(count: int) -> list[Alert]:
+    """Return so many alerts as a node makes them."""
     observed = datetime.now(UTC)
     found = [
         normalise(Record(line, b"bench", 0), kind="suricata", origin="eve.json", observed=observed)
-        for line in made(load.alerts)
+        for line in made(count)
     ]
-    alerts = [each.alert for each in found if isinstance(each, Normalised)]
-    packed = []
+    return [each.alert for each in found if isinstance(each, Normalised)]
+
+
+def batches(load: Load, node: int) -> list[Packed]:
+    """Return a node's batches; every alert is another one."""
+    alerts, packed = alerts_of(load.alerts), []
     for batch in range(load.batches):
         for index, alert in enumerate(alerts):
             alert.id = ((node * load.batches + batch) * load.alerts + index).to_bytes(16, "big")
@@ -145,23 +157,67 @@ async def connected(stack: AsyncExitStack, address: str, machines: Sequence[Mach
     return links
 
 
-def main() -> None:
-    """Measure and print a table."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
+def ours(load: Load) -> Iterator[tuple[str, Contender]]:
+    """Yield a hub under a load; what is sent is made now."""
+    work = [batches(load, number) for number in range(load.nodes)]
+
+    def hub(folder: Path) -> Rate:
+        seconds, used = whole(folder, work)
+        return Rate(load.total / seconds, used / load.total)
+
+    yield f"socme, {load.nodes} nodes, batches of {load.alerts}", hub
+
+
+def theirs() -> Iterator[tuple[str, Contender]]:
+    """Yield the peers that are here, and what they get."""
+    largest = LOADS[0]
+    plain = [alert.SerializeToString() for alert in alerts_of(largest.alerts)]
+    packed = [packed.payload for packed in batches(Load(1, IN_FLIGHT, largest.alerts), 0)]
+    hundreds = [b"".join(plain[begin : begin + 100]) for begin in range(0, len(plain), 100)]
+
+    def loaded(make: receivers.Make, messages: Sequence[bytes], alerts: int, in_flight: int) -> Contender:
+        async def run(folder: Path) -> Rate:
+            async with make(folder) as receiver:
+                return await receivers.load(receiver, messages, alerts, in_flight)
+
+        return lambda folder: asyncio.run(run(folder))
+
+    if peers.find("nats-server"):
+        yield "JetStream, 1 alert a message", loaded(receivers.jetstream, plain, 1, MANY)
+        yield "JetStream, 100 alerts a message", loaded(receivers.jetstream, hundreds, 100, IN_FLIGHT)
+        name = f"JetStream, packed {largest.alerts}"
+        yield name, loaded(receivers.jetstream, packed, largest.alerts, IN_FLIGHT)
+    if peers.find("rsyslogd"):
+        lines = [line.rstrip(b"\n") for line in made(largest.alerts)]
+        yield "rsyslog, durable ack", loaded(receivers.relp, lines, 1, MANY)
+
+
+def main() -> int:
+    """Measure and print a table; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    outcome.add_options(parser)
+    given = parser.parse_args()
     print(machine())
     work = [batches(ALONE, number) for number in range(ALONE.nodes)]
     for in_flight in (1, IN_FLIGHT):
         with tempfile.TemporaryDirectory() as folder:
             seconds = alone(Path(folder), work, in_flight)
-        print(f"commit alone, {in_flight:2} in flight {ALONE.total / seconds:34,.0f} alerts/s")
-    for load in LOADS:
-        work = [batches(load, number) for number in range(load.nodes)]
-        with tempfile.TemporaryDirectory() as folder:
-            seconds, used = whole(Path(folder), work)
-        what = f"a hub, {load.nodes} nodes, batches of {load.alerts}"
-        each = used / load.total * 1e6
-        print(f"{what:40} {load.total / seconds:15,.0f} alerts/s  {each:.1f} us of its CPU each")
+        print(f"commit alone, {in_flight:2} in flight {ALONE.total / seconds:31,.0f} alerts/s")
+    chosen = [*(each for load in LOADS for each in ours(load)), *theirs()]
+    found: dict[str, list[Rate]] = {}
+    for turn in range(given.rounds):
+        for name, contender in chosen if turn % 2 == 0 else reversed(chosen):
+            with tempfile.TemporaryDirectory() as folder:
+                found.setdefault(name, []).append(contender(Path(folder)))
+    rates: dict[str, float] = {}
+    for name, rounds in found.items():
+        rates[name] = median([rate.alerts for rate in rounds])
+        used = median([rate.cpu for rate in rounds])
+        print(f"{name:38}{rates[name]:15,.0f} alerts/s  {used * 1e6:6.1f} us of its CPU each")
+    chart = ("Alerts acknowledged once they are synced", "a second", rates)
+    return outcome.end(given, floors.INGEST, rates, {"ingest": chart})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

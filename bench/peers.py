@@ -1,9 +1,9 @@
-"""The peers that do the same work, as Debian ships them, and how each is told what to do.
+"""The peers that do the same work, as Debian and PyPI ship them, and how each is told what to do.
 
 They are taken from where they are installed, or from `bench/.peers`, into which `bench/peers.sh` unpacks
-Debian's packages without installing anything. A peer that is in neither place is left out, and named.
+packages without installing anything. A peer that is in neither place is left out, and named.
 Configurations are the fastest ones that keep what is claimed, by their documentation: rsyslog 8.2302 (imfile,
-omfile, imrelp), syslog-ng 3.38 (file, network, disk-buffer).
+omfile, imrelp), syslog-ng 3.38 (file, network, disk-buffer), NATS 2.15 (JetStream).
 """
 
 import os
@@ -164,6 +164,33 @@ destination d {{
 log {{ source(s); filter(f); destination(d); flags(flow-control); }};
 """
     return syslog_ng(folder, sender, "sender"), syslog_ng(folder, receiver, "receiver")
+
+
+def rsyslog_receiver(folder: Path, output: Path, port: int) -> Command:
+    """Return an rsyslog that takes messages over RELP and acknowledges each once it is written and synced."""
+    return rsyslog(
+        folder,
+        f"""global(workDirectory="{folder}" maxMessageSize="64k")
+module(load="imrelp")
+template(name="raw" type="string" string="%msg%\\n")
+ruleset(name="r" queue.type="Direct") {{
+  action(type="omfile" file="{output}" template="raw" sync="on" flushOnTXEnd="on" ioBufferSize="256k")
+}}
+input(type="imrelp" port="{port}" address="127.0.0.1" ruleset="r" maxDataSize="64k")
+""",
+    )
+
+
+def nats(folder: Path, port: int) -> Command:
+    """Return a NATS with JetStream in files that syncs each message before it acknowledges it."""
+    program = _must_be("nats-server")
+    file = folder / "nats.conf"
+    file.write_text(
+        f"""listen: "127.0.0.1:{port}"
+jetstream {{ store_dir: "{folder / "jetstream"}", sync_interval: always }}
+"""
+    )
+    return Command([str(program), "-c", str(file)], environment(program))
 
 
 def _relp_tls(folder: Path, side: str) -> str:

@@ -122,7 +122,7 @@ def _peer(make: Callable[..., Command], log: Log, folder: Path, *, decoding: boo
             )
             seconds = perf_counter() - began
             spent = Spent(seconds, cpu_seconds(process.pid), memory_bytes(process.pid, "VmHWM"))
-        except FileNotFoundError as error:
+        except OSError as error:
             raise MeasureError((folder / "log").read_text()) from error
         finally:
             process.send_signal(signal.SIGTERM)

@@ -43,18 +43,19 @@ MIB = 1024 * 1024
 @asynccontextmanager
 async def served(state_dir: Path) -> AsyncIterator[tuple[int, Addresses]]:
     """Run a hub; return its process id and where it listens."""
-    config = state_dir.parent / "zeus.toml"
+    config, told = state_dir.parent / "zeus.toml", state_dir / "hub.json"
     config.write_text(f'state_dir = "{state_dir}"\nlisten = "127.0.0.1:0"\n')
+    told.unlink(missing_ok=True)  # of a hub that ran here before: this one listens elsewhere
     command = [sys.executable, "-m", "zeus_hub", "serve", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL)
     try:
         async with asyncio.timeout(LIMIT):
-            # It makes this identity once it listens.
-            while not (state_dir / "operator" / "identity").exists():
+            # It makes this identity once it listens, at its first start.
+            while not (told.exists() and (state_dir / "operator" / "identity").exists()):
                 if process.returncode is not None:
                     raise RuntimeError("the hub does not start")
                 await asyncio.sleep(0.05)
-        yield process.pid, Addresses(**json.loads((state_dir / "hub.json").read_text()))
+        yield process.pid, Addresses(**json.loads(told.read_text()))
     finally:
         process.terminate()
         await process.wait()

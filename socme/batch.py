@@ -38,7 +38,7 @@ def pack(alerts: Sequence[bytes]) -> Packed:
     """
     parts: list[bytes] = []
     for alert in alerts:
-        parts += (_ALERT_TAG, _varint(len(alert)), alert)
+        parts += (_ALERT_TAG, varint(len(alert)), alert)
     plain = b"".join(parts)
     return Packed(
         payload=compression.compress(plain),
@@ -54,6 +54,11 @@ def unpack(packed: Packed) -> Sequence[Alert]:
         return Alerts.FromString(_plain(packed)).alerts
     except DecodeError as error:
         raise BatchError(f"cannot be decoded: {error}") from error
+
+
+def split(packed: Packed) -> list[bytes]:
+    """Return the serialised Alert messages of a batch, not decoded; raise BatchError as `unpack` does."""
+    return _elements(_plain(packed))
 
 
 def verify(packed: Packed) -> None:
@@ -98,6 +103,20 @@ def _check_count(plain: bytes, claimed: int) -> None:
         raise BatchError(f"holds {count} alerts, claims {claimed}")
 
 
+def _elements(plain: bytes) -> list[bytes]:
+    """Return the serialised alerts of an Alerts message whose fields were counted."""
+    found: list[bytes] = []
+    place = 0
+    while place < len(plain):
+        tag, begin = _number(plain, place)
+        place = _skip(plain, begin, tag & 7)
+        if tag == _ALERT_TAG[0]:
+            found.append(plain[_number(plain, begin)[1] : place])
+    if place > len(plain):
+        raise BatchError("cannot be decoded: it ends in the middle of a field")
+    return found
+
+
 def _skip(plain: bytes, place: int, kind: int) -> int:
     """Return where a field ends whose value begins at `place`; fields that are not known are let be."""
     match kind:
@@ -126,7 +145,8 @@ def _number(plain: bytes, place: int) -> tuple[int, int]:
     return number | byte << shift, place + 1
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """Return a number as protobuf writes the size of what follows."""
     out = bytearray()
     while number > 0x7F:  # noqa: PLR2004 - the seven low bits of each byte carry the number
         out.append(number & 0x7F | 0x80)

@@ -5,9 +5,9 @@ so that those without one are read as well. socme/alerts.zdict is made by bench/
 once nodes have it.
 """
 
+import pkgutil
 import threading
 from functools import cache
-from importlib import resources
 
 import zstandard
 
@@ -42,6 +42,8 @@ def _contexts() -> _Contexts:
 
 @cache
 def _dictionary() -> zstandard.ZstdCompressionDict:
-    found = zstandard.ZstdCompressionDict(resources.files("socme").joinpath("alerts.zdict").read_bytes())
+    shipped = pkgutil.get_data("socme", "alerts.zdict")
+    assert shipped is not None  # noqa: S101 - with the package
+    found = zstandard.ZstdCompressionDict(shipped)
     found.precompute_compress(level=LEVEL)
     return found

@@ -1,8 +1,8 @@
 """The file under a journal: opened, or refused with what to do; and what its errors mean."""
 
+import pkgutil
 import sqlite3
 from contextlib import closing, suppress
-from importlib import resources
 from pathlib import Path
 
 from socme.errors import OperatorError
@@ -103,7 +103,9 @@ def _prepare(db: sqlite3.Connection, path: Path, schema: str) -> None:
 
 def sql(name: str) -> str:
     """Return the statements that make a part of the schema."""
-    return resources.files("socme").joinpath(f"sql/{name}.sql").read_text()
+    found = pkgutil.get_data("socme", f"sql/{name}.sql")
+    assert found is not None  # noqa: S101 - it is shipped with the package
+    return found.decode()
 
 
 def _objects(db: sqlite3.Connection) -> set[tuple[str, str, str | None]]:

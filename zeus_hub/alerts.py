@@ -9,13 +9,13 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select, true, tuple_
 
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import body, registry
-from zeus_hub.database import alert, client, microseconds, moment, node, reading, technique
+from zeus_hub.database import SEGMENT, alert, client, microseconds, moment, node, reading, technique
 
 # Large, because each such piece may have to be sorted out of all that match: it must not happen often.
 KEYS = 50_000  # places of alerts that are looked up at once, about 10 MB
@@ -92,8 +92,8 @@ def check_names(engine: Engine, filters: Filters) -> None:
             raise OperatorError(f"there is no node {filters.node!r}", "See `zeus node list`.")
 
 
-def condition(filters: Filters) -> ColumnElement[bool]:
-    """Return filters as a condition on the alert table."""
+def condition(filters: Filters, segments: Sequence[int]) -> ColumnElement[bool]:
+    """Return filters as a condition on the alert table, of which there are these segments."""
     parts: list[ColumnElement[bool]] = []
     if filters.client is not None:
         parts.append(alert.c.client_id.in_(select(client.c.id).where(client.c.name == filters.client)))
@@ -110,15 +110,16 @@ def condition(filters: Filters) -> ColumnElement[bool]:
         parts.append(or_(alert.c.severity >= filters.min_severity, alert.c.severity == unknown))
     if filters.source is not None:
         parts.append(alert.c.source == filters.source)
-    return and_(true(), *parts, *_about(filters))
+    return and_(true(), *parts, *_about(filters, segments))
 
 
-def _about(filters: Filters) -> Iterator[ColumnElement[bool]]:
+def _about(filters: Filters, segments: Sequence[int]) -> Iterator[ColumnElement[bool]]:
     """Yield conditions on what an alert says, as opposed to where it comes from and how bad it is."""
     if filters.rule is not None:
         yield alert.c.rule_id == filters.rule
     if filters.ip is not None:
-        yield or_(alert.c.source_ip == filters.ip, alert.c.destination_ip == filters.ip)
+        ends = (alert.c.source_ip, alert.c.destination_ip)
+        yield or_(*(and_(alert.c.segment.in_(segments), end == filters.ip) for end in ends))
     if filters.technique is not None:
         yield alert.c.number.in_(select(technique.c.alert_number).where(_technique(filters.technique)))
     if filters.text is not None:
@@ -132,10 +133,17 @@ def _technique(name: str) -> ColumnElement[bool]:
     return or_(technique.c.id == name, below)
 
 
+def _segments(connection: Connection) -> Sequence[int]:
+    """Return all segments: an index finds its way by each that is named, and looks at all rows otherwise."""
+    highest = connection.execute(select(func.coalesce(func.max(alert.c.number), 0))).scalar_one()
+    return range(highest // SEGMENT + 1)
+
+
 def _keys(
     connection: Connection, filters: Filters, after: Key | None, *, newest_first: bool, size: int
 ) -> Sequence[Key]:
-    query = select(alert.c.time_us, alert.c.number).where(condition(filters)).limit(size)
+    segments = _segments(connection) if filters.ip is not None else []
+    query = select(alert.c.time_us, alert.c.number).where(condition(filters, segments)).limit(size)
     place = tuple_(alert.c.time_us, alert.c.number)
     if after is not None:
         query = query.where(place < after if newest_first else place > after)

@@ -10,7 +10,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -21,7 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from socme import logs, spiffe
 from socme.errors import first
 from socme.spiffe import Peer, Role
-from zeus_hub.registry import Holder, find_holder, holders, is_good
+from zeus_hub.registry import Holder, is_good
+from zeus_hub.roll import Roll, find_holder
 
 LOG = logging.getLogger("zeus.authorise")
 
@@ -51,6 +52,37 @@ class EndedError(Exception):
         self.code = code
 
 
+class Bell:
+    """What one task may wait for: an asyncio.Event has a queue of waiters, 600 bytes in every stream."""
+
+    def __init__(self) -> None:
+        self._rung = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def is_set(self) -> bool:
+        """Tell whether it was rung since it was cleared."""
+        return self._rung
+
+    def set(self) -> None:
+        """Ring it."""
+        self._rung = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def clear(self) -> None:
+        """Have it rung anew before anybody goes on."""
+        self._rung = False
+
+    async def wait(self) -> None:
+        """Wait until it is rung."""
+        while not self._rung:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+
 class Stream:
     """One call that was let in."""
 
@@ -60,21 +92,32 @@ class Stream:
         """Whether it ends by itself once `leaving` is set."""
         self.leaving = False
         """Whether the hub is about to stop."""
-        self.wake = asyncio.Event()
+        self.wake = Bell()
         """Set when there is something to do; its owner clears it."""
         self._error: EndedError | None = None
-        self._ended = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     def end(self, error: EndedError) -> None:
         """Make the call end with an error."""
         self._error = self._error or error
-        self._ended.set()
+        if self._group is not None and self._ending is None:
+            self._ending = self._group.create_task(_fail(self._error))
 
-    async def raise_when_ended(self) -> None:
-        """Wait for `end`, then raise what it was given."""
-        await self._ended.wait()
-        assert self._error is not None  # noqa: S101 - end() sets it first
-        raise self._error
+    async def work(self, group: asyncio.TaskGroup, done: Awaitable[None]) -> None:
+        """Wait for what the call does, in a group that fails as soon as `end` is called.
+
+        Nothing waits for that meanwhile: a task in each stream would be two megabytes in a thousand.
+        """
+        self._group = group
+        if self._error is not None:
+            self.end(self._error)
+        try:
+            await done
+        finally:
+            self._group = None
+        if self._ending is not None:
+            self._ending.cancel()
 
 
 class Guard:
@@ -85,6 +128,10 @@ class Guard:
         self._trust_domain = trust_domain
         self._clock = clock
         self._streams: set[Stream] = set()
+        self._roll = Roll(engine)
+        self._known: Mapping[bytes, Holder] = {}  # by which all streams were looked at last
+        self._unseen = False  # whether a stream has come since
+        self._soonest = datetime.max.replace(tzinfo=UTC)  # when the first of their certificates expires
         self._thread = ThreadPoolExecutor(1, "registry")
         self._empty = asyncio.Event()
         self._leaving = False
@@ -132,9 +179,7 @@ class Guard:
             await context.abort(error.code, str(error))
         try:
             async with asyncio.TaskGroup() as group:
-                ended = group.create_task(stream.raise_when_ended())
-                await work(stream)
-                ended.cancel()
+                await stream.work(group, work(stream))
         except* EndedError as errors:
             refused = first(errors)
         except* grpc.aio.InternalError:
@@ -167,13 +212,18 @@ class Guard:
         """End the streams of those who are no longer welcome."""
         if not self._streams:
             return
-        known = await asyncio.get_running_loop().run_in_executor(self._thread, holders, self._engine)
+        known = await asyncio.get_running_loop().run_in_executor(self._thread, self._roll.read)
         now = self._clock()
-        holder_of = {holder.fingerprint: holder for holder in known}
+        if known is self._known and not self._unseen and now < self._soonest:
+            return
+        self._known, self._unseen, self._soonest = known, False, datetime.max.replace(tzinfo=UTC)
         for stream in self._streams:
-            reason = shut_out(holder_of.get(stream.holder.fingerprint), now)
-            if reason:
+            holder = known.get(stream.holder.fingerprint)
+            reason = shut_out(holder, now)
+            if holder is None or reason:
                 stream.end(EndedError(grpc.StatusCode.PERMISSION_DENIED, reason))
+            else:
+                self._soonest = min(self._soonest, holder.expires)
 
     def leave(self) -> None:
         """Let nobody in any more, and tell all streams that the hub is about to stop."""
@@ -205,8 +255,13 @@ class Guard:
             reason = f"this certificate has {MOST_OF_ONE} streams open already"
             raise EndedError(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
         self._streams.add(stream)
+        self._unseen = True
         self._empty.clear()
         return stream
+
+
+async def _fail(error: EndedError) -> None:
+    raise error
 
 
 def objection(

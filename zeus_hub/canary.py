@@ -72,6 +72,7 @@ class Tracker:
     def __init__(self, sinks: Sequence[str]) -> None:
         self._sinks = [sink_stage(name) for name in sinks]
         self._nodes: dict[Key, dict[str, _Source]] = {}
+        self._touched: set[Key] = set()
 
     def told(self, key: Key, vitals: Vitals, at: float) -> None:
         """Take what a node's vitals say."""
@@ -100,6 +101,7 @@ class Tracker:
         if source is None:
             return
         source.heard_at = at
+        self._touched.add((stored.client, stored.node))
         number = stored.alert.canary.number
         if number < source.stages[stage].number:  # sent again
             return
@@ -111,6 +113,11 @@ class Tracker:
         if stage in self._sinks:
             live = source.stages[LIVE]
             live.follow(live.number, self._sunk(source), at)
+
+    def touched(self) -> set[Key]:
+        """Return the nodes of which canaries arrived since this was asked last."""
+        touched, self._touched = self._touched, set()
+        return touched
 
     def lost(
         self,
@@ -144,6 +151,20 @@ class Tracker:
             whole = source.stages[LIVE].number > source.begun
             if not whole and at - source.begun_at <= _naming_seconds(source, vitals_seconds):
                 yield name
+
+    def changes_at(
+        self, key: Key, at: float, *, vitals_seconds: float, speaks_since: float = -math.inf
+    ) -> float:
+        """Return when, at the soonest, time alone changes what is lost of a node, or unsure."""
+        times: list[float] = []
+        for source in self._nodes.get(key, {}).values():
+            times += [
+                max(source.heard_at, speaks_since) + _patience(source, vitals_seconds),
+                source.begun_at + _naming_seconds(source, vitals_seconds),
+            ]
+            behind = [reached.behind_since for name, reached in source.stages.items() if name not in _TOLD]
+            times += [since + source.interval / 2 for since in behind if since is not None]
+        return min((time for time in times if time >= at), default=math.inf)
 
     def view(self, key: Key) -> list[Mapping[str, object]]:
         """Return how far the canaries of a node's sources have come, for `zeus node show`."""

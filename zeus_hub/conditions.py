@@ -152,6 +152,8 @@ class NodeFacts:
     """Alerts by which what the hub took and what became of it differ."""
     unsure: frozenset[str | tuple[str, str]] = frozenset()
     """What was not watched for long enough yet to say that it is over: kinds, or kinds and subjects."""
+    steady_seconds: float = math.inf
+    """For how long all of this that is no length of time stays as it is, if nothing comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,18 @@ def judge_node(facts: NodeFacts, limits: ConditionSettings) -> Judged:
     return Judged(findings, unsure)
 
 
+def holds_seconds(facts: NodeFacts, limits: ConditionSettings) -> float:
+    """Return for how long what was judged of a node holds, if nothing comes and time alone passes.
+
+    At that time, or earlier than something changes, but never later.
+    """
+    ahead = [facts.steady_seconds, silence_seconds(facts.interval_seconds) - facts.quiet_seconds]
+    if facts.certificate_seconds is not None:
+        ahead.append(facts.certificate_seconds - limits.certificate_days * DAY_SECONDS)
+    ahead += [_longest_quiet(source, limits) - source.quiet_seconds for source in facts.sources]
+    return min((seconds for seconds in ahead if seconds >= 0), default=math.inf)
+
+
 def judge_hub(facts: HubFacts, limits: ConditionSettings) -> Judged:
     """Return what is wrong with the hub itself."""
     findings: list[Finding] = []
@@ -280,7 +294,7 @@ def _identity(facts: NodeFacts) -> Iterator[Finding]:
 
 
 def _source(source: SourceFacts, limits: ConditionSettings, *, reads: bool) -> Iterator[Finding]:
-    limit = limits.sensor_silent_seconds if source.steady else limits.source_silent_seconds
+    limit = _longest_quiet(source, limits)
     name = _short(source.name)
     if source.problem:
         message = f"{name} cannot be read ({_short(source.problem)}): run `artemis check` there"
@@ -294,6 +308,10 @@ def _source(source: SourceFacts, limits: ConditionSettings, *, reads: bool) -> I
             " filter what need not be sent"
         )
         yield Finding(LAG_GROWING, source.name, MEDIUM, message)
+
+
+def _longest_quiet(source: SourceFacts, limits: ConditionSettings) -> float:
+    return limits.sensor_silent_seconds if source.steady else limits.source_silent_seconds
 
 
 def _sensor(source: SourceFacts, limits: ConditionSettings) -> Iterator[Finding]:

@@ -37,12 +37,19 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from socme.errors import OperatorError
 from zeus_hub.upgrade import upgrade
 
-HEAD = "0002"  # revision of the schema below; the newest file in migrations/versions
+HEAD = "0003"  # revision of the schema below; the newest file in migrations/versions
+CACHE_KIB = (
+    64 * 1024
+)  # of each connection, where it reads or writes so much: a large transaction of the store
+CHECKPOINT_PAGES = (
+    16_000  # of the write-ahead log, 64 MB: a page that is written again meanwhile is copied once
+)
 BUSY_MILLISECONDS = 10_000  # how long to wait for another process (`zeus client add`) that writes
 _BEGIN_ANEW = (
     "Restore a backup: zeus restore DIR. Without one, move it away (keep it) and start again: what the"
     " journal still holds is stored anew; clients, nodes and screens have to be added and enrolled again."
 )
+SEGMENT = 1 << 17  # rows of the alert table whose addresses are indexed together; some 3 MB of each index
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -138,9 +145,11 @@ alert = Table(
     "alert",
     METADATA,
     Column("number", _NUMBER, primary_key=True),  # in the journal's order
-    Column("id", LargeBinary(16), nullable=False),  # Alert.id
+    Column("segment", Integer, nullable=False, server_default="0"),  # number // SEGMENT
     Column("client_id", Integer, nullable=False),
     Column("node_id", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),  # of its batch in the journal
+    Column("id", LargeBinary(16), nullable=False),  # Alert.id
     Column("time_us", BigInteger, nullable=False),  # by the sensor's clock; where unknown, the node's
     Column("received_us", BigInteger, nullable=False),  # by the hub's clock
     Column("severity", Integer, nullable=False),  # socme.v1.Severity, or a number that it does not know
@@ -157,7 +166,6 @@ alert = Table(
     Column("host", Text, nullable=False),  # Alert.host.name
     Column("user", Text, nullable=False),
     Column("message", Text, nullable=False),
-    Column("position", BigInteger, nullable=False),  # of its batch in the journal
     Column("body", LargeBinary, nullable=False),
     # An id counts within its node: no node can keep another's alert out by sending its id first.
     UniqueConstraint("id", "node_id"),
@@ -167,26 +175,18 @@ alert = Table(
     Index(None, "rule_id"),
     # Covers the counts of a snapshot; rows arrive in its order, which makes it cheap.
     Index(None, "received_us", "client_id", "severity", "count"),
+    # Addresses come in no order: in one index of all rows each new one would rewrite a page of its own. So
+    # each segment has its part of the index, and only the pages of the last one change.
+    Index(None, "segment", "source_ip"),
+    Index(None, "segment", "destination_ip"),
 )
-Index(
-    "ix_alert_source_ip",
-    alert.c.source_ip,
-    sqlite_where=alert.c.source_ip != "",
-    postgresql_where=alert.c.source_ip != "",
-)
-Index(
-    "ix_alert_destination_ip",
-    alert.c.destination_ip,
-    sqlite_where=alert.c.destination_ip != "",
-    postgresql_where=alert.c.destination_ip != "",
-)
-
 # ATT&CK techniques of alerts, one row each.
 technique = Table(
     "technique",
     METADATA,
     Column("id", String(32), primary_key=True),  # as the source spelled it, "T1059.001"
     Column("alert_number", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,  # its key is all there is
 )
 
 # How far each sink has read in the journal.
@@ -282,7 +282,8 @@ def open_database(url: str, state_dir: Path) -> Engine:
     A relative SQLite path is relative to `state_dir`, which is made where it is missing.
     """
     target = _resolve(url, state_dir)
-    engine = create_engine(target)
+    # The connection that was used last has the pages in its cache that the store needs next.
+    engine = create_engine(target, pool_use_lifo=True)
     if engine.dialect.name == "sqlite":
         _sqlite(engine)
     with explained(engine):
@@ -370,6 +371,7 @@ def _sqlite(engine: Engine) -> None:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -378,4 +380,6 @@ def _sqlite(engine: Engine) -> None:
     def _begun(connection: Connection) -> None:
         # A reader that turned writer later would fail where another one wrote in between.
         immediate = connection.get_execution_options().get("writing", False)
+        if immediate:
+            connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -8,10 +8,11 @@ import asyncio
 import logging
 import random
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from socme import logs
 from socme.backoff import delays
@@ -37,13 +38,19 @@ Canaries = Callable[[str, int, Sequence[StoredAlert]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What one step delivered."""
+class Piece:
+    """What is delivered in one step: as many entries as may be in memory at once."""
 
+    entries: Sequence[Entry]
+    batches: Sequence[object]
+    """Of each entry what the sink made of it, or Unreadable."""
     canaries: Sequence[tuple[int, Sequence[StoredAlert]]]
     """Positions and the canaries there, where there are any."""
-    many: bool
-    """Whether it was so much that there may be more."""
+
+    @property
+    def many(self) -> bool:
+        """Whether it is so much that there may be more."""
+        return _are_many(self.entries)
 
 
 class Delivery:
@@ -53,7 +60,7 @@ class Delivery:
     position of their batch in the journal, and themselves. A batch that is sent again is told again.
     """
 
-    def __init__(self, sink: Sink, journal: Path, canaries: Canaries) -> None:
+    def __init__(self, sink: Sink[Any], journal: Path, canaries: Canaries) -> None:
         self.name = sink.name
         self.position = sink.position()
         self.problem = ""
@@ -62,6 +69,7 @@ class Delivery:
         self._path = journal
         self._canaries = canaries
         self._fresh = asyncio.Event()
+        self._ahead: asyncio.Future[Piece] | None = None  # what lies behind `position`
 
     def wake(self) -> None:
         """Say that the journal has grown."""
@@ -70,13 +78,23 @@ class Delivery:
     async def run(self) -> None:
         """Deliver for ever."""
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, f"deliver-{self.name}") as thread:
-            journal = await loop.run_in_executor(thread, Journal, self._path)
+        with (
+            ThreadPoolExecutor(1, f"read-{self.name}") as reader,
+            ThreadPoolExecutor(1, f"deliver-{self.name}") as sender,
+        ):
+            journal = await loop.run_in_executor(reader, Journal, self._path)
+
+            def read(after: int) -> asyncio.Future[Piece]:
+                return loop.run_in_executor(reader, self._read, journal, after)
+
+            def send(piece: Piece) -> asyncio.Future[None]:
+                return loop.run_in_executor(sender, self._sink.send, piece.batches)
+
             try:
                 while True:
                     self._fresh.clear()
                     begun = loop.time()
-                    sent = await self._persist(lambda: loop.run_in_executor(thread, self._step, journal))
+                    sent = await self._persist(lambda: self._step(read, send))
                     if sent is None:
                         await _wait(self._fresh)
                         continue
@@ -85,23 +103,47 @@ class Delivery:
                     if not sent.many:
                         await asyncio.sleep(begun + GATHER_SECONDS - loop.time())
             finally:
-                # The step that may still run in the thread ends before these do.
-                thread.submit(journal.close)
-                thread.submit(self._sink.close)
+                # The steps that may still run in the threads end before these do.
+                reader.submit(journal.close)
+                sender.submit(self._sink.close)
 
-    def _step(self, journal: Journal) -> Sent | None:
-        """Deliver one piece, in the sink's thread; return None where there was nothing."""
-        entries = _prefix(journal.read(self.position, entries=MOST_ENTRIES, size=MOST_BYTES))
-        if not entries:
+    async def _step(
+        self, read: Callable[[int], asyncio.Future[Piece]], send: Callable[[Piece], asyncio.Future[None]]
+    ) -> Piece | None:
+        """Deliver one piece; return None where there was nothing. The next one is prepared meanwhile."""
+        ahead, self._ahead = self._ahead, None
+        piece = await ahead if ahead else None
+        if piece is None or not piece.entries:  # there may be something by now
+            piece = await read(self.position)
+        if not piece.entries:
             return None
-        batches = [enrich(entry) for entry in entries]
-        self._sink.send(batches)
-        self.position = entries[-1].position
-        arrivals = [batch for batch in batches if isinstance(batch, Arrival)]
-        canaries = [(each.entry.position, each.canaries) for each in arrivals if each.canaries]
-        return Sent(canaries, many=_are_many(entries))
+        last = piece.entries[-1].position
+        ahead = read(last) if piece.many else None
+        try:
+            await send(piece)
+        except BaseException:
+            if ahead is not None:
+                ahead.cancel()
+            raise
+        self.position, self._ahead = last, ahead
+        return piece
 
-    async def _persist(self, step: Callable[[], asyncio.Future[Sent | None]]) -> Sent | None:
+    def _read(self, journal: Journal, after: int) -> Piece:
+        """Read, decode and prepare what lies behind a position, in the reader's thread."""
+        entries = _prefix(journal.read(after, entries=MOST_ENTRIES, size=MOST_BYTES))
+        batches: list[object] = []
+        canaries: list[tuple[int, Sequence[StoredAlert]]] = []
+        for entry in entries:
+            batch = enrich(entry)
+            if isinstance(batch, Arrival):
+                batches.append(self._sink.prepare(batch))
+                if batch.canaries:
+                    canaries.append((entry.position, batch.canaries))
+            else:
+                batches.append(batch)
+        return Piece(entries, batches, canaries)
+
+    async def _persist(self, step: Callable[[], Awaitable[Piece | None]]) -> Piece | None:
         """Try a step until it works."""
         pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311 - spreads load, guards nothing
         while True:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from socme import logs
 from socme.v1.vitals_pb2 import ClientStatus, Health, NodeState, NodeStatus, Vitals
 from zeus_hub import hours
+from zeus_hub.conditions import silence_seconds
 from zeus_hub.health import REVOKED
 from zeus_hub.registry import (
     HUB,
@@ -27,6 +28,7 @@ from zeus_hub.registry import (
     list_nodes,
     record_sightings,
 )
+from zeus_hub.roll import Entries
 
 LOG = logging.getLogger("zeus.fleet")
 
@@ -141,14 +143,28 @@ class Fleet:
         self._hours: dict[Key, dict[hours.Slot, hours.Word]] = {}
         self._refused = Counter[Key]()  # that is not written down yet
         self._unwritten: set[Key] = set()
+        self._touched: set[Key] = set()
         self._pressing = False  # whether a person who looks at the database would be told something wrong
         self._thread = ThreadPoolExecutor(1, "fleet")
+        self._entries = Entries(engine)
         self._follow(list_nodes(engine), list_clients(engine))
         self._forget_connections()
 
     def nodes(self) -> Iterator[Seen]:
         """Return all nodes, by client and name."""
         return iter([self._nodes[key] for key in sorted(self._nodes)])
+
+    def seen(self, key: Key) -> Seen | None:
+        """Return a node; None where it is unknown."""
+        return self._nodes.get(key)
+
+    def touched(self) -> set[Key]:
+        """Return the nodes of which anything has changed since this was asked last.
+
+        That one was heard again in time is no change: it stays what it is for longer.
+        """
+        touched, self._touched = self._touched, set()
+        return touched
 
     def clients(self) -> Iterator[SeenClient]:
         """Return all clients of which there is something to tell, by name; the hub itself is one."""
@@ -177,23 +193,29 @@ class Fleet:
         """Take note of a sign of life."""
         seen = self._nodes.get(key)
         if seen is not None:
+            now = self._monotonic()
+            if seen.heard is None or now - seen.heard > silence_seconds(
+                seen.node.interval_seconds or USUAL_INTERVAL
+            ):
+                self._touched.add(key)
             node = replace(seen.node, last_seen=self._clock())
-            self._nodes[key] = replace(seen, node=node, heard=self._monotonic())
+            self._nodes[key] = replace(seen, node=node, heard=now)
             self._unwritten.add(key)
 
     def reported(self, key: Key, vitals: Vitals) -> bool:
         """Take a node's vitals; return False where they are too large to be taken."""
-        bare = Vitals()
-        bare.CopyFrom(vitals)
-        bare.ClearField("ledger")  # those of several messages, maybe; hours are bounded by themselves
-        if bare.ByteSize() > LARGEST_VITALS:
+        bare = _bare(vitals)
+        plain = bare.SerializeToString()
+        if len(plain) > LARGEST_VITALS:
             return False
-        now = self._clock()
+        now, at = self._clock(), self._monotonic()
         self._take_hours(key, vitals, now)
-        seen = self._nodes.get(key)
-        self._pressing |= seen is None or seen.node.vitals is None
-        self._change(key, vitals=bare.SerializeToString(), last_seen=now)
-        self._nodes[key] = replace(self._nodes[key], report=Report(bare, self._monotonic(), now))
+        seen = self._nodes.get(key) or Seen(_unknown(key), 0)
+        self._pressing |= seen.node.vitals is None
+        node = replace(seen.node, vitals=plain, last_seen=now)
+        self._put(
+            key, replace(seen, node=node, changes=seen.changes + 1, heard=at, report=Report(bare, at, now))
+        )
         return True
 
     def gone(self, key: Key) -> None:
@@ -240,8 +262,12 @@ class Fleet:
     def _change(self, key: Key, **changes: object) -> None:
         seen = self._nodes.get(key) or Seen(_unknown(key), 0)
         node = replace(seen.node, **changes)  # type: ignore[arg-type]
-        self._nodes[key] = replace(seen, node=node, changes=seen.changes + 1, heard=self._monotonic())
+        self._put(key, replace(seen, node=node, changes=seen.changes + 1, heard=self._monotonic()))
+
+    def _put(self, key: Key, seen: Seen) -> None:
+        self._nodes[key] = seen
         self._unwritten.add(key)
+        self._touched.add(key)
 
     def _take_hours(self, key: Key, vitals: Vitals, now: datetime) -> None:
         if not vitals.ledger:
@@ -269,7 +295,8 @@ class Fleet:
                 self._pressing = True
 
     def _registered(self) -> tuple[list[Node], list[Client]]:
-        return list_nodes(self._engine, with_vitals=False), list_clients(self._engine)
+        """Return the nodes whose entries have changed, and all clients. In the thread."""
+        return self._entries.changed(), list_clients(self._engine)
 
     def _follow(self, nodes: list[Node], clients: list[Client]) -> None:
         """Take over what commands in other processes changed."""
@@ -286,8 +313,10 @@ class Fleet:
             enabled = self.enabled.get(node.client, True)
             if seen is None:
                 self._nodes[key] = Seen(fresh, 0, enabled)
+                self._touched.add(key)
             elif fresh != old or enabled != seen.enabled:
                 self._nodes[key] = replace(seen, node=fresh, changes=seen.changes + 1, enabled=enabled)
+                self._touched.add(key)
 
     def _sightings(self) -> dict[Key, Sighting]:
         found = {
@@ -309,6 +338,16 @@ class Fleet:
         if sightings:
             record_sightings(self._engine, sightings)
         return hours.keep(self._engine, told, +refused) if told or refused else 0
+
+
+def _bare(vitals: Vitals) -> Vitals:
+    """Return vitals without the ledger: it may be that of several messages, and is bounded by itself."""
+    if not vitals.ledger:
+        return vitals
+    bare = Vitals()
+    bare.CopyFrom(vitals)
+    bare.ClearField("ledger")
+    return bare
 
 
 def _unknown(key: Key) -> Node:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from socme.v1.uplink_pb2 import Ack, GoingAway, HubMessage, Pace, Refusal
 from zeus_hub import pace
-from zeus_hub.authorise import Context, Stream
+from zeus_hub.authorise import Bell, Context, Stream
 from zeus_hub.clone import Key
 from zeus_hub.heartbeat import Heartbeat
 from zeus_hub.pace import Talk, Window
@@ -51,7 +51,7 @@ class Link:
     """The batch that is not taken; nothing is read behind it."""
     _held: int = 0  # batches that are taken and not on disk yet
     _held_bytes: int = 0
-    _room: asyncio.Event = field(default_factory=asyncio.Event)
+    _room: Bell = field(default_factory=Bell)
     _acks: dict[int, int] = field(default_factory=dict)
     _told: dict[int, int] = field(default_factory=dict)  # the last acknowledgement of each lane
     _paced: Window | None = None  # what the node is to be told of its window

@@ -24,7 +24,8 @@ from socme.spiffe import Peer, Role
 from zeus_hub.ca import Authority, certify, private_pem
 from zeus_hub.config import ZeusSettings
 from zeus_hub.database import writing
-from zeus_hub.registry import Watcher, find_holder, is_good, put_watcher
+from zeus_hub.registry import Watcher, is_good, put_watcher
+from zeus_hub.roll import find_holder
 
 LOG = logging.getLogger("zeus.local")
 

@@ -1,5 +1,6 @@
 """Gathers what is known: of every node from the fleet and its vitals, and of the hub from its own parts."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -97,15 +98,35 @@ class Lookout:
         self._reports: dict[Key, float] = {}
         self._places: dict[str, _Place] = {}
         self._speaks: dict[Key, float] = {}  # since when nodes are heard without a break
-        self._started = self._hears_since = self._looked = clocks.monotonic()
+        self._mute: set[Key] = set()  # those that are not heard
+        self._missing: Mapping[str, int] = {}
+        self._clones: Mapping[Key, str] = {}
+        self._wide: object = None  # what was known last that concerns every node
+        self._started = self._hears_since = self._looked = self._before = clocks.monotonic()
 
     def look(self) -> float:
         """Begin a look at everything; return the time by the monotonic clock."""
         at = self.clocks.monotonic()
         if at - self._looked > STANDSTILL_SECONDS:
             self._hears_since = at
-        self._looked = at
+        self._before, self._looked = self._looked, at
         return at
+
+    def touched(self) -> set[Key]:
+        """Return the nodes of which more has changed since this was asked last than time alone changes."""
+        touched = self.fleet.touched() | self.tracker.touched()
+        accounts = self._sources.accounts()
+        missing = {origin: account.missing for origin, account in accounts.items() if account.missing}
+        changed = {origin for origin, _ in missing.items() ^ self._missing.items()}
+        clones = dict(self._sources.clones())
+        touched |= {key for key, _ in clones.items() ^ self._clones.items()}
+        self._missing, self._clones = missing, clones
+        slow = self.slow
+        wide = (self._sources.journal_problem(), self._hears_since, slow.unstored, slow.failing, slow.settled)
+        before, self._wide = self._wide, wide
+        if wide != before:
+            return {(seen.node.client, seen.node.name) for seen in self.fleet.nodes()}
+        return touched | {(client, node) for client, _, node in (origin.partition("/") for origin in changed)}
 
     def node(self, seen: Seen, at: float) -> NodeFacts:
         """Return what is known of a node."""
@@ -115,6 +136,9 @@ class Lookout:
         missing = self._sources.accounts().get("/".join(key), Account()).missing
         settled = self.slow.settled.get(key, Settled()).amounts
         now = self.clocks.wall()
+        ends = [self._started + WITHIN_SECONDS]
+        if report is not None:
+            ends.append(report.at + silence_seconds(interval))
         known = NodeFacts(
             shut_out=node.revoked is not None or not seen.enabled,
             seen=node.last_seen is not None,
@@ -128,6 +152,7 @@ class Lookout:
             unaccounted=self.slow.failing.get(key, 0),
             unstored=max(0, (self.slow.unstored or {}).get(key, 0) - settled.unstored),
             unsure=frozenset(self._unsure(at)),
+            steady_seconds=min((end - at for end in ends if end >= at), default=math.inf),
         )
         return known if report is None else self._told(known, key, seen, at)
 
@@ -165,12 +190,22 @@ class Lookout:
         assert seen.report is not None  # noqa: S101 - the caller looked
         vitals, trend = seen.report.vitals, self._trend(key, seen)
         spool, each = vitals.spool, float(known.interval_seconds)
+        since, limits = self._speaks_since(known, key, seen, at), self.limits
         lost = self.tracker.lost(
             key,
             at,
             vitals_seconds=each,
             journal_problem=self._sources.journal_problem(),
-            speaks_since=self._speaks_since(known, key, seen, at),
+            speaks_since=since,
+        )
+        changes_at = min(
+            self.tracker.changes_at(key, at, vitals_seconds=each, speaks_since=since),
+            trend.changes_at(
+                at,
+                lag_seconds=limits.lag_seconds,
+                floor=limits.lag_bytes,
+                still_seconds=limits.no_traffic_seconds,
+            ),
         )
         unsure = {(CANARY_LOST, name) for name in self.tracker.unsure(key, at, vitals_seconds=each)}
         return replace(
@@ -178,17 +213,23 @@ class Lookout:
             spool_share=spool.bytes / spool.capacity_bytes if spool.capacity_bytes else 0.0,
             spool_problem=spool.problem,
             skew_seconds=trend.skew_seconds(),
-            backlog_grows=trend.backlog_grows(at, seconds=self.limits.lag_seconds),
+            backlog_grows=trend.backlog_grows(at, seconds=limits.lag_seconds),
             sources=list(self._of_sources(trend, vitals, at)),
             lost=list(lost),
             unaccounted=max(known.unaccounted, self._beyond(key, spool.unaccounted)),
             unsure=known.unsure | unsure | self._unknown(trend, at),
+            steady_seconds=min(known.steady_seconds, changes_at - at),
         )
 
     def _speaks_since(self, known: NodeFacts, key: Key, seen: Seen, at: float) -> float:
-        if not seen.node.connected or is_silent(known) or key not in self._speaks:
+        """Return since when a node is heard without a break: the last look at which it was not."""
+        if not seen.node.connected or is_silent(known):
+            self._mute.add(key)
             self._speaks[key] = at
-        return max(self._speaks[key], self._hears_since)
+        elif key in self._mute:
+            self._mute.discard(key)
+            self._speaks[key] = self._before
+        return max(self._speaks.setdefault(key, at), self._hears_since)
 
     def _beyond(self, key: Key, unaccounted: int) -> int:
         """Return by how much a node's books fail by its own word, beyond what was settled."""
@@ -211,6 +252,7 @@ class Lookout:
         if self._reports.get(key) != report.at:
             self._reports[key] = report.at
             trend.take(report.vitals, at=report.at, arrived=report.time.timestamp())
+            trend.forget(report.at, lag_seconds=self.limits.lag_seconds, floor=self.limits.lag_bytes)
             self.tracker.told(key, report.vitals, report.at)
         return trend
 

@@ -5,11 +5,12 @@ expired. Enrolling a name again replaces the certificate: the old one is unknown
 How one gets in: tokens.py. All functions block on the database.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, null, select, update
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, delete, func, insert, null, select, update
 from sqlalchemy.exc import IntegrityError
 
 from socme.errors import OperatorError
@@ -19,6 +20,26 @@ from zeus_hub import database
 from zeus_hub.database import microseconds, moment, reading, writing
 
 HUB = ("socme", "zeus")  # client and node of what the hub says of itself
+
+Rows = Sequence[Any]  # of a table: what they have is said by the query
+
+BOUND = select(database.watcher_client.c.watcher_id, database.client.c.name).join_from(
+    database.watcher_client, database.client
+)
+_OWNER = (
+    select(database.client.c.id).where(database.client.c.name == bindparam("of_client")).scalar_subquery()
+)
+# Vitals stay where a sighting has none.
+_SIGHTING = (
+    update(database.node)
+    .where(database.node.c.client_id == _OWNER, database.node.c.name == bindparam("of_name"))
+    .values(
+        connected=bindparam("is_connected"),
+        last_seen_us=bindparam("seen_us"),
+        interval_seconds=bindparam("interval"),
+        vitals=func.coalesce(bindparam("told", type_=database.node.c.vitals.type), database.node.c.vitals),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +196,7 @@ def list_watchers(engine: Engine) -> list[Watcher]:
     with reading(engine) as connection:
         seen = _seen(connection)
         rows = connection.execute(select(table).order_by(table.c.role, table.c.name))
-        return [_watcher(row, seen) for row in rows]
+        return [as_watcher(row, seen) for row in rows]
 
 
 def revoke_watcher(engine: Engine, role: Role, name: str, *, now: datetime) -> None:
@@ -191,16 +212,6 @@ def revoke_watcher(engine: Engine, role: Role, name: str, *, now: datetime) -> N
         raise OperatorError(f"there is no {role.value} {name}", "Check the name.")
 
 
-def holders(engine: Engine) -> list[Holder]:
-    """Return all holders of certificates, good or not."""
-    return _holders(engine, None)
-
-
-def find_holder(engine: Engine, fingerprint: bytes) -> Holder | None:
-    """Return whom a certificate belongs to, by its SHA-256; None where it is unknown here."""
-    return next(iter(_holders(engine, fingerprint)), None)
-
-
 def is_good(holder: Holder, now: datetime) -> bool:
     """Tell whether a holder may do what its role may."""
     return holder.client_enabled and not holder.revoked and now < holder.expires
@@ -208,20 +219,19 @@ def is_good(holder: Holder, now: datetime) -> bool:
 
 def record_sightings(engine: Engine, sightings: Mapping[tuple[str, str], Sighting]) -> None:
     """Write down how nodes, by client and name, are."""
-    table = database.node
+    rows = [
+        {
+            "of_client": client,
+            "of_name": name,
+            "is_connected": seen.connected,
+            "seen_us": microseconds(seen.last_seen),
+            "interval": seen.interval_seconds,
+            "told": seen.vitals,
+        }
+        for (client, name), seen in sightings.items()
+    ]
     with writing(engine) as connection:
-        for (client, name), seen in sightings.items():
-            owner = select(database.client.c.id).where(database.client.c.name == client).scalar_subquery()
-            values: dict[str, object] = {
-                "connected": seen.connected,
-                "last_seen_us": microseconds(seen.last_seen),
-                "interval_seconds": seen.interval_seconds,
-            }
-            if seen.vitals is not None:
-                values["vitals"] = seen.vitals
-            connection.execute(
-                update(table).where(table.c.client_id == owner, table.c.name == name).values(values)
-            )
+        connection.execute(_SIGHTING, rows)
 
 
 def put_watcher(connection: Connection, watcher: Watcher, fingerprint: bytes) -> None:
@@ -305,56 +315,16 @@ def _nodes(*, with_vitals: bool = True) -> Select[tuple[object, ...]]:
     return select(database.client.c.name.label("client"), *columns, vitals).join_from(table, database.client)
 
 
-def _holders(engine: Engine, fingerprint: bytes | None) -> list[Holder]:
-    node, watcher, client = database.node, database.watcher, database.client
-    nodes = select(
-        node.c.fingerprint, node.c.name, node.c.expires_us, node.c.revoked_us, client.c.enabled
-    ).add_columns(client.c.name.label("client"))
-    nodes = nodes.join_from(node, client).where(node.c.fingerprint.is_not(None))
-    watchers = select(watcher)
-    if fingerprint is not None:
-        nodes = nodes.where(node.c.fingerprint == fingerprint)
-        watchers = watchers.where(watcher.c.fingerprint == fingerprint)
-    with reading(engine) as connection:
-        seen = _seen(connection)
-        found = [
-            Holder(
-                fingerprint=row.fingerprint,
-                role=Role.NODE,
-                name=row.name,
-                client=row.client,
-                clients=frozenset(),
-                expires=moment(row.expires_us),
-                revoked=row.revoked_us is not None,
-                client_enabled=row.enabled,
-            )
-            for row in connection.execute(nodes)
-        ]
-        found += [_watching(row, seen) for row in connection.execute(watchers)]
-    return found
-
-
-def _watching(row: Row[tuple[object, ...]], seen: Mapping[int, frozenset[str]]) -> Holder:
-    watcher = _watcher(row, seen)
-    return Holder(
-        fingerprint=row.fingerprint,
-        role=watcher.role,
-        name=watcher.name,
-        client="",
-        clients=watcher.clients,
-        expires=watcher.expires,
-        revoked=watcher.revoked is not None,
-        client_enabled=True,
-    )
-
-
 def _seen(connection: Connection) -> dict[int, frozenset[str]]:
     """Return the names of the clients that each watcher, by id, is bound to."""
-    bound, client = database.watcher_client, database.client
-    query = select(bound.c.watcher_id, client.c.name).join_from(bound, client)
+    return gather(connection.execute(BOUND).all())
+
+
+def gather(bound: Rows) -> dict[int, frozenset[str]]:
+    """Return the names of the clients that each watcher, by id, is bound to, by the rows of BOUND."""
     seen: dict[int, frozenset[str]] = {}
-    for watcher_id, name in connection.execute(query):
-        seen[watcher_id] = seen.get(watcher_id, frozenset()) | {name}
+    for row in bound:
+        seen[row.watcher_id] = seen.get(row.watcher_id, frozenset()) | {row.name}
     return seen
 
 
@@ -376,7 +346,8 @@ def _node(row: Row[tuple[object, ...]]) -> Node:
     )
 
 
-def _watcher(row: Row[tuple[object, ...]], seen: Mapping[int, frozenset[str]]) -> Watcher:
+def as_watcher(row: Row[tuple[object, ...]], seen: Mapping[int, frozenset[str]]) -> Watcher:
+    """Return whom a row tells of, given which clients watchers are bound to."""
     return Watcher(
         role=Role(row.role),
         name=row.name,

@@ -3,13 +3,14 @@
 Whoever watches has a place in each. Positions are the journal's; a track has some of them.
 """
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from socme.v1.uplink_pb2 import Lane
 
-MOST = 65_536  # batches of which it is remembered which track they are on, 4 MB
+MOST = 65_536  # batches of which it is remembered which track they are on, 1 MB
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,13 +47,17 @@ def is_urgent(lane: int) -> bool:
     return lane == Lane.LANE_URGENT
 
 
+def _positions() -> "array[int]":
+    return array("q")
+
+
 @dataclass(slots=True)
 class Recent:
     """Which track the last batches are on; `floor` is the first position of which that is known."""
 
     floor: int
-    _urgent: list[int] = field(default_factory=list)
-    _other: list[int] = field(default_factory=list)
+    _urgent: "array[int]" = field(default_factory=_positions)
+    _other: "array[int]" = field(default_factory=_positions)
 
     def add(self, batches: Iterable[tuple[int, int]]) -> None:
         """Take note of batches, by position and lane, in order."""

@@ -4,7 +4,8 @@ Counters of a sensor begin anew when it restarts, so only differences within one
 """
 
 import math
-from collections import deque
+from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -39,7 +40,8 @@ class SourceTrend:
     at: float
     sensor: SensorVitals | None = None
     """The newest statistics of a sensor that were ever seen in it."""
-    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    samples: list[Sample] = field(default_factory=list)
+    """At most SAMPLES, in order; a deque would take 600 bytes for the first one."""
     life: int = 0
     since: float = 0.0
     """When it was first told of."""
@@ -97,6 +99,32 @@ class SourceTrend:
         first, last = lately[0], lately[-1]
         return last.dropped - first.dropped, last.packets - first.packets
 
+    def forget(self, now: float, *, lag_seconds: float, floor: int) -> None:
+        """Let go of samples that say nothing any more: of lag all before it was caught up, or its window."""
+        count = len(self.samples)
+        caught_up = (place for place in reversed(range(count)) if self.samples[place].lag_bytes <= floor)
+        lag = next(caught_up, self._before(now - lag_seconds))
+        traffic = count - 1 if self.sensor is None else self._before(now - DROPS_SECONDS, self.life)
+        del self.samples[: min(lag, traffic)]
+
+    def _before(self, start: float, life: int | None = None) -> int:
+        """Return the place of the last sample up to a time, or else of the first; of one of the lives."""
+        mine = [place for place, one in enumerate(self.samples) if life is None or one.life == life]
+        return next(
+            (place for place in reversed(mine) if self.samples[place].at <= start), min(mine, default=0)
+        )
+
+    def changes_at(self, now: float, *, lag_seconds: float, floor: int, still_seconds: float) -> float:
+        """Return when, at the soonest, time alone changes what is said here."""
+        times = [] if self.samples[-1].lag_bytes <= floor else [s.at + lag_seconds for s in self.samples]
+        if self.sensor is None:
+            times += [self.since + DROPS_SECONDS, self.since + still_seconds]
+        alive = [sample for sample in self.samples if sample.life and sample.life == self.life]
+        if alive:  # where nothing was lost, it matters only when it is known
+            counted = alive if alive[-1].dropped != alive[0].dropped else alive[:1]
+            times += [sample.at + DROPS_SECONDS for sample in counted]
+        return min((time for time in times if time >= now), default=math.inf)
+
     def still_seconds(self) -> float:
         """Return how long the sensor has reported that it sees no packet."""
         return 0.0 if self.still_since is None else self.confirmed - self.still_since
@@ -109,17 +137,18 @@ class Trend:
         self.sources: dict[str, SourceTrend] = {}
         self.agent_uptime_seconds = 0.0
         self._spacing = spacing
-        self._skews: deque[float] = deque(maxlen=SKEWS)
-        self._ages: deque[tuple[float, float]] = deque(maxlen=SAMPLES)  # of the oldest alert, and when
+        self._skews: list[float] = []
+        self._told_at = array("d")  # when each of the ages was told
+        self._ages = array("d")  # of the oldest alert
 
     def take(self, vitals: Vitals, *, at: float, arrived: float) -> None:
         """Take vitals that came `at` by the monotonic clock and `arrived` by that on the wall, in seconds."""
         self.agent_uptime_seconds = float(vitals.agent_uptime_seconds)
         ahead = vitals.time.seconds + vitals.time.nanos / 1e9 - arrived
         delayed = ahead < 0 and vitals.spool.oldest_age_seconds > BACKLOG_SECONDS
-        _keep(self._ages, at, vitals.spool.oldest_age_seconds, self._spacing)
+        self._keep(at, vitals.spool.oldest_age_seconds)
         if vitals.HasField("time") and not delayed:
-            self._skews.append(ahead)
+            self._skews = [*self._skews[1 - SKEWS :], ahead]
         told = {source.name[:LONGEST_NAME]: source for source in vitals.sources[:MOST_SOURCES]}
         for name in self.sources.keys() - told.keys():
             del self.sources[name]
@@ -128,6 +157,13 @@ class Trend:
             if known is None:
                 known = self.sources[name] = SourceTrend(source, at, since=at)
             _take(known, source, at, self._spacing)
+
+    def forget(self, now: float, *, lag_seconds: float, floor: int) -> None:
+        """Let go of what says nothing any more: a thousand nodes' past would be tens of megabytes."""
+        old = min(bisect_right(self._told_at, now - lag_seconds), len(self._ages) - 1)
+        del self._told_at[:old], self._ages[:old]
+        for source in self.sources.values():
+            source.forget(now, lag_seconds=lag_seconds, floor=floor)
 
     @property
     def skew_known(self) -> bool:
@@ -145,12 +181,31 @@ class Trend:
 
     def backlog_known(self, now: float, *, seconds: float) -> bool:
         """Tell whether that was watched for long enough, or nothing waits for so long."""
-        return bool(self._window(now, seconds)) or not self._ages or self._ages[-1][1] <= seconds
+        return bool(self._window(now, seconds)) or not self._ages or self._ages[-1] <= seconds
 
-    def _window(self, now: float, seconds: float) -> list[float]:
+    def changes_at(self, now: float, *, lag_seconds: float, floor: int, still_seconds: float) -> float:
+        """Return when, at the soonest, time alone changes what is said here and of the sources."""
+        times = [
+            source.changes_at(now, lag_seconds=lag_seconds, floor=floor, still_seconds=still_seconds)
+            for source in self.sources.values()
+        ]
+        if self._ages and self._ages[-1] > lag_seconds:
+            times += [at + part * lag_seconds for at in self._told_at for part in (0.5, 1)]
+        return min((time for time in times if time >= now), default=math.inf)
+
+    def _window(self, now: float, seconds: float) -> Sequence[float]:
         """Return the ages of the last seconds; none where less than half of them was watched."""
-        window = [(at, age) for at, age in self._ages if at > now - seconds]
-        return [age for _, age in window] if window and window[0][0] <= now - seconds / 2 else []
+        begin = bisect_right(self._told_at, now - seconds)
+        watched = begin < len(self._ages) and self._told_at[begin] <= now - seconds / 2
+        return self._ages[begin:] if watched else ()
+
+    def _keep(self, at: float, age: float) -> None:
+        """Add an age, in the place of the newest one where that came a moment ago."""
+        if len(self._ages) >= 2 and at - self._told_at[-2] < self._spacing:  # noqa: PLR2004 - the last two
+            del self._told_at[-1], self._ages[-1]
+        self._told_at.append(at)
+        self._ages.append(age if math.isfinite(age) else 0.0)
+        del self._told_at[:-SAMPLES], self._ages[:-SAMPLES]
 
     def skew_seconds(self) -> float:
         """Return how far the node's clock is ahead; 0 where that is not known.
@@ -170,14 +225,7 @@ def _take(known: SourceTrend, source: SourceVitals, at: float, spacing: float) -
     # Vitals that come all the time must not push the window's beginning out: the newest one gives way.
     if len(known.samples) >= 2 and sample.at - known.samples[-2].at < spacing:  # noqa: PLR2004 - the last two
         known.samples.pop()
-    known.samples.append(sample)
-
-
-def _keep(ages: deque[tuple[float, float]], at: float, age: float, spacing: float) -> None:
-    """Add an age, in the place of the newest one where that came a moment ago."""
-    if len(ages) >= 2 and at - ages[-2][0] < spacing:  # noqa: PLR2004 - the last two
-        ages.pop()
-    ages.append((at, age if math.isfinite(age) else 0.0))
+    known.samples = [*known.samples[1 - SAMPLES :], sample]
 
 
 def _follow(known: SourceTrend, sensor: SensorVitals, at: float) -> None:

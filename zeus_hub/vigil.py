@@ -1,4 +1,8 @@
-"""Keeps watch: judges every node and the hub each second, has conditions told, and says how clients are."""
+"""Keeps watch: judges nodes and the hub, has conditions told, and says how clients are.
+
+It looks each second, but only at what may be different: a node of which nothing was heard since stays what
+it is until the moment at which time alone could make it something else.
+"""
 
 import asyncio
 import itertools
@@ -17,7 +21,8 @@ from socme import logs
 from socme.errors import OperatorError
 from socme.v1.vitals_pb2 import Health
 from zeus_hub import chronicle, health, ledger, settle
-from zeus_hub.conditions import Judged, judge_hub, judge_node
+from zeus_hub.agenda import Agenda
+from zeus_hub.conditions import Judged, holds_seconds, judge_hub, judge_node
 from zeus_hub.health import Moment, Standing
 from zeus_hub.local import Pulse, read_pulse, write_pulse
 from zeus_hub.lookout import Lookout
@@ -28,6 +33,10 @@ from zeus_hub.telling import Announce, Teller
 LOG = logging.getLogger("zeus.vigil")
 
 TICK_SECONDS = 1.0  # between two looks
+MARGIN_SECONDS = 0.001  # by which a node may be judged anew too early: sums of times are not exact
+LONGEST_SECONDS = (
+    30.0  # between two looks at a node of which nothing changes: the clock on the wall may be set
+)
 AT_ONCE = 50  # nodes judged before others get their turn
 SLOW_SECONDS = 5.0  # between two looks at what takes a while, and between two signs of life
 BALANCE_EVERY = 12  # of these: what was taken and what became of it are compared
@@ -52,6 +61,10 @@ class Vigil:
         self._fleet = lookout.fleet
         self._clocks = lookout.clocks
         self._thread = ThreadPoolExecutor(2, "vigil")  # a sign of life must not wait for the database
+        self._agenda = Agenda()
+        self._judged: dict[Place, Judged] = {}
+        self._standings: dict[str, dict[str, Standing]] = {}  # of nodes, by client
+        self._clients: dict[str, tuple[bool, Standing]] = {}  # and whether anything is taken from each
         self._book = Book(opened)
         self._teller = Teller(announce)
         self._history = chronicle.histories(engine, self._clocks.wall())
@@ -81,43 +94,61 @@ class Vigil:
             self._beat(self._pulse(running=False))
 
     async def look(self) -> None:
-        """Judge every node and the hub."""
-        at = self._lookout.look()
-        limits = self._lookout.limits
-        judged: dict[Place, Judged] = {}
-        for count, seen in enumerate(self._fleet.nodes(), start=1):
-            judged[seen.node.client, seen.node.name] = judge_node(self._lookout.node(seen, at), limits)
+        """Judge the hub, and every node that may be different from before; say how all are."""
+        at, limits = self._lookout.look(), self._lookout.limits
+        due = self._lookout.touched() | self._agenda.due(at + MARGIN_SECONDS)
+        for count, key in enumerate(sorted(due), start=1):
+            seen = self._fleet.seen(key)
+            if seen is not None:
+                facts = self._lookout.node(seen, at)
+                self._judged[key] = judge_node(facts, limits)
+                self._agenda.put(key, at + min(holds_seconds(facts, limits), LONGEST_SECONDS))
             if count % AT_ONCE == 0:
                 await asyncio.sleep(0)
-        judged[HUB] = judge_hub(self._lookout.hub(at), limits)
+        self._judged[HUB] = judge_hub(self._lookout.hub(at), limits)
         if not self._teller.is_full:
-            self._teller.take(self._book.step(judged, at=at, now=self._clocks.wall()))
-        self._judge()
+            changes = self._book.step(self._judged, at=at, now=self._clocks.wall())
+            due |= {(change.condition.client, change.condition.node) for change in changes}
+            self._teller.take(changes)
+        self._tell_nodes(due | {HUB})
+        self._tell_clients()
         self._looked_at = self._clocks.monotonic()
 
-    def _judge(self) -> None:
-        """Say how all nodes and clients are."""
+    def _tell_nodes(self, keys: Iterable[Place]) -> None:
+        """Say how nodes are, and the hub, which may be different from before."""
         opened: dict[Place, list[Open]] = {}
         for one in self._book.opened():
             opened.setdefault((one.client, one.node), []).append(one)
-        clients: dict[str, dict[str, Standing]] = {name: {} for name in self._fleet.enabled}
-        for seen in self._fleet.nodes():
-            node, key = seen.node, (seen.node.client, seen.node.name)
-            standing = health.of_node(
-                opened.get(key, ()),
-                revoked=node.revoked is not None,
-                heard=seen.report is not None,
-                seen=node.last_seen is not None,
-            )
-            clients.setdefault(key[0], {})[key[1]] = standing
-            self._fleet.judged(key, standing.health, standing.reasons)
-        own = health.of_node(opened.get(HUB, ()), revoked=False, heard=True, seen=True)
-        clients[HUB[0]] = {HUB[1]: own}
+        for key in keys:
+            seen = self._fleet.seen(key)
+            if key == HUB:
+                standing = health.of_node(opened.get(HUB, ()), revoked=False, heard=True, seen=True)
+            elif seen is not None:
+                standing = health.of_node(
+                    opened.get(key, ()),
+                    revoked=seen.node.revoked is not None,
+                    heard=seen.report is not None,
+                    seen=seen.node.last_seen is not None,
+                )
+                self._fleet.judged(key, standing.health, standing.reasons)
+            else:
+                continue
+            nodes = self._standings.setdefault(key[0], {})
+            if nodes.get(key[1]) != standing:
+                nodes[key[1]] = standing
+                self._clients.pop(key[0], None)
+
+    def _tell_clients(self) -> None:
+        """Say how all clients are: time alone changes in which share of the last day one could see."""
         now = self._clocks.wall()
-        for name, nodes in clients.items():
-            standing = health.of_client(nodes, enabled=self._fleet.enabled.get(name, True))
-            history = self._follow(name, standing, now)
-            self._fleet.judged_client(chronicle.status(name, standing, history, now))
+        for name in self._fleet.enabled.keys() | self._standings.keys():
+            enabled = self._fleet.enabled.get(name, True)
+            known = self._clients.get(name)
+            if known is None or known[0] != enabled:
+                nodes = self._standings.get(name, {})
+                known = self._clients[name] = enabled, health.of_client(nodes, enabled=enabled)
+            history = self._follow(name, known[1], now)
+            self._fleet.judged_client(chronicle.status(name, known[1], history, now))
 
     def _follow(self, client: str, standing: Standing, now: datetime) -> list[Moment]:
         """Return how a client was and is. It begins when something is first known of it."""

@@ -4,17 +4,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from artemis_agent.config import ProbeSettings
+from artemis_agent.plan import Neighbours
 from artemis_agent.probes import agents, hive, tailnet, units
 from artemis_agent.probes.outside import UnknownError
 from artemis_agent.probes.panel import Probe
 from artemis_agent.probes.rules import RuleFiles
-from artemis_agent.probes.services import Names, Services
+from artemis_agent.probes.services import Services
 from artemis_agent.probes.system import System
 from artemis_agent.probes.wazuh_api import WazuhApi
 from socme import identity
 from socme.errors import OperatorError
-from socme.settings import beside
 from socme.v1.vitals_pb2 import Vitals
 
 STATUS_SECONDS = 5.0  # states, of which a change is told at once; what costs most there is asked less often
@@ -23,24 +22,15 @@ RARE_SECONDS = 60.0  # what changes by hand, or once a day
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def probes(settings: ProbeSettings, config: Path) -> list[Probe]:
-    """Return all probes of what runs beside the agent; `config` is where the settings came from."""
-    folder = beside(config, settings.wazuh_dir)
-    names = Names(
-        manager=settings.wazuh_manager_unit,
-        indexer=settings.wazuh_indexer_unit,
-        dashboard=settings.wazuh_dashboard_unit,
-        suricata=settings.suricata_unit,
-        thehive=settings.thehive_unit,
-    )
-    rules = RuleFiles(beside(config, settings.suricata_config))
+def probes(there: Neighbours) -> list[Probe]:
+    """Return all probes of what runs beside the agent."""
     return [
         Probe("system", System().ask, RARE_SECONDS),
-        Probe("services", Services(names, folder).ask, STATUS_SECONDS),
+        Probe("services", Services(there.units, there.wazuh_dir).ask, STATUS_SECONDS),
         Probe("tailscale", tailnet.ask, STATUS_SECONDS),
-        Probe("wazuh.agents", _agents(settings, config, folder), USUAL_SECONDS),
-        Probe("suricata.rules", rules.ask, RARE_SECONDS),
-        Probe("thehive.version", _hive(settings), USUAL_SECONDS),
+        Probe("wazuh.agents", _agents(there), USUAL_SECONDS),
+        Probe("suricata.rules", RuleFiles(there.suricata_config).ask, RARE_SECONDS),
+        Probe("thehive.version", _hive(there), USUAL_SECONDS),
     ]
 
 
@@ -61,12 +51,10 @@ def certificate(state_dir: Path) -> Probe:
     return Probe("certificate_expires", ask, RARE_SECONDS)
 
 
-def _agents(settings: ProbeSettings, config: Path, folder: Path) -> Callable[[], Vitals]:
-    api = settings.wazuh_api
-    if api is None:
-        return lambda: _own_agents(settings.wazuh_manager_unit, folder)
-    certificate_file = None if api.certificate is None else beside(config, api.certificate)
-    return WazuhApi(api.url, api.user, beside(config, api.password_file), certificate_file).ask
+def _agents(there: Neighbours) -> Callable[[], Vitals]:
+    if there.wazuh_api is not None:
+        return WazuhApi(there.wazuh_api).ask
+    return lambda: _own_agents(there.units.manager, there.wazuh_dir)
 
 
 def _own_agents(manager: str, folder: Path, root: Path = Path("/")) -> Vitals:
@@ -79,8 +67,8 @@ def _own_agents(manager: str, folder: Path, root: Path = Path("/")) -> Vitals:
         return Vitals()
 
 
-def _hive(settings: ProbeSettings) -> Callable[[], Vitals]:
-    url = settings.thehive_url
+def _hive(there: Neighbours) -> Callable[[], Vitals]:
+    url = there.thehive_url
     if url is None:
-        return lambda: hive.ask_own(settings.thehive_unit)
+        return lambda: hive.ask_own(there.units.thehive)
     return lambda: hive.ask(url)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -16,12 +17,11 @@ import pytest
 
 from artemis_agent import agent
 from artemis_agent.collect import SCHEMA
-from artemis_agent.config import ArtemisSettings
+from artemis_agent.config import plan
 from artemis_agent.spool import Spool, open_spool
 from socme import identity
 from socme.errors import OperatorError
 from socme.service import Notifier
-from socme.settings import load
 from socme.v1.uplink_pb2 import Lane
 from tests.artemis_agent.hub import LIMIT, Hub, alerts_of, dropped_of, serving
 from tests.artemis_agent.sources import copy_of, eve, wazuh
@@ -79,9 +79,9 @@ def enrol(node: Node, authority: Authority, port: int) -> None:
 @asynccontextmanager
 async def running(node: Node) -> AsyncIterator[None]:
     """Run the agent in this process."""
-    settings = load(ArtemisSettings, node.config)
+    told = plan(node.config)
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(agent.run(settings, node.config, Notifier()))
+        task = tasks.create_task(agent.run(told, Notifier()))
         yield
         task.cancel()
 
@@ -166,9 +166,21 @@ async def test_the_status_is_told(node: Node, authority: Authority) -> None:
     await line.__aexit__(None, None, None)
 
 
+def test_it_holds_nothing_that_is_for_settings_and_commands_alone() -> None:
+    """What reads settings and command lines is large, and needed once (socme.apart)."""
+    told = "import sys, artemis_agent.agent; print(*sys.modules)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", told], capture_output=True, check=True, text=True
+    ).stdout.split()
+
+    assert "artemis_agent.collect" in loaded
+    assert not {"pydantic", "pydantic_settings", "typer", "cryptography"} & set(loaded)
+
+
 async def test_without_an_identity_it_does_not_start(node: Node) -> None:
     with pytest.raises(OperatorError, match="not enrolled"):
-        await agent.run(load(ArtemisSettings, node.config), node.config, Notifier())
+        await agent.run(plan(node.config), Notifier())
 
 
 async def test_a_second_agent_is_refused(node: Node, authority: Authority) -> None:
@@ -177,7 +189,7 @@ async def test_a_second_agent_is_refused(node: Node, authority: Authority) -> No
     spool = open_spool(node.state_dir, max_bytes=1 << 30)
 
     with pytest.raises(OperatorError, match="another artemis"):
-        await agent.run(load(ArtemisSettings, node.config), node.config, Notifier())
+        await agent.run(plan(node.config), Notifier())
 
     await spool.close()
 
@@ -189,7 +201,7 @@ async def test_one_file_twice_is_refused(node: Node, authority: Authority) -> No
         file.write(f'[[source]]\nkind = "wazuh"\npath = "{node.folder}/eve.json"\n')
 
     with pytest.raises(OperatorError, match="the same file"):
-        await agent.run(load(ArtemisSettings, node.config), node.config, Notifier())
+        await agent.run(plan(node.config), Notifier())
 
 
 async def test_a_damaged_position_is_one_message(node: Node, authority: Authority) -> None:
@@ -202,7 +214,7 @@ async def test_a_damaged_position_is_one_message(node: Node, authority: Authorit
     await spool.close()
 
     with pytest.raises(OperatorError, match="position"):
-        await agent.run(load(ArtemisSettings, node.config), node.config, Notifier())
+        await agent.run(plan(node.config), Notifier())
 
 
 def canaries(hub: Hub) -> dict[str, set[int]]:

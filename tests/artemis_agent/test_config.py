@@ -1,5 +1,6 @@
 """Settings of Artemis as they stand in a file."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,21 @@ def test_vitals_come_often_enough_for_the_hub_to_follow_canaries(
     text = f"vitals_interval_seconds = {vitals}\n{SOURCE}\n[canary]\ninterval_seconds = {canary}\n"
 
     assert read(tmp_path, text).vitals_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('suricata_unit = "suricata"', "probes.suricata_unit"),
+        ('suricata_unit = "--help.service"', "probes.suricata_unit"),
+        ('suricata_unit = "../x.service"', "probes.suricata_unit"),
+        ('thehive_url = "ftp://x"', "probes.thehive_url"),
+        ('wazuh_api = { url = "http://127.0.0.1", user = "a", password_file = "b" }', "probes.wazuh_api.url"),
+        ('wazuh_api = { user = "a" }', "probes.wazuh_api.password_file"),
+        ('wazuh_api = { user = "a:b", password_file = "b" }', "probes.wazuh_api.user"),
+        ('wazuh_api = { user = "a", password_file = "b", password = "c" }', "no such key"),
+    ],
+)
+def test_neighbours_that_cannot_be(tmp_path: Path, table: str, words: str) -> None:
+    with pytest.raises(OperatorError, match=re.escape(words)):
+        read(tmp_path, f"{SOURCE}\n[probes]\n{table}\n")

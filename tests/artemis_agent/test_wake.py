@@ -137,10 +137,38 @@ async def test_without_inotify_the_slow_poll_is_left(
     monkeypatch.setattr(module, "INotify", none_left)
     monkeypatch.setattr(module, "Observer", none_left)
     monkeypatch.setattr(module, "POLL_SLOW", 0.05)
-    wake = Wake(tmp_path)
+    wake = Wake(tmp_path, longest=NEVER)
     wake.follow(file, busy=False)
 
     assert 0.05 <= await seconds(wake) < LIMIT
+
+    wake.close()
+
+
+async def test_a_file_without_a_watch_is_polled_whatever_else_has_one(
+    tmp_path: Path, file: dict[tuple[int, int], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL_SLOW", 0.05)
+    monkeypatch.setattr(module, "_watch", lambda *_: None)
+    wake = Wake(tmp_path, longest=NEVER)
+    wake.follow(file, busy=False)
+
+    for _ in range(3):  # the first may be woken by the watch of the folder that begins
+        assert await seconds(wake) < LIMIT
+
+    wake.close()
+
+
+async def test_where_this_machine_alone_writes_the_slow_poll_may_be_slower(
+    tmp_path: Path, file: dict[tuple[int, int], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL_SLOW", 0.05)
+    wake = Wake(tmp_path, longest=0.3)
+    wake.follow(file, busy=False)
+
+    async with asyncio.timeout(LIMIT):
+        while await seconds(wake) < 0.3:
+            pass
 
     wake.close()
 

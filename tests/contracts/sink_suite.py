@@ -6,7 +6,9 @@ A test module of a sink makes a subclass of SinkSuite and says how to open the s
 # ruff: noqa: D102 - names say it, as for functions
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from socme.batch import pack
 from socme.journal import Draft, Entry, Journal
@@ -15,11 +17,16 @@ from zeus_hub.enrich import Arrival, Unreadable, enrich
 from zeus_hub.sinks.contract import Sink
 
 
+def deliver(sink: Sink[Any], batches: Sequence[Arrival | Unreadable]) -> None:
+    """Prepare batches and send them, as zeus_hub/deliver.py does."""
+    sink.send([sink.prepare(batch) if isinstance(batch, Arrival) else batch for batch in batches])
+
+
 class SinkSuite(ABC):
     """The tests; each opens its sink in a folder of its own."""
 
     @abstractmethod
-    def open(self, folder: Path) -> Sink:
+    def open(self, folder: Path) -> Sink[Any]:
         """Open the sink; the second time in one folder, what it took before is there."""
 
     @abstractmethod
@@ -32,14 +39,14 @@ class SinkSuite(ABC):
     def test_what_is_sent_is_held_and_the_position_follows(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
         entries = journal_of(tmp_path, [[1, 2], [3]])
-        sink.send([enrich(entry) for entry in entries])
+        deliver(sink, [enrich(entry) for entry in entries])
 
         assert self.held(tmp_path) == numbered(1, 2, 3)
         assert sink.position() == 2
 
     def test_the_position_outlives_the_sink(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
-        sink.send([enrich(entry) for entry in journal_of(tmp_path, [[1], [2]])])
+        deliver(sink, [enrich(entry) for entry in journal_of(tmp_path, [[1], [2]])])
         sink.close()
 
         assert self.open(tmp_path).position() == 2
@@ -47,8 +54,8 @@ class SinkSuite(ABC):
     def test_what_is_sent_twice_is_held_once(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
         entries = journal_of(tmp_path, [[1, 2], [2, 3]])
-        sink.send([enrich(entry) for entry in entries])
-        sink.send([enrich(entry) for entry in entries])
+        deliver(sink, [enrich(entry) for entry in entries])
+        deliver(sink, [enrich(entry) for entry in entries])
 
         assert self.held(tmp_path) == numbered(1, 2, 3)
         assert sink.position() == 2
@@ -56,8 +63,8 @@ class SinkSuite(ABC):
     def test_a_batch_that_cannot_be_read_does_not_hold_up_the_next(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
         first, second, third = journal_of(tmp_path, [[1], [2], [3]])
-        sink.send([enrich(first), Unreadable(second, "damaged")])
-        sink.send([enrich(third)])
+        deliver(sink, [enrich(first), Unreadable(second, "damaged")])
+        deliver(sink, [enrich(third)])
 
         assert self.held(tmp_path) == numbered(1, 3)
         assert sink.position() == 3
@@ -65,7 +72,7 @@ class SinkSuite(ABC):
     def test_a_batch_without_alerts_moves_the_position(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
         (entry,) = journal_of(tmp_path, [[]])
-        sink.send([Arrival(entry, [])])
+        deliver(sink, [Arrival(entry, [])])
 
         assert sink.position() == 1
 
@@ -73,11 +80,11 @@ class SinkSuite(ABC):
         """The hub comes back and sends what it did not see return, cut into other pieces and with more."""
         sink = self.open(tmp_path)
         first, second, third, fourth = map(enrich, journal_of(tmp_path, [[1, 2], [3], [4, 5], [6]]))
-        sink.send([first])
-        sink.send([second, third])
+        deliver(sink, [first])
+        deliver(sink, [second, third])
         again = self.open(tmp_path)
-        again.send([second])
-        again.send([third, fourth])
+        deliver(again, [second])
+        deliver(again, [third, fourth])
 
         assert self.held(tmp_path) == numbered(1, 2, 3, 4, 5, 6)
         assert again.position() == 4
@@ -85,23 +92,23 @@ class SinkSuite(ABC):
     def test_sent_again_from_the_very_beginning_it_is_still_held_once(self, tmp_path: Path) -> None:
         """As where the journal is another one than the sink had read, or an older copy."""
         batches = [enrich(entry) for entry in journal_of(tmp_path, [[1, 2], [3], [4]])]
-        self.open(tmp_path).send(batches)
+        deliver(self.open(tmp_path), batches)
         again = self.open(tmp_path)
         for batch in batches:
-            again.send([batch])
+            deliver(again, [batch])
 
         assert self.held(tmp_path) == numbered(1, 2, 3, 4)
 
     def test_canaries_are_not_held(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
         entries = journal_of(tmp_path, [[1, -2, 3], [-4]])
-        sink.send([enrich(entry) for entry in entries])
+        deliver(sink, [enrich(entry) for entry in entries])
 
         assert self.held(tmp_path) == numbered(1, 3)
 
     def test_canaries_alone_move_the_position(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
-        sink.send([enrich(entry) for entry in journal_of(tmp_path, [[-1], [-2, -3]])])
+        deliver(sink, [enrich(entry) for entry in journal_of(tmp_path, [[-1], [-2, -3]])])
 
         assert self.held(tmp_path) == []
         assert sink.position() == 2
@@ -110,9 +117,9 @@ class SinkSuite(ABC):
         """Even where it has the alert's id, as a node that lies could make it."""
         sink = self.open(tmp_path)
         lying = alert(1, canary={"number": 1}).SerializeToString()
-        sink.send([enrich(entry) for entry in journal_with(tmp_path, [lying])])
+        deliver(sink, [enrich(entry) for entry in journal_with(tmp_path, [lying])])
         journal_file(tmp_path).unlink()
-        sink.send([enrich(entry) for entry in journal_of(tmp_path, [[], [1]])])
+        deliver(sink, [enrich(entry) for entry in journal_of(tmp_path, [[], [1]])])
 
         assert self.held(tmp_path) == numbered(1)
 

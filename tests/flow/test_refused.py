@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from artemis_agent import agent, dead_letter
-from artemis_agent.config import ArtemisSettings
+from artemis_agent.config import plan
 from artemis_agent.peek import peek
 from socme import identity
 from socme.identity import Identity, utc_now
 from socme.service import Notifier
-from socme.settings import load
 from socme.spiffe import Role
 from tests.artemis_agent.sources import eve
 from tests.zeus_hub.kit import Hub, eventually, hub
@@ -53,7 +52,7 @@ async def running(folder: Path, zeus: Hub, *lines: bytes) -> AsyncIterator[Path]
     )
     identity.save(folder / "state", known)
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(agent.run(load(ArtemisSettings, config), config, Notifier()))
+        task = tasks.create_task(agent.run(plan(config), Notifier()))
         yield folder / "state"
         task.cancel()
 

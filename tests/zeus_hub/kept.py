@@ -12,6 +12,7 @@ from socme.journal import Draft, Entry
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Encoding
 from socme.v1.vitals_pb2 import LedgerHour
+from tests.contracts.sink_suite import deliver
 from tests.zeus_hub.kit import EPOCH, alert
 from zeus_hub import hours, local, registry
 from zeus_hub.ca import open_authority
@@ -51,7 +52,7 @@ def take(folder: Path, handed: list[Handed], *, stored: bool = True) -> list[Ent
     engine = open_database("sqlite:///zeus.db", folder)
     if stored and entries:
         store = Store(engine, journalist.identity, journalist.last())
-        store.send([enrich(entry) for entry in entries])
+        deliver(store, [enrich(entry) for entry in entries])
     engine.dispose()
     journalist.close()
     return entries

@@ -12,6 +12,7 @@ from socme.batch import Packed
 from socme.journal import Entry, Journal
 from socme.v1.alert_pb2 import Alert, AlertSource, Severity
 from socme.v1.watch_pb2 import StoredAlert
+from tests.contracts.sink_suite import deliver
 from zeus_hub import opened, registry
 from zeus_hub.database import open_database
 from zeus_hub.enrich import Arrival
@@ -79,4 +80,4 @@ def keep(engine: Engine, alerts: Iterable[StoredAlert]) -> None:
         Arrival(Entry(1, origin, 1, 1, 0, Packed(b"", 1, len(kept), 0)), kept) for origin, kept in batches
     ]
     if arrivals:
-        Store(engine, JOURNAL, 1).send(arrivals)
+        deliver(Store(engine, JOURNAL, 1), arrivals)

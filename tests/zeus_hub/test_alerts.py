@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
 
 from socme.errors import OperatorError
@@ -14,7 +14,9 @@ from socme.v1.alert_pb2 import AlertSource, Severity
 from socme.v1.watch_pb2 import StoredAlert
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import alerts
+from zeus_hub import database as tables
 from zeus_hub.alerts import Filters
+from zeus_hub.database import reading
 
 HOSTILE = "'; DROP TABLE alert; -- 100%_\\x/"
 
@@ -164,3 +166,27 @@ def test_names_that_there_are_not_are_refused(engine: Engine, filters: Filters) 
 
     with pytest.raises(OperatorError, match="there is no"):
         alerts.check_names(engine, filters)
+
+
+def test_an_address_is_found_by_the_indices_of_all_segments(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search of all rows would take a second for each few millions."""
+    for module in (alerts, tables):
+        monkeypatch.setattr(module, "SEGMENT", 2)
+    keep(engine, SOME)
+    asked: list[tuple[str, object]] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _asked(_connection: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        asked.append((statement, values))
+
+    found = numbers(engine, Filters(ip="192.0.2.1"))
+    statement, values = next(each for each in asked if "source_ip" in each[0])
+    with reading(engine) as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]  # type: ignore[arg-type]
+
+    assert found == [1, 2, 3, 4, 5]
+    assert "SEARCH alert USING INDEX ix_alert_segment_source_ip (segment=? AND source_ip=?)" in plan
+    assert "SEARCH alert USING INDEX ix_alert_segment_destination_ip (segment=? AND destination_ip=?)" in plan
+    assert not [step for step in plan if step.startswith("SCAN alert")]

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import Engine
 
+from socme.errors import first
 from socme.identity import utc_now
 from socme.spiffe import Peer, Role
 from socme.v1.watch_pb2 import FleetRequest, WatchEvent, WatchRequest
@@ -22,7 +23,7 @@ from socme.v1.watch_pb2_grpc import WatchStub
 from tests.faults import fuzzing_seeds
 from tests.zeus_hub.kit import LIMIT, Hub, Link, Machine, alert, connect, eventually, give, hub, linked
 from zeus_hub import authorise, registry
-from zeus_hub.authorise import Guard, objection
+from zeus_hub.authorise import Bell, EndedError, Guard, Stream, objection
 from zeus_hub.ca import Authority, certify, certify_hub, open_authority, private_pem
 from zeus_hub.registry import Holder
 from zeus_hub.tokens import Grant
@@ -278,3 +279,48 @@ async def test_streams_that_ended_leave_nothing_open(tmp_path: Path) -> None:
         await eventually(
             lambda: all(after < before + streams // 2 for before, after in zip(few, held(), strict=True))
         )
+
+
+async def test_a_bell_wakes_who_waits_and_stays_rung_until_it_is_cleared() -> None:
+    bell, heard = Bell(), asyncio.Event()
+
+    async def listen() -> None:
+        await bell.wait()
+        heard.set()
+
+    async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
+        group.create_task(listen())
+        await asyncio.sleep(0)
+        assert not heard.is_set()
+        bell.set()
+        bell.set()
+        await heard.wait()
+        await bell.wait()
+    bell.clear()
+
+    assert not bell.is_set()
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+async def test_a_stream_that_is_told_to_end_ends_whatever_it_waits_for(when: str) -> None:
+    stream = Stream(HOLDER, polite=False)
+    error = EndedError(grpc.StatusCode.ABORTED, "enough")
+
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    async def serve() -> None:
+        async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
+            await stream.work(group, wait())
+
+    def end() -> None:
+        stream.end(error)
+        stream.end(EndedError(grpc.StatusCode.ABORTED, "the first word counts"))
+
+    if when == "before":
+        end()
+    asyncio.get_running_loop().call_soon(end)
+    with pytest.raises(ExceptionGroup) as found:
+        await serve()
+
+    assert first(found.value) is error

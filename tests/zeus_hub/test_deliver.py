@@ -4,16 +4,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from socme.batch import Packed, pack
-from socme.journal import Draft, Journal
+from socme.journal import Draft, Entry, Journal
 from socme.v1.watch_pb2 import StoredAlert
-from tests.zeus_hub.kit import alert, eventually
+from tests.zeus_hub.kit import LIMIT, alert, eventually
 from zeus_hub import deliver
 from zeus_hub.deliver import Canaries, Delivery
 from zeus_hub.enrich import Arrival, Unreadable
@@ -34,6 +34,9 @@ class Shelf:
 
     def position(self) -> int:
         return self.at
+
+    def prepare(self, arrival: Arrival) -> Arrival:
+        return arrival
 
     def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
         if self.down:
@@ -109,6 +112,63 @@ async def test_a_sink_that_is_down_gets_everything_once_it_is_back(
         assert delivery.problem == ""
 
 
+async def test_nothing_is_left_out_where_the_sink_fails_with_the_next_piece_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "LONGEST_PAUSE", 0.05)
+
+    class Shaky(Shelf):
+        tried = 0
+
+        def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
+            self.tried += 1
+            self.down = "disk full" if self.tried in {2, 3, 5} else ""
+            super().send(batches)
+
+    path = tmp_path / "journal.db"
+    _write(path, range(1, 901))
+    sink = Shaky()
+    async with running(sink, path) as delivery:
+        await eventually(lambda: delivery.position == 900)
+
+    assert sink.seen == list(range(1, 901))
+
+
+async def test_a_commit_wakes_the_loop_though_nothing_was_there_when_it_read_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "CHECK_SECONDS", 3600.0)
+    path = tmp_path / "journal.db"
+    _write(path, range(1, deliver.MOST_ENTRIES + 1))
+    loop, read = asyncio.get_running_loop(), threading.Event()
+    prefix = deliver._prefix
+
+    def looked(entries: Sequence[Entry]) -> Sequence[Entry]:
+        if not entries:
+            read.set()
+        return prefix(entries)
+
+    monkeypatch.setattr(deliver, "_prefix", looked)
+
+    class Slow(Shelf):
+        wake: Callable[[], None]
+
+        def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
+            if not self.calls:
+                read.wait(LIMIT)  # in the sink's thread
+                _write(path, range(deliver.MOST_ENTRIES + 1, deliver.MOST_ENTRIES + 2))
+                loop.call_soon_threadsafe(self.wake)
+            super().send(batches)
+
+    sink = Slow()
+    delivery = Delivery(sink, path, lambda *_: None)
+    sink.wake = delivery.wake
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(delivery.run())
+        await eventually(lambda: delivery.position == deliver.MOST_ENTRIES + 1)
+        task.cancel()
+
+
 async def test_canaries_are_told_once_the_sink_has_their_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +214,7 @@ async def test_small_batches_that_grow_are_not_decoded_all_at_once(
     path = tmp_path / "journal.db"
     packed = pack([alert(1).SerializeToString()])
     monkeypatch.setattr(deliver, "MOST_DECODED", 2 * packed.decoded_bytes)
-    _write(path, range(1, 6))
+    _write(path, range(1, 6), packed=packed)
     sink = Shelf()
     async with running(sink, path):
         await eventually(lambda: sink.calls == [[1, 2], [3, 4], [5]])

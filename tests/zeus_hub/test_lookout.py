@@ -1,6 +1,7 @@
 """What is gathered of nodes and of the hub."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,17 +9,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from socme.v1.vitals_pb2 import SensorVitals, Vitals
+from socme.v1.vitals_pb2 import CanaryVitals, SensorVitals, Vitals
+from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import registry
 from zeus_hub.accounts import Account
-from zeus_hub.canary import Tracker
+from zeus_hub.canary import LIVE, Tracker, sink_stage
 from zeus_hub.clocks import Clocks
-from zeus_hub.conditions import NodeFacts, is_silent
+from zeus_hub.conditions import NodeFacts, is_silent, judge_node
 from zeus_hub.config import ConditionSettings
 from zeus_hub.database import open_database, writing
 from zeus_hub.fleet import Fleet, Key
 from zeus_hub.lookout import REDIAL_SECONDS, Lookout, SinkState, Sources
 from zeus_hub.settle import Amounts, Settled
+from zeus_hub.vigil import Vigil
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 KEY = ("acme", "acme-1")
@@ -351,3 +354,98 @@ def test_what_the_hub_knows_of_itself(world: World) -> None:
 
     assert (facts.free_bytes, facts.journal_problem) == (7, "the disk is full")
     assert facts.authority_seconds > facts.certificate_seconds > 99 * 86_400
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_what_is_looked_at_only_where_it_may_be_different_is_judged_no_differently(
+    tmp_path: Path, seed: int
+) -> None:
+    """Of two hubs in one world, one judges the node at each look, the other when its vigil wants to."""
+    chance = random.Random(seed)
+    worlds = [World(registered(tmp_path / name)) for name in ("always", "seldom")]
+    always, seldom = worlds
+    vigil = Vigil(seldom.engine, tmp_path, seldom.lookout, announce, ())
+    limits, skipped, kinds = always.lookout.limits, 0, set()
+    for _ in range(600):
+        happen(worlds, chance)
+        at = always.lookout.look()
+        (seen,) = always.fleet.nodes()
+        judged = judge_node(always.lookout.node(seen, at), limits)
+        before = vigil._judged.get(KEY)
+        await vigil.look()
+        skipped += vigil._judged[KEY] is before
+        kinds |= {finding.kind for finding in judged.findings}
+
+        assert vigil._judged[KEY] == judged
+    for world in worlds:
+        world.engine.dispose()
+
+    assert skipped > 100, "else nothing is proved"
+    assert len(kinds) > 2, "the same"
+
+
+async def announce(*_: object) -> None:
+    """Tell nobody."""
+
+
+def registered(folder: Path) -> Engine:
+    """Return a database that knows the node."""
+    folder.mkdir()
+    engine = open_database("sqlite:///zeus.db", folder)
+    registry.add_client(engine, "acme", now=NOON)
+    with writing(engine) as connection:
+        (client_id,) = registry.client_ids(connection, ["acme"])
+        expires = NOON + timedelta(days=14, seconds=1500)
+        registry.put_node(connection, client_id, "acme-1", fingerprint=b"f", enrolled=NOON, expires=expires)
+    return engine
+
+
+def happen(worlds: list[World], chance: random.Random) -> None:
+    """Let a second or more pass, and the same things happen in all worlds."""
+    seconds = chance.choice([1, 1, 1, 1, 1.25, 2, 4, 9])
+    vitals, number = told(chance, worlds[0]), chance.randrange(1000)
+    events: list[tuple[float, Callable[[World], object]]] = [
+        (60, lambda world: world),
+        (25, lambda world: world.fleet.reported(KEY, vitals)),
+        (8, lambda world: world.fleet.heard(KEY)),
+        (2, lambda world: world.fleet.connected(KEY, 10 + 50 * (number % 2))),
+        (2, lambda world: world.fleet.gone(KEY)),
+        (6, lambda world: arrive(world, number)),
+        (1, lambda world: world.accounts.update({"acme/acme-1": Account(missing=number % 3)})),
+        (1, lambda world: setattr(world, "clones", {KEY: "twice"} if number % 2 else {})),
+        (1, lambda world: setattr(world, "problem", "" if world.problem else "full")),
+        (1, lambda world: setattr(world.lookout.slow, "unstored", {KEY: number % 2})),
+        (0.3, lambda world: setattr(world, "at", world.at + 600)),  # it stood still
+    ]
+    (happens,) = chance.choices([event for _, event in events], [weight for weight, _ in events])
+    for world in worlds:
+        world.at += seconds
+        happens(world)
+
+
+def told(chance: random.Random, world: World) -> Vitals:
+    """Return vitals in which one thing and another may be wrong."""
+    vitals = Vitals(agent_uptime_seconds=int(world.at))
+    vitals.time.FromDatetime(NOON + timedelta(seconds=world.at + chance.choice([0, 0, 0, 300])))
+    vitals.spool.oldest_age_seconds = chance.choice([0, 0, chance.randrange(1000)])
+    vitals.spool.capacity_bytes, vitals.spool.bytes = 100, chance.choice([0, 0, 0, 95, 100])
+    source = vitals.sources.add(name="eve.json", last_record_age_seconds=chance.choice([1, 1, 50, 280, 3500]))
+    source.lag_bytes = chance.choice([0, 0, int(world.at) * 10**6])
+    source.problem = chance.choice(["", "", "", "", "gone"])
+    if chance.random() < 0.9:
+        packets = int(world.at) // 100 * 1000
+        source.sensor.uptime_seconds, source.sensor.packets = int(world.at), packets
+        source.sensor.dropped = chance.choice([0, packets // 10])
+    number = int(world.at) // 20
+    source.canary.CopyFrom(CanaryVitals(interval_seconds=20, written=number, read=number, spooled=number - 1))
+    source.canary.acknowledged = max(0, number - chance.choice([1, 2, 9]))
+    return vitals
+
+
+def arrive(world: World, number: int) -> None:
+    """Let a canary come out at the end."""
+    stored = StoredAlert(client=KEY[0], node=KEY[1])
+    stored.alert.origin = "eve.json"
+    stored.alert.canary.number = int(world.at) // 20 - number % 3
+    stage = LIVE if number % 2 else sink_stage("store")
+    world.lookout.tracker.arrived(stage, stored, at=world.at, now=world.lookout.clocks.wall())

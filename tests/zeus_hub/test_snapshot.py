@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from socme.batch import pack
 from socme.journal import Draft, Journal
 from socme.v1.alert_pb2 import Alert, Severity
+from tests.contracts.sink_suite import deliver
 from tests.zeus_hub.kit import alert, ids
 from zeus_hub import registry, snapshot
 from zeus_hub.database import open_database
@@ -32,7 +33,7 @@ def _store(tmp_path: Path, engine: Engine, alerts: list[Alert], client: str = "a
     journal = Journal(tmp_path / "journal.db")
     packed = pack([made.SerializeToString() for made in alerts])
     entries = journal.append([Draft(f"{client}/n1", 1, 1, packed)])
-    Store(engine, b"j" * 16, journal.last()).send([enrich(entry) for entry in entries])
+    deliver(Store(engine, b"j" * 16, journal.last()), [enrich(entry) for entry in entries])
     journal.close()
 
 
@@ -113,7 +114,7 @@ def test_the_hub_itself_is_a_client_without_nodes(tmp_path: Path, engine: Engine
     """What it says of itself is shown like any client's; there is nothing enrolled behind it."""
     journal = Journal(tmp_path / "journal.db")
     entries = journal.append([Draft("/".join(registry.HUB), 1, 1, pack([alert(1).SerializeToString()]))])
-    Store(engine, b"j" * 16, journal.last()).send([enrich(entry) for entry in entries])
+    deliver(Store(engine, b"j" * 16, journal.last()), [enrich(entry) for entry in entries])
     journal.close()
     found = snapshot.take(engine, ALL, now=datetime.now(UTC)).snapshot
 

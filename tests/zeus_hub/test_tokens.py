@@ -11,6 +11,7 @@ from socme.errors import OperatorError
 from socme.spiffe import Role
 from zeus_hub import database, registry
 from zeus_hub.database import open_database, reading
+from zeus_hub.roll import find_holder
 from zeus_hub.tokens import Admission, Certified, Grant, Refusal, create_token, redeem_token
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ def test_a_token_admits_what_it_was_made_for_once(engine: Engine) -> None:
     assert expires == NOW + HOUR
     assert _redeem(engine, secret) == Admission(GRANT, _certify(GRANT))
     assert _redeem(engine, secret) is Refusal.USED
-    holder = registry.find_holder(engine, b"n1")
+    holder = find_holder(engine, b"n1")
     assert holder is not None
     assert (holder.role, holder.client, holder.name) == (Role.NODE, "acme", "n1")
 

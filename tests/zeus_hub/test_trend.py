@@ -1,5 +1,7 @@
 """What vitals say taken together."""
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -244,3 +246,42 @@ def test_sources_and_their_names_are_bounded() -> None:
 
 def test_no_node_may_have_more_sources_than_are_looked_at() -> None:
     assert config.MOST_SOURCES == MOST_SOURCES
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_forgotten_says_nothing(seed: int) -> None:
+    """All that is asked has the same answer, now and later, as if every sample were kept."""
+    chance = random.Random(seed)
+    whole, short = (Trend(spacing=5) for _ in range(2))
+    at, packets, dropped, behind, age, least = 1000.0, 0, 0, 0, 0.0, SAMPLES
+    for _ in range(400):
+        at += chance.choice([10, 10, 10, 11, 60])
+        packets, dropped = packets + chance.choice([0, 1000]), dropped + chance.choice([0, 0, 0, 90])
+        behind = chance.choice([0, behind, behind + 500, behind + 500, behind + 500])
+        age = chance.choice([0.0, age + 10, age + 10])
+        if chance.random() < 0.02:
+            packets = dropped = 0
+        told = vitals(behind, (int(at), packets, dropped) if chance.random() < 0.9 else None, age=age)
+        for each in (whole, short):
+            each.take(told, at=at, arrived=at)
+        short.forget(at, lag_seconds=300, floor=1000)
+        least = min(least, len(short.sources[NAME].samples))
+        for later in (0, 7, 50, 130, 400):
+            answers = [answer(each, at + later) for each in (whole, short)]
+
+            assert answers[0] == answers[1]
+
+    assert least < 15
+
+
+def answer(known: Trend, now: float) -> tuple[object, ...]:
+    source = known.sources[NAME]
+    return (
+        source.lag_grows(now, seconds=300, floor=1000),
+        source.lag_known(now, seconds=300, floor=1000),
+        source.traffic(now),
+        source.traffic_known(now),
+        source.still_known(now, seconds=180),
+        known.backlog_grows(now, seconds=300),
+        known.backlog_known(now, seconds=300),
+    )

@@ -1,17 +1,22 @@
 """What Zeus asks of a sink, and what a sink may answer."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from zeus_hub.enrich import Arrival, Unreadable
+
+Prepared = TypeVar("Prepared")
 
 
 class SinkDownError(Exception):
     """The sink cannot take anything now; the message says why. The same is sent again later."""
 
 
-class Sink(Protocol):
+class Sink(Protocol[Prepared]):
     """A place that alerts are delivered to, each at least once, in the journal's order.
+
+    What can be made of a batch without the place itself is made by `prepare`, for any batch at any time, from
+    another thread than that of `send`, while it sends what came before; it changes nothing and cannot fail.
 
     Zeus calls `send` from one thread at a time, with consecutive journal entries that follow `position`.
     Where it returns, the sink has them all and has made its new position durable; they are not sent
@@ -34,7 +39,10 @@ class Sink(Protocol):
     def position(self) -> int:
         """Return the journal position up to and with which the sink has everything; 0 for nothing."""
 
-    def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
+    def prepare(self, arrival: Arrival) -> Prepared:
+        """Return what `send` takes in the place of a batch."""
+
+    def send(self, batches: Sequence[Prepared | Unreadable]) -> None:
         """Take batches over."""
 
     def close(self) -> None:

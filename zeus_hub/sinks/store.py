@@ -8,16 +8,18 @@ transaction counts in `tally`, for each node, what became of every alert, so tha
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from socme import logs
+from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import body, database
 from zeus_hub.database import reading, writing
-from zeus_hub.enrich import Arrival, Unreadable, time_us
+from zeus_hub.enrich import Arrival, Unreadable, microseconds, time_us
 from zeus_hub.sinks.contract import SinkDownError
 
 LOG = logging.getLogger("zeus.store")
@@ -33,6 +35,20 @@ _ASKED_AT_ONCE = 500  # ids in one query
 Place = tuple[int, int]  # ids of client and node
 Tally = Counter[tuple[Place, str]]  # alerts, by what became of them: the name of a column of `tally`
 Row = dict[str, object]
+Values = tuple[object, ...]
+
+_ALERT = [column.name for column in database.alert.columns]
+_SAID = _ALERT[_ALERT.index("time_us") : _ALERT.index("body")]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A batch as rows, without what only the database can say: their numbers, client and node."""
+
+    entry: Entry
+    alerts: Sequence[tuple[Values, Sequence[str]]]
+    """Of each alert the columns from `id` on, and its techniques."""
+    canaries: int
 
 
 class Store:
@@ -47,6 +63,7 @@ class Store:
         self._engine = engine
         self._journal = journal
         self._places: dict[tuple[str, str], Place] = {}  # names never change their id
+        self._are_repeated = False  # whether alerts that were there already were among the last ones
         _open(engine, journal, last)
 
     def position(self) -> int:
@@ -54,75 +71,77 @@ class Store:
         with reading(self._engine) as connection:
             return position(connection)
 
-    def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
-        """Store batches."""
+    def prepare(self, arrival: Arrival) -> Rows:
+        """Make rows of a batch."""
+        alerts = [
+            ((stored.alert.id, *_said(stored), body.encode(stored.alert)), techniques(stored.alert))
+            for stored in arrival.alerts
+        ]
+        return Rows(arrival.entry, alerts, len(arrival.canaries))
+
+    def send(self, batches: Sequence[Rows | Unreadable]) -> None:
+        """Store batches.
+
+        Hardly ever is an alert there already, so that is not asked before: where the table refuses one, all
+        is done again with a look at each id, and so is what follows, until nothing is repeated any more.
+        """
         try:
-            with writing(self._engine) as connection:
-                tally = self._write(connection, [batch for batch in batches if isinstance(batch, Arrival)])
-                unreadable = [batch for batch in batches if isinstance(batch, Unreadable)]
-                _set_aside(connection, unreadable)
-                for batch in unreadable:
-                    tally[self._origin(connection, batch), "unreadable"] += batch.entry.packed.alerts
-                _count(connection, tally)
-                repeated = sum(count for (_, kind), count in tally.items() if kind == "repeated")
-                table = database.sink
-                connection.execute(
-                    update(table)
-                    .where(table.c.name == NAME)
-                    .values(
-                        position=batches[-1].entry.position,
-                        repeated=table.c.repeated + repeated,
-                        refused=table.c.refused + len(unreadable),
-                    )
-                )
+            try:
+                self._take(batches)
+            except IntegrityError:
+                self._places.clear()  # what was found in a transaction that is gone
+                self._are_repeated = True
+                self._take(batches)
         except SQLAlchemyError as error:
-            self._places.clear()  # what was found in a transaction that is gone
+            self._places.clear()
             raise SinkDownError(str(error.__cause__ or error)) from error
 
     def close(self) -> None:
         """Do nothing: the engine belongs to whoever made it."""
 
-    def _write(self, connection: Connection, arrivals: Sequence[Arrival]) -> Tally:
-        """Insert what is not there yet; return what became of the alerts."""
-        fresh: dict[tuple[bytes, int], tuple[Arrival, StoredAlert, Place]] = {}
-        tally: Tally = Counter()
-        for arrival in arrivals:
-            place = self._origin(connection, arrival)
-            tally[place, "canaries"] += len(arrival.canaries)
-            for stored in arrival.alerts:
-                key = (stored.alert.id, place[1])
-                tally[place, "repeated" if key in fresh else "stored"] += 1
-                fresh.setdefault(key, (arrival, stored, place))
-        for key in _known(connection, [alert_id for alert_id, _ in fresh]):
-            found = fresh.pop(key, None)
-            if found is not None:
-                tally[found[2], "stored"] -= 1
-                tally[found[2], "repeated"] += 1
-        self._insert(connection, list(fresh.values()))
-        return tally
+    def _take(self, batches: Sequence[Rows | Unreadable]) -> None:
+        with writing(self._engine) as connection:
+            tally = self._write(connection, [batch for batch in batches if isinstance(batch, Rows)])
+            unreadable = [batch for batch in batches if isinstance(batch, Unreadable)]
+            _set_aside(connection, unreadable)
+            for batch in unreadable:
+                tally[self._origin(connection, batch), "unreadable"] += batch.entry.packed.alerts
+            _count(connection, tally)
+            repeated = sum(count for (_, kind), count in tally.items() if kind == "repeated")
+            table = database.sink
+            connection.execute(
+                update(table)
+                .where(table.c.name == NAME)
+                .values(
+                    position=batches[-1].entry.position,
+                    repeated=table.c.repeated + repeated,
+                    refused=table.c.refused + len(unreadable),
+                )
+            )
+        self._are_repeated = bool(repeated)
 
-    def _insert(self, connection: Connection, fresh: Sequence[tuple[Arrival, StoredAlert, Place]]) -> None:
+    def _write(self, connection: Connection, batches: Sequence[Rows]) -> Tally:
+        """Insert what is not there yet; return what became of the alerts."""
+        tally: Tally = Counter()
+        known = _known(connection, batches) if self._are_repeated else set()
         number = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
-        rows: list[Row] = []
-        named: list[Row] = []
-        for arrival, stored, place in fresh:
-            number += 1
-            rows.append(self._row(number, arrival.entry.position, stored, place))
-            named += [{"id": name, "alert_number": number} for name in techniques(stored.alert)]
+        rows: list[Values] = []
+        named: list[Values] = []
+        for batch in batches:
+            place, at = self._origin(connection, batch), batch.entry.position
+            fresh = _fresh(batch, place, known) if self._are_repeated else batch.alerts
+            tally[place, "canaries"] += batch.canaries
+            tally[place, "stored"] += len(fresh)
+            tally[place, "repeated"] += len(batch.alerts) - len(fresh)
+            for values, names in fresh:
+                number += 1
+                rows.append((number, number // database.SEGMENT, *place, at, *values))
+                named += [(name, number) for name in names]
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
+        return tally
 
-    def _row(self, number: int, at: int, stored: StoredAlert, place: Place) -> Row:
-        return {
-            "number": number,
-            "client_id": place[0],
-            "node_id": place[1],
-            "position": at,
-            "body": body.encode(stored.alert),
-            **columns(stored),
-        }
-
-    def _origin(self, connection: Connection, batch: Arrival | Unreadable) -> Place:
+    def _origin(self, connection: Connection, batch: Rows | Unreadable) -> Place:
         """Return the ids of a batch's client and node; names that only the journal knows are put in."""
         client, _, node = batch.entry.origin.partition("/")
         place = self._places.get((client, node))
@@ -133,47 +152,54 @@ class Store:
         return place
 
 
-def _insert_all(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows that all have the same columns: whole numbers, text and bytes.
+def _insert_all(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert rows of all columns, in the table's order: whole numbers, text and bytes.
 
     SQLite's driver takes those as they are; SQLAlchemy's look at each value takes as long as the insertion.
     """
     if not rows:
         return
-    statement = insert(table).compile(connection.engine, column_keys=list(rows[0]))
-    if statement.positiontup is None:  # another database's driver
-        connection.execute(insert(table), rows)
-    else:
-        names = statement.positiontup
-        connection.exec_driver_sql(str(statement), [tuple(row[name] for name in names) for row in rows])
+    names = [column.name for column in table.columns]
+    statement = insert(table).compile(connection.engine, column_keys=names)
+    if statement.positiontup == names:
+        connection.exec_driver_sql(str(statement), list(rows))
+    else:  # another database's driver
+        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def columns(stored: StoredAlert) -> Row:
     """Return what the columns beside `body` say of an alert."""
+    return {"id": stored.alert.id, **dict(zip(_SAID, _said(stored), strict=True))}
+
+
+def _said(stored: StoredAlert) -> Values:
+    """Return the columns _SAID of an alert."""
     alert = stored.alert
-    return {
-        "id": alert.id,
-        "time_us": time_us(stored),
-        "received_us": stored.received.ToMicroseconds(),
-        "severity": alert.severity,
-        "source": alert.source,
-        "action": alert.action,
-        "count": alert.count,
-        "level": alert.rule.level if alert.rule.HasField("level") else None,
-        "rule_id": alert.rule.id[:LONGEST_WORD],
-        "rule_name": alert.rule.name[:LONGEST_TEXT],
-        "source_ip": alert.source_endpoint.ip[:LONGEST_WORD],
-        "source_port": alert.source_endpoint.port,
-        "destination_ip": alert.destination_endpoint.ip[:LONGEST_WORD],
-        "destination_port": alert.destination_endpoint.port,
-        "host": alert.host.name[:LONGEST_WORD],
-        "user": alert.user[:LONGEST_WORD],
-        "message": alert.message[:LONGEST_TEXT],
-    }
+    rule, source, destination = alert.rule, alert.source_endpoint, alert.destination_endpoint
+    return (
+        time_us(stored),
+        microseconds(stored.received),
+        alert.severity,
+        alert.source,
+        alert.action,
+        alert.count,
+        rule.level if rule.HasField("level") else None,
+        rule.id[:LONGEST_WORD],
+        rule.name[:LONGEST_TEXT],
+        source.ip[:LONGEST_WORD],
+        source.port,
+        destination.ip[:LONGEST_WORD],
+        destination.port,
+        alert.host.name[:LONGEST_WORD],
+        alert.user[:LONGEST_WORD],
+        alert.message[:LONGEST_TEXT],
+    )
 
 
 def techniques(alert: Alert) -> list[str]:
     """Return the ATT&CK techniques of an alert that are searchable."""
+    if not alert.HasField("threat"):
+        return []
     names = list(dict.fromkeys(name[:LONGEST_TECHNIQUE] for name in alert.threat.technique_ids))
     return names[:MOST_TECHNIQUES]
 
@@ -232,15 +258,29 @@ def _count(connection: Connection, tally: Tally) -> None:
             connection.execute(insert(table).values(node_id=place[1], **counts))
 
 
-def _known(connection: Connection, ids: Sequence[bytes]) -> list[tuple[bytes, int]]:
+def _known(connection: Connection, batches: Sequence[Rows]) -> set[tuple[object, int]]:
     """Return the alerts, by id and node, that are stored already."""
     table = database.alert
-    known: list[tuple[bytes, int]] = []
+    ids = [values[0] for batch in batches for values, _ in batch.alerts]
+    known: set[tuple[object, int]] = set()
     for begin in range(0, len(ids), _ASKED_AT_ONCE):
         asked = ids[begin : begin + _ASKED_AT_ONCE]
         rows = connection.execute(select(table.c.id, table.c.node_id).where(table.c.id.in_(asked)))
-        known += [(row.id, row.node_id) for row in rows]
+        known.update((row.id, row.node_id) for row in rows)
     return known
+
+
+def _fresh(
+    batch: Rows, place: Place, known: set[tuple[object, int]]
+) -> Sequence[tuple[Values, Sequence[str]]]:
+    """Return the alerts of a batch that are not known yet; from then on they are."""
+    fresh: list[tuple[Values, Sequence[str]]] = []
+    for values, names in batch.alerts:
+        key = (values[0], place[1])
+        if key not in known:
+            known.add(key)
+            fresh.append((values, names))
+    return fresh
 
 
 def _id_of(connection: Connection, kind: str, key: Mapping[str, object]) -> int:

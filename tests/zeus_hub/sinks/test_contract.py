@@ -24,6 +24,9 @@ class Listed:
     def position(self) -> int:
         return self.at
 
+    def prepare(self, arrival: Arrival) -> Arrival:
+        return arrival
+
     def send(self, batches: Sequence[Arrival | Unreadable]) -> None:
         for batch in batches:
             if isinstance(batch, Arrival):
@@ -36,7 +39,7 @@ class Listed:
 
 
 class TestListed(SinkSuite):
-    def open(self, folder: Path) -> Sink:
+    def open(self, folder: Path) -> Sink[Arrival]:
         return SHELF.setdefault(folder, Listed())
 
     def held(self, folder: Path) -> list[bytes]:

@@ -3,6 +3,7 @@
 # ruff: noqa: D101, D102 - names say it, as for functions
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from socme.batch import Packed, pack
 from socme.journal import Draft, Entry, Journal
 from socme.v1.alert_pb2 import Alert
-from tests.contracts.sink_suite import SinkSuite, journal_of, numbered
+from tests.contracts.sink_suite import SinkSuite, deliver, journal_of, numbered
 from tests.zeus_hub.kit import alert
 from zeus_hub import body, database
 from zeus_hub.database import open_database, reading, writing
@@ -27,7 +28,7 @@ URL = "sqlite:///zeus.db"
 
 
 class TestStore(SinkSuite):
-    def open(self, folder: Path) -> Sink:
+    def open(self, folder: Path) -> Sink[Any]:
         return Store(open_database(URL, folder), JOURNAL, last=100)
 
     def held(self, folder: Path) -> list[bytes]:
@@ -98,7 +99,7 @@ def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> Non
     entry = Entry(1, "acme/acme-1", 1, 1, 0, Packed(b"no zstd", 1, 5, 100))
     unreadable = enrich(entry)
     assert isinstance(unreadable, Unreadable)
-    sink.send([unreadable])
+    deliver(sink, [unreadable])
     with reading(open_database(URL, tmp_path)) as connection:
         (row,) = connection.execute(select(database.refused)).all()
         (state,) = connection.execute(select(database.sink)).all()
@@ -111,8 +112,8 @@ def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> Non
 def test_only_the_newest_batches_that_were_set_aside_are_kept(tmp_path: Path) -> None:
     sink = TestStore().open(tmp_path)
     packed = Packed(b"", 1, 0, 0)
-    sink.send(
-        [Unreadable(Entry(n, "a/b", 1, n, 0, packed), "bad") for n in range(1, store.REFUSED_KEPT + 11)]
+    deliver(
+        sink, [Unreadable(Entry(n, "a/b", 1, n, 0, packed), "bad") for n in range(1, store.REFUSED_KEPT + 11)]
     )
     with reading(open_database(URL, tmp_path)) as connection:
         positions = connection.execute(select(database.refused.c.position)).scalars().all()
@@ -124,7 +125,7 @@ def test_only_the_newest_batches_that_were_set_aside_are_kept(tmp_path: Path) ->
 
 def test_repeated_alerts_are_counted(tmp_path: Path) -> None:
     sink = TestStore().open(tmp_path)
-    sink.send([enrich(entry) for entry in journal_of(tmp_path, [[1, 2], [2, 3], [1]])])
+    deliver(sink, [enrich(entry) for entry in journal_of(tmp_path, [[1, 2], [2, 3], [1]])])
     with reading(open_database(URL, tmp_path)) as connection:
         assert connection.execute(select(database.sink.c.repeated)).scalar_one() == 2
 
@@ -134,8 +135,8 @@ def test_what_became_of_every_alert_is_counted_by_node(tmp_path: Path) -> None:
     sink = TestStore().open(tmp_path)
     entries = [enrich(entry) for entry in journal_of(tmp_path, [[1, 2, -3], [2, 4], []])]
     other = Unreadable(Entry(4, "beta/b-1", 1, 1, 0, Packed(b"no zstd", 1, 5, 100)), "damaged")
-    sink.send(entries)
-    sink.send([*entries[1:2], other])
+    deliver(sink, entries)
+    deliver(sink, [*entries[1:2], other])
 
     assert tally(tmp_path) == {"acme-1": (3, 3, 1, 0, 0), "b-1": (0, 0, 0, 5, 0)}
 
@@ -143,13 +144,13 @@ def test_what_became_of_every_alert_is_counted_by_node(tmp_path: Path) -> None:
 def test_a_new_journal_is_counted_anew(tmp_path: Path) -> None:
     """The hub's account of what it took begins with its journal, and so does the store's; the rows stay."""
     entries = [enrich(entry) for entry in journal_of(tmp_path, [[1, 2]])]
-    TestStore().open(tmp_path).send(entries)
+    deliver(TestStore().open(tmp_path), entries)
     TestStore().open(tmp_path)
     assert tally(tmp_path) == {"acme-1": (2, 0, 0, 0, 0)}, "the same journal goes on"
     sink = Store(open_database(URL, tmp_path), b"k" * 16, 100)
 
     assert tally(tmp_path) == {"acme-1": (0, 0, 0, 0, 2)}
-    sink.send(entries)
+    deliver(sink, entries)
     assert tally(tmp_path) == {"acme-1": (0, 2, 0, 0, 2)}
 
 
@@ -159,11 +160,11 @@ def test_a_journal_that_begins_anew_is_read_from_its_beginning(
 ) -> None:
     """Another journal, or an older copy of it: what is stored already is recognised by its id."""
     entries = [enrich(entry) for entry in journal_of(tmp_path, [[1], [2]])]
-    TestStore().open(tmp_path).send(entries)
+    deliver(TestStore().open(tmp_path), entries)
     sink = Store(open_database(URL, tmp_path), journal, last)
 
     assert sink.position() == 0
-    sink.send(entries)
+    deliver(sink, entries)
     assert TestStore().held(tmp_path) == numbered(1, 2)
 
 
@@ -178,14 +179,14 @@ def test_a_position_and_its_rows_are_committed_together_or_not_at_all(tmp_path: 
         )
     entries = [enrich(entry) for entry in journal_of(tmp_path, [[1]])]
     with pytest.raises(SinkDownError, match="disk full"):
-        sink.send(entries)
+        deliver(sink, entries)
 
     assert TestStore().held(tmp_path) == []
     assert tally(tmp_path) == {}
     assert sink.position() == 0
     with writing(engine) as connection:
         connection.exec_driver_sql("DROP TRIGGER full")
-    sink.send(entries)
+    deliver(sink, entries)
     assert TestStore().held(tmp_path) == numbered(1)
 
 
@@ -194,7 +195,7 @@ def test_a_reader_does_not_keep_the_store_from_writing(tmp_path: Path) -> None:
     sink = Store(engine, JOURNAL, 100)
     with reading(engine) as connection:
         assert connection.execute(select(database.alert.c.id)).all() == []
-        sink.send([enrich(entry) for entry in journal_of(tmp_path, [[1]])])
+        deliver(sink, [enrich(entry) for entry in journal_of(tmp_path, [[1]])])
 
         assert connection.execute(select(database.alert.c.id)).all() == [], "one moment for all it reads"
 
@@ -220,6 +221,18 @@ def _stored(folder: Path, made: Alert) -> list[dict[str, object]]:
     journal = Journal(folder / "one.db")
     (entry,) = journal.append([Draft("acme/acme-1", 1, 1, pack([made.SerializeToString()]))])
     journal.close()
-    TestStore().open(folder).send([enrich(entry)])
+    deliver(TestStore().open(folder), [enrich(entry)])
     with reading(open_database(URL, folder)) as connection:
         return [dict(row._mapping) for row in connection.execute(select(database.alert))]
+
+
+def test_what_follows_repeated_alerts_is_stored_and_counted(tmp_path: Path) -> None:
+    """Ids are looked up only once the table has refused one; new nodes in such a batch lose nothing by it."""
+    sink = TestStore().open(tmp_path)
+    for entry in journal_of(tmp_path, [[1, 2], [2, 3], [3, 4, 4], [5]]):
+        deliver(sink, [enrich(entry)])
+    with reading(open_database(URL, tmp_path)) as connection:
+        (tally,) = connection.execute(select(database.tally)).all()
+
+    assert TestStore().held(tmp_path) == numbered(1, 2, 3, 4, 5)
+    assert (tally.stored, tally.repeated) == (5, 3)

@@ -1,0 +1,84 @@
+"""What the settings come to: plain values, every path absolute.
+
+The daemon goes by this and not by the settings: what reads and checks those takes a fifth of its memory, and
+is done in a process of its own (socme.apart).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from artemis_agent.source import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """One file to follow."""
+
+    path: Path
+    kind: Kind
+    start: Literal["end", "beginning"]
+    """Where to begin in a file that was never read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """When alerts that say the same are counted into one."""
+
+    alerts: int
+    """Of a window that are sent one by one."""
+    window_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """What systemd calls that which runs beside Artemis."""
+
+    manager: str
+    indexer: str
+    dashboard: str
+    suricata: str
+    thehive: str
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Wazuh's API, and how to log in to it."""
+
+    url: str
+    user: str
+    password_file: Path
+    certificate: Path | None
+    """Of the API, or of whoever issued it; its name is not looked at then. None: what this system trusts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """Where to look for what runs beside Artemis."""
+
+    units: Units
+    wazuh_dir: Path
+    wazuh_api: Api | None
+    """None: `wazuh_dir` tells."""
+    suricata_config: Path
+    thehive_url: str | None
+    """None: the usual one, where the unit runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an agent does; each value as artemis_agent.config says it."""
+
+    state_dir: Path
+    hub_addresses: tuple[str, ...]
+    """Empty: where the hub was at enrolment."""
+    follows: tuple[Follow, ...]
+    vitals_seconds: float
+    canary_seconds: int
+    min_severity: str
+    keep_both: bool
+    rollup: Burst | None
+    spool_bytes: int
+    spool_days: float
+    drops_lowest: bool
+    neighbours: Neighbours

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from socme.v1 import alert_pb2 as _alert_pb2
 from socme.v1 import vitals_pb2 as _vitals_pb2
 import builtins as _builtins
@@ -20,6 +21,66 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TriageStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TriageStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TriageStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRIAGE_STATUS_UNSPECIFIED: _TriageStatus.ValueType  # 0
+    """One that this reader is too old to know."""
+    TRIAGE_STATUS_NEW: _TriageStatus.ValueType  # 1
+    """Nobody has looked at it."""
+    TRIAGE_STATUS_ACKNOWLEDGED: _TriageStatus.ValueType  # 2
+    """Somebody looks after it."""
+    TRIAGE_STATUS_CLOSED: _TriageStatus.ValueType  # 3
+    """It is done with; verdict says how."""
+
+class TriageStatus(_TriageStatus, metaclass=_TriageStatusEnumTypeWrapper):
+    """What became of an alert in people's hands. ECS: event.* has no such fields."""
+
+TRIAGE_STATUS_UNSPECIFIED: TriageStatus.ValueType  # 0
+"""One that this reader is too old to know."""
+TRIAGE_STATUS_NEW: TriageStatus.ValueType  # 1
+"""Nobody has looked at it."""
+TRIAGE_STATUS_ACKNOWLEDGED: TriageStatus.ValueType  # 2
+"""Somebody looks after it."""
+TRIAGE_STATUS_CLOSED: TriageStatus.ValueType  # 3
+"""It is done with; verdict says how."""
+Global___TriageStatus: _TypeAlias = TriageStatus  # noqa: Y015
+
+class _Verdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
+    """Not closed, or one that this reader is too old to know."""
+    VERDICT_TRUE_POSITIVE: _Verdict.ValueType  # 1
+    """It was an attack, or what the rule is there for."""
+    VERDICT_FALSE_POSITIVE: _Verdict.ValueType  # 2
+    """The rule was wrong."""
+    VERDICT_BENIGN: _Verdict.ValueType  # 3
+    """The rule was right, and nothing is wrong: an administrator at work, a scan that was ordered."""
+    VERDICT_DUPLICATE: _Verdict.ValueType  # 4
+    """It is part of another one."""
+
+class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+    """What an alert turned out to be."""
+
+VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
+"""Not closed, or one that this reader is too old to know."""
+VERDICT_TRUE_POSITIVE: Verdict.ValueType  # 1
+"""It was an attack, or what the rule is there for."""
+VERDICT_FALSE_POSITIVE: Verdict.ValueType  # 2
+"""The rule was wrong."""
+VERDICT_BENIGN: Verdict.ValueType  # 3
+"""The rule was right, and nothing is wrong: an administrator at work, a scan that was ordered."""
+VERDICT_DUPLICATE: Verdict.ValueType  # 4
+"""It is part of another one."""
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 @_typing.final
 class WatchRequest(_message.Message):
@@ -70,6 +131,7 @@ class WatchEvent(_message.Message):
     ALERTS_FIELD_NUMBER: _builtins.int
     BOOKMARK_FIELD_NUMBER: _builtins.int
     LAGGED_FIELD_NUMBER: _builtins.int
+    TRIAGE_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     cursor: _builtins.bytes
     """Resume after this event with it."""
@@ -89,6 +151,10 @@ class WatchEvent(_message.Message):
     def lagged(self) -> Global___Lagged:
         """The hub no longer has what came after the request's cursor. A snapshot follows."""
 
+    @_builtins.property
+    def triage(self) -> Global___TriageChanges:
+        """People have done something about alerts. What a watcher missed meanwhile is in its next snapshot."""
+
     def __init__(
         self,
         *,
@@ -96,13 +162,14 @@ class WatchEvent(_message.Message):
         alerts: Global___StoredAlerts | None = ...,
         bookmark: Global___Bookmark | None = ...,
         lagged: Global___Lagged | None = ...,
+        triage: Global___TriageChanges | None = ...,
         cursor: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "bookmark", b"bookmark", "event", b"event", "lagged", b"lagged", "snapshot", b"snapshot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "bookmark", b"bookmark", "event", b"event", "lagged", b"lagged", "snapshot", b"snapshot", "triage", b"triage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "bookmark", b"bookmark", "cursor", b"cursor", "event", b"event", "lagged", b"lagged", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "bookmark", b"bookmark", "cursor", b"cursor", "event", b"event", "lagged", b"lagged", "snapshot", b"snapshot", "triage", b"triage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot", "alerts", "bookmark", "lagged"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot", "alerts", "bookmark", "lagged", "triage"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -138,6 +205,8 @@ class Snapshot(_message.Message):
     CLIENTS_FIELD_NUMBER: _builtins.int
     ALERTS_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    TIMELINE_FIELD_NUMBER: _builtins.int
+    TACTICS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def clients(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientSummary]:
         """The clients that the watcher sees."""
@@ -150,16 +219,28 @@ class Snapshot(_message.Message):
     def time(self) -> _timestamp_pb2.Timestamp:
         """The hub's clock."""
 
+    @_builtins.property
+    def timeline(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]:
+        """The alerts of the last 24 hours of all these clients, by quarter of an hour, oldest first; the last one has
+        begun and is not over.
+        """
+
+    @_builtins.property
+    def tactics(self) -> _containers.RepeatedCompositeFieldContainer[Global___TacticCount]:
+        """How often ATT&CK's tactics were named in the last 24 hours, the most frequent first, 14 at the most."""
+
     def __init__(
         self,
         *,
         clients: _abc.Iterable[Global___ClientSummary] | None = ...,
         alerts: _abc.Iterable[Global___StoredAlert] | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        timeline: _abc.Iterable[Global___Slot] | None = ...,
+        tactics: _abc.Iterable[Global___TacticCount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "clients", b"clients", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "clients", b"clients", "tactics", b"tactics", "time", b"time", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
@@ -174,15 +255,40 @@ class ClientSummary(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
     LAST_DAY_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    FRESH_FIELD_NUMBER: _builtins.int
+    SHORT_NAME_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
+    USUAL_FIELD_NUMBER: _builtins.int
     client: _builtins.str
     """Its id. ECS: organization.id."""
     name: _builtins.str
     """Its name for people. ECS: organization.name."""
     nodes: _builtins.int
     """Its nodes, revoked ones left out."""
+    short_name: _builtins.str
+    """A name of at most 14 letters for screens; empty where none was given."""
+    usual: _builtins.float
+    """How many alerts an hour like this one (the same hour of the day) usually has, the median of the last 28
+    days; absent where fewer than 7 days are known.
+    """
     @_builtins.property
     def last_day(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeverityCount]:
         """Its stored alerts of the last 24 hours, by severity."""
+
+    @_builtins.property
+    def open(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeverityCount]:
+        """Those that are open, by severity: nobody has closed them, and they are no older than a day, or 30 days where
+        they are high or critical.
+        """
+
+    @_builtins.property
+    def fresh(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeverityCount]:
+        """Those of the open ones that nobody has acknowledged."""
+
+    @_builtins.property
+    def hours(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Its alerts in each of the last 24 hours, oldest first; the last hour has begun and is not over."""
 
     def __init__(
         self,
@@ -191,11 +297,73 @@ class ClientSummary(_message.Message):
         name: _builtins.str = ...,
         nodes: _builtins.int = ...,
         last_day: _abc.Iterable[Global___SeverityCount] | None = ...,
+        open: _abc.Iterable[Global___SeverityCount] | None = ...,
+        fresh: _abc.Iterable[Global___SeverityCount] | None = ...,
+        short_name: _builtins.str = ...,
+        hours: _abc.Iterable[_builtins.int] | None = ...,
+        usual: _builtins.float | None = ...,
     ) -> None: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "last_day", b"last_day", "name", b"name", "nodes", b"nodes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_usual", b"_usual", "usual", b"usual"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_usual", b"_usual", "client", b"client", "fresh", b"fresh", "hours", b"hours", "last_day", b"last_day", "name", b"name", "nodes", b"nodes", "open", b"open", "short_name", b"short_name", "usual", b"usual"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__usual: _TypeAlias = _typing.Literal["usual"]  # noqa: Y015
+    _WhichOneofArgType__usual: _TypeAlias = _typing.Literal["_usual", b"_usual"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__usual) -> _WhichOneofReturnType__usual | None: ...
 
 Global___ClientSummary: _TypeAlias = ClientSummary  # noqa: Y015
+
+@_typing.final
+class Slot(_message.Message):
+    """Alerts of a quarter of an hour."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> _timestamp_pb2.Timestamp:
+        """When it begins, by the hub's clock."""
+
+    @_builtins.property
+    def alerts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeverityCount]:
+        """By severity, each roll-up counted with its count."""
+
+    def __init__(
+        self,
+        *,
+        begin: _timestamp_pb2.Timestamp | None = ...,
+        alerts: _abc.Iterable[Global___SeverityCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "begin", b"begin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___Slot: _TypeAlias = Slot  # noqa: Y015
+
+@_typing.final
+class TacticCount(_message.Message):
+    """How often a tactic was named."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TACTIC_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
+    tactic: _builtins.str
+    """As in Threat.tactic_names, or the name that ATT&CK gives a technique's tactic."""
+    alerts: _builtins.int
+    """Alerts, each roll-up counted with its count."""
+    def __init__(
+        self,
+        *,
+        tactic: _builtins.str = ...,
+        alerts: _builtins.int = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "tactic", b"tactic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___TacticCount: _TypeAlias = TacticCount  # noqa: Y015
 
 @_typing.final
 class SeverityCount(_message.Message):
@@ -230,6 +398,7 @@ class StoredAlert(_message.Message):
     NODE_FIELD_NUMBER: _builtins.int
     RECEIVED_FIELD_NUMBER: _builtins.int
     ALERT_FIELD_NUMBER: _builtins.int
+    TRIAGE_FIELD_NUMBER: _builtins.int
     client: _builtins.str
     """From the certificate of the node. ECS: organization.id."""
     node: _builtins.str
@@ -242,6 +411,10 @@ class StoredAlert(_message.Message):
     def alert(self) -> _alert_pb2.Alert:
         """The alert."""
 
+    @_builtins.property
+    def triage(self) -> Global___Triage:
+        """What people have done about it; absent where nobody has."""
+
     def __init__(
         self,
         *,
@@ -249,13 +422,135 @@ class StoredAlert(_message.Message):
         node: _builtins.str = ...,
         received: _timestamp_pb2.Timestamp | None = ...,
         alert: _alert_pb2.Alert | None = ...,
+        triage: Global___Triage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "received", b"received"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "received", b"received", "triage", b"triage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "client", b"client", "node", b"node", "received", b"received"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "client", b"client", "node", b"node", "received", b"received", "triage", b"triage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___StoredAlert: _TypeAlias = StoredAlert  # noqa: Y015
+
+@_typing.final
+class Triage(_message.Message):
+    """What people have done about an alert."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    CHANGED_BY_FIELD_NUMBER: _builtins.int
+    COMMENTS_FIELD_NUMBER: _builtins.int
+    status: Global___TriageStatus.ValueType
+    """Where it stands."""
+    verdict: Global___Verdict.ValueType
+    """What it turned out to be, once it is closed."""
+    reason: _builtins.str
+    """Why, in a person's words."""
+    owner: _builtins.str
+    """Who looks after it; empty for nobody."""
+    changed_by: _builtins.str
+    """Who changed it."""
+    comments: _builtins.int
+    """How many comments it has."""
+    @_builtins.property
+    def changed(self) -> _timestamp_pb2.Timestamp:
+        """When that last changed, by the hub's clock."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___TriageStatus.ValueType = ...,
+        verdict: Global___Verdict.ValueType = ...,
+        reason: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        changed: _timestamp_pb2.Timestamp | None = ...,
+        changed_by: _builtins.str = ...,
+        comments: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "changed_by", b"changed_by", "comments", b"comments", "owner", b"owner", "reason", b"reason", "status", b"status", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___Triage: _TypeAlias = Triage  # noqa: Y015
+
+@_typing.final
+class TriageChanges(_message.Message):
+    """Changes in the order in which they were made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TriageChange]:
+        """One or more."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___TriageChange] | None = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___TriageChanges: _TypeAlias = TriageChanges  # noqa: Y015
+
+@_typing.final
+class TriageChange(_message.Message):
+    """One alert, and what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    client: _builtins.str
+    """Which alert: its client, node and Alert.id."""
+    node: _builtins.str
+    """Of the client."""
+    id: _builtins.bytes
+    """Alert.id."""
+    severity: _alert_pb2.Severity.ValueType
+    """Its severity, for those who count."""
+    count: _builtins.int
+    """How many alerts it stands for."""
+    before: Global___TriageStatus.ValueType
+    """Where it stood before."""
+    @_builtins.property
+    def received(self) -> _timestamp_pb2.Timestamp:
+        """When the hub took it, by the hub's clock."""
+
+    @_builtins.property
+    def after(self) -> Global___Triage:
+        """Where it stands now."""
+
+    def __init__(
+        self,
+        *,
+        client: _builtins.str = ...,
+        node: _builtins.str = ...,
+        id: _builtins.bytes = ...,
+        severity: _alert_pb2.Severity.ValueType = ...,
+        count: _builtins.int = ...,
+        received: _timestamp_pb2.Timestamp | None = ...,
+        before: Global___TriageStatus.ValueType = ...,
+        after: Global___Triage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "received", b"received"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "client", b"client", "count", b"count", "id", b"id", "node", b"node", "received", b"received", "severity", b"severity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___TriageChange: _TypeAlias = TriageChange  # noqa: Y015
 
 @_typing.final
 class Bookmark(_message.Message):

@@ -138,22 +138,30 @@ def status(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
 
 @app.command()
 def vitals(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
-    """Show how this machine is, with the sources and the spool as the agent sees them."""
-    from artemis_agent import show  # noqa: PLC0415
-    from artemis_agent import status as statuses  # noqa: PLC0415
-    from artemis_agent.vitals import measure_once  # noqa: PLC0415
-    from socme import view  # noqa: PLC0415
+    """Show how this machine is and what runs on it, with the sources and the spool as the agent sees them.
 
-    state_dir = commands.state_dir(config, program=PROGRAM)
-    found = measure_once([state_dir])
-    if state_dir.is_dir():
-        known = statuses.read(state_dir)
-        found.sources.extend(known.sources)
-        found.spool.CopyFrom(known.spool)
+    Needs no settings, no daemon and no rights; what another user may not know is told as unknown.
+    """
+    from artemis_agent.console import gather  # noqa: PLC0415
+
+    found = gather(config)
     if as_json:
+        from socme import view  # noqa: PLC0415
+
         typer.echo(json.dumps(view.vitals_view(found), indent=2))
-    else:
-        _print_rows(show.lines(list(show.vitals_rows(found))))
+        return
+
+    import os  # noqa: PLC0415
+    import shutil  # noqa: PLC0415
+
+    from artemis_agent import machine, portrait  # noqa: PLC0415
+
+    terminal = sys.stdout.isatty()
+    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    columns = shutil.get_terminal_size().columns if terminal else 0
+    title = f"artemis at {found.hostname or 'this machine'}"
+    rows = list(machine.vitals_rows(found))
+    _print_rows(portrait.draw(title, rows, columns=columns, colour=colour))
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artemis_agent import canary, collect, counters, held, status, uplink
+from artemis_agent import canary, collect, counters, held, ledger, status, uplink, vitals
 from artemis_agent.canary import CanaryLog
 from artemis_agent.collect import Collector, Site
 from artemis_agent.dead_letter import DeadLetters, Letter
@@ -24,13 +24,16 @@ from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.gap import spool_damaged
 from artemis_agent.gone import GoneSource
 from artemis_agent.link import Link
+from artemis_agent.outlook import Outlook
 from artemis_agent.plan import Follow, Plan
+from artemis_agent.probes import roster
+from artemis_agent.probes.panel import Panel
 from artemis_agent.repair import set_aside
 from artemis_agent.rollup import Limits
 from artemis_agent.spool import Spool, SpoolWriteError, open_spool
 from artemis_agent.status import Connection
 from artemis_agent.uplink import Uplink
-from artemis_agent.vitals import Meter, Told
+from artemis_agent.vitals import Told
 from artemis_agent.worker import Worker
 from socme import VERSION, identity, logs, severity
 from socme.errors import OperatorError, first
@@ -85,9 +88,9 @@ class Agent:
     site: Site
     followed: Sequence[Followed]
     link: Link
-    meter: Meter
-    probes: Worker
-    """The thread that looks at the machine, the identity and the status file, and writes canaries."""
+    outlook: Outlook
+    chores: Worker
+    """The thread that looks at the identity and the status file, and writes canaries."""
     told: Told = field(default_factory=Told)
 
     @property
@@ -98,12 +101,12 @@ class Agent:
     def is_working(self) -> bool:
         """Tell whether no thread hangs; that the event loop turns shows by the call itself."""
         sources = (each.collector.worker for each in self.followed)
-        workers = (self.spool.worker, self.probes, self.site.letters, *sources)
+        workers = (self.spool.worker, self.chores, self.site.letters, *sources)
         return all(worker.busy_seconds < STUCK_SECONDS for worker in workers)
 
     async def credentials(self) -> tuple[tuple[str, ...], Identity]:
         """Return the hub's addresses and this node's identity as they are now."""
-        own = await self.probes.do(lambda: load_identity(self.plan.state_dir))
+        own = await self.chores.do(lambda: load_identity(self.plan.state_dir))
         return self.plan.hub_addresses or (own.hub_address,), own
 
     async def bury(self, payload: bytes, reason: str) -> None:
@@ -115,13 +118,17 @@ class Agent:
 
     async def vitals(self) -> Vitals:
         """Measure everything, for the hub."""
-        vitals = await self.probes.do(self.meter.measure)
-        vitals.sources.extend(await self.sources())
+        found = await self.outlook.vitals()
+        found.sources.extend(await self.sources())
         told = await self.spool.ledger()
         hours = [hour for hour in told if not canary.is_log(hour.source, self.plan.state_dir)]
-        vitals.ledger.extend(self.told.changed(hours, self.link.since))
-        vitals.spool.CopyFrom(await self.spool_vitals())
-        return vitals
+        found.ledger.extend(self.told.changed(hours, self.link.since))
+        found.spool.CopyFrom(await self.spool_vitals())
+        day = await self.spool.ask(lambda journal: ledger.day_records(journal.query, ledger.this_hour()))
+        vitals.add_suricata(found, day)
+        if self.link.clock_offset_seconds is not None:
+            found.clock_offset_seconds = self.link.clock_offset_seconds
+        return found
 
     async def sources(self) -> list[SourceVitals]:
         """Return how each source is doing."""
@@ -176,6 +183,7 @@ async def _run(agent: Agent, notifier: Notifier) -> None:
         tasks.create_task(agent.spool.run_trim(), name="trim")
         tasks.create_task(uplink.serve(line, random.SystemRandom()), name="uplink")
         tasks.create_task(_tell(agent, notifier), name="status")
+        tasks.create_task(agent.outlook.run(), name="outlook")
         tasks.create_task(notifier.watch(agent.is_working), name="watchdog")
         logs.event(LOG, logging.INFO, "running", version=VERSION, state_dir=agent.plan.state_dir)
         notifier.ready(f"following {len(agent.followed)} sources")
@@ -191,9 +199,9 @@ async def _make(plan: Plan, stack: AsyncExitStack) -> Agent:
         schema=collect.SCHEMA,
     )
     stack.push_async_callback(spool.close)
-    letters, probes, link = Worker("dead-letters"), Worker("probes"), Link()
+    letters, chores, link = Worker("dead-letters"), Worker("chores"), Link()
     stack.callback(letters.close)
-    stack.callback(probes.close)
+    stack.callback(chores.close)
     site = _site(plan, DeadLetters(state_dir), spool, letters, lambda: link.live)
     followed = await _follow(plan, site, stack)
     if spool.set_aside:
@@ -206,9 +214,19 @@ async def _make(plan: Plan, stack: AsyncExitStack) -> Agent:
         site=site,
         followed=followed,
         link=link,
-        meter=Meter((state_dir, *(each.path.parent for each in plan.follows))),
-        probes=probes,
+        outlook=_outlook(plan, link, stack),
+        chores=chores,
     )
+
+
+def _outlook(plan: Plan, link: Link, stack: AsyncExitStack) -> Outlook:
+    """Return what looks at the machine."""
+    folders = (plan.state_dir, *(each.path.parent for each in plan.follows))
+    beside_us = [*roster.probes(plan.neighbours), roster.certificate(plan.state_dir)]
+    panel = Panel([*vitals.probes(folders), *beside_us])
+    outlook = Outlook(panel, link.news)
+    stack.callback(outlook.close)
+    return outlook
 
 
 def _site(
@@ -278,7 +296,7 @@ async def _sing(agent: Agent) -> None:
     while True:
         for log in (each.log for each in agent.followed):
             try:
-                await agent.probes.do(partial(log.write, agent.site.clock()))
+                await agent.chores.do(partial(log.write, agent.site.clock()))
                 failing.pop(log.path, None)
             except OSError as error:  # the hub learns of it: the number was used up
                 if failing.get(log.path) != str(error):
@@ -337,7 +355,8 @@ async def _write_status(agent: Agent) -> str:
     set_aside = agent.spool.set_aside
     try:
         sources, spool = await agent.sources(), await agent.spool_vitals()
-        await agent.probes.do(
+        agent.outlook.compare(sources, spool)
+        await agent.chores.do(
             lambda: status.tell(agent.plan.state_dir, connection, sources, spool, set_aside)
         )
     except (OSError, SpoolWriteError) as error:

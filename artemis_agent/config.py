@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from artemis_agent.place import is_changing
-from artemis_agent.plan import Burst, Follow, Plan
+from artemis_agent.plan import Api, Burst, Follow, Neighbours, Plan
 from artemis_agent.source import Kind
 from socme.address import split
 from socme.errors import OperatorError
@@ -16,6 +16,9 @@ from socme.settings import Section, Settings, SeverityName, beside, load
 MOST_SOURCES = 32  # a hub looks at no more of one node (zeus_hub/trend.py)
 VITALS_OF_A_CANARY = 4  # what the hub makes of a canary is as old as the vitals that tell of it
 LEAST_VITALS = 1.0  # seconds between two vitals
+
+UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9@:_.\\-]{1,240}\.[a-z]+$")]
+"""A setting that names a systemd unit with its kind: "suricata.service"."""
 
 
 class SourceSettings(Section):
@@ -92,6 +95,55 @@ class SpoolSettings(Section):
     and where critical ones fill all of it, reading stops."""
 
 
+class WazuhApiSettings(Section):
+    """The API of a Wazuh manager whose own files are not on this machine, as with containers."""
+
+    url: Annotated[str, Field(pattern=r"^https://[^/?#]+$")] = "https://127.0.0.1:55000"
+    """Where it is, "https://host:port"."""
+
+    user: Annotated[str, Field(pattern=r"^[^:\s]+$")]
+    """A user of Wazuh that may do nothing but read agents (agent:read)."""
+
+    password_file: Path
+    """The file with the user's password, readable for Artemis alone."""
+
+    certificate: Path | None = None
+    """The API's certificate, or that of whoever issued it; only such a server is talked to then, whatever
+    name it has. None: what this system trusts."""
+
+
+class ProbeSettings(Section):
+    """What runs beside Artemis, for the vital signs. What is not on this machine is not looked for."""
+
+    wazuh_manager_unit: UnitName = "wazuh-manager.service"
+    """The systemd unit of Wazuh's manager. With containers that is the container's own unit."""
+
+    wazuh_indexer_unit: UnitName = "wazuh-indexer.service"
+    """The same of its indexer."""
+
+    wazuh_dashboard_unit: UnitName = "wazuh-dashboard.service"
+    """The same of its dashboard."""
+
+    suricata_unit: UnitName = "suricata.service"
+    """The same of Suricata."""
+
+    thehive_unit: UnitName = "thehive.service"
+    """The same of TheHive."""
+
+    wazuh_dir: Path = Path("/var/ossec")
+    """Where the manager is installed: the state of its daemons, and the socket of its database, which tells
+    how many agents report. Both are read as a member of the group wazuh."""
+
+    wazuh_api: WazuhApiSettings | None = None
+    """Where to ask how many agents report instead. None: wazuh_dir is asked."""
+
+    suricata_config: Path = Path("/etc/suricata/suricata.yaml")
+    """Names Suricata's rule files; where it is missing, /var/lib/suricata/rules/suricata.rules is taken."""
+
+    thehive_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+(/[^?#]*)?$")] | None = None
+    """Where TheHive is. None: http://127.0.0.1:9000, where this machine has its unit."""
+
+
 def _listed(given: object) -> object:
     """Let one address stand for a list of one."""
     return (given,) if isinstance(given, str) else given
@@ -109,6 +161,14 @@ Addresses = Annotated[
 """A setting that is one address, "host:port", or several."""
 
 
+class OnlyProbes(Settings):
+    """Of artemis.toml what `artemis vitals` needs, whatever else stands in it or is missing."""
+
+    model_config = SettingsConfigDict(env_prefix="ARTEMIS_", extra="ignore")
+
+    probes: ProbeSettings = ProbeSettings()
+
+
 class ArtemisSettings(Settings):
     """The whole of artemis.toml."""
 
@@ -122,10 +182,10 @@ class ArtemisSettings(Settings):
     """Where the hub is, "host:port"; or a list of its addresses, which are tried in turn. None: where it
     was at enrolment."""
 
-    vitals_interval_seconds: Annotated[float, Field(ge=1, le=3600)] = 10.0
+    vitals_interval_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
     """How often the node's vital signs are sent, at the least; the hub calls a node stale after three of
-    them. They are sent four times between two canaries, or each second, so that the hub can name the stage
-    where canaries stop within two of their intervals."""
+    them. They are sent at once, too, when a state changes; and four times between two canaries, or each
+    second, so that the hub can name the stage where canaries stop within two of their intervals."""
 
     source: Annotated[tuple[SourceSettings, ...], Field(min_length=1, max_length=MOST_SOURCES)]
     """The files to follow: one to 32 [[source]] tables."""
@@ -141,6 +201,9 @@ class ArtemisSettings(Settings):
 
     canary: CanarySettings = CanarySettings()
     """A marked alert beside each source, by which the hub sees that the whole way works."""
+
+    probes: ProbeSettings = ProbeSettings()
+    """What runs beside Artemis, for the vital signs."""
 
     @property
     def vitals_seconds(self) -> float:
@@ -182,4 +245,30 @@ def plan_of(settings: ArtemisSettings, config: Path) -> Plan:
         spool_bytes=spool.max_bytes,
         spool_days=spool.max_age_days,
         drops_lowest=spool.when_full == "drop-lowest",
+        neighbours=neighbours_of(settings.probes, config),
+    )
+
+
+def neighbours_of(settings: ProbeSettings, config: Path) -> Neighbours:
+    """Return what settings say of what runs beside the agent."""
+    api = settings.wazuh_api
+    return Neighbours(
+        wazuh_manager_unit=settings.wazuh_manager_unit,
+        wazuh_indexer_unit=settings.wazuh_indexer_unit,
+        wazuh_dashboard_unit=settings.wazuh_dashboard_unit,
+        suricata_unit=settings.suricata_unit,
+        thehive_unit=settings.thehive_unit,
+        wazuh_dir=beside(config, settings.wazuh_dir),
+        wazuh_api=None if api is None else _api(api, config),
+        suricata_config=beside(config, settings.suricata_config),
+        thehive_url=settings.thehive_url,
+    )
+
+
+def _api(settings: WazuhApiSettings, config: Path) -> Api:
+    return Api(
+        url=settings.url,
+        user=settings.user,
+        password_file=beside(config, settings.password_file),
+        certificate=None if settings.certificate is None else beside(config, settings.certificate),
     )

@@ -10,6 +10,7 @@ that is held is booked under the hour in which its window began, which may be th
 """
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -32,6 +33,7 @@ CREATE TABLE ledger (
 HOUR_SECONDS = 3600
 KEPT_HOURS = 7 * 24  # an hour that balances is forgotten after them
 SHOWN_HOURS = 48
+DAY_HOURS = 24
 
 _PENDING = """
 SELECT source, sum(CASE key WHEN 'spooled' THEN count ELSE -count END) FROM ledger
@@ -117,6 +119,20 @@ def pending(query: Query, wanted: Callable[[str], bool]) -> int:
     """Return how many alerts of some sources wait, by what was booked alone: the entries are not counted."""
     rows = query(_PENDING, ())
     return sum(int(str(count)) for source, count in rows if wanted(str(source)))
+
+
+def day_records(query: Query, now_hour: int) -> dict[str, int]:
+    """Return how many lines of each source were read in the hour that has begun and the 23 before it."""
+    first = now_hour - DAY_HOURS + 1
+    rows = query(
+        "SELECT source, sum(count) FROM ledger WHERE key = 'read' AND hour >= ? GROUP BY source", (first,)
+    )
+    return {str(source): int(str(count)) for source, count in rows}
+
+
+def this_hour() -> int:
+    """Return the hour that has begun, since 1970."""
+    return int(time.time() // HOUR_SECONDS)
 
 
 def by_hour(held: Sequence[Held]) -> dict[tuple[str, int], int]:

@@ -30,6 +30,8 @@ class Link:
     clock_offset_seconds: float | None = None
     """How far the hub's clock is ahead of this node's; None before the first Welcome."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where the hub shall have the vitals now and not when it is their time."""
 
     @property
     def live(self) -> bool:

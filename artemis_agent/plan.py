@@ -31,6 +31,31 @@ class Burst:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """How to ask an API."""
+
+    url: str
+    user: str
+    password_file: Path
+    certificate: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """What runs beside the agent; each value as artemis_agent.config.ProbeSettings says it."""
+
+    wazuh_manager_unit: str
+    wazuh_indexer_unit: str
+    wazuh_dashboard_unit: str
+    suricata_unit: str
+    thehive_unit: str
+    wazuh_dir: Path
+    wazuh_api: Api | None
+    suricata_config: Path
+    thehive_url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What an agent does; each value as artemis_agent.config says it."""
 
@@ -46,3 +71,4 @@ class Plan:
     spool_bytes: int
     spool_days: float
     drops_lowest: bool
+    neighbours: Neighbours

@@ -49,12 +49,24 @@ def _read(line: bytes) -> SensorVitals | None:
     packets = _count(capture.get("kernel_packets"))
     if packets is None:  # read from a file, or by a capture method that does not count
         packets = _count(mapping(event.stats.get("decoder")).get("pkts"))
+    detect = mapping(event.stats.get("detect"))
+    engines = detect.get("engines")
     return SensorVitals(
         time=moment(event.timestamp),
         uptime_seconds=_count(event.stats.get("uptime")) or 0,
         packets=packets or 0,
         dropped=_count(capture.get("kernel_drops")) or 0,
+        rules_loaded=_sum(engines, "rules_loaded"),
+        rules_failed=_sum(engines, "rules_failed"),
+        lost_alerts=_count(detect.get("alert_queue_overflow")) or 0,
     )
+
+
+def _sum(engines: object, key: str) -> int | None:
+    """Return what all detection engines (one for each tenant) say together; None where none says."""
+    said = [_count(mapping(engine).get(key)) for engine in engines] if isinstance(engines, list) else []
+    known = [number for number in said if number is not None]
+    return min(sum(known), LARGEST_UINT64) if known else None
 
 
 def _count(value: object) -> int | None:

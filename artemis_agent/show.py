@@ -1,11 +1,11 @@
-"""Vitals as aligned lines for people; socme.view has them for scripts. Pure."""
+"""Sources and spool as aligned lines for people; socme.view has them for scripts. Pure."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
 from socme.text import clean
-from socme.v1.vitals_pb2 import SensorVitals, SourceVitals, SpoolVitals, Vitals
+from socme.v1.vitals_pb2 import SensorVitals, SourceVitals, SpoolVitals
 
 LONGEST = 200  # characters of one value on a terminal
 UNKNOWN = "unknown"
@@ -18,23 +18,6 @@ Row: TypeAlias = tuple[str, str]
 def iso(time: datetime | None) -> str | None:
     """Return a time in UTC as ISO 8601 with microseconds and "Z"; None for None."""
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z") if time else None
-
-
-def vitals_rows(vitals: Vitals) -> Iterator[Row]:
-    """Yield what a person wants to know of a machine: name and value."""
-    yield "host", vitals.hostname or UNKNOWN
-    yield "up", duration(vitals.uptime_seconds) if vitals.uptime_seconds else UNKNOWN
-    if vitals.cpu_count:
-        yield "processors", f"{vitals.cpu_count}, {vitals.cpu_usage:.0%} in use"
-    else:
-        yield "processors", UNKNOWN
-    yield "memory", _use(vitals.memory.total_bytes, vitals.memory.used_bytes)
-    for disk in vitals.disks:
-        yield f"disk {disk.mountpoint}", _use(disk.capacity.total_bytes, disk.capacity.used_bytes)
-    yield "addresses", ", ".join(vitals.addresses) or UNKNOWN
-    for source in vitals.sources:
-        yield from source_rows(source)
-    yield from spool_rows(vitals.spool)
 
 
 def source_rows(source: SourceVitals) -> Iterator[Row]:
@@ -64,10 +47,11 @@ def source_rows(source: SourceVitals) -> Iterator[Row]:
 def sensor_line(sensor: SensorVitals) -> str:
     """Return what a sensor says of itself."""
     seen = f"sensor: {count(sensor.packets)} packets"
+    lost = f", {count(sensor.lost_alerts)} alerts LOST (alert_queue_overflow)" if sensor.lost_alerts else ""
     if not sensor.dropped:
-        return f"{seen}, none dropped"
+        return f"{seen}, none dropped{lost}"
     share = sensor.dropped / max(sensor.packets, sensor.dropped)
-    return f"{seen}, {count(sensor.dropped)} dropped ({share:.2%})"
+    return f"{seen}, {count(sensor.dropped)} dropped ({share:.2%}){lost}"
 
 
 def spool_rows(spool: SpoolVitals) -> Iterator[Row]:
@@ -122,7 +106,3 @@ def size(number: float) -> str:
 def count(number: int) -> str:
     """Return a number with its thousands set apart."""
     return f"{number:,}"
-
-
-def _use(total: int, used: int) -> str:
-    return f"{size(used)} of {size(total)} ({used / total:.0%})" if total else UNKNOWN

@@ -9,6 +9,7 @@ import logging
 import math
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -253,9 +254,13 @@ class Stream:
         await self._write(NodeMessage(batch=_batch(entry, before)))
 
     async def _send_vitals(self) -> None:
+        news = self._link.news
         while True:
+            news.clear()  # what comes up while these are measured is told with the next ones, at once
             await self._write(NodeMessage(vitals=await self._cargo.vitals()))
-            await asyncio.sleep(self._cargo.interval_seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._cargo.interval_seconds):
+                    await news.wait()
 
     async def _expect_acknowledgements(self) -> None:
         """End the stream where the hub holds batches, says nothing of it, and acknowledges none for long."""

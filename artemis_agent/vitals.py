@@ -1,24 +1,24 @@
 """How this machine is: the machine's part of Vitals.
 
-Each probe fails by itself: what cannot be known here (a sandbox without AF_NETLINK, a hidden /proc) is
-left absent and the rest is still told.
+Each probe fails by itself: of what cannot be known here (a sandbox without AF_NETLINK, a hidden /proc) it is
+told why, and the rest is still told. What runs beside the agent is asked by artemis_agent.probes.
 """
 
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from threading import Event
 
 import psutil
 
+from artemis_agent.probes.outside import UnknownError, refusal
+from artemis_agent.probes.panel import Probe
 from socme import VERSION
 from socme.v1.vitals_pb2 import Capacity, Disk, LedgerHour, Vitals
 
 STARTED = time.monotonic()
 TOLD_BYTES = 64 * 1024  # of ledger hours in one message: a quarter of what the hub takes
-MOMENT = 0.25  # seconds; the kernel counts the processors' time in hundredths
 # Addresses that nobody has (RFC 5737, RFC 3849): asking for a route to them sends nothing.
 _NOWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
@@ -29,33 +29,54 @@ class Meter:
     psutil.cpu_percent would remember them by thread and say 0 the first time in each.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        """`folders` are those whose file systems matter, apart from the root."""
-        self._folders = folders
-        self._times = _processor_times()
+    def __init__(self) -> None:
+        self._times: tuple[float, float] | None = None
+        _softly("cpu_usage", self._add_usage, Vitals())  # from now on
 
     def measure(self) -> Vitals:
-        """Return how the machine and this process are, without sources and spool. Blocks."""
-        vitals = Vitals(agent_version=VERSION, agent_uptime_seconds=int(time.monotonic() - STARTED))
-        vitals.time.GetCurrentTime()
-        for probe in (
-            _add_hostname,
-            _add_uptime,
-            _add_processors,
-            _add_memory,
-            _add_addresses,
-            _add_process,
+        """Return how the machine and this process are, without what runs beside it. Blocks."""
+        vitals = Vitals()
+        for field, probe in (
+            ("hostname", _add_hostname),
+            ("uptime_seconds", _add_uptime),
+            ("cpu_count", _add_processors),
+            ("cpu_usage", self._add_usage),
+            ("memory", _add_memory),
+            ("addresses", _add_addresses),
+            ("agent_memory_bytes", _add_process),
         ):
-            _softly(probe, vitals)
-        _softly(self._add_usage, vitals)
-        for disk in _disks(self._folders):
-            vitals.disks.append(disk)
+            _softly(field, probe, vitals)
         return vitals
 
     def _add_usage(self, vitals: Vitals) -> None:
-        before, self._times = self._times, _processor_times()
-        if before is not None and self._times is not None:
+        before, self._times = self._times, None
+        self._times = _processor_times()
+        if before is not None:
             vitals.cpu_usage = _usage(before, self._times)
+
+
+def probes(folders: Sequence[Path]) -> list[Probe]:
+    """Return the probes of the machine; `folders` are those whose file systems matter, beside the root."""
+    return [Probe("machine", Meter().measure), Probe("disks", lambda: disks(folders))]
+
+
+def stamp(vitals: Vitals) -> None:
+    """Say who measured, and when."""
+    vitals.agent_version = VERSION
+    vitals.agent_uptime_seconds = int(time.monotonic() - STARTED)
+    vitals.time.GetCurrentTime()
+
+
+def add_suricata(vitals: Vitals, records: Mapping[str, int]) -> None:
+    """Add what is known by Suricata's logs: the records of a day, by log, and the rules that are loaded."""
+    logs = [source for source in vitals.sources if source.kind == "suricata"]
+    if logs:
+        vitals.suricata.day_records = sum(records.get(log.name, 0) for log in logs)
+    for sensor in (log.sensor for log in logs):  # one that writes several logs tells the same in each
+        if sensor.HasField("rules_loaded"):
+            vitals.suricata.rules = sensor.rules_loaded
+        if sensor.HasField("rules_failed"):
+            vitals.suricata.rules_failed = sensor.rules_failed
 
 
 class Told:
@@ -89,13 +110,15 @@ class Told:
         return fresh
 
 
-def _softly(probe: Callable[[Vitals], None], vitals: Vitals) -> None:
-    """Let a probe add what it finds; what it cannot find stays absent."""
+def _softly(field: str, probe: Callable[[Vitals], None], vitals: Vitals) -> None:
+    """Let a probe add what it finds; what it cannot find stays absent, with the reason."""
     # psutil lets through what /proc holds: missing files, refused ones, and text that it cannot parse.
     try:
         probe(vitals)
-    except (OSError, psutil.Error, ValueError, IndexError, KeyError, RuntimeError, NotImplementedError):
-        return
+    except OSError as error:
+        vitals.unknown[field] = str(refusal(error))
+    except (psutil.Error, ValueError, IndexError, KeyError, RuntimeError, NotImplementedError) as error:
+        vitals.unknown[field] = str(UnknownError(f"{type(error).__name__}: {error}"))
 
 
 def _add_hostname(vitals: Vitals) -> None:
@@ -152,19 +175,24 @@ def _address_order(text: str) -> tuple[int, bytes]:
     return address.version, address.packed
 
 
-def _disks(folders: Sequence[Path]) -> Iterator[Disk]:
+def disks(folders: Sequence[Path]) -> Vitals:
+    """Return the file systems of the root and of some folders, each once. Blocks, where one hangs."""
+    vitals = Vitals()
     seen: set[int] = set()
     for folder in (Path("/"), *folders):
         try:
             device = folder.stat().st_dev
             usage = psutil.disk_usage(str(folder))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        if device in seen:
+        except OSError as error:
+            vitals.unknown["disks"] = str(refusal(error))
             continue
-        seen.add(device)
-        capacity = Capacity(total_bytes=usage.total, used_bytes=usage.used)
-        yield Disk(mountpoint=str(_mountpoint(folder)), capacity=capacity)
+        if device not in seen:
+            seen.add(device)
+            capacity = Capacity(total_bytes=usage.total, used_bytes=usage.used)
+            vitals.disks.append(Disk(mountpoint=str(_mountpoint(folder)), capacity=capacity))
+    return vitals
 
 
 def _mountpoint(folder: Path) -> Path:
@@ -175,12 +203,9 @@ def _mountpoint(folder: Path) -> Path:
     return place
 
 
-def _processor_times() -> tuple[float, float] | None:
+def _processor_times() -> tuple[float, float]:
     """Return seconds of work and seconds in all, of all processors since the machine started."""
-    try:
-        times = psutil.cpu_times()._asdict()
-    except (OSError, psutil.Error, ValueError, IndexError):
-        return None
+    times = psutil.cpu_times()._asdict()
     # A guest's time is in user's and nice's already.
     total = sum(seconds for name, seconds in times.items() if not name.startswith("guest"))
     idle = times.get("idle", 0.0) + times.get("iowait", 0.0)
@@ -191,10 +216,3 @@ def _usage(before: tuple[float, float], after: tuple[float, float]) -> float:
     """Return the share of the time between two readings in which processors worked, 0 to 1."""
     busy, total = after[0] - before[0], after[1] - before[1]
     return min(1.0, max(0.0, busy / total)) if total > 0 else 0.0
-
-
-def measure_once(folders: Sequence[Path]) -> Vitals:
-    """Measure the machine now, over a moment that is long enough to see how busy the processors are."""
-    meter = Meter(folders)
-    Event().wait(MOMENT)
-    return meter.measure()

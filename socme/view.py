@@ -8,14 +8,14 @@ passed on exactly: whoever shows it to a person cleans it.
 
 import base64
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from socme import severity
+from socme import severity, signs
+from socme.signs import number
 from socme.v1.alert_pb2 import (
     Action,
     Alert,
@@ -30,13 +30,11 @@ from socme.v1.alert_pb2 import (
     Threat,
 )
 from socme.v1.vitals_pb2 import (
-    CanaryVitals,
     ClientStatus,
     Health,
     LedgerHour,
     NodeState,
     NodeStatus,
-    SensorVitals,
     SourceVitals,
     SpoolVitals,
     Vitals,
@@ -184,7 +182,7 @@ def client_view(status: ClientStatus) -> View:
         "health": health_name(status.health),
         "reasons": list(status.reasons),
         "since": _time(status.since, status.HasField("since")),
-        "seeing": _number(status.seeing),
+        "seeing": number(status.seeing),
     }
 
 
@@ -216,6 +214,7 @@ def vitals_view(vitals: Vitals) -> View:
         "sources": [source_view(source) for source in vitals.sources],
         "lag_bytes": lag_bytes(vitals),
         "spool": spool_view(vitals.spool),
+        **signs.machine_view(vitals),
     }
 
 
@@ -234,11 +233,11 @@ def source_view(source: SourceVitals) -> View:
         "lag_bytes": source.lag_bytes,
         "lost_bytes": source.lost_bytes,
         "rotations": source.rotations,
-        "last_record_age_seconds": _number(source.last_record_age_seconds) if aged else None,
+        "last_record_age_seconds": number(source.last_record_age_seconds) if aged else None,
         "problem": source.problem,
         "rolled_up": source.rolled_up,
-        "canary": _canary(source.canary) if source.HasField("canary") else None,
-        "sensor": _sensor(source.sensor) if source.HasField("sensor") else None,
+        "canary": signs.canary_view(source.canary) if source.HasField("canary") else None,
+        "sensor": signs.sensor_view(source.sensor) if source.HasField("sensor") else None,
     }
 
 
@@ -271,7 +270,7 @@ def spool_view(spool: SpoolVitals) -> View:
         "alerts": spool.alerts,
         "bytes": spool.bytes,
         "acknowledged": spool.acknowledged,
-        "oldest_age_seconds": _number(spool.oldest_age_seconds) if aged else None,
+        "oldest_age_seconds": number(spool.oldest_age_seconds) if aged else None,
         "capacity_bytes": spool.capacity_bytes or None,
         "dropped": dict(sorted(spool.dropped.items())),
         "unaccounted": spool.unaccounted,
@@ -282,11 +281,6 @@ def spool_view(spool: SpoolVitals) -> View:
 def _time(time: Timestamp, given: bool) -> str | None:  # noqa: FBT001 - HasField's answer
     found = moment(time) if given else None
     return None if found is None else stamp(found)
-
-
-def _number(value: float) -> float | None:
-    """Return a number to four places; None for NaN and infinity, which JSON does not have."""
-    return round(value, 4) if math.isfinite(value) else None
 
 
 def _given(**values: object) -> View:
@@ -320,26 +314,6 @@ def _condition(condition: Condition) -> View:
         "subject": condition.subject,
         "state": _CONDITIONS.get(condition.state, severity.UNKNOWN),
         "since": _time(condition.since, condition.HasField("since")),
-    }
-
-
-def _canary(canary: CanaryVitals) -> View:
-    return {
-        "interval_seconds": canary.interval_seconds,
-        "written": canary.written,
-        "read": canary.read,
-        "spooled": canary.spooled,
-        "acknowledged": canary.acknowledged,
-        "spool_seconds": _number(canary.spool_seconds),
-    }
-
-
-def _sensor(sensor: SensorVitals) -> View:
-    return {
-        "time": _time(sensor.time, sensor.HasField("time")),
-        "uptime_seconds": sensor.uptime_seconds,
-        "packets": sensor.packets,
-        "dropped": sensor.dropped,
     }
 
 
@@ -390,7 +364,7 @@ def _raw(alert: Alert) -> View:
 
 def _cpu(vitals: Vitals) -> View | None:
     known = vitals.cpu_count > 0
-    return {"usage": _number(vitals.cpu_usage), "count": vitals.cpu_count} if known else None
+    return {"usage": number(vitals.cpu_usage), "count": vitals.cpu_count} if known else None
 
 
 def _memory(vitals: Vitals) -> View | None:

@@ -34,7 +34,7 @@ LOG = logging.getLogger("zeus.fleet")
 
 POLL_SECONDS = 1.0  # how long a newly enrolled or revoked node may go unnoticed
 WRITE_EVERY = 5  # polls between two records of how nodes are; who comes and goes is written at the next one
-USUAL_INTERVAL = 10  # seconds between two vitals where a node did not say
+USUAL_INTERVAL = 30  # seconds between two vitals where a node did not say
 INTERVALS_TO_STALE = 3
 LARGEST_VITALS = 256 * 1024  # bytes; an honest node's are a few KiB
 LONGEST_INTERVAL = 3600  # seconds; silence must show within a bounded time, whatever a node says

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from socme.v1.vitals_pb2 import LedgerHour, Vitals
 
-EVERY_SECONDS = 1.0  # an honest node sends them every 10 s
+EVERY_SECONDS = 1.0  # an honest node sends them every 30 s, and at a change
 MOST_HOURS = 1000  # of ledgers that are kept of vitals that were passed over
 
 

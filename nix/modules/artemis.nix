@@ -97,7 +97,7 @@ in
           Nice = lib.mkDefault 5;
           MemoryHigh = lib.mkDefault "192M";
           MemoryMax = lib.mkDefault "256M";
-          TasksMax = lib.mkDefault 64;
+          TasksMax = lib.mkDefault 96;
           # Vitals: /proc/stat and /proc/meminfo, and the machine's addresses.
           ProcSubset = "all";
           RestrictAddressFamilies = [ "AF_INET" "AF_INET6" "AF_UNIX" "AF_NETLINK" ];

@@ -20,6 +20,42 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ServiceState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ServiceStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ServiceState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SERVICE_STATE_UNSPECIFIED: _ServiceState.ValueType  # 0
+    """One that this reader is too old to know, or that could not be learnt."""
+    SERVICE_STATE_RUNNING: _ServiceState.ValueType  # 1
+    """It runs."""
+    SERVICE_STATE_CHANGING: _ServiceState.ValueType  # 2
+    """It starts or stops just now."""
+    SERVICE_STATE_DEGRADED: _ServiceState.ValueType  # 3
+    """It runs, but a part of it does not."""
+    SERVICE_STATE_STOPPED: _ServiceState.ValueType  # 4
+    """It does not run, and nobody says that it failed."""
+    SERVICE_STATE_FAILED: _ServiceState.ValueType  # 5
+    """It failed."""
+
+class ServiceState(_ServiceState, metaclass=_ServiceStateEnumTypeWrapper):
+    """How a service is."""
+
+SERVICE_STATE_UNSPECIFIED: ServiceState.ValueType  # 0
+"""One that this reader is too old to know, or that could not be learnt."""
+SERVICE_STATE_RUNNING: ServiceState.ValueType  # 1
+"""It runs."""
+SERVICE_STATE_CHANGING: ServiceState.ValueType  # 2
+"""It starts or stops just now."""
+SERVICE_STATE_DEGRADED: ServiceState.ValueType  # 3
+"""It runs, but a part of it does not."""
+SERVICE_STATE_STOPPED: ServiceState.ValueType  # 4
+"""It does not run, and nobody says that it failed."""
+SERVICE_STATE_FAILED: ServiceState.ValueType  # 5
+"""It failed."""
+Global___ServiceState: _TypeAlias = ServiceState  # noqa: Y015
+
 class _NodeState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -102,6 +138,23 @@ class Vitals(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class UnknownEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
     TIME_FIELD_NUMBER: _builtins.int
     AGENT_VERSION_FIELD_NUMBER: _builtins.int
     HOSTNAME_FIELD_NUMBER: _builtins.int
@@ -116,6 +169,14 @@ class Vitals(_message.Message):
     AGENT_UPTIME_SECONDS_FIELD_NUMBER: _builtins.int
     AGENT_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     LEDGER_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    WAZUH_FIELD_NUMBER: _builtins.int
+    SURICATA_FIELD_NUMBER: _builtins.int
+    THEHIVE_FIELD_NUMBER: _builtins.int
+    TAILSCALE_FIELD_NUMBER: _builtins.int
+    CLOCK_OFFSET_SECONDS_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_EXPIRES_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
     agent_version: _builtins.str
     """Version of the agent, as in "0.1.0"."""
     hostname: _builtins.str
@@ -130,6 +191,10 @@ class Vitals(_message.Message):
     """Seconds since the agent started."""
     agent_memory_bytes: _builtins.int
     """Resident memory of the agent in bytes."""
+    clock_offset_seconds: _builtins.float
+    """Seconds by which the hub's clock is ahead of the node's, as the node saw it when it last connected;
+    absent when it never did.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When they were taken, by the node's clock."""
@@ -158,6 +223,36 @@ class Vitals(_message.Message):
     def ledger(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerHour]:
         """What became of everything that was read, for the hours that changed since the last vitals."""
 
+    @_builtins.property
+    def system(self) -> Global___SystemVitals:
+        """The operating system."""
+
+    @_builtins.property
+    def wazuh(self) -> Global___WazuhVitals:
+        """Wazuh on this machine; absent where it has none."""
+
+    @_builtins.property
+    def suricata(self) -> Global___SuricataVitals:
+        """Suricata on this machine, apart from what its logs say (SourceVitals.sensor); absent where it has none."""
+
+    @_builtins.property
+    def thehive(self) -> Global___TheHiveVitals:
+        """TheHive on this machine; absent where it has none."""
+
+    @_builtins.property
+    def tailscale(self) -> Global___TailscaleVitals:
+        """The machine's place in a tailnet; absent where it runs no Tailscale."""
+
+    @_builtins.property
+    def certificate_expires(self) -> _timestamp_pb2.Timestamp:
+        """When the node's certificate ends; absent where there is none."""
+
+    @_builtins.property
+    def unknown(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the machine has and the agent could not learn: why, in words for people, by the name of the field
+        here ("wazuh.agents", "memory", "tailscale"). What the machine does not have stands nowhere.
+        """
+
     def __init__(
         self,
         *,
@@ -175,13 +270,317 @@ class Vitals(_message.Message):
         agent_uptime_seconds: _builtins.int = ...,
         agent_memory_bytes: _builtins.int = ...,
         ledger: _abc.Iterable[Global___LedgerHour] | None = ...,
+        system: Global___SystemVitals | None = ...,
+        wazuh: Global___WazuhVitals | None = ...,
+        suricata: Global___SuricataVitals | None = ...,
+        thehive: Global___TheHiveVitals | None = ...,
+        tailscale: Global___TailscaleVitals | None = ...,
+        clock_offset_seconds: _builtins.float | None = ...,
+        certificate_expires: _timestamp_pb2.Timestamp | None = ...,
+        unknown: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["memory", b"memory", "spool", b"spool", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_seconds", b"_clock_offset_seconds", "certificate_expires", b"certificate_expires", "clock_offset_seconds", b"clock_offset_seconds", "memory", b"memory", "spool", b"spool", "suricata", b"suricata", "system", b"system", "tailscale", b"tailscale", "thehive", b"thehive", "time", b"time", "wazuh", b"wazuh"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "agent_memory_bytes", b"agent_memory_bytes", "agent_uptime_seconds", b"agent_uptime_seconds", "agent_version", b"agent_version", "cpu_count", b"cpu_count", "cpu_usage", b"cpu_usage", "disks", b"disks", "hostname", b"hostname", "ledger", b"ledger", "memory", b"memory", "sources", b"sources", "spool", b"spool", "time", b"time", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_seconds", b"_clock_offset_seconds", "addresses", b"addresses", "agent_memory_bytes", b"agent_memory_bytes", "agent_uptime_seconds", b"agent_uptime_seconds", "agent_version", b"agent_version", "certificate_expires", b"certificate_expires", "clock_offset_seconds", b"clock_offset_seconds", "cpu_count", b"cpu_count", "cpu_usage", b"cpu_usage", "disks", b"disks", "hostname", b"hostname", "ledger", b"ledger", "memory", b"memory", "sources", b"sources", "spool", b"spool", "suricata", b"suricata", "system", b"system", "tailscale", b"tailscale", "thehive", b"thehive", "time", b"time", "unknown", b"unknown", "uptime_seconds", b"uptime_seconds", "wazuh", b"wazuh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__clock_offset_seconds: _TypeAlias = _typing.Literal["clock_offset_seconds"]  # noqa: Y015
+    _WhichOneofArgType__clock_offset_seconds: _TypeAlias = _typing.Literal["_clock_offset_seconds", b"_clock_offset_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_offset_seconds) -> _WhichOneofReturnType__clock_offset_seconds | None: ...
 
 Global___Vitals: _TypeAlias = Vitals  # noqa: Y015
+
+@_typing.final
+class SystemVitals(_message.Message):
+    """The operating system."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_REVISION_FIELD_NUMBER: _builtins.int
+    NIXPKGS_REVISION_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    KERNEL_FIELD_NUMBER: _builtins.int
+    REBOOT_PENDING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """As in "NixOS" or "Debian GNU/Linux". ECS: host.os.name."""
+    version: _builtins.str
+    """As in "26.05.20261101.abcdef1" or "12". ECS: host.os.version."""
+    configuration_revision: _builtins.str
+    """NixOS: the revision of the flake that the system was built from; empty where it does not say."""
+    nixpkgs_revision: _builtins.str
+    """NixOS: the revision of nixpkgs that it was built from; empty where it does not say."""
+    generation: _builtins.int
+    """NixOS: the number of the system's generation; 0 for unknown."""
+    kernel: _builtins.str
+    """Release of the kernel that runs. ECS: host.os.kernel."""
+    reboot_pending: _builtins.bool
+    """Whether what is installed differs from what was booted, so that only a reboot brings it to life;
+    absent where the system does not say.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        configuration_revision: _builtins.str = ...,
+        nixpkgs_revision: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        kernel: _builtins.str = ...,
+        reboot_pending: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reboot_pending", b"_reboot_pending", "reboot_pending", b"reboot_pending"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reboot_pending", b"_reboot_pending", "configuration_revision", b"configuration_revision", "generation", b"generation", "kernel", b"kernel", "name", b"name", "nixpkgs_revision", b"nixpkgs_revision", "reboot_pending", b"reboot_pending", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reboot_pending: _TypeAlias = _typing.Literal["reboot_pending"]  # noqa: Y015
+    _WhichOneofArgType__reboot_pending: _TypeAlias = _typing.Literal["_reboot_pending", b"_reboot_pending"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reboot_pending) -> _WhichOneofReturnType__reboot_pending | None: ...
+
+Global___SystemVitals: _TypeAlias = SystemVitals  # noqa: Y015
+
+@_typing.final
+class Service(_message.Message):
+    """One service of the machine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    RESTARTS_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """Its systemd unit; empty where it is known by its answer alone."""
+    state: Global___ServiceState.ValueType
+    """How it is."""
+    detail: _builtins.str
+    """In words: "active (running)", or which part does not run."""
+    seconds: _builtins.int
+    """Seconds since its state last changed; 0 for unknown."""
+    restarts: _builtins.int
+    """How often systemd restarted it by itself since it was last started."""
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        state: Global___ServiceState.ValueType = ...,
+        detail: _builtins.str = ...,
+        seconds: _builtins.int = ...,
+        restarts: _builtins.int = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "restarts", b"restarts", "seconds", b"seconds", "state", b"state", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___Service: _TypeAlias = Service  # noqa: Y015
+
+@_typing.final
+class WazuhVitals(_message.Message):
+    """Wazuh on a machine. What of it is not there is absent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANAGER_FIELD_NUMBER: _builtins.int
+    INDEXER_FIELD_NUMBER: _builtins.int
+    DASHBOARD_FIELD_NUMBER: _builtins.int
+    AGENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def manager(self) -> Global___Service:
+        """The manager (Wazuh's server)."""
+
+    @_builtins.property
+    def indexer(self) -> Global___Service:
+        """The indexer."""
+
+    @_builtins.property
+    def dashboard(self) -> Global___Service:
+        """The dashboard."""
+
+    @_builtins.property
+    def agents(self) -> Global___WazuhAgents:
+        """The agents that report to the manager, the manager itself left out."""
+
+    def __init__(
+        self,
+        *,
+        manager: Global___Service | None = ...,
+        indexer: Global___Service | None = ...,
+        dashboard: Global___Service | None = ...,
+        agents: Global___WazuhAgents | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "dashboard", b"dashboard", "indexer", b"indexer", "manager", b"manager"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "dashboard", b"dashboard", "indexer", b"indexer", "manager", b"manager"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___WazuhVitals: _TypeAlias = WazuhVitals  # noqa: Y015
+
+@_typing.final
+class WazuhAgents(_message.Message):
+    """How many Wazuh agents there are, by their connection to the manager."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    DISCONNECTED_FIELD_NUMBER: _builtins.int
+    NEVER_CONNECTED_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    active: _builtins.int
+    """Reporting now."""
+    disconnected: _builtins.int
+    """Not heard any more."""
+    never_connected: _builtins.int
+    """Registered, but never heard."""
+    pending: _builtins.int
+    """Connecting."""
+    def __init__(
+        self,
+        *,
+        active: _builtins.int = ...,
+        disconnected: _builtins.int = ...,
+        never_connected: _builtins.int = ...,
+        pending: _builtins.int = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "disconnected", b"disconnected", "never_connected", b"never_connected", "pending", b"pending"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___WazuhAgents: _TypeAlias = WazuhAgents  # noqa: Y015
+
+@_typing.final
+class SuricataVitals(_message.Message):
+    """Suricata on a machine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    DAY_RECORDS_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    RULES_FAILED_FIELD_NUMBER: _builtins.int
+    RULES_WRITTEN_FIELD_NUMBER: _builtins.int
+    day_records: _builtins.int
+    """Records read from its logs in the last 24 hours, by the agent's ledger of whole hours and the one that
+    has begun; absent where none of its logs is followed.
+    """
+    rules: _builtins.int
+    """Rules: those that Suricata says it has loaded, else those in its rule file; absent when unknown."""
+    rules_failed: _builtins.int
+    """Rules that Suricata could not load; absent where it does not say."""
+    @_builtins.property
+    def service(self) -> Global___Service:
+        """The sensor."""
+
+    @_builtins.property
+    def rules_written(self) -> _timestamp_pb2.Timestamp:
+        """When its rule file was last written: the age of the rule set."""
+
+    def __init__(
+        self,
+        *,
+        service: Global___Service | None = ...,
+        day_records: _builtins.int | None = ...,
+        rules: _builtins.int | None = ...,
+        rules_failed: _builtins.int | None = ...,
+        rules_written: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_records", b"_day_records", "_rules", b"_rules", "_rules_failed", b"_rules_failed", "day_records", b"day_records", "rules", b"rules", "rules_failed", b"rules_failed", "rules_written", b"rules_written", "service", b"service"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_records", b"_day_records", "_rules", b"_rules", "_rules_failed", b"_rules_failed", "day_records", b"day_records", "rules", b"rules", "rules_failed", b"rules_failed", "rules_written", b"rules_written", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__day_records: _TypeAlias = _typing.Literal["day_records"]  # noqa: Y015
+    _WhichOneofArgType__day_records: _TypeAlias = _typing.Literal["_day_records", b"_day_records"]  # noqa: Y015
+    _WhichOneofReturnType__rules: _TypeAlias = _typing.Literal["rules"]  # noqa: Y015
+    _WhichOneofArgType__rules: _TypeAlias = _typing.Literal["_rules", b"_rules"]  # noqa: Y015
+    _WhichOneofReturnType__rules_failed: _TypeAlias = _typing.Literal["rules_failed"]  # noqa: Y015
+    _WhichOneofArgType__rules_failed: _TypeAlias = _typing.Literal["_rules_failed", b"_rules_failed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day_records) -> _WhichOneofReturnType__day_records | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rules) -> _WhichOneofReturnType__rules | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rules_failed) -> _WhichOneofReturnType__rules_failed | None: ...
+
+Global___SuricataVitals: _TypeAlias = SuricataVitals  # noqa: Y015
+
+@_typing.final
+class TheHiveVitals(_message.Message):
+    """TheHive on a machine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Its version, as it says; empty for unknown."""
+    @_builtins.property
+    def service(self) -> Global___Service:
+        """TheHive itself."""
+
+    def __init__(
+        self,
+        *,
+        service: Global___Service | None = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___TheHiveVitals: _TypeAlias = TheHiveVitals  # noqa: Y015
+
+@_typing.final
+class TailscaleVitals(_message.Message):
+    """A machine's place in a tailnet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    ONLINE_FIELD_NUMBER: _builtins.int
+    KEY_EXPIRES_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """In Tailscale's words: "Running", "NeedsLogin", "Stopped" and the like."""
+    name: _builtins.str
+    """The machine's name in the tailnet, without a dot at the end."""
+    online: _builtins.bool
+    """Whether the coordination server sees it; absent where Tailscale does not say."""
+    version: _builtins.str
+    """Tailscale's version."""
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its addresses there."""
+
+    @_builtins.property
+    def key_expires(self) -> _timestamp_pb2.Timestamp:
+        """When its key ends; absent where it never does."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What Tailscale itself finds wrong, some of it."""
+
+    def __init__(
+        self,
+        *,
+        state: _builtins.str = ...,
+        name: _builtins.str = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
+        online: _builtins.bool | None = ...,
+        key_expires: _timestamp_pb2.Timestamp | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_online", b"_online", "key_expires", b"key_expires", "online", b"online"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_online", b"_online", "addresses", b"addresses", "key_expires", b"key_expires", "name", b"name", "online", b"online", "state", b"state", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__online: _TypeAlias = _typing.Literal["online"]  # noqa: Y015
+    _WhichOneofArgType__online: _TypeAlias = _typing.Literal["_online", b"_online"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__online) -> _WhichOneofReturnType__online | None: ...
+
+Global___TailscaleVitals: _TypeAlias = TailscaleVitals  # noqa: Y015
 
 @_typing.final
 class Capacity(_message.Message):
@@ -403,12 +802,25 @@ class SensorVitals(_message.Message):
     UPTIME_SECONDS_FIELD_NUMBER: _builtins.int
     PACKETS_FIELD_NUMBER: _builtins.int
     DROPPED_FIELD_NUMBER: _builtins.int
+    RULES_LOADED_FIELD_NUMBER: _builtins.int
+    RULES_FAILED_FIELD_NUMBER: _builtins.int
+    LOST_ALERTS_FIELD_NUMBER: _builtins.int
     uptime_seconds: _builtins.int
     """Seconds since the sensor started. EVE: stats.uptime."""
     packets: _builtins.int
     """Packets seen since then. EVE: stats.capture.kernel_packets, else stats.decoder.pkts."""
     dropped: _builtins.int
     """Packets lost since then. EVE: stats.capture.kernel_drops."""
+    rules_loaded: _builtins.int
+    """Rules that detection has loaded, those of all engines (tenants) together; absent where the event does
+    not say. EVE: stats.detect.engines.rules_loaded.
+    """
+    rules_failed: _builtins.int
+    """Rules that could not be loaded, likewise. EVE: stats.detect.engines.rules_failed."""
+    lost_alerts: _builtins.int
+    """Alerts that Suricata itself lost since it started, because a packet had too many of them. EVE:
+    stats.detect.alert_queue_overflow.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it was written, by the sensor's clock."""
@@ -420,11 +832,22 @@ class SensorVitals(_message.Message):
         uptime_seconds: _builtins.int = ...,
         packets: _builtins.int = ...,
         dropped: _builtins.int = ...,
+        rules_loaded: _builtins.int | None = ...,
+        rules_failed: _builtins.int | None = ...,
+        lost_alerts: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rules_failed", b"_rules_failed", "_rules_loaded", b"_rules_loaded", "rules_failed", b"rules_failed", "rules_loaded", b"rules_loaded", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "packets", b"packets", "time", b"time", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rules_failed", b"_rules_failed", "_rules_loaded", b"_rules_loaded", "dropped", b"dropped", "lost_alerts", b"lost_alerts", "packets", b"packets", "rules_failed", b"rules_failed", "rules_loaded", b"rules_loaded", "time", b"time", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rules_failed: _TypeAlias = _typing.Literal["rules_failed"]  # noqa: Y015
+    _WhichOneofArgType__rules_failed: _TypeAlias = _typing.Literal["_rules_failed", b"_rules_failed"]  # noqa: Y015
+    _WhichOneofReturnType__rules_loaded: _TypeAlias = _typing.Literal["rules_loaded"]  # noqa: Y015
+    _WhichOneofArgType__rules_loaded: _TypeAlias = _typing.Literal["_rules_loaded", b"_rules_loaded"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rules_failed) -> _WhichOneofReturnType__rules_failed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rules_loaded) -> _WhichOneofReturnType__rules_loaded | None: ...
 
 Global___SensorVitals: _TypeAlias = SensorVitals  # noqa: Y015
 

@@ -92,6 +92,30 @@ async def until_file(path: Path, words: str) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_the_hub_hears_at_once_of_a_source_that_cannot_be_read(
+    node: Node, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when it is time for the next vitals. They tell of the machine, too."""
+    monkeypatch.setattr(agent, "TELL_SECONDS", 0.05)
+    node.config.write_text(node.config.read_text().replace("_seconds = 1\n", "_seconds = 3600\n", 1))
+    node.log("eve.json", eve(1))
+    hub = Hub()
+    async with serving(hub, authority) as port:
+        enrol(node, authority, port)
+        async with running(node):
+            await hub.until(lambda: len(hub.raw) == 1 and bool(hub.vitals))
+            (node.folder / "eve.json").unlink()
+            (node.folder / "eve.json").mkdir()
+            await hub.until(lambda: bool(hub.vitals[-1].sources[0].problem))
+
+    found = hub.vitals[-1]
+    assert found.system.kernel
+    assert found.suricata.day_records == 1
+    assert found.HasField("clock_offset_seconds")
+    assert found.HasField("certificate_expires")
+    assert found.agent_memory_bytes > 0
+
+
 async def test_alerts_in_files_reach_the_hub_once(node: Node, authority: Authority) -> None:
     """Before the start, while it runs, and while it did not run; copies of Wazuh stay behind."""
     hub = Hub()

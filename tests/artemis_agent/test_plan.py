@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from artemis_agent.config import plan
-from artemis_agent.plan import Burst, Follow, Plan
+from artemis_agent.plan import Api, Burst, Follow, Neighbours, Plan
 from socme.apart import apart
 
 SETTINGS = """
@@ -27,6 +27,12 @@ max_age_days = 2
 when_full = "drop-lowest"
 [canary]
 interval_seconds = 20
+[probes]
+wazuh_manager_unit = "docker-wazuh.service"
+wazuh_dir = "ossec"
+[probes.wazuh_api]
+user = "reader"
+password_file = "password"
 """
 
 
@@ -49,6 +55,22 @@ def test_it_is_what_the_settings_say_and_comes_whole_from_another_process(tmp_pa
         spool_bytes=2_000_000,
         spool_days=2,
         drops_lowest=True,
+        neighbours=Neighbours(
+            wazuh_manager_unit="docker-wazuh.service",
+            wazuh_indexer_unit="wazuh-indexer.service",
+            wazuh_dashboard_unit="wazuh-dashboard.service",
+            suricata_unit="suricata.service",
+            thehive_unit="thehive.service",
+            wazuh_dir=tmp_path / "ossec",
+            wazuh_api=Api(
+                url="https://127.0.0.1:55000",
+                user="reader",
+                password_file=tmp_path / "password",
+                certificate=None,
+            ),
+            suricata_config=Path("/etc/suricata/suricata.yaml"),
+            thehive_url=None,
+        ),
     )
 
 
@@ -59,4 +81,4 @@ def test_without_them_it_is_as_shipped(tmp_path: Path) -> None:
     made = plan(config)
 
     assert (made.hub_addresses, made.rollup, made.drops_lowest) == ((), None, False)
-    assert (made.vitals_seconds, made.canary_seconds) == (10, 60)
+    assert (made.vitals_seconds, made.canary_seconds) == (15, 60)

@@ -36,6 +36,32 @@ def test_the_newest_of_a_block() -> None:
     assert found.time.ToJsonString() == "2026-11-22T10:00:02Z"
 
 
+def test_rules_of_all_engines_and_alerts_that_were_lost() -> None:
+    """As 7.0.10 writes it; with tenants there are several engines."""
+    engine = {
+        "id": 0,
+        "last_reload": "2026-11-28T23:28:03.873554+0000",
+        "rules_loaded": 38_000,
+        "rules_failed": 2,
+        "rules_skipped": 0,
+    }
+    found = latest(stats(detect={"engines": [engine, engine], "alert": 5, "alert_queue_overflow": 7}))
+
+    assert found is not None
+    assert (found.rules_loaded, found.rules_failed, found.lost_alerts) == (76_000, 4, 7)
+
+
+@pytest.mark.parametrize(
+    "detect", [None, 7, {}, {"engines": None}, {"engines": [None, {"rules_loaded": "x"}]}]
+)
+def test_a_sensor_that_says_nothing_of_rules(detect: object) -> None:
+    found = latest(stats(detect=detect))
+
+    assert found is not None
+    assert not found.HasField("rules_loaded")
+    assert not found.HasField("rules_failed")
+
+
 def test_without_a_kernel_the_decoder_counts() -> None:
     found = latest(stats())
 

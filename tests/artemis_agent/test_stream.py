@@ -84,6 +84,18 @@ async def test_vitals_come_again(spool: Spool, authority: Authority) -> None:
         await hub.until(lambda: len(hub.vitals) >= 3)
 
 
+async def test_vitals_come_at_once_when_there_is_news(spool: Spool, authority: Authority) -> None:
+    """Each time once, however long the interval is."""
+    hub = Hub()
+    async with serving(hub, authority) as port, running(spool, at(authority, port), interval=3600) as line:
+        for number in range(1, 4):
+            await hub.until(lambda number=number: len(hub.vitals) == number)  # type: ignore[misc]
+            line.link.news.set()
+        await hub.until(lambda: len(hub.vitals) == 4)
+        await asyncio.sleep(0.05)
+        assert len(hub.vitals) == 4
+
+
 async def test_urgent_batches_go_first(spool: Spool, authority: Authority) -> None:
     """All that waits, on a new connection; each lane in its own order."""
     await spool_batches(spool, *"abcdef")

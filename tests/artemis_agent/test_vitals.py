@@ -11,17 +11,20 @@ import psutil
 import pytest
 
 from artemis_agent import vitals
-from artemis_agent.vitals import Meter, Told, measure_once
+from artemis_agent.probes.panel import Panel
+from artemis_agent.vitals import Meter, Told
 from socme import VERSION
-from socme.v1.vitals_pb2 import LedgerHour, Vitals
+from socme.v1.vitals_pb2 import LedgerHour, SensorVitals, SourceVitals, Vitals
 
 
 def test_a_machine_is_measured(tmp_path: Path) -> None:
     """On an ordinary machine everything is known."""
-    found = measure_once([tmp_path])
+    found = Panel(vitals.probes([tmp_path])).tell()
+    vitals.stamp(found)
 
     assert found.agent_version == VERSION
     assert found.time.seconds > 0
+    assert not found.unknown
     assert found.hostname == socket.gethostname()
     assert found.uptime_seconds > 0
     assert found.cpu_count == psutil.cpu_count()
@@ -37,7 +40,10 @@ def test_each_file_system_is_told_once(tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
 
-    disks = list(vitals._disks([tmp_path, inner, tmp_path / "missing"]))
+    found = vitals.disks([tmp_path, inner, tmp_path / "missing"])
+
+    disks = found.disks
+    assert not found.unknown
 
     assert len({disk.mountpoint for disk in disks}) == len(disks)
     devices = {Path("/").stat().st_dev, tmp_path.stat().st_dev}
@@ -75,26 +81,36 @@ def refuse(*_arguments: object, **_options: object) -> object:
 
 
 @pytest.mark.parametrize(
-    ("probe", "absent"),
+    ("probe", "field", "absent"),
     [
-        ("boot_time", lambda found: found.uptime_seconds == 0),
-        ("cpu_count", lambda found: found.cpu_count == 0),
-        ("cpu_times", lambda found: found.cpu_usage == 0),
-        ("virtual_memory", lambda found: not found.HasField("memory")),
-        ("disk_usage", lambda found: not found.disks),
-        ("Process", lambda found: found.agent_memory_bytes == 0),
+        ("boot_time", "uptime_seconds", lambda found: found.uptime_seconds == 0),
+        ("cpu_count", "cpu_count", lambda found: found.cpu_count == 0),
+        ("cpu_times", "cpu_usage", lambda found: found.cpu_usage == 0),
+        ("virtual_memory", "memory", lambda found: not found.HasField("memory")),
+        ("disk_usage", "disks", lambda found: not found.disks),
+        ("Process", "agent_memory_bytes", lambda found: found.agent_memory_bytes == 0),
     ],
 )
-def test_a_probe_that_is_refused_is_absent(
-    monkeypatch: pytest.MonkeyPatch, probe: str, absent: Callable[[object], bool]
+def test_a_probe_that_is_refused_is_absent_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, probe: str, field: str, absent: Callable[[object], bool]
 ) -> None:
     """And takes no other with it."""
     monkeypatch.setattr(psutil, probe, refuse)
 
-    found = Meter([]).measure()
+    found = Panel(vitals.probes([])).tell()
 
     assert absent(found)
     assert found.hostname
+    assert dict(found.unknown) == {field: "operation not permitted"}
+
+
+def test_what_proc_holds_may_be_odd(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read() -> object:
+        raise ValueError("not a number")
+
+    monkeypatch.setattr(psutil, "virtual_memory", read)
+
+    assert Meter().measure().unknown["memory"] == "ValueError: not a number"
 
 
 def test_without_netlink_the_way_out_tells_the_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,14 +118,14 @@ def test_without_netlink_the_way_out_tells_the_addresses(monkeypatch: pytest.Mon
     known = {each.address for listed in psutil.net_if_addrs().values() for each in listed}
     monkeypatch.setattr(psutil, "net_if_addrs", refuse)
 
-    found = Meter([]).measure()
+    found = Meter().measure()
 
     assert set(found.addresses) <= known
 
 
 def test_a_process_without_proc() -> None:
     """With /proc hidden the whole module still works, in a process of its own."""
-    code = "from artemis_agent.vitals import Meter; print(Meter([]).measure().hostname)"
+    code = "from artemis_agent.vitals import Meter; print(Meter().measure().hostname)"
     command = f"mount -t tmpfs none /proc && exec {sys.executable} -c '{code}'"
     hidden = ["unshare", "--mount", "--fork", "sh", "-c", command]
     if (
@@ -122,6 +138,27 @@ def test_a_process_without_proc() -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == socket.gethostname()
+
+
+def test_what_suricatas_logs_say() -> None:
+    """Records of all its logs, and the rules that it has loaded: each log of one sensor tells the same."""
+    told = SensorVitals(rules_loaded=100, rules_failed=2)
+    found = Vitals(sources=[SourceVitals(name=name, kind="suricata", sensor=told) for name in ("a", "b")])
+    found.sources.add(name="alerts", kind="wazuh")
+    found.suricata.rules = 90  # in the files
+
+    vitals.add_suricata(found, {"a": 5, "b": 6, "alerts": 100, "gone": 1000})
+
+    suricata = found.suricata
+    assert (suricata.day_records, suricata.rules, suricata.rules_failed) == (11, 100, 2)
+
+
+def test_without_a_log_of_suricata_nothing_is_added() -> None:
+    found = Vitals(sources=[SourceVitals(name="alerts", kind="wazuh")])
+
+    vitals.add_suricata(found, {"alerts": 100})
+
+    assert not found.HasField("suricata")
 
 
 def hour(number: int, acknowledged: int, source: str = "eve") -> LedgerHour:

@@ -31,6 +31,7 @@ until_true() {
 
 zeus() { runuser -u zeus -- /opt/socme/bin/zeus "$@"; }
 alerts() { zeus alert list --json; }
+node_says() { zeus node show acme/acme-1 --json | grep -q "$1"; }
 stored() { [ "$(alerts | grep -c '"id"')" -ge "$1" ]; }
 state() { systemctl show -p ActiveState,SubState,StatusText,NRestarts,Result "$1"; }
 privileges() { grep -E '^(NoNewPrivs|Seccomp|CapEff|CapBnd|Uid):' "/proc/$(systemctl show -P MainPID "$1")/status"; }
@@ -70,6 +71,23 @@ mkdir /etc/systemd/system/artemis.service.d
 printf '[Service]\nWatchdogSec=3\nRestartSec=1\n' > /etc/systemd/system/artemis.service.d/quick.conf
 systemctl daemon-reload
 
+# What a node's neighbours are: of Wazuh a manager whose daemons run, an indexer that failed, and no dashboard.
+install -d -m 0770 -g wazuh /var/ossec/var /var/ossec/var/run /var/ossec/queue /var/ossec/queue/db
+install -d /run/tailscale
+unit() { printf '[Service]\n%s\n' "$2" > "/etc/systemd/system/$1.service"; }
+unit wazuh-manager "ExecStart=/bin/sleep infinity"
+unit wazuh-indexer "ExecStart=/bin/false"
+unit neighbours "Type=notify
+ExecStart=/opt/socme/bin/python /inside/neighbours.py"
+systemctl daemon-reload
+fact neighbours systemctl start neighbours wazuh-manager
+systemctl start wazuh-indexer
+for daemon in analysisd apid db execd logcollector modulesd monitord remoted syscheckd; do
+  touch "/var/ossec/var/run/wazuh-$daemon-$(systemctl show -P MainPID wazuh-manager).pid"
+done
+chmod 0640 /var/ossec/var/run/*.pid
+chgrp wazuh /var/ossec/var/run/*.pid
+
 fact zeus-start systemctl start zeus
 fact client zeus client add acme
 fact token zeus token create --client acme --node acme-1
@@ -79,6 +97,9 @@ fact artemis-start systemctl start artemis
 eve 1 "seen by the sandboxed agent"
 wazuh "seen by the sandboxed agent, too"
 fact arrived until_true stored 2
+fact node zeus node show acme/acme-1 --json
+systemctl stop wazuh-manager
+fact manager-stopped until_true node_says '"stopped"'
 
 fact display zeus token create --display wall
 install -d -m 0700 -o hermes -g hermes /var/lib/hermes

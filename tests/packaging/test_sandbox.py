@@ -223,6 +223,22 @@ def test_alerts_of_files_that_only_groups_may_read_arrive_once_each(report: Repo
     assert {(alert["client"], alert["node"]) for alert in alerts} == {("acme", "acme-1")}
 
 
+def test_a_sandboxed_agent_sees_its_neighbours(report: Report) -> None:
+    """Through systemd, pid files and sockets, with nothing but its groups; and is not blind to any."""
+    vitals = json.loads(report.fact("node"))["vitals"]
+    wazuh, tailscale = vitals["wazuh"], vitals["tailscale"]
+
+    assert vitals["unknown"] == {}
+    assert (wazuh["manager"]["state"], wazuh["manager"]["detail"]) == ("running", "active (running)")
+    assert wazuh["indexer"]["state"] == "failed"
+    assert wazuh["dashboard"] is None
+    assert (wazuh["agents"]["active"], wazuh["agents"]["total"]) == (3, 4)
+    assert (tailscale["state"], tailscale["name"]) == ("Running", "acme-1.tail.example")
+    assert vitals["system"]["kernel"]
+    assert vitals["certificate_expires"]
+    report.fact("manager-stopped")
+
+
 def test_the_wall_is_served(report: Report) -> None:
     assert "<html" in report.fact("page").lower()
 

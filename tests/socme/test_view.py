@@ -368,6 +368,7 @@ def test_what_a_node_could_not_find_out_is_null() -> None:
 
     for key in ("time", "hostname", "uptime_seconds", "cpu", "memory", "agent_memory_bytes"):
         assert view[key] is None
+    assert (view["system"], view["unknown"]) == (None, {})
 
 
 def test_all_severities_and_sources_have_names() -> None:
@@ -424,7 +425,15 @@ def test_sources_with_canaries_and_a_sensor() -> None:
         "acknowledged": 2,
         "spool_seconds": 0.5,
     }
-    assert view["sensor"] == {"time": None, "uptime_seconds": 7, "packets": 100, "dropped": 1}
+    assert view["sensor"] == {
+        "time": None,
+        "uptime_seconds": 7,
+        "packets": 100,
+        "dropped": 1,
+        "rules_loaded": None,
+        "rules_failed": None,
+        "lost_alerts": 0,
+    }
     assert view["rolled_up"] == 9
     assert (source_view(SourceVitals())["canary"], source_view(SourceVitals())["sensor"]) == (None, None)
 

@@ -1,0 +1,163 @@
+"""How probes look outside: a program, a file, a socket; each within a time and a size, none as root.
+
+Each returns None for what this machine does not have, and raises UnknownError for what it has and does not
+tell.
+"""
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from socket import AF_UNIX, SOCK_STREAM, socket
+from typing import IO, Any, TypeAlias
+
+from socme.text import clean
+
+LIMIT_SECONDS = 2.0
+MOST_BYTES = 1024 * 1024  # of one answer; an honest one has a few KiB
+LONGEST_REASON = 160  # characters; they travel with the vitals
+# Where programs are that a unit's PATH may lack, NixOS's first.
+_FOLDERS = ("/run/current-system/sw/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
+_REAP_SECONDS = 0.2  # for a killed program to be gone
+
+Run: TypeAlias = Callable[[Sequence[str]], str | None]
+"""Something like `run`."""
+
+
+class UnknownError(Exception):
+    """What cannot be learnt now; its text says why, in a few words for people."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(clean(" ".join(why.split()), LONGEST_REASON))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said."""
+
+    status: int
+    body: bytes
+
+
+def refusal(error: OSError) -> UnknownError:
+    """Return an error of the system as a reason: "permission denied: /run/x"."""
+    what = (error.strerror or str(error) or type(error).__name__).lower()
+    return UnknownError(f"{what}: {error.filename}" if error.filename else what)
+
+
+def run(command: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> str | None:
+    """Return what a program prints; None where there is no such program."""
+    program = shutil.which(command[0], path=os.pathsep.join((os.environ.get("PATH", ""), *_FOLDERS)))
+    if program is None:
+        return None
+    try:
+        child = subprocess.Popen(
+            [program, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except OSError as error:
+        raise refusal(error) from error
+    name = Path(program).name
+    try:
+        told, complaint = _drain(child, name, time.monotonic() + limit_seconds)
+    finally:
+        _end(child)
+    if child.returncode != 0:
+        first = complaint.decode(errors="replace").strip().partition("\n")[0]
+        raise UnknownError(f"{name}: {first or f'exit code {child.returncode}'}")
+    return told.decode(errors="replace")
+
+
+def read(path: Path, most: int = MOST_BYTES) -> str | None:
+    """Return a small file's text; None where there is none."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise refusal(error) from error
+    if len(content) > most:
+        raise UnknownError(f"more than {most} bytes: {path}")
+    return content.decode(errors="replace")
+
+
+def call(path: Path) -> socket | None:
+    """Return a connection to a local socket; None where there is none."""
+    line = socket(AF_UNIX, SOCK_STREAM)
+    line.settimeout(LIMIT_SECONDS)
+    try:
+        line.connect(str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        line.close()
+        return None
+    except OSError as error:
+        line.close()
+        raise UnknownError(f"{(error.strerror or 'no answer').lower()}: {path}") from error
+    return line
+
+
+def fetch(
+    connection: HTTPConnection, path: str, headers: Mapping[str, str] | None = None, *, method: str = "GET"
+) -> Answer:
+    """Ask a web server, and close the connection."""
+    try:
+        connection.request(method, path, headers=dict(headers or {}))
+        response = connection.getresponse()
+        return Answer(response.status, response.read(MOST_BYTES))
+    except (OSError, HTTPException, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UnknownError(f"no answer from {connection.host}:{connection.port}: {why.lower()}") from error
+    finally:
+        connection.close()
+
+
+def _drain(child: subprocess.Popen[bytes], name: str, until: float) -> tuple[bytes, bytes]:
+    """Return what a program says on its two outputs until it has closed both."""
+    said: dict[Any, bytearray] = {child.stdout: bytearray(), child.stderr: bytearray()}
+    with selectors.DefaultSelector() as ready:
+        for pipe in said:
+            ready.register(pipe, selectors.EVENT_READ)
+        while ready.get_map():
+            left = until - time.monotonic()
+            events = ready.select(max(0.0, left))
+            if not events:
+                raise UnknownError(f"{name} gave no answer in time")
+            for key, _ in events:
+                _take(key.fileobj, said, ready)
+            if sum(map(len, said.values())) > MOST_BYTES:
+                raise UnknownError(f"{name} says more than {MOST_BYTES} bytes")
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(max(0.0, until - time.monotonic()))
+    return bytes(said[child.stdout]), bytes(said[child.stderr])
+
+
+def _take(pipe: Any, said: dict[Any, bytearray], ready: selectors.BaseSelector) -> None:  # noqa: ANN401
+    piece = os.read(pipe.fileno(), 65536)
+    said[pipe] += piece
+    if not piece:
+        ready.unregister(pipe)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a program with all that it started, and do not wait for one that cannot be ended."""
+    if child.poll() is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    pipes: tuple[IO[bytes] | None, ...] = (child.stdout, child.stderr)
+    for pipe in pipes:
+        if pipe is not None:
+            pipe.close()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(_REAP_SECONDS)

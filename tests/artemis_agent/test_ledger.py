@@ -118,3 +118,18 @@ def test_what_is_held_is_summed_by_source_and_hour() -> None:
     held = [waiting(2), waiting(3), waiting(4, NOW - 1), waiting(5, source="alerts.json")]
 
     assert ledger.by_hour(held) == {("eve.json", NOW): 5, ("eve.json", NOW - 1): 4, ("alerts.json", NOW): 5}
+
+
+def test_what_was_read_in_a_day(db: sqlite3.Connection) -> None:
+    """In the hour that has begun and the 23 before it, by source."""
+    for source, hour, read in (
+        ("eve.json", NOW, 5),
+        ("eve.json", NOW - 23, 6),
+        ("eve.json", NOW - 24, 100),
+        ("alerts.json", NOW, 7),
+    ):
+        ledger.add(db, source, hour, {"read": read, "not_alert": read})
+
+    found = ledger.day_records(lambda sql, values: db.execute(sql, tuple(values)).fetchall(), NOW)
+
+    assert found == {"eve.json": 11, "alerts.json": 7}

@@ -2,10 +2,11 @@
 
 import json
 import socket
+import sqlite3
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,19 @@ def test_agents_are_counted_by_their_connection(tmp_path: Path) -> None:
     assert found.wazuh.agents == WazuhAgents(active=12, disconnected=2, never_connected=1)
     assert asked == [agents.QUERY]
     assert b";" not in agents.QUERY
+
+
+def test_the_question_is_sql_that_leaves_the_manager_out() -> None:
+    """Of a table with the columns that 4.x has; agent 0 is the manager itself."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE agent (id INTEGER PRIMARY KEY, connection_status TEXT NOT NULL)")
+        states = ["active", "active", "active", "pending"]
+        db.executemany("INSERT INTO agent VALUES (?, ?)", enumerate(states))
+        cursor = db.execute(agents.QUERY.decode().removeprefix("global sql "))
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+
+    assert agents.parse(b"ok " + json.dumps(rows).encode()) == WazuhAgents(active=2, pending=1)
 
 
 def test_a_machine_without_wazuh(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_nixos_is_asked_again_when_it_was_switched(nixos: Machine) -> None:
     found = probe.ask()
 
     assert nixos.asked == 2
+    assert len(probe._revisions) == 1
     assert (found.system.configuration_revision, found.system.generation) == ("new", 42)
     assert found.system.reboot_pending
 

@@ -23,7 +23,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -35,9 +34,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from socme.errors import OperatorError
+from zeus_hub import schema
 from zeus_hub.upgrade import upgrade
 
-HEAD = "0002"  # revision of the schema below; the newest file in migrations/versions
+HEAD = "0004"  # revision of the schema below; the newest file in migrations/versions
 BUSY_MILLISECONDS = 10_000  # how long to wait for another process (`zeus client add`) that writes
 _BEGIN_ANEW = (
     "Restore a backup: zeus restore DIR. Without one, move it away (keep it) and start again: what the"
@@ -45,17 +45,8 @@ _BEGIN_ANEW = (
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-
-METADATA = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-# SQLite numbers rows by itself only where the type is spelled INTEGER.
-_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+METADATA = schema.METADATA
+_NUMBER = schema.NUMBER
 
 client = Table(
     "client",
@@ -65,6 +56,7 @@ client = Table(
     Column("title", Text, nullable=False),  # for people; the name where none was given
     Column("enabled", Boolean, nullable=False),
     Column("created_us", BigInteger, nullable=False),
+    Column("short_name", String(14), nullable=False, server_default=""),  # for screens; "" for none
 )
 
 # A node of a client. One row for its whole life: enrolling again replaces the certificate.

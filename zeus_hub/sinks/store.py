@@ -2,12 +2,15 @@
 
 An alert that is there already (a node's spool was lost and its files were read again) is recognised by
 node and Alert.id, counted and left out. Batches that cannot be read are set aside in `refused`. The same
-transaction counts in `tally`, for each node, what became of every alert, so that none can go unnoticed.
+transaction counts in `tally`, for each node, what became of every alert, so that none can go unnoticed; in
+`slot` and `tactic` what a wall shows; and it closes the alerts of conditions that are over.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,9 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from socme import logs
 from socme.v1.alert_pb2 import Alert
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, database
+from zeus_hub import body, database, over, slots
 from zeus_hub.database import reading, writing
 from zeus_hub.enrich import Arrival, Unreadable, time_us
+from zeus_hub.over import IsOpen
+from zeus_hub.raising import Key
 from zeus_hub.sinks.contract import SinkDownError
 
 LOG = logging.getLogger("zeus.store")
@@ -32,20 +37,28 @@ _ASKED_AT_ONCE = 500  # ids in one query
 
 Place = tuple[int, int]  # ids of client and node
 Tally = Counter[tuple[Place, str]]  # alerts, by what became of them: the name of a column of `tally`
-Row = dict[str, object]
+Row = dict[str, Any]  # what the driver takes: whole numbers, text and bytes
+
+
+def _never_open(key: Key, since: datetime) -> bool:
+    del key, since
+    return False
 
 
 class Store:
     """See sinks/contract.py.
 
-    `journal` is the identity of the journal that positions are meant in, `last` its last position.
+    `journal` is the identity of the journal that positions are meant in, `last` its last position; `is_open`
+    knows the conditions that the hub holds open.
     """
 
     name = NAME
 
-    def __init__(self, engine: Engine, journal: bytes, last: int) -> None:
+    def __init__(self, engine: Engine, journal: bytes, last: int, is_open: IsOpen = _never_open) -> None:
         self._engine = engine
         self._journal = journal
+        self._is_open = is_open
+        self._forgotten = 0  # the quarter of an hour in which old counts were forgotten last
         self._places: dict[tuple[str, str], Place] = {}  # names never change their id
         _open(engine, journal, last)
 
@@ -111,6 +124,27 @@ class Store:
             named += [{"id": name, "alert_number": number} for name in techniques(stored.alert)]
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
+        self._count_slots(connection, rows, fresh)
+        for _, stored, place in fresh:
+            if over.ends(stored):
+                over.close(connection, stored, place[1], self._is_open)
+
+    def _count_slots(
+        self, connection: Connection, rows: Sequence[Row], fresh: Sequence[tuple[Arrival, StoredAlert, Place]]
+    ) -> None:
+        """Count alerts by quarter of an hour; once in each, forget what is too old."""
+        counts: Counter[slots.Slot] = Counter()
+        tactics: slots.Tactics = Counter()
+        begin_us = 0
+        for row, (_, stored, (client_id, _)) in zip(rows, fresh, strict=True):
+            alert, begin_us = stored.alert, slots.begin(row["received_us"])
+            counts[alert.severity, begin_us, client_id] += alert.count
+            for name in slots.tactic_names(alert.threat.tactic_names):
+                tactics[begin_us, client_id, name] += alert.count
+        slots.add(connection, counts, tactics)
+        if begin_us > self._forgotten:
+            slots.forget(connection, begin_us)
+            self._forgotten = begin_us
 
     def _row(self, number: int, at: int, stored: StoredAlert, place: Place) -> Row:
         return {

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from socme import severity
+from socme import severity, triage
 from socme.v1.alert_pb2 import (
     Action,
     Alert,
@@ -41,7 +41,7 @@ from socme.v1.vitals_pb2 import (
     SpoolVitals,
     Vitals,
 )
-from socme.v1.watch_pb2 import StoredAlert
+from socme.v1.watch_pb2 import StoredAlert, Triage
 
 View = dict[str, object]
 
@@ -133,7 +133,8 @@ def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
             domain=alert.domain,
             decoder=alert.decoder,
             location=alert.location,
-            socme=_of_itself(alert),
+            socme=_given(condition=_condition(alert.condition) if alert.HasField("condition") else None),
+            triage=_triage(stored.triage) if stored.HasField("triage") else None,
         ),
         "event": {"module": module, **_event(alert, observed)},
         **_line(alert, raw=raw),
@@ -144,10 +145,6 @@ def _line(alert: Alert, *, raw: bool) -> View:
     """Return where the line stood and, with `raw`, the line."""
     place: View = {"log": {**_given(file=alert.origin), "offset": alert.offset}}
     return {**place, **_raw(alert)} if raw else place
-
-
-def _of_itself(alert: Alert) -> View:
-    return _given(condition=_condition(alert.condition) if alert.HasField("condition") else None)
 
 
 def node_view(status: NodeStatus) -> View:
@@ -341,6 +338,10 @@ def _sensor(sensor: SensorVitals) -> View:
         "packets": sensor.packets,
         "dropped": sensor.dropped,
     }
+
+
+def _triage(told: Triage) -> View:
+    return triage.view(told, _time(told.changed, told.HasField("changed")))
 
 
 def _host(host: Host) -> View:

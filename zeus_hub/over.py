@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from socme.triage import CLOSED
 from socme.v1.alert_pb2 import AlertSource, ConditionState, Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
 from zeus_hub import triaged
@@ -51,9 +52,9 @@ def close(connection: Connection, stored: StoredAlert, node_id: int, is_open: Is
 
 def _step(state: State) -> State:
     """Close an alert; one that a person has closed keeps what the person said."""
-    if state.status == triaged.CLOSED:
+    if state.status == CLOSED:
         return state
-    return replace(state, status=triaged.CLOSED, verdict=Verdict.VERDICT_TRUE_POSITIVE, reason=REASON)
+    return replace(state, status=CLOSED, verdict=Verdict.VERDICT_TRUE_POSITIVE, reason=REASON)
 
 
 def _raising(key: Key, since: datetime) -> Iterator[bytes]:

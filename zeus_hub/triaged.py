@@ -11,13 +11,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, insert, select, text
 
-from socme.v1.watch_pb2 import Triage, TriageStatus, Verdict
+from socme.triage import ACKNOWLEDGED, CLOSED, NEW
+from socme.v1.watch_pb2 import Triage, Verdict
 from zeus_hub import schema, slots
 from zeus_hub.database import alert, microseconds, moment
 
-NEW = TriageStatus.TRIAGE_STATUS_NEW
-ACKNOWLEDGED = TriageStatus.TRIAGE_STATUS_ACKNOWLEDGED
-CLOSED = TriageStatus.TRIAGE_STATUS_CLOSED
 ASKED_AT_ONCE = 500  # alerts in one query, and in one transaction
 
 # Understood by SQLite and PostgreSQL alike.
@@ -61,9 +59,9 @@ def acknowledge(actor: str, now: datetime) -> Deed:
     """Look after alerts that nobody looks after; those that are closed stay so."""
 
     def step(state: State) -> State:
-        return (
-            replace(state, status=ACKNOWLEDGED, owner=state.owner or actor) if state.status == NEW else state
-        )
+        if state.status != NEW:
+            return state
+        return replace(state, status=ACKNOWLEDGED, owner=state.owner or actor)
 
     return Deed("acknowledge", step, actor, now)
 

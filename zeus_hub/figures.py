@@ -4,9 +4,8 @@ All of it is made of the store's quarters of an hour (slots.py), so that it cost
 alerts; so "a day" is a day and up to a quarter of an hour.
 """
 
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
@@ -26,7 +25,6 @@ SLOTS = 96  # quarters of an hour of a timeline
 HOURS = 24
 USUAL_DAYS = 28  # of which the usual hour is the median
 LEAST_DAYS = 7  # that must be known for that
-AGE = 1.0  # seconds for which many watchers are shown the same figures
 HOUR_US = 4 * QUARTER_US
 DAY_US = DAY // MICROSECOND
 
@@ -64,32 +62,35 @@ class Figures:
 
 
 class Tally:
-    """Reckons figures, at most once in AGE seconds. Used from one thread; blocks on the database."""
+    """Reckons figures, anew where something has changed. Used from one thread; blocks on the database."""
 
-    def __init__(self, engine: Engine, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._monotonic = monotonic
-        self._known: tuple[float, Figures] | None = None
+        self._known: Figures | None = None
         self._usual: tuple[int, Mapping[int, float]] = (0, {})
 
     def figures(self, now: datetime) -> Figures:
-        """Return the figures as of now, or of a moment ago."""
-        at = self._monotonic()
-        if self._known is None or at - self._known[0] >= AGE:
-            with reading(self._engine) as connection:
-                hour = microseconds(now) // HOUR_US * HOUR_US
-                if self._usual[0] != hour:
-                    self._usual = (hour, usual(connection, hour))
-                self._known = (at, reckon(connection, now, self._usual[1]))
-        return self._known[1]
+        """Return the figures as of now."""
+        now_us = microseconds(now)
+        with reading(self._engine) as connection:
+            known = self._known
+            if known is not None and known.begin_us == _first_slot(now_us):
+                as_of = (position(connection), last_change(connection))
+                if as_of == (known.position, known.change):
+                    return known
+            hour = now_us // HOUR_US * HOUR_US
+            if self._usual[0] != hour:
+                self._usual = (hour, usual(connection, hour))
+            self._known = reckon(connection, now_us, self._usual[1])
+            return self._known
 
 
-def reckon(connection: Connection, now: datetime, usual_hours: Mapping[int, float]) -> Figures:
+def reckon(connection: Connection, now_us: int, usual_hours: Mapping[int, float]) -> Figures:
     """Reckon figures, within a transaction."""
-    begin_us = begin(microseconds(now)) - (SLOTS - 1) * QUARTER_US
+    begin_us = _first_slot(now_us)
     clients: dict[int, OfClient] = {}
-    _count_day(connection, clients, now)
-    _count_long(connection, clients, now)
+    _count_day(connection, clients, now_us)
+    _count_long(connection, clients, now_us)
     table = schema.tactic
     named = select(table.c.client_id, table.c.name, func.sum(table.c.alerts).label("alerts"))
     named = named.where(table.c.begin_us >= begin_us).group_by(table.c.client_id, table.c.name)
@@ -126,11 +127,10 @@ def usual(connection: Connection, hour_us: int) -> dict[int, float]:
     return found
 
 
-def _count_day(connection: Connection, clients: dict[int, OfClient], now: datetime) -> None:
+def _count_day(connection: Connection, clients: dict[int, OfClient], now_us: int) -> None:
     """Count what came within a day."""
     table = schema.slot
-    now_us = microseconds(now)
-    first_slot = begin(now_us) - (SLOTS - 1) * QUARTER_US
+    first_slot = _first_slot(now_us)
     first_hour = now_us // HOUR_US * HOUR_US - (HOURS - 1) * HOUR_US
     since = begin(now_us - DAY_US)
     query = select(table).where(table.c.severity.in_(SEVERITIES), table.c.begin_us >= since)
@@ -146,17 +146,22 @@ def _count_day(connection: Connection, clients: dict[int, OfClient], now: dateti
             one.hours[hour] += row.alerts
 
 
-def _count_long(connection: Connection, clients: dict[int, OfClient], now: datetime) -> None:
+def _count_long(connection: Connection, clients: dict[int, OfClient], now_us: int) -> None:
     """Count the open ones of those that are open for long."""
     table = schema.slot
     sums = [func.sum(column) for column in (table.c.alerts, table.c.acknowledged, table.c.closed)]
-    since = begin(microseconds(now - OPEN_LONG))
+    since = begin(now_us - OPEN_LONG // MICROSECOND)
     query = select(table.c.client_id, table.c.severity, *sums)
     query = query.where(table.c.severity.in_(LONG), table.c.begin_us >= since)
     for client_id, severity, *counts in connection.execute(
         query.group_by(table.c.client_id, table.c.severity)
     ):
         _count_open(_of(clients, client_id), severity, counts)
+
+
+def _first_slot(now_us: int) -> int:
+    """Return when the timeline of a moment begins."""
+    return begin(now_us) - (SLOTS - 1) * QUARTER_US
 
 
 def _count_open(one: OfClient, severity: int, counts: Sequence[int]) -> None:

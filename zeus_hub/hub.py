@@ -262,6 +262,7 @@ def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
     group.create_task(parts.fleet.run(), name="fleet")
     group.create_task(parts.echo.run(), name="canaries")
     group.create_task(parts.vigil.run(), name="vigil")
+    group.create_task(parts.watch.run(), name="watch")
     group.create_task(_judge(parts), name="health")
 
 

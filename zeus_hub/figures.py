@@ -4,7 +4,7 @@ All of it is made of the store's quarters of an hour (slots.py), so that it cost
 alerts; so "a day" is a day and up to a quarter of an hour.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,6 +44,9 @@ class OfClient:
     tactics: Counter[str] = field(default_factory=Counter)
     usual: float | None = None
     """How many alerts an hour like this one has; None where too few days are known."""
+
+
+Clients = defaultdict[int, OfClient]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +91,16 @@ class Tally:
 def reckon(connection: Connection, now_us: int, usual_hours: Mapping[int, float]) -> Figures:
     """Reckon figures, within a transaction."""
     begin_us = _first_slot(now_us)
-    clients: dict[int, OfClient] = {}
+    clients: Clients = defaultdict(OfClient)
     _count_day(connection, clients, now_us)
     _count_long(connection, clients, now_us)
     table = schema.tactic
     named = select(table.c.client_id, table.c.name, func.sum(table.c.alerts).label("alerts"))
     named = named.where(table.c.begin_us >= begin_us).group_by(table.c.client_id, table.c.name)
     for row in connection.execute(named):
-        _of(clients, row.client_id).tactics[row.name] += row.alerts
+        clients[row.client_id].tactics[row.name] += row.alerts
     for client_id, alerts in usual_hours.items():
-        _of(clients, client_id).usual = alerts
+        clients[client_id].usual = alerts
     last = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
     return Figures(clients, begin_us, position(connection), last, last_change(connection))
 
@@ -127,26 +130,26 @@ def usual(connection: Connection, hour_us: int) -> dict[int, float]:
     return found
 
 
-def _count_day(connection: Connection, clients: dict[int, OfClient], now_us: int) -> None:
+def _count_day(connection: Connection, clients: Clients, now_us: int) -> None:
     """Count what came within a day."""
     table = schema.slot
     first_slot = _first_slot(now_us)
     first_hour = now_us // HOUR_US * HOUR_US - (HOURS - 1) * HOUR_US
     since = begin(now_us - DAY_US)
     query = select(table).where(table.c.severity.in_(SEVERITIES), table.c.begin_us >= since)
-    for row in connection.execute(query):
-        one = _of(clients, row.client_id)
-        one.last_day[row.severity] += row.alerts
-        if row.severity not in LONG:
-            _count_open(one, row.severity, (row.alerts, row.acknowledged, row.closed))
-        slot, hour = (row.begin_us - first_slot) // QUARTER_US, (row.begin_us - first_hour) // HOUR_US
+    for severity, begin_us, client_id, alerts, acknowledged, closed in connection.execute(query):
+        one = clients[client_id]
+        one.last_day[severity] += alerts
+        if severity not in LONG:
+            _count_open(one, severity, (alerts, acknowledged, closed))
+        slot, hour = (begin_us - first_slot) // QUARTER_US, (begin_us - first_hour) // HOUR_US
         if 0 <= slot < SLOTS:
-            one.timeline[slot, row.severity] += row.alerts
+            one.timeline[slot, severity] += alerts
         if 0 <= hour < HOURS:
-            one.hours[hour] += row.alerts
+            one.hours[hour] += alerts
 
 
-def _count_long(connection: Connection, clients: dict[int, OfClient], now_us: int) -> None:
+def _count_long(connection: Connection, clients: Clients, now_us: int) -> None:
     """Count the open ones of those that are open for long."""
     table = schema.slot
     sums = [func.sum(column) for column in (table.c.alerts, table.c.acknowledged, table.c.closed)]
@@ -156,7 +159,7 @@ def _count_long(connection: Connection, clients: dict[int, OfClient], now_us: in
     for client_id, severity, *counts in connection.execute(
         query.group_by(table.c.client_id, table.c.severity)
     ):
-        _count_open(_of(clients, client_id), severity, counts)
+        _count_open(clients[client_id], severity, counts)
 
 
 def _first_slot(now_us: int) -> int:
@@ -168,7 +171,3 @@ def _count_open(one: OfClient, severity: int, counts: Sequence[int]) -> None:
     alerts, acknowledged, closed = counts
     one.open[severity] += alerts - closed
     one.fresh[severity] += alerts - closed - acknowledged
-
-
-def _of(clients: dict[int, OfClient], client_id: int) -> OfClient:
-    return clients.setdefault(client_id, OfClient())

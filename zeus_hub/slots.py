@@ -7,6 +7,8 @@ a hundred million.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, text, update
 
@@ -27,10 +29,11 @@ Named = tuple[int, int, str]  # begin_us, client_id, name of a tactic
 Tactics = Counter[Named]
 Shift = tuple[int, int]  # by how many more are acknowledged, and closed
 
-# Understood by SQLite and PostgreSQL alike.
-_ADD = text(
+# Understood by SQLite and PostgreSQL alike. Bounded at both ends, else SQLite reads the whole table.
+_COUNT = text(
     "INSERT INTO slot (severity, begin_us, client_id, alerts, acknowledged, closed)"
-    " VALUES (:severity, :begin_us, :client_id, :alerts, 0, 0)"
+    " SELECT severity, received_us - received_us % :quarter, client_id, sum(count), 0, 0"
+    " FROM alert WHERE number BETWEEN :first AND :last GROUP BY 1, 2, 3"
     " ON CONFLICT (severity, begin_us, client_id) DO UPDATE SET alerts = slot.alerts + excluded.alerts"
 )
 _NAME = text(
@@ -56,26 +59,26 @@ def begin(time_us: int) -> int:
     return time_us - time_us % QUARTER_US
 
 
-def tactic_names(names: Iterable[str]) -> list[str]:
-    """Return the tactics that an alert names, as they are counted: each once."""
-    return list(dict.fromkeys(clean(name.strip(), schema.LONGEST_TACTIC) for name in names if name.strip()))
+def name(tactics: Tactics, row: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Count the tactics that an alert, which becomes this row, names: each once."""
+    for found in {_cleaned(name) for name in names} - {""}:
+        tactics[begin(row["received_us"]), row["client_id"], found] += row["count"]
 
 
-def add(connection: Connection, alerts: Mapping[Slot, int], tactics: Tactics) -> None:
-    """Count alerts that are stored in the same transaction; forget what is too old to be asked for."""
-    if not alerts:
+def count(connection: Connection, numbers: range, tactics: Tactics) -> None:
+    """Count the alerts of these numbers, which were stored in the same transaction.
+
+    The database does it: in Python it would take a tenth of the time that storing takes.
+    """
+    if not numbers:
         return
+    connection.execute(_COUNT, {"quarter": QUARTER_US, "first": numbers[0], "last": numbers[-1]})
     rows = [
-        {"severity": severity, "begin_us": begin_us, "client_id": client_id, "alerts": count}
-        for (severity, begin_us, client_id), count in alerts.items()
+        {"begin_us": begin_us, "client_id": client_id, "name": name, "alerts": alerts}
+        for (begin_us, client_id, name), alerts in _bounded(connection, tactics).items()
     ]
-    connection.execute(_ADD, rows)
-    known = [
-        {"begin_us": begin_us, "client_id": client_id, "name": name, "alerts": count}
-        for (begin_us, client_id, name), count in _bounded(connection, tactics).items()
-    ]
-    if known:
-        connection.execute(_NAME, known)
+    if rows:
+        connection.execute(_NAME, rows)
 
 
 def forget(connection: Connection, now_us: int) -> None:
@@ -103,15 +106,26 @@ def shift(connection: Connection, shifts: Mapping[Slot, Shift]) -> None:
         connection.execute(_SHIFT, rows)
 
 
+@lru_cache(MOST_TACTICS)  # there are few, and they come again and again
+def _cleaned(name: str) -> str:
+    return clean(name.strip(), schema.LONGEST_TACTIC)
+
+
 def _bounded(connection: Connection, tactics: Tactics) -> Tactics:
     """Leave out names beyond those that one client may have in a quarter: who writes rules chooses them."""
+    if not tactics:
+        return tactics
     table = schema.tactic
+    begins, clients = {key[0] for key in tactics}, {key[1] for key in tactics}
+    query = select(table.c.begin_us, table.c.client_id, table.c.name)
+    query = query.where(table.c.begin_us.in_(begins), table.c.client_id.in_(clients))
+    known: dict[tuple[int, int], set[str]] = {}
+    for begin_us, client_id, name in connection.execute(query):
+        known.setdefault((begin_us, client_id), set()).add(name)
     kept: Tactics = Counter()
-    for begin_us, client_id in dict.fromkeys(key[:2] for key in tactics):
-        mine = (table.c.begin_us == begin_us) & (table.c.client_id == client_id)
-        known = set(connection.execute(select(table.c.name).where(mine)).scalars())
-        for key in (key for key in tactics if key[:2] == (begin_us, client_id)):
-            if key[2] in known or len(known) < MOST_TACTICS:
-                known.add(key[2])
-                kept[key] = tactics[key]
+    for key, count in tactics.items():
+        names = known.setdefault(key[:2], set())
+        if key[2] in names or len(names) < MOST_TACTICS:
+            names.add(key[2])
+            kept[key] = count
     return kept

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, 
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
-from socme.v1.alert_pb2 import Alert
+from socme.v1.alert_pb2 import Alert, AlertSource
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import body, database, over, slots
 from zeus_hub.database import reading, writing
@@ -34,6 +34,7 @@ LONGEST_TECHNIQUE = 32  # characters
 MOST_TECHNIQUES = 32  # of one alert
 REFUSED_KEPT = 64  # batches set aside that are kept, the newest; one may be 8 MiB
 _ASKED_AT_ONCE = 500  # ids in one query
+_SOCME = AlertSource.ALERT_SOURCE_SOCME  # looked up once: protobuf's enums are slow to ask
 
 Place = tuple[int, int]  # ids of client and node
 Tally = Counter[tuple[Place, str]]  # alerts, by what became of them: the name of a column of `tally`
@@ -115,33 +116,29 @@ class Store:
         return tally
 
     def _insert(self, connection: Connection, fresh: Sequence[tuple[Arrival, StoredAlert, Place]]) -> None:
-        number = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
+        last = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
         rows: list[Row] = []
         named: list[Row] = []
-        for arrival, stored, place in fresh:
-            number += 1
-            rows.append(self._row(number, arrival.entry.position, stored, place))
-            named += [{"id": name, "alert_number": number} for name in techniques(stored.alert)]
+        tactics: slots.Tactics = Counter()
+        for number, (arrival, stored, place) in enumerate(fresh, last + 1):
+            row = self._row(number, arrival.entry.position, stored, place)
+            rows.append(row)
+            if stored.alert.HasField("threat"):
+                named += [{"id": name, "alert_number": number} for name in techniques(stored.alert)]
+                slots.name(tactics, row, stored.alert.threat.tactic_names)
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
-        self._count_slots(connection, rows, fresh)
-        for _, stored, place in fresh:
-            if over.ends(stored):
-                over.close(connection, stored, place[1], self._is_open)
+        slots.count(connection, range(last + 1, last + 1 + len(rows)), tactics)
+        self._end(connection, rows, fresh)
 
-    def _count_slots(
+    def _end(
         self, connection: Connection, rows: Sequence[Row], fresh: Sequence[tuple[Arrival, StoredAlert, Place]]
     ) -> None:
-        """Count alerts by quarter of an hour; once in each, forget what is too old."""
-        counts: Counter[slots.Slot] = Counter()
-        tactics: slots.Tactics = Counter()
-        begin_us = 0
-        for row, (_, stored, (client_id, _)) in zip(rows, fresh, strict=True):
-            alert, begin_us = stored.alert, slots.begin(row["received_us"])
-            counts[alert.severity, begin_us, client_id] += alert.count
-            for name in slots.tactic_names(alert.threat.tactic_names):
-                tactics[begin_us, client_id, name] += alert.count
-        slots.add(connection, counts, tactics)
+        """Close the alerts of conditions that are over; once in a quarter of an hour, forget old counts."""
+        for row, (_, stored, (_, node_id)) in zip(rows, fresh, strict=True):
+            if row["source"] == _SOCME and over.ends(stored):
+                over.close(connection, stored, node_id, self._is_open)
+        begin_us = slots.begin(rows[-1]["received_us"]) if rows else 0
         if begin_us > self._forgotten:
             slots.forget(connection, begin_us)
             self._forgotten = begin_us

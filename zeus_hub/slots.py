@@ -5,14 +5,15 @@ a hundred million.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, select, text, update
 
 from socme.text import clean
+from socme.triage import ACKNOWLEDGED, CLOSED
 from zeus_hub import schema
 from zeus_hub.database import MICROSECOND
 from zeus_hub.enrich import HIGHEST_SEVERITY
@@ -35,6 +36,12 @@ _COUNT = text(
     " SELECT severity, received_us - received_us % :quarter, client_id, sum(count), 0, 0"
     " FROM alert WHERE number BETWEEN :first AND :last GROUP BY 1, 2, 3"
     " ON CONFLICT (severity, begin_us, client_id) DO UPDATE SET alerts = slot.alerts + excluded.alerts"
+)
+_RECKON = text(
+    "SELECT severity, received_us - received_us % :quarter, client_id, sum(count),"
+    " sum(CASE WHEN status = :acknowledged THEN count ELSE 0 END),"
+    " sum(CASE WHEN status = :closed THEN count ELSE 0 END)"
+    " FROM alert LEFT JOIN triage ON alert_number = number WHERE received_us >= :first GROUP BY 1, 2, 3"
 )
 _NAME = text(
     "INSERT INTO tactic (begin_us, client_id, name, alerts) VALUES (:begin_us, :client_id, :name, :alerts)"
@@ -109,6 +116,33 @@ def shift(connection: Connection, shifts: Mapping[Slot, Shift]) -> None:
 @lru_cache(MOST_TACTICS)  # there are few, and they come again and again
 def _cleaned(name: str) -> str:
     return clean(name.strip(), schema.LONGEST_TACTIC)
+
+
+def held(connection: Connection) -> int:
+    """Return how many slots there are, within a transaction."""
+    return int(connection.execute(select(func.count()).select_from(schema.slot)).scalar_one())
+
+
+def wrong(connection: Connection) -> Iterator[str]:
+    """Yield what differs between the counts and the alerts, within a transaction."""
+    table = schema.slot
+    first = connection.execute(select(func.min(table.c.begin_us))).scalar_one()
+    if first is None:
+        return
+    slots = {tuple(row[:3]): tuple(row[3:]) for row in connection.execute(select(table))}
+    there = {tuple(row[:3]): tuple(row[3:]) for row in connection.execute(_RECKON, _asked(first))}
+    for slot in sorted(slots.keys() | there.keys()):
+        counted, reckoned = slots.get(slot, (0, 0, 0)), there.get(slot, (0, 0, 0))
+        if counted != reckoned:
+            severity, begin_us, client_id = slot
+            yield (
+                f"severity {severity} of client number {client_id} in the quarter of an hour that begins at"
+                f" {begin_us // 1_000_000}: {counted} are counted, {reckoned} are there"
+            )
+
+
+def _asked(first: int) -> dict[str, int]:
+    return {"quarter": QUARTER_US, "first": first, "acknowledged": ACKNOWLEDGED, "closed": CLOSED}
 
 
 def _bounded(connection: Connection, tactics: Tactics) -> Tactics:

@@ -10,6 +10,7 @@ ACKNOWLEDGED = TriageStatus.TRIAGE_STATUS_ACKNOWLEDGED
 CLOSED = TriageStatus.TRIAGE_STATUS_CLOSED
 
 STATUSES: Mapping[int, str] = {NEW: "new", ACKNOWLEDGED: "acknowledged", CLOSED: "closed"}
+OPEN = frozenset({NEW, ACKNOWLEDGED})
 VERDICTS: Mapping[int, str] = {
     Verdict.VERDICT_TRUE_POSITIVE: "true-positive",
     Verdict.VERDICT_FALSE_POSITIVE: "false-positive",

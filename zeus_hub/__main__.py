@@ -3,6 +3,7 @@
 from socme import commands
 from zeus_hub.commands import (
     alert,
+    audit,
     backup,
     check,
     client,
@@ -29,6 +30,7 @@ alert.app.command("assign")(triage.assign)
 alert.app.command("close")(triage.close)
 alert.app.command("reopen")(triage.reopen)
 alert.app.command("comment")(triage.comment)
+app.command("audit")(audit.audit)
 app.command("watch")(watch.watch)
 app.add_typer(ledger.app, name="ledger")
 app.command("check")(check.check)

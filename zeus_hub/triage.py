@@ -10,14 +10,17 @@ All functions block on the database; other processes may read and write it meanw
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, func, select
 
+from socme import severity
 from socme.errors import OperatorError
-from socme.v1.watch_pb2 import Triage, Verdict
+from socme.triage import OPEN, VERDICTS, status_name
+from socme.v1.watch_pb2 import Triage
+from socme.view import source_name, stamp
 from zeus_hub import alerts, audit, database, schema, triaged, words
 from zeus_hub.alerts import Filters, Key
 from zeus_hub.database import moment, reading, writing
@@ -25,7 +28,6 @@ from zeus_hub.triaged import Deed
 
 PORTION = triaged.ASKED_AT_ONCE  # alerts in one transaction
 PAUSE_SECONDS = 0.005  # between two transactions, in which the store gets its turn
-VERDICTS = frozenset(Verdict.values()) - {Verdict.VERDICT_UNSPECIFIED}
 MOST_NAMED = 5  # alerts whose names stand in one row of the audit log
 
 
@@ -77,12 +79,18 @@ def assign(engine: Engine, chosen: Chosen, owner: str, *, by: str, now: datetime
 
 
 def close(engine: Engine, chosen: Chosen, verdict: int, reason: str, *, by: str, now: datetime) -> Outcome:
-    """Be done with alerts, whether they were looked at or not; `verdict` is a socme.v1.Verdict."""
+    """Be done with alerts, whether they were looked at or not; `verdict` is a socme.v1.Verdict.
+
+    Those that are closed already get this verdict and reason where they are named, or the filters ask for
+    them: a sweep by other filters must not overwrite what was found out about one of them.
+    """
     if verdict not in VERDICTS:
         raise OperatorError("a verdict is missing", "Say what the alert turned out to be.")
     reason = words.reason(reason)
+    if isinstance(chosen, Filters) and chosen.statuses is None:
+        chosen = replace(chosen, statuses=OPEN)
     deed = triaged.close(verdict, reason, words.person(by), now)
-    return _do(engine, chosen, deed, {"verdict": verdict, "reason": reason})
+    return _do(engine, chosen, deed, {"verdict": VERDICTS[verdict], "reason": reason})
 
 
 def reopen(engine: Engine, chosen: Chosen, *, by: str, now: datetime) -> Outcome:
@@ -136,8 +144,7 @@ def _do(engine: Engine, chosen: Chosen, deed: Deed, details: Mapping[str, object
 
 def _do_to_all(engine: Engine, filters: Filters, deed: Deed, details: Mapping[str, object]) -> Outcome:
     """Do something to all alerts that meet the filters; those that no longer do so by then are left out."""
-    given = ((field.name, getattr(filters, field.name)) for field in fields(filters))
-    told = {name: _plain(value) for name, value in given if value is not None}
+    told = _told(filters)
     found = changed = 0
     for numbers in _portions(engine, filters):
         with writing(engine) as connection:
@@ -196,8 +203,17 @@ def _subject(refs: Sequence[Ref]) -> str:
     return ", ".join(names) + (f" and {more} more" if more else "")
 
 
-def _plain(value: object) -> object:
-    """Return a filter's value as JSON has it."""
+def _told(filters: Filters) -> dict[str, object]:
+    """Return filters as the audit log has them: those that are given, in words."""
+    given = ((field.name, getattr(filters, field.name)) for field in fields(filters))
+    return {name: _word(name, value) for name, value in given if value is not None}
+
+
+def _word(name: str, value: object) -> object:
     if isinstance(value, datetime):
-        return value.isoformat()
-    return sorted(value) if isinstance(value, frozenset) else value
+        return stamp(value)
+    if isinstance(value, frozenset):
+        return [status_name(one) for one in sorted(value)]
+    if isinstance(value, int):
+        return source_name(value) if name == "source" else severity.name(value)
+    return value

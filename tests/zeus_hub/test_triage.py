@@ -117,6 +117,37 @@ def test_a_verdict_can_be_corrected(engine: Engine) -> None:
     assert counts(engine)["acme"][0] == {Severity.SEVERITY_HIGH: 1, Severity.SEVERITY_CRITICAL: 1}
 
 
+def test_a_sweep_does_not_overwrite_what_was_found_out(engine: Engine) -> None:
+    """Unless the filters ask for what is closed."""
+    triage.close(engine, [ref(2)], TRUE, "a breach", by="ada", now=LATER)
+    assert triage.close(engine, Filters(client="acme"), FALSE, "noise", by="bob", now=LATER) == Outcome(2, 2)
+    assert stored(engine, 2).triage.reason == "a breach"
+    closed = Filters(client="acme", statuses=frozenset({CLOSED}))
+
+    assert triage.close(engine, closed, FALSE, "noise", by="bob", now=LATER) == Outcome(3, 1)
+    assert stored(engine, 2).triage.reason == "noise"
+
+
+def test_the_audit_log_says_in_words_what_was_meant(engine: Engine) -> None:
+    filters = Filters(since=NOON, min_severity=3, severity=4, source=2, owner="", text="x", technique="T1")
+    triage.comment(engine, filters, "hm", by="ada", now=LATER)
+    assert audit.entries(engine) == [], "nothing met them"
+    triage.close(engine, Filters(since=NOON, min_severity=3, source=2), FALSE, "no", by="ada", now=LATER)
+    (told,) = audit.entries(engine)
+
+    assert told.details == {
+        "verdict": "false-positive",
+        "reason": "no",
+        "changed": 3,
+        "filters": {
+            "since": "2026-07-01T12:00:00.000000Z",
+            "min_severity": "high",
+            "source": "suricata",
+            "statuses": ["new", "acknowledged"],
+        },
+    }
+
+
 def test_an_id_means_the_alert_of_its_node(engine: Engine) -> None:
     """Another node may send the same id."""
     keep(engine, [alert(2, place="beta/beta-1")])
@@ -136,10 +167,10 @@ def test_many_are_done_by_filter_in_portions(engine: Engine, monkeypatch: pytest
     assert done == Outcome(10, 10)
     told = audit.entries(engine)
     assert [one.details["changed"] for one in told] == [2, 1, 3, 1, 3]
-    assert told[0].details["filters"] == {"rule": "9"}
+    assert told[0].details["filters"] == {"rule": "9", "statuses": ["new", "acknowledged"]}
     assert (told[0].action, told[0].actor, told[0].subject) == ("alert close", "ada", "by filter")
     assert not stored(engine, 4).HasField("triage")
-    assert triage.close(engine, Filters(rule="9"), FALSE, "noise", by="ada", now=LATER) == Outcome(10, 0)
+    assert triage.close(engine, Filters(rule="9"), FALSE, "noise", by="ada", now=LATER) == Outcome(0, 0)
 
 
 def test_filters_know_what_people_did(engine: Engine) -> None:

@@ -44,11 +44,11 @@ def digits(text: str) -> str:
 
 def statuses(text: str) -> frozenset[int]:
     """Read the name of a status, or "open"."""
-    from socme.triage import CLOSED, STATUSES  # noqa: PLC0415 - --help must be quick
+    from socme.triage import OPEN, STATUSES  # noqa: PLC0415 - --help must be quick
 
     name = text.strip().lower()
     if name == _OPEN:
-        return frozenset(STATUSES) - {CLOSED}
+        return OPEN
     numbers = {known: number for number, known in STATUSES.items()}
     if name not in numbers:
         raise typer.BadParameter(f"{text!r} is none of {', '.join([*numbers, _OPEN])}")

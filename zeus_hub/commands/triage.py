@@ -99,7 +99,7 @@ def close(  # noqa: PLR0913 - its options are its parameters
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Be done with alerts."""
+    """Be done with alerts; by filters, with those that are open, unless --status says otherwise."""
     from zeus_hub import triage  # noqa: PLC0415
 
     def do(engine: "Engine", chosen: "Chosen", actor: str) -> "Outcome":
@@ -130,7 +130,7 @@ def reopen(
 def comment(
     ids: IdsArgument = None,
     *,
-    message: Annotated[str, typer.Option("--message", "-m", metavar="WORDS", help="What to say.")],
+    message: Annotated[str, typer.Option("--message", metavar="WORDS", help="What to say.")],
     filters: "Filters",
     by: ByOption = None,
     config: ConfigOption = CONFIG,

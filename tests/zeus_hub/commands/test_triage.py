@@ -61,7 +61,7 @@ def test_an_alert_from_its_beginning_to_its_end(stored: Place) -> None:
 
 def test_a_person_is_shown_who_did_what_and_why(stored: Place) -> None:
     stored.run("alert", "ack", ONE)
-    stored.run("alert", "comment", ONE, "-m", "evil\x1b[31m")
+    stored.run("alert", "comment", ONE, "--message", "evil\x1b[31m")
     stored.run("alert", "close", ONE, "--verdict", "benign", "--reason", "the admin")
     shown = stored.run("alert", "show", ONE)
 

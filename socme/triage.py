@@ -24,13 +24,13 @@ def status_name(number: int) -> str:
     return STATUSES.get(number, UNKNOWN)
 
 
-def view(told: Triage, changed: str | None) -> dict[str, object]:
+def view(told: Triage) -> dict[str, object]:
     """Return what people have done about an alert; what nobody has said is left out."""
     said = {"verdict": VERDICTS.get(told.verdict), "reason": told.reason, "owner": told.owner}
     return {
         "status": status_name(told.status),
         **{key: value for key, value in said.items() if value},
-        "changed": changed,
+        "changed": f"{told.changed.ToDatetime():%Y-%m-%dT%H:%M:%S.%f}Z",
         "changed_by": told.changed_by,
         "comments": told.comments,
     }

@@ -41,7 +41,7 @@ from socme.v1.vitals_pb2 import (
     SpoolVitals,
     Vitals,
 )
-from socme.v1.watch_pb2 import StoredAlert, Triage
+from socme.v1.watch_pb2 import StoredAlert
 
 View = dict[str, object]
 
@@ -133,18 +133,23 @@ def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
             domain=alert.domain,
             decoder=alert.decoder,
             location=alert.location,
-            socme=_given(condition=_condition(alert.condition) if alert.HasField("condition") else None),
-            triage=_triage(stored.triage) if stored.HasField("triage") else None,
         ),
         "event": {"module": module, **_event(alert, observed)},
-        **_line(alert, raw=raw),
+        **_beside(stored, raw=raw),
     }
 
 
-def _line(alert: Alert, *, raw: bool) -> View:
-    """Return where the line stood and, with `raw`, the line."""
-    place: View = {"log": {**_given(file=alert.origin), "offset": alert.offset}}
-    return {**place, **_raw(alert)} if raw else place
+def _beside(stored: StoredAlert, *, raw: bool) -> View:
+    """Return what SOCme says of itself, what people did, where the line stood and, with `raw`, the line."""
+    alert = stored.alert
+    return {
+        **_given(
+            socme={"condition": _condition(alert.condition)} if alert.HasField("condition") else None,
+            triage=triage.view(stored.triage) if stored.HasField("triage") else None,
+        ),
+        "log": {**_given(file=alert.origin), "offset": alert.offset},
+        **(_raw(alert) if raw else {}),
+    }
 
 
 def node_view(status: NodeStatus) -> View:
@@ -340,10 +345,6 @@ def _sensor(sensor: SensorVitals) -> View:
     }
 
 
-def _triage(told: Triage) -> View:
-    return triage.view(told, _time(told.changed, told.HasField("changed")))
-
-
 def _host(host: Host) -> View:
     return _given(id=host.id, name=host.name, ip=host.ip)
 
@@ -395,6 +396,5 @@ def _cpu(vitals: Vitals) -> View | None:
 
 
 def _memory(vitals: Vitals) -> View | None:
-    memory = vitals.memory
-    known = memory.total_bytes > 0
-    return {"total_bytes": memory.total_bytes, "used_bytes": memory.used_bytes} if known else None
+    told = vitals.memory
+    return {"total_bytes": told.total_bytes, "used_bytes": told.used_bytes} if told.total_bytes else None

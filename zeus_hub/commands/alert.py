@@ -134,9 +134,8 @@ def _print_whole(stored: "StoredAlert", history: "Sequence[Change]") -> None:
 
 def _change_view(change: "Change") -> dict[str, object]:
     from socme import triage  # noqa: PLC0415
-    from socme.view import stamp  # noqa: PLC0415
 
-    view = triage.view(change.after, stamp(change.time))
+    view = triage.view(change.after)
     said = {"comment": change.text} if change.text else {}
     return {
         "time": view.pop("changed"),

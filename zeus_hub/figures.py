@@ -16,9 +16,8 @@ from socme.v1.alert_pb2 import Severity
 from zeus_hub import database, schema
 from zeus_hub.database import MICROSECOND, microseconds, reading
 from zeus_hub.sinks.store import position
-from zeus_hub.slots import QUARTER_US, SEVERITIES, begin
+from zeus_hub.slots import DAY_US, QUARTER_US, SEVERITIES, begin
 
-DAY = timedelta(hours=24)
 OPEN_LONG = timedelta(days=30)  # for which high and critical alerts are open, unless they are closed
 LONG = (Severity.SEVERITY_HIGH, Severity.SEVERITY_CRITICAL)
 SLOTS = 96  # quarters of an hour of a timeline
@@ -26,7 +25,6 @@ HOURS = 24
 USUAL_DAYS = 28  # of which the usual hour is the median
 LEAST_DAYS = 7  # that must be known for that
 HOUR_US = 4 * QUARTER_US
-DAY_US = DAY // MICROSECOND
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from zeus_hub.enrich import HIGHEST_SEVERITY
 QUARTER = timedelta(minutes=15)
 QUARTER_US = QUARTER // MICROSECOND
 KEPT_US = timedelta(days=31) // MICROSECOND  # longer than an alert counts as open
+DAY_US = timedelta(days=1) // MICROSECOND
 TACTICS_KEPT_US = timedelta(hours=25) // MICROSECOND
 MOST_TACTICS = 64  # names of one client in a quarter of an hour; ATT&CK has 14 for each of its matrices
 SEVERITIES = range(HIGHEST_SEVERITY + 1)
@@ -89,9 +90,13 @@ def count(connection: Connection, numbers: range, tactics: Tactics) -> None:
 
 
 def forget(connection: Connection, now_us: int) -> None:
-    """Forget what is too old to be asked for, within a transaction."""
+    """Forget what is too old to be asked for, within a transaction.
+
+    It is no more than a day each time: a clock that is put forward by mistake must not take a month with it.
+    """
     slot, tactic = schema.slot, schema.tactic
-    old = slot.c.begin_us < now_us - KEPT_US
+    oldest = connection.execute(select(func.min(slot.c.begin_us))).scalar_one() or 0
+    old = slot.c.begin_us < min(now_us - KEPT_US, oldest + DAY_US)
     connection.execute(delete(slot).where(slot.c.severity.in_(SEVERITIES), old))
     connection.execute(delete(tactic).where(tactic.c.begin_us < now_us - TACTICS_KEPT_US))
 

@@ -27,7 +27,7 @@ from zeus_hub.database import moment, reading, writing
 from zeus_hub.triaged import Deed
 
 PORTION = triaged.ASKED_AT_ONCE  # alerts in one transaction
-PAUSE_SECONDS = 0.005  # between two transactions, in which the store gets its turn
+PAUSE_SECONDS = 0.02  # between two transactions, in which the store gets its turn
 MOST_NAMED = 5  # alerts whose names stand in one row of the audit log
 
 

@@ -112,6 +112,13 @@ def test_what_is_too_old_is_forgotten(engine: Engine) -> None:
     assert [quarter for _, quarter, _ in counted(engine)] == [26 * 4, (31 * 24 + 1) * 4]
 
 
+def test_a_clock_that_runs_ahead_takes_a_day_with_it_and_not_a_month(engine: Engine) -> None:
+    keep(engine, [named(day, hours=24 * day) for day in range(30)])
+    keep(engine, [named(100, hours=24 * 365)])
+
+    assert len(counted(engine)) == 30
+
+
 def test_only_what_has_moved_is_written(engine: Engine) -> None:
     keep(engine, [named(1)])
     begin = slots.begin(microseconds(NOON))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from socme import severity, signs
+from socme import severity, signs, triage
 from socme.signs import number
 from socme.v1.alert_pb2 import (
     Action,
@@ -131,21 +131,23 @@ def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
             domain=alert.domain,
             decoder=alert.decoder,
             location=alert.location,
-            socme=_of_itself(alert),
         ),
         "event": {"module": module, **_event(alert, observed)},
-        **_line(alert, raw=raw),
+        **_beside(stored, raw=raw),
     }
 
 
-def _line(alert: Alert, *, raw: bool) -> View:
-    """Return where the line stood and, with `raw`, the line."""
-    place: View = {"log": {**_given(file=alert.origin), "offset": alert.offset}}
-    return {**place, **_raw(alert)} if raw else place
-
-
-def _of_itself(alert: Alert) -> View:
-    return _given(condition=_condition(alert.condition) if alert.HasField("condition") else None)
+def _beside(stored: StoredAlert, *, raw: bool) -> View:
+    """Return what SOCme says of itself, what people did, where the line stood and, with `raw`, the line."""
+    alert = stored.alert
+    return {
+        **_given(
+            socme={"condition": _condition(alert.condition)} if alert.HasField("condition") else None,
+            triage=triage.view(stored.triage) if stored.HasField("triage") else None,
+        ),
+        "log": {**_given(file=alert.origin), "offset": alert.offset},
+        **(_raw(alert) if raw else {}),
+    }
 
 
 def node_view(status: NodeStatus) -> View:
@@ -368,6 +370,5 @@ def _cpu(vitals: Vitals) -> View | None:
 
 
 def _memory(vitals: Vitals) -> View | None:
-    memory = vitals.memory
-    known = memory.total_bytes > 0
-    return {"total_bytes": memory.total_bytes, "used_bytes": memory.used_bytes} if known else None
+    told = vitals.memory
+    return {"total_bytes": told.total_bytes, "used_bytes": told.used_bytes} if told.total_bytes else None

@@ -91,11 +91,15 @@ class Live:
             self._new.discard(oldest.position)
             self._recent_bytes -= LEAST_BATCH + len(oldest.packed.payload)
         self.last = entries[-1].position
+        self.stir()
+
+    def stir(self) -> None:
+        """Wake all watchers: there is something to show, here or elsewhere."""
         self._grown.set()
         self._grown = asyncio.Event()
 
     def grown(self) -> asyncio.Event:
-        """Return what is set once there is more; ask for it before asking for a page."""
+        """Return what is set once there is more, or at `stir`; ask for it before asking for a page."""
         return self._grown
 
     async def next(self, place: Place, *, urgent: bool) -> Place:

@@ -153,7 +153,9 @@ class WatchEvent(_message.Message):
 
     @_builtins.property
     def triage(self) -> Global___TriageChanges:
-        """People have done something about alerts. What a watcher missed meanwhile is in its next snapshot."""
+        """People have done something about alerts, each of which the watcher has passed by then. These carry no
+        cursor of their own: what a watcher missed while it was away is in its next snapshot.
+        """
 
     def __init__(
         self,
@@ -227,7 +229,7 @@ class Snapshot(_message.Message):
 
     @_builtins.property
     def tactics(self) -> _containers.RepeatedCompositeFieldContainer[Global___TacticCount]:
-        """How often ATT&CK's tactics were named in the last 24 hours, the most frequent first, 14 at the most."""
+        """How often ATT&CK's tactics were named in that time, the most frequent first, 14 at the most."""
 
     def __init__(
         self,
@@ -274,12 +276,12 @@ class ClientSummary(_message.Message):
     """
     @_builtins.property
     def last_day(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeverityCount]:
-        """Its stored alerts of the last 24 hours, by severity."""
+        """Its stored alerts of the last 24 hours and up to a quarter more, by severity."""
 
     @_builtins.property
     def open(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeverityCount]:
         """Those that are open, by severity: nobody has closed them, and they are no older than a day, or 30 days where
-        they are high or critical.
+        they are high or critical; up to a quarter of an hour more, as quarters are counted.
         """
 
     @_builtins.property
@@ -351,7 +353,7 @@ class TacticCount(_message.Message):
     TACTIC_FIELD_NUMBER: _builtins.int
     ALERTS_FIELD_NUMBER: _builtins.int
     tactic: _builtins.str
-    """As in Threat.tactic_names, or the name that ATT&CK gives a technique's tactic."""
+    """As in Threat.tactic_names, cut to 64 characters."""
     alerts: _builtins.int
     """Alerts, each roll-up counted with its count."""
     def __init__(
@@ -433,7 +435,7 @@ Global___StoredAlert: _TypeAlias = StoredAlert  # noqa: Y015
 
 @_typing.final
 class Triage(_message.Message):
-    """What people have done about an alert."""
+    """What people have done about an alert. The hub itself, as "zeus", closes what told of a condition that is over."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

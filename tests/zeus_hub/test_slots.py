@@ -70,7 +70,7 @@ def test_a_transaction_that_fails_counts_nothing(engine: Engine, monkeypatch: py
     def fails(*_: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(Store, "_end", fails)
+    monkeypatch.setattr(Store, "_forget", fails)
     with pytest.raises(RuntimeError, match="power cut"):
         keep(engine, [named(1, "Execution")])
 

@@ -8,7 +8,7 @@ transaction counts in `tally`, for each node, what became of every alert, so tha
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -169,12 +169,12 @@ class Store:
         slots.count(connection, range(last + 1, last + 1 + len(rows)), tactics)
         for stored, node_id in ended:
             over.close(connection, stored, node_id, self._is_open)
-        self._forget(connection, batches)
+        self._forget(connection, max((made.received_us for made in _lasts(batches)), default=0))
         return tally
 
-    def _forget(self, connection: Connection, batches: Sequence[Rows]) -> None:
+    def _forget(self, connection: Connection, now_us: int) -> None:
         """Once in a quarter of an hour, forget old counts."""
-        begin_us = slots.begin(batches[-1].entry.received_us) if batches else 0
+        begin_us = slots.begin(now_us)
         if begin_us > self._forgotten:
             slots.forget(connection, begin_us)
             self._forgotten = begin_us
@@ -317,6 +317,10 @@ def _known(connection: Connection, batches: Sequence[Rows]) -> set[tuple[object,
         rows = connection.execute(select(table.c.id, table.c.node_id).where(table.c.id.in_(asked)))
         known.update((row.id, row.node_id) for row in rows)
     return known
+
+
+def _lasts(batches: Sequence[Rows]) -> Iterator[Made]:
+    return (batch.alerts[-1] for batch in batches if batch.alerts)
 
 
 def _fresh(batch: Rows, place: Place, known: set[tuple[object, int]]) -> Sequence[Made]:

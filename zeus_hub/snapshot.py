@@ -10,6 +10,7 @@ from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import ClientSummary, SeverityCount, Snapshot, StoredAlert
 from zeus_hub import body, database
 from zeus_hub.database import microseconds, moment, reading
+from zeus_hub.redact import Redaction
 from zeus_hub.registry import HUB
 from zeus_hub.sinks.store import position
 
@@ -29,6 +30,8 @@ class View:
     with_raw: bool
     alerts: int
     """How many of the latest alerts."""
+    redaction: Redaction | None = None
+    """What leaves out what the watcher must not have; None: it may have all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ def take(engine: Engine, view: View, *, now: datetime) -> Standing:
             alerts=_latest(connection, {row.id: row.name for row in clients}, view),
         )
         snapshot.time.FromDatetime(now)
+        snapshot.redacted = view.redaction is not None
         return Standing(snapshot, position(connection))
 
 
@@ -106,7 +110,9 @@ def _latest(connection: Connection, clients: dict[int, str], view: View) -> list
     for row in connection.execute(query.execution_options(yield_per=_PIECE)):
         stored = StoredAlert(client=clients[row.client_id], node=row.name, alert=body.decode(row.body))
         stored.received.FromDatetime(moment(row.received_us))
-        if not view.with_raw:
+        if view.redaction is not None:
+            view.redaction.apply(stored)
+        elif not view.with_raw:
             stored.alert.ClearField("raw")
         total += stored.ByteSize()
         if total > MOST_BYTES:

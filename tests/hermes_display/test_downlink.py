@@ -6,10 +6,10 @@ import pytest
 from hermes_display import downlink
 from hermes_display.board import Event, Link
 from hermes_display.display import connector
-from hermes_display.downlink import Downlink, Wanted, probe
+from hermes_display.downlink import Downlink, Lost, Wanted, probe
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
-from socme.v1.watch_pb2 import FleetEvent, StoredAlerts, WatchEvent
+from socme.v1.watch_pb2 import FleetEvent, Snapshot, StoredAlerts, WatchEvent
 from tests.certificates import make_authority
 from tests.hermes_display.watch_server import Seen, TestHub, following, status, stored, summary
 
@@ -138,16 +138,16 @@ async def test_what_deliver_raises_ends_the_subscription(hub: TestHub) -> None:
 
 
 async def test_probe_tells_whether_the_hub_lets_this_screen_in(hub: TestHub) -> None:
-    assert await probe(hub.connect()) is None
+    assert isinstance(await probe(hub.connect()), Snapshot)
 
     hub.script.refusal = "unknown certificate"
     refused = await probe(hub.connect())
-    assert refused is not None
+    assert isinstance(refused, Lost)
     assert (refused.reason, refused.refused) == ("unknown certificate", True)
 
     await hub.stop()
     lost = await probe(hub.connect())
-    assert lost is not None
+    assert isinstance(lost, Lost)
     assert not lost.refused
 
 
@@ -155,5 +155,5 @@ async def test_a_screen_of_another_hub_gets_nothing(hub: TestHub) -> None:
     """Both ends check: a certificate of another CA ends the connection."""
     stranger = hub.identity(authority=make_authority())
     lost = await probe(connector(stranger, hub.address))
-    assert lost is not None
+    assert isinstance(lost, Lost)
     assert hub.script.requests == []

@@ -108,6 +108,8 @@ class Downlink:
             raise_if_cancelled()
             if self._link is not None and self._link.up:
                 pauses = delays(self._rng, longest=LONGEST_PAUSE)
+            if lost.refused:
+                self._cursor = b""  # nothing is kept of what was told before: once let in again, all of it
             self._set_link(up=False, lost=lost)
             await asyncio.sleep(next(pauses))
 

@@ -126,6 +126,22 @@ async def test_a_refusal_is_told_as_such(hub: TestHub) -> None:
     assert seen.links[0].reason == "this certificate was revoked"
 
 
+async def test_who_was_refused_and_is_let_in_again_is_told_all_anew(hub: TestHub) -> None:
+    """What was told before the refusal is not on the board any more."""
+    hub.script.alerts.append(stored(1))
+    async with following(hub.connect(), Wanted(latest=10)) as seen:
+        await seen.wait_for(lambda: "snapshot" in seen.kinds())
+        hub.script.refusal = "the client acme is disabled at the hub"
+        await hub.stop()
+        await hub.start()
+        await seen.wait_for(lambda: seen.links[-1].refused)
+        hub.script.refusal = ""
+
+        await seen.wait_for(lambda: seen.links[-1].up)
+        await seen.wait_for(lambda: seen.kinds().count("snapshot") == 2)
+    assert hub.script.requests[-1].cursor == b""
+
+
 async def test_what_deliver_raises_ends_the_subscription(hub: TestHub) -> None:
     def deliver(event: Event) -> None:
         if isinstance(event, WatchEvent):

@@ -29,6 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    false,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
@@ -37,7 +38,7 @@ from socme.errors import OperatorError
 from zeus_hub import schema
 from zeus_hub.upgrade import upgrade
 
-HEAD = "0004"  # revision of the schema below; the newest file in migrations/versions
+HEAD = "0006"  # revision of the schema below; the newest file in migrations/versions
 CACHE_KIB = 64 * 1024  # of a connection that writes: a large transaction of the store
 CHECKPOINT_PAGES = (
     16_000  # of the write-ahead log, 64 MB: a page that is written again meanwhile is copied once
@@ -97,6 +98,7 @@ watcher = Table(
     Column("expires_us", BigInteger, nullable=False),
     Column("revoked_us", BigInteger),
     Column("sees_all", Boolean, nullable=False),  # otherwise only the clients in watcher_client
+    Column("redacted", Boolean, nullable=False, server_default=false()),  # see redact.py
     UniqueConstraint("role", "name"),
 )
 
@@ -117,6 +119,7 @@ token = Table(
     Column("name", String(63), nullable=False),  # what the holder will be called
     Column("client_id", ForeignKey("client.id")),  # of a node
     Column("sees_all", Boolean, nullable=False),  # of a display; otherwise the clients in token_client
+    Column("redacted", Boolean, nullable=False, server_default=false()),  # of a display
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False),
     Column("used_us", BigInteger),

@@ -91,6 +91,8 @@ class Watcher:
     revoked: datetime | None
     clients: frozenset[str] | None
     """The clients that it sees; None: all."""
+    redacted: bool = False
+    """Whether it is sent no hosts, users and addresses (redact.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class Holder:
     expires: datetime
     revoked: bool
     client_enabled: bool
+    redacted: bool = False
+    """Of a watcher: whether it is sent no hosts, users and addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,7 @@ def put_watcher(connection: Connection, watcher: Watcher, fingerprint: bytes) ->
         "enrolled_us": microseconds(watcher.enrolled),
         "expires_us": microseconds(watcher.expires),
         "sees_all": watcher.clients is None,
+        "redacted": watcher.redacted,
     }
     key = connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one()
     for client_id in client_ids(connection, watcher.clients or ()):
@@ -363,6 +368,7 @@ def as_watcher(row: Row[tuple[object, ...]], seen: Mapping[int, frozenset[str]])
         expires=moment(row.expires_us),
         revoked=_moment(row.revoked_us),
         clients=None if row.sees_all else seen.get(row.id, frozenset()),
+        redacted=row.redacted,
     )
 
 

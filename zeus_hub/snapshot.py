@@ -19,6 +19,7 @@ from socme.v1.watch_pb2 import (
 from zeus_hub import body, database, triaged
 from zeus_hub.database import moment, reading
 from zeus_hub.figures import SLOTS, Figures, OfClient, Tally
+from zeus_hub.redact import Redaction
 from zeus_hub.registry import HUB
 from zeus_hub.slots import QUARTER_US
 
@@ -38,6 +39,8 @@ class View:
     with_raw: bool
     alerts: int
     """How many of the latest alerts."""
+    redaction: Redaction | None = None
+    """What leaves out what the watcher must not have; None: it may have all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ def take(engine: Engine, view: View, *, now: datetime, figures: Figures | None =
             tactics=_tactics(mine),
         )
     snapshot.time.FromDatetime(now)
+    snapshot.redacted = view.redaction is not None
     return Standing(snapshot, figures.position, figures.change)
 
 
@@ -151,7 +155,9 @@ def _latest(connection: Connection, clients: Mapping[int, str], view: View, last
     for row in connection.execute(query.execution_options(yield_per=_PIECE)):
         stored = StoredAlert(client=clients[row.client_id], node=row.name, alert=body.decode(row.body))
         stored.received.FromDatetime(moment(row.received_us))
-        if not view.with_raw:
+        if view.redaction is not None:
+            view.redaction.apply(stored)
+        elif not view.with_raw:
             stored.alert.ClearField("raw")
         total += stored.ByteSize()
         if total > MOST_BYTES:

@@ -78,6 +78,7 @@ class Watch(WatchServicer):
             min_severity=request.min_severity,
             with_raw=request.with_raw,
             alerts=request.snapshot_alerts,
+            redaction=self._live.redaction if stream.holder.redacted else None,
         )
         place = self._live.decode(request.cursor)
         change = 0
@@ -168,7 +169,9 @@ class Watch(WatchServicer):
         messages: events of one alert each become one of them all, which gets its cursor in the same way.
         """
         cursor = place.on(urgent=urgent)
-        page = await self._live.page(cursor.position, with_raw=view.with_raw)
+        redacted = view.redaction is not None
+        raw = view.with_raw and not redacted
+        page = await self._live.page(cursor.position, with_raw=raw, redacted=redacted)
         if page is None:
             raise ForgottenError
         wanted, cursor = piece(page, cursor, view)
@@ -208,6 +211,8 @@ class Watch(WatchServicer):
         last = loop.time()
         while True:
             for event in self._news(clients, told):
+                if stream.holder.redacted:
+                    self._live.redaction.apply(event)
                 await context.write(event)
                 last = loop.time()
             if loop.time() - last >= QUIET_SECONDS:

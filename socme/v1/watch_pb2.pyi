@@ -209,6 +209,9 @@ class Snapshot(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     TIMELINE_FIELD_NUMBER: _builtins.int
     TACTICS_FIELD_NUMBER: _builtins.int
+    REDACTED_FIELD_NUMBER: _builtins.int
+    redacted: _builtins.bool
+    """Whether this watcher is sent no hosts, users and addresses: so it was decided when its token was made."""
     @_builtins.property
     def clients(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientSummary]:
         """The clients that the watcher sees."""
@@ -239,10 +242,11 @@ class Snapshot(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         timeline: _abc.Iterable[Global___Slot] | None = ...,
         tactics: _abc.Iterable[Global___TacticCount] | None = ...,
+        redacted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "clients", b"clients", "tactics", b"tactics", "time", b"time", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "clients", b"clients", "redacted", b"redacted", "tactics", b"tactics", "time", b"time", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015

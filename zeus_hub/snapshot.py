@@ -165,4 +165,6 @@ def _latest(connection: Connection, clients: Mapping[int, str], view: View, last
         found[row.number] = stored
     for number, triage in triaged.load(connection, list(found)).items():
         found[number].triage.CopyFrom(triage)
+        if view.redaction is not None:
+            view.redaction.apply(found[number].triage)
     return list(found.values())[::-1]

@@ -193,7 +193,12 @@ class Watch(WatchServicer):
             return b"", last
         passed = min(place.urgent.position, place.other.position)
         bounds = Bounds(passed, self._live.last, PIECE_BYTES)
-        return ready(told, bounds, view.clients, change)
+        event, change = ready(told, bounds, view.clients, change)
+        if event and view.redaction is not None:
+            bare = WatchEvent.FromString(event)
+            view.redaction.apply(bare)
+            event = bare.SerializeToString()
+        return event, change
 
     def _bookmark(self, place: Place) -> WatchEvent:
         event = WatchEvent(bookmark=Bookmark(), cursor=self._live.encode(place))

@@ -14,10 +14,17 @@ from socme.spiffe import Role
 from socme.v1.alert_pb2 import Alert, AlertSource, Endpoint, File, Host, Rule, Severity
 from socme.v1.uplink_pb2_grpc import UplinkStub
 from socme.v1.vitals_pb2 import Disk, SourceVitals, SystemVitals, Vitals
-from socme.v1.watch_pb2 import FleetEvent, FleetRequest, WatchEvent, WatchRequest
+from socme.v1.watch_pb2 import (
+    FleetEvent,
+    FleetRequest,
+    TriageStatus,
+    Verdict,
+    WatchEvent,
+    WatchRequest,
+)
 from socme.v1.watch_pb2_grpc import WatchStub
 from tests.zeus_hub.kit import LIMIT, Hub, Machine, alert, connect, eventually, hub, linked
-from zeus_hub import registry
+from zeus_hub import registry, triage
 from zeus_hub.tokens import Grant
 
 SECRETS = (b"dc1", b"jo.doe", b"192.0.2.1", b"aa:bb:cc", b"plans", b"evil.exe", b"acme.example", b"eve.json")
@@ -150,6 +157,29 @@ async def test_nodes_say_how_they_are_and_not_who(tmp_path: Path) -> None:
 
     assert cpu == VITALS.cpu_usage
     assert [secret for secret in SECRETS if secret in told] == []
+
+
+async def test_what_people_do_is_told_without_who_and_why(tmp_path: Path) -> None:
+    """As it happens, and in a snapshot of later."""
+    async with hub(tmp_path) as zeus:
+        node, screen = await zeus.node(name="dc1-sensor"), await lobby(zeus)
+        await send(zeus, node, 1, 1)
+        await eventually(lambda: len(zeus.stored()) == 1)
+        seen, later = Seen(), Seen()
+        ref = triage.Ref("acme", "dc1-sensor", telling(1).id)
+        async with looking(zeus, screen) as call:
+            await seen.take(call)
+            triage.close(zeus.engine, [ref], Verdict.VERDICT_BENIGN, "plans", by="jo.doe", now=utc_now())
+            while not (event := await seen.take(call)).triage.changes:
+                pass
+        async with looking(zeus, screen, snapshot_alerts=10) as call:
+            (stored,) = (await later.take(call)).snapshot.alerts
+
+    (change,) = event.triage.changes
+    assert change.after.status == stored.triage.status == TriageStatus.TRIAGE_STATUS_CLOSED
+    assert change.id == stored.alert.id == telling(1).id
+    assert change.node == stored.node
+    assert [secret for secret in SECRETS if secret in seen.bytes + later.bytes] == []
 
 
 async def test_only_a_new_token_changes_what_a_screen_is_sent(tmp_path: Path) -> None:

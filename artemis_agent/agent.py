@@ -223,7 +223,8 @@ def _outlook(plan: Plan, link: Link, stack: AsyncExitStack) -> Outlook:
     """Return what looks at the machine."""
     folders = (plan.state_dir, *(each.path.parent for each in plan.follows))
     beside_us = [*roster.probes(plan.neighbours), roster.certificate(plan.state_dir)]
-    outlook = Outlook(Panel([*vitals.probes(folders), *beside_us]), link.news)
+    panel = Panel([*vitals.probes(folders), *beside_us])
+    outlook = Outlook(panel, link.news)
     stack.callback(outlook.close)
     return outlook
 

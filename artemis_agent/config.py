@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from artemis_agent.place import is_changing
-from artemis_agent.plan import Api, Burst, Follow, Neighbours, Plan, Units
+from artemis_agent.plan import Api, Burst, Follow, Neighbours, Plan
 from artemis_agent.source import Kind
 from socme.address import split
 from socme.errors import OperatorError
@@ -250,23 +250,25 @@ def plan_of(settings: ArtemisSettings, config: Path) -> Plan:
 
 
 def neighbours_of(settings: ProbeSettings, config: Path) -> Neighbours:
-    """Return what settings come to that stand in a file."""
+    """Return what settings say of what runs beside the agent."""
     api = settings.wazuh_api
     return Neighbours(
-        units=Units(
-            manager=settings.wazuh_manager_unit,
-            indexer=settings.wazuh_indexer_unit,
-            dashboard=settings.wazuh_dashboard_unit,
-            suricata=settings.suricata_unit,
-            thehive=settings.thehive_unit,
-        ),
+        wazuh_manager_unit=settings.wazuh_manager_unit,
+        wazuh_indexer_unit=settings.wazuh_indexer_unit,
+        wazuh_dashboard_unit=settings.wazuh_dashboard_unit,
+        suricata_unit=settings.suricata_unit,
+        thehive_unit=settings.thehive_unit,
         wazuh_dir=beside(config, settings.wazuh_dir),
-        wazuh_api=None if api is None else _api_of(api, config),
+        wazuh_api=None if api is None else _api(api, config),
         suricata_config=beside(config, settings.suricata_config),
         thehive_url=settings.thehive_url,
     )
 
 
-def _api_of(settings: WazuhApiSettings, config: Path) -> Api:
-    own = None if settings.certificate is None else beside(config, settings.certificate)
-    return Api(settings.url, settings.user, beside(config, settings.password_file), own)
+def _api(settings: WazuhApiSettings, config: Path) -> Api:
+    return Api(
+        url=settings.url,
+        user=settings.user,
+        password_file=beside(config, settings.password_file),
+        certificate=None if settings.certificate is None else beside(config, settings.certificate),
+    )

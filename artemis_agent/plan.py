@@ -31,38 +31,28 @@ class Burst:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Units:
-    """What systemd calls that which runs beside Artemis."""
-
-    manager: str
-    indexer: str
-    dashboard: str
-    suricata: str
-    thehive: str
-
-
-@dataclass(frozen=True, slots=True)
 class Api:
-    """Wazuh's API, and how to log in to it."""
+    """How to ask an API."""
 
     url: str
     user: str
     password_file: Path
     certificate: Path | None
-    """Of the API, or of whoever issued it; its name is not looked at then. None: what this system trusts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """Where to look for what runs beside Artemis."""
+    """What runs beside the agent; each value as artemis_agent.config.ProbeSettings says it."""
 
-    units: Units
+    wazuh_manager_unit: str
+    wazuh_indexer_unit: str
+    wazuh_dashboard_unit: str
+    suricata_unit: str
+    thehive_unit: str
     wazuh_dir: Path
     wazuh_api: Api | None
-    """None: `wazuh_dir` tells."""
     suricata_config: Path
     thehive_url: str | None
-    """None: the usual one, where the unit runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,18 +95,20 @@ def check(config: ConfigOption = CONFIG) -> None:
     identity = _identity(settings)
     address = settings.hub_address or identity.hub_address
     typer.echo(f"ok  certificate: {identity.name}, good until {identity.expires:%Y-%m-%d %H:%M} UTC")
-    lost = asyncio.run(downlink.probe(display.connector(identity, address)))
-    if lost is not None and lost.refused:
+    found = asyncio.run(downlink.probe(display.connector(identity, address)))
+    if isinstance(found, downlink.Lost) and found.refused:
         raise OperatorError(
-            f"the hub {address} refuses this screen: {lost.reason}",
+            f"the hub {address} refuses this screen: {found.reason}",
             f"Ask the hub's operator for a new token and run: {ENROLL}",
         )
-    if lost is not None:
+    if isinstance(found, downlink.Lost):
         raise OperatorError(
-            f"cannot reach the hub at {address}: {lost.reason}",
+            f"cannot reach the hub at {address}: {found.reason}",
             "Is it running, and does no firewall stand between? `hub_address` sets another address.",
         )
     typer.echo(f"ok  hub: {address}")
+    if found.redacted:
+        typer.echo("ok  redacted: the hub sends this screen no hosts, users and addresses")
 
 
 def _settings(config: Path) -> "HermesSettings":

@@ -112,8 +112,7 @@ class Board:
 def fold(board: Board, event: Event) -> Board:
     """Return the board with one more event; kinds of events that this screen does not know change nothing."""
     if isinstance(event, Link):
-        # The fleet tells all nodes at the start of a connection, and only those that are still there.
-        return replace(board, link=event, nodes={} if event.up else board.nodes)
+        return _link(board, event)
     match event.WhichOneof("event"), event:
         case "snapshot", WatchEvent():
             return _snapshot(board, event.snapshot)
@@ -125,6 +124,13 @@ def fold(board: Board, event: Event) -> Board:
             return replace(board, time=_time(event.bookmark.time) or board.time)
         case _:
             return board
+
+
+def _link(board: Board, link: Link) -> Board:
+    if link.refused:
+        return Board(link, board.least)  # whoever is shut out keeps nothing to look at
+    # The fleet tells all nodes at the start of a connection, and only those that are still there.
+    return replace(board, link=link, nodes={} if link.up else board.nodes)
 
 
 def title(alert: Alert) -> str:

@@ -22,7 +22,7 @@ from socme.errors import first
 from socme.identity import utc_now
 from socme.service import raise_if_cancelled
 from socme.text import clean
-from socme.v1.watch_pb2 import FleetEvent, FleetRequest, WatchEvent, WatchRequest
+from socme.v1.watch_pb2 import FleetEvent, FleetRequest, Snapshot, WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ class Downlink:
             raise_if_cancelled()
             if self._link is not None and self._link.up:
                 pauses = delays(self._rng, longest=LONGEST_PAUSE)
+            if lost.refused:
+                self._cursor = b""  # nothing is kept of what was told before: once let in again, all of it
             self._set_link(up=False, lost=lost)
             await asyncio.sleep(next(pauses))
 
@@ -171,15 +173,14 @@ class Downlink:
         self._deliver(self._link)
 
 
-async def probe(connect: Connect) -> Lost | None:
-    """Return why the hub does not let this screen watch; None where it does."""
+async def probe(connect: Connect) -> Lost | Snapshot:
+    """Return where things stand at the hub; why it does not let this screen watch where it does not."""
     try:
         async with connect() as channel:
             stub: WatchAsyncStub = WatchStub(channel)
-            await _next(stub.Alerts(WatchRequest()), WatchEvent)
+            return (await _next(stub.Alerts(WatchRequest()), WatchEvent)).snapshot
     except _ENDINGS as error:
         return _why(error)
-    return None
 
 
 async def _next(call: "grpc.aio.UnaryStreamCall[_Request, _Answer]", kind: type[_Answer]) -> _Answer:

@@ -8,14 +8,14 @@ passed on exactly: whoever shows it to a person cleans it.
 
 import base64
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from socme import severity, signs
+from socme import severity, signs, triage
 from socme.signs import number
+from socme.text import UNSAFE
 from socme.v1.alert_pb2 import (
     Action,
     Alert,
@@ -71,10 +71,6 @@ _HEALTH: Mapping[int, str] = {
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# What JSON leaves as it is and a terminal or a line reader does not: DEL, C1 controls, line separators,
-# bidirectional and invisible characters. As \u escapes they reach a JSON parser unchanged.
-_ESCAPED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-
 
 def source_name(number: int) -> str:
     """Return "wazuh", "suricata" or "socme", and "unknown" for anything else."""
@@ -95,9 +91,12 @@ def moment(time: Timestamp) -> datetime | None:
 
 
 def json_line(view: Mapping[str, object]) -> str:
-    """Return a view as one line of JSON that is safe to print on a terminal, without a line feed."""
+    """Return a view as one line of JSON that is safe to print on a terminal, without a line feed.
+
+    What a terminal or a line reader would not leave as it is reaches a parser unchanged, as an escape.
+    """
     text = json.dumps(view, ensure_ascii=False, separators=(",", ":"))
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
@@ -131,21 +130,23 @@ def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
             domain=alert.domain,
             decoder=alert.decoder,
             location=alert.location,
-            socme=_of_itself(alert),
         ),
         "event": {"module": module, **_event(alert, observed)},
-        **_line(alert, raw=raw),
+        **_beside(stored, raw=raw),
     }
 
 
-def _line(alert: Alert, *, raw: bool) -> View:
-    """Return where the line stood and, with `raw`, the line."""
-    place: View = {"log": {**_given(file=alert.origin), "offset": alert.offset}}
-    return {**place, **_raw(alert)} if raw else place
-
-
-def _of_itself(alert: Alert) -> View:
-    return _given(condition=_condition(alert.condition) if alert.HasField("condition") else None)
+def _beside(stored: StoredAlert, *, raw: bool) -> View:
+    """Return what SOCme says of itself, what people did, where the line stood and, with `raw`, the line."""
+    alert = stored.alert
+    return {
+        **_given(
+            socme={"condition": _condition(alert.condition)} if alert.HasField("condition") else None,
+            triage=triage.view(stored.triage) if stored.HasField("triage") else None,
+        ),
+        "log": {**_given(file=alert.origin), "offset": alert.offset},
+        **(_raw(alert) if raw else {}),
+    }
 
 
 def node_view(status: NodeStatus) -> View:
@@ -368,6 +369,5 @@ def _cpu(vitals: Vitals) -> View | None:
 
 
 def _memory(vitals: Vitals) -> View | None:
-    memory = vitals.memory
-    known = memory.total_bytes > 0
-    return {"total_bytes": memory.total_bytes, "used_bytes": memory.used_bytes} if known else None
+    told = vitals.memory
+    return {"total_bytes": told.total_bytes, "used_bytes": told.used_bytes} if told.total_bytes else None

@@ -1,7 +1,20 @@
 """The commands of Zeus, one module of zeus_hub.commands a subject."""
 
 from socme import commands
-from zeus_hub.commands import alert, backup, check, client, display, ledger, node, serve, token, watch
+from zeus_hub.commands import (
+    alert,
+    audit,
+    backup,
+    check,
+    client,
+    display,
+    ledger,
+    node,
+    serve,
+    token,
+    triage,
+    watch,
+)
 
 PROGRAM = "zeus"
 
@@ -12,6 +25,12 @@ app.add_typer(token.app, name="token")
 app.add_typer(node.app, name="node")
 app.add_typer(display.app, name="display")
 app.add_typer(alert.app, name="alert")
+alert.app.command("ack")(triage.acknowledge)
+alert.app.command("assign")(triage.assign)
+alert.app.command("close")(triage.close)
+alert.app.command("reopen")(triage.reopen)
+alert.app.command("comment")(triage.comment)
+app.command("audit")(audit.audit)
 app.command("watch")(watch.watch)
 app.add_typer(ledger.app, name="ledger")
 app.command("check")(check.check)

@@ -9,13 +9,15 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select, true, tuple_
 
 from socme.errors import OperatorError
+from socme.triage import NEW
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, registry
+from zeus_hub import body, registry, triaged
 from zeus_hub.database import SEGMENT, alert, client, microseconds, moment, node, reading, technique
+from zeus_hub.schema import triage
 
 # Large, because each such piece may have to be sorted out of all that match: it must not happen often.
 KEYS = 50_000  # places of alerts that are looked up at once, about 10 MB
@@ -50,6 +52,10 @@ class Filters:
     """An ATT&CK technique; one without a dot stands for its sub-techniques too."""
     text: str | None = None
     """A part of the rule's name, the message, the host or the user; letters A to Z in either case."""
+    statuses: frozenset[int] | None = None
+    """Any of these socme.v1.TriageStatus."""
+    owner: str | None = None
+    """Who looks after it; "" for nobody."""
 
 
 def find(
@@ -60,13 +66,13 @@ def find(
     while left is None or left > 0:
         size = KEYS if left is None else min(KEYS, left)
         with reading(engine) as connection:
-            keys = _keys(connection, filters, after, newest_first=newest_first, size=size)
-        for start in range(0, len(keys), BODIES):
-            yield from _read(engine, [number for _, number in keys[start : start + BODIES]])
-        if len(keys) < size:
+            found = keys(connection, filters, after, newest_first=newest_first, size=size)
+        for start in range(0, len(found), BODIES):
+            yield from _read(engine, [number for _, number in found[start : start + BODIES]])
+        if len(found) < size:
             return
-        after = keys[-1]
-        left = None if left is None else left - len(keys)
+        after = found[-1]
+        left = None if left is None else left - len(found)
 
 
 def with_id(engine: Engine, digits: str) -> list[StoredAlert]:
@@ -92,8 +98,9 @@ def check_names(engine: Engine, filters: Filters) -> None:
             raise OperatorError(f"there is no node {filters.node!r}", "See `zeus node list`.")
 
 
-def condition(filters: Filters, segments: Sequence[int]) -> ColumnElement[bool]:
-    """Return filters as a condition on the alert table, of which there are these segments."""
+def condition(connection: Connection, filters: Filters) -> ColumnElement[bool]:
+    """Return filters as a condition on the alert table, good within the transaction."""
+    segments = _segments(connection) if filters.ip is not None else []
     parts: list[ColumnElement[bool]] = []
     if filters.client is not None:
         parts.append(alert.c.client_id.in_(select(client.c.id).where(client.c.name == filters.client)))
@@ -110,7 +117,7 @@ def condition(filters: Filters, segments: Sequence[int]) -> ColumnElement[bool]:
         parts.append(or_(alert.c.severity >= filters.min_severity, alert.c.severity == unknown))
     if filters.source is not None:
         parts.append(alert.c.source == filters.source)
-    return and_(true(), *parts, *_about(filters, segments))
+    return and_(true(), *parts, *_about(filters, segments), *_handled(filters))
 
 
 def _about(filters: Filters, segments: Sequence[int]) -> Iterator[ColumnElement[bool]]:
@@ -127,6 +134,21 @@ def _about(filters: Filters, segments: Sequence[int]) -> Iterator[ColumnElement[
         yield or_(*(column.icontains(filters.text, autoescape=True) for column in columns))
 
 
+def _handled(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions on what people have done about an alert; most alerts have no row in `triage`."""
+    mine = exists().where(triage.c.alert_number == alert.c.number)
+    listed = select(triage.c.alert_number)
+    if filters.statuses is not None:
+        if NEW in filters.statuses:
+            yield ~mine.where(triage.c.status.not_in(filters.statuses))
+        else:
+            yield alert.c.number.in_(listed.where(triage.c.status.in_(filters.statuses)))
+    if filters.owner:
+        yield alert.c.number.in_(listed.where(triage.c.owner != "", triage.c.owner == filters.owner))
+    elif filters.owner is not None:
+        yield ~mine.where(triage.c.owner != "")
+
+
 def _technique(name: str) -> ColumnElement[bool]:
     # "/" is the character after ".": a range, unlike LIKE, finds its way by the index.
     below = and_(technique.c.id >= f"{name}.", technique.c.id < f"{name}/")
@@ -139,11 +161,11 @@ def _segments(connection: Connection) -> Sequence[int]:
     return range(highest // SEGMENT + 1)
 
 
-def _keys(
+def keys(
     connection: Connection, filters: Filters, after: Key | None, *, newest_first: bool, size: int
 ) -> Sequence[Key]:
-    segments = _segments(connection) if filters.ip is not None else []
-    query = select(alert.c.time_us, alert.c.number).where(condition(filters, segments)).limit(size)
+    """Return the places of some alerts that meet the filters, behind `after`, within a transaction."""
+    query = select(alert.c.time_us, alert.c.number).where(condition(connection, filters)).limit(size)
     place = tuple_(alert.c.time_us, alert.c.number)
     if after is not None:
         query = query.where(place < after if newest_first else place > after)
@@ -162,9 +184,12 @@ def _read(engine: Engine, numbers: Sequence[int]) -> Iterator[StoredAlert]:
     )
     with reading(engine) as connection:
         rows = {row[0]: row for row in connection.execute(query)}
+        handled = triaged.load(connection, list(rows))
     for number in numbers:
         if number in rows:  # else it was deleted since
             _, client_name, node_name, received_us, packed = rows[number]
             stored = StoredAlert(client=client_name, node=node_name, alert=body.decode(packed))
             stored.received.FromDatetime(moment(received_us))
+            if number in handled:
+                stored.triage.CopyFrom(handled[number])
             yield stored

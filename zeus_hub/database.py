@@ -23,24 +23,23 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
     create_engine,
     event,
+    false,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from socme.errors import OperatorError
+from zeus_hub import schema
 from zeus_hub.upgrade import upgrade
 
-HEAD = "0003"  # revision of the schema below; the newest file in migrations/versions
-CACHE_KIB = (
-    64 * 1024
-)  # of each connection, where it reads or writes so much: a large transaction of the store
+HEAD = "0006"  # revision of the schema below; the newest file in migrations/versions
+CACHE_KIB = 64 * 1024  # of a connection that writes: a large transaction of the store
 CHECKPOINT_PAGES = (
     16_000  # of the write-ahead log, 64 MB: a page that is written again meanwhile is copied once
 )
@@ -52,17 +51,8 @@ _BEGIN_ANEW = (
 SEGMENT = 1 << 17  # rows of the alert table whose addresses are indexed together; some 3 MB of each index
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-
-METADATA = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-# SQLite numbers rows by itself only where the type is spelled INTEGER.
-_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+METADATA = schema.METADATA
+_NUMBER = schema.NUMBER
 
 client = Table(
     "client",
@@ -72,6 +62,7 @@ client = Table(
     Column("title", Text, nullable=False),  # for people; the name where none was given
     Column("enabled", Boolean, nullable=False),
     Column("created_us", BigInteger, nullable=False),
+    Column("short_name", String(14), nullable=False, server_default=""),  # for screens; "" for none
 )
 
 # A node of a client. One row for its whole life: enrolling again replaces the certificate.
@@ -107,6 +98,7 @@ watcher = Table(
     Column("expires_us", BigInteger, nullable=False),
     Column("revoked_us", BigInteger),
     Column("sees_all", Boolean, nullable=False),  # otherwise only the clients in watcher_client
+    Column("redacted", Boolean, nullable=False, server_default=false()),  # see redact.py
     UniqueConstraint("role", "name"),
 )
 
@@ -127,6 +119,7 @@ token = Table(
     Column("name", String(63), nullable=False),  # what the holder will be called
     Column("client_id", ForeignKey("client.id")),  # of a node
     Column("sees_all", Boolean, nullable=False),  # of a display; otherwise the clients in token_client
+    Column("redacted", Boolean, nullable=False, server_default=false()),  # of a display
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False),
     Column("used_us", BigInteger),

@@ -22,7 +22,7 @@ from socme.errors import OperatorError
 from socme.journal import Entry, Journal
 from socme.v1.vitals_pb2 import LedgerHour
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, database, ledger
+from zeus_hub import body, database, ledger, slots
 from zeus_hub.database import reading
 from zeus_hub.sinks import store
 
@@ -209,6 +209,13 @@ def counts(looking: Looking) -> Iterator[str]:
             yield f"{balance.client}/{balance.node}: {balance.unaccounted} alerts are unaccounted for"
 
 
+def wall(looking: Looking) -> Iterator[str]:
+    """Compare what a wall shows with the alerts and with what people did about them."""
+    with reading(looking.engine) as connection:
+        yield from slots.wrong(connection)
+        looking.saw(slots.held(connection))
+
+
 def hours(looking: Looking) -> Iterator[str]:
     """Decode every hour of the nodes' ledgers."""
     table = database.ledger
@@ -235,6 +242,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("journal entries", journal_entries),
     ("positions", positions),
     ("counts", counts),
+    ("wall counts", wall),
 )
 
 

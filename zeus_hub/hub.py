@@ -46,6 +46,8 @@ from zeus_hub.ingest import Ingest
 from zeus_hub.live import Live
 from zeus_hub.local import Addresses
 from zeus_hub.lookout import Lookout, SinkState, Sources
+from zeus_hub.over import IsOpen
+from zeus_hub.raising import Key
 from zeus_hub.readable import Readable
 from zeus_hub.repeats import Repeats
 from zeus_hub.serialised import Serialised
@@ -160,11 +162,16 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
     def sunk(sink: str, position: int, canaries: Sequence[StoredAlert]) -> None:
         echo.sunk(sink, position, canaries)
 
-    way = _lay(settings, engine, sunk)
+    def is_open(key: Key, since: datetime) -> bool:
+        return vigil.holds(key, since)
+
+    way = _lay(settings, engine, sunk, is_open)
     ingest = Ingest(guard, way.committer, fleet, clocks)
     sources = _sources(way, fleet, ingest, authority, clocks.wall())
     lookout = Lookout(sources, Tracker([way.delivery.name]), settings.conditions, clocks)
     echo = Echo(lookout, way.live)
+    notes = opened.read(way.committer.notes(opened.PREFIX))
+    vigil = Vigil(engine, settings.state_dir, lookout, way.committer.announce, notes)
     return _Parts(
         engine=engine,
         authority=authority,
@@ -175,20 +182,14 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         live=way.live,
         echo=echo,
         ingest=ingest,
-        vigil=Vigil(
-            engine,
-            settings.state_dir,
-            lookout,
-            way.committer.announce,
-            opened.read(way.committer.notes(opened.PREFIX)),
-        ),
+        vigil=vigil,
         watch=Watch(engine, guard, way.live, fleet, clocks.wall),
         enrol=Enrol(engine, authority, clocks.wall),
         health=Health(guard),
     )
 
 
-def _lay(settings: ZeusSettings, engine: Engine, canaries: Canaries) -> _Way:
+def _lay(settings: ZeusSettings, engine: Engine, canaries: Canaries, is_open: IsOpen) -> _Way:
     """Lay the way from the journal on; `canaries` is told of those that a sink has taken."""
     path = settings.state_dir / "journal.db"
 
@@ -201,7 +202,8 @@ def _lay(settings: ZeusSettings, engine: Engine, canaries: Canaries) -> _Way:
     )
     repeats = Repeats(engine, path)
     live = Live(path, identity=committer.identity, last=committer.last(), repeats=repeats.among)
-    delivery = Delivery(Store(engine, committer.identity, committer.last()), path, canaries)
+    store = Store(engine, committer.identity, committer.last(), is_open)
+    delivery = Delivery(store, path, canaries)
     return _Way(committer, delivery, live)
 
 
@@ -260,6 +262,7 @@ def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
     group.create_task(parts.fleet.run(), name="fleet")
     group.create_task(parts.echo.run(), name="canaries")
     group.create_task(parts.vigil.run(), name="vigil")
+    group.create_task(parts.watch.run(), name="watch")
     group.create_task(_judge(parts), name="health")
 
 

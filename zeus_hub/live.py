@@ -18,6 +18,7 @@ from socme.journal import Entry, Journal
 from socme.v1.watch_pb2 import StoredAlert, WatchEvent
 from zeus_hub import tracks
 from zeus_hub.enrich import Arrival, enrich
+from zeus_hub.redact import Redaction
 from zeus_hub.tracks import Cursor, Place, is_urgent
 
 RECENT_BYTES = 8 * 1024 * 1024  # of payloads kept in memory, so that the journal is not read for them
@@ -30,7 +31,17 @@ _CURSOR = struct.Struct(">B8sQIQI")
 _CURSOR_VERSION = 2
 
 Repeats = Callable[[Arrival], Collection[int]]
-Page = tuple[int, bool]  # a position, and whether the alerts have their raw lines
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What many watchers get alike."""
+
+    position: int
+    with_raw: bool
+    """Whether the alerts have their raw lines."""
+    redacted: bool
+    """Whether what names machines, people and addresses is left out (redact.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,7 @@ class Live:
     def __init__(self, journal: Path, *, identity: bytes, last: int, repeats: Repeats) -> None:
         self.last = last
         self._repeats = repeats
+        self.redaction = Redaction(identity)  # of which watchers get to know but the first half
         self._identity = identity[:8]
         self._path = journal
         self._thread = ThreadPoolExecutor(1, "live")
@@ -91,11 +103,15 @@ class Live:
             self._new.discard(oldest.position)
             self._recent_bytes -= LEAST_BATCH + len(oldest.packed.payload)
         self.last = entries[-1].position
+        self.stir()
+
+    def stir(self) -> None:
+        """Wake all watchers: there is something to show, here or elsewhere."""
         self._grown.set()
         self._grown = asyncio.Event()
 
     def grown(self) -> asyncio.Event:
-        """Return what is set once there is more; ask for it before asking for a page."""
+        """Return what is set once there is more, or at `stir`; ask for it before asking for a page."""
         return self._grown
 
     async def next(self, place: Place, *, urgent: bool) -> Place:
@@ -114,12 +130,12 @@ class Live:
         known = self._tracks.next(position, urgent=urgent)
         return place.moved(Cursor(self.last + 1 if known is None else known), urgent=urgent)
 
-    async def page(self, position: int, *, with_raw: bool) -> Sequence[Shown] | None:
+    async def page(self, position: int, *, with_raw: bool, redacted: bool = False) -> Sequence[Shown] | None:
         """Return the alerts of one batch, its canaries behind them; None where the journal has it no more.
 
         The caller asks for positions up to `last` only.
         """
-        page = (position, with_raw)
+        page = Page(position, with_raw, redacted)
         found = self._decoded.get(page)
         if found is None:
             loading = self._loading.get(page) or self._load(page)
@@ -174,7 +190,7 @@ class Live:
         return self._journal
 
     def _load(self, page: Page) -> asyncio.Future[tuple[int, Sequence[Shown]] | None]:
-        position, _ = page
+        position = page.position
         entry = next((entry for entry in reversed(self._recent) if entry.position == position), None)
         loop = asyncio.get_running_loop()
         repeats = _none if position in self._new else self._repeats
@@ -200,7 +216,7 @@ class Live:
         self, page: Page, entry: Entry | None, repeats: Repeats
     ) -> tuple[int, Sequence[Shown]] | None:
         """Return what a batch counts for in DECODED_BYTES and its alerts, in the thread."""
-        position, with_raw = page
+        position = page.position
         if entry is None:
             entry = next(iter(self._opened().read(position - 1, entries=1, size=1)), None)
         if entry is None or entry.position != position:
@@ -209,14 +225,19 @@ class Live:
         if not isinstance(arrival, Arrival):
             return LEAST_BATCH, ()
         size = LEAST_BATCH + LEAST_ALERT * entry.packed.alerts + entry.packed.decoded_bytes
-        return size, list(_shown(arrival, repeats(arrival), with_raw=with_raw))
+        redaction = self.redaction if page.redacted else None
+        return size, list(_shown(arrival, repeats(arrival), redaction, with_raw=page.with_raw))
 
 
-def _shown(arrival: Arrival, repeats: Collection[int], *, with_raw: bool) -> Iterator[Shown]:
+def _shown(
+    arrival: Arrival, repeats: Collection[int], redaction: Redaction | None, *, with_raw: bool
+) -> Iterator[Shown]:
     everything = (*arrival.alerts, *arrival.canaries)
     position, count = arrival.entry.position, len(everything)
     for index, stored in enumerate(everything):
-        if not with_raw:
+        if redaction is not None:
+            redaction.apply(stored)
+        elif not with_raw:
             stored.alert.ClearField("raw")
         yield Shown(
             client=stored.client,

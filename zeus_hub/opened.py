@@ -1,4 +1,4 @@
-"""The conditions that are open, as notes in the journal.
+"""The conditions that are open, as notes in the journal, and the ids of the alerts that tell of them.
 
 Each is written down in the transaction that takes the alert that tells of it, and forgotten with the alert
 that tells of its end. So a crash neither loses nor repeats one, and none has to wait for the database.
@@ -12,6 +12,7 @@ from zeus_hub.database import microseconds, moment
 from zeus_hub.raising import Key, Open
 
 PREFIX = "condition:"  # of the notes
+ID_BYTES = 16
 
 
 def name(key: Key) -> str:
@@ -28,6 +29,13 @@ def encode(one: Open) -> bytes:
 def read(notes: Mapping[str, bytes]) -> list[Open]:
     """Return the conditions in notes, by client, node, kind and subject."""
     return sorted(_decoded(notes), key=lambda one: one.key)
+
+
+def identify(condition: Open, *, raised: bool) -> bytes:
+    """Return the id of the alert that raises a condition, with a severity, or clears it."""
+    state = f"raised {condition.told}" if raised else "cleared"
+    words = (*condition.key, str(microseconds(condition.since)), state)
+    return hashlib.blake2b("\0".join(words).encode(), digest_size=ID_BYTES).digest()
 
 
 def _decoded(notes: Mapping[str, bytes]) -> Iterator[Open]:

@@ -109,6 +109,11 @@ class Book:
         """Return the conditions that are raised."""
         return iter(list(self._open.values()))
 
+    def holds(self, key: Key, since: datetime) -> bool:
+        """Tell whether a condition, raised at that time, is not over; may be called from any thread."""
+        one = self._open.get(key)
+        return one is not None and one.since == since
+
     def step(self, judged: Mapping[Place, Judged], *, at: float, now: datetime) -> list[Change]:
         """Take what was judged of every place, `at` by the monotonic clock; return what changes by that.
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from socme.errors import OperatorError
 from socme.spiffe import NAME_RULE, Role, is_name
 from socme.v1.vitals_pb2 import Health
-from zeus_hub import database
+from zeus_hub import database, words
 from zeus_hub.database import microseconds, moment, reading, writing
 
 HUB = ("socme", "zeus")  # client and node of what the hub says of itself
@@ -53,6 +53,8 @@ class Client:
     enabled: bool
     """Whether anything is taken from its nodes."""
     created: datetime
+    short_name: str
+    """For screens; empty where none was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Watcher:
     revoked: datetime | None
     clients: frozenset[str] | None
     """The clients that it sees; None: all."""
+    redacted: bool = False
+    """Whether it is sent no hosts, users and addresses (redact.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class Holder:
     expires: datetime
     revoked: bool
     client_enabled: bool
+    redacted: bool = False
+    """Of a watcher: whether it is sent no hosts, users and addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +123,13 @@ class Sighting:
     vitals: bytes | None
 
 
-def add_client(engine: Engine, name: str, *, title: str = "", now: datetime) -> Client:
+def add_client(engine: Engine, name: str, *, title: str = "", short_name: str = "", now: datetime) -> Client:
     """Add a client; refuse a name that is taken or that is no name."""
     check_name("client", name)
     if name == HUB[0]:
         raise OperatorError(f"{name} is what the hub calls itself", "Take another name for the client.")
     row = {"name": name, "title": title or name, "enabled": True, "created_us": microseconds(now)}
+    row["short_name"] = words.short_name(short_name)
     try:
         with writing(engine) as connection:
             connection.execute(insert(database.client).values(row))
@@ -149,12 +156,17 @@ def get_client(engine: Engine, name: str) -> Client:
 
 def disable_client(engine: Engine, name: str) -> None:
     """Take nothing more from a client's nodes; their streams end within two seconds."""
-    _enable(engine, name, enabled=False)
+    _set(engine, name, enabled=False)
 
 
 def enable_client(engine: Engine, name: str) -> None:
     """Take a client's alerts again."""
-    _enable(engine, name, enabled=True)
+    _set(engine, name, enabled=True)
+
+
+def set_short_name(engine: Engine, name: str, short_name: str) -> None:
+    """Give a client a name for screens; an empty one takes it away."""
+    _set(engine, name, short_name=words.short_name(short_name))
 
 
 def list_nodes(engine: Engine, *, client: str | None = None, with_vitals: bool = True) -> list[Node]:
@@ -248,6 +260,7 @@ def put_watcher(connection: Connection, watcher: Watcher, fingerprint: bytes) ->
         "enrolled_us": microseconds(watcher.enrolled),
         "expires_us": microseconds(watcher.expires),
         "sees_all": watcher.clients is None,
+        "redacted": watcher.redacted,
     }
     key = connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one()
     for client_id in client_ids(connection, watcher.clients or ()):
@@ -296,10 +309,10 @@ def check_name(kind: str, name: str) -> None:
         raise OperatorError(f"{name!r} cannot be the name of a {kind}", f"Names have {NAME_RULE}.")
 
 
-def _enable(engine: Engine, name: str, *, enabled: bool) -> None:
+def _set(engine: Engine, name: str, **values: object) -> None:
     table = database.client
     with writing(engine) as connection:
-        done = connection.execute(update(table).where(table.c.name == name).values(enabled=enabled))
+        done = connection.execute(update(table).where(table.c.name == name).values(values))
     if not done.rowcount:
         raise _no_client(name)
 
@@ -329,7 +342,7 @@ def gather(bound: Rows) -> dict[int, frozenset[str]]:
 
 
 def _client(row: Row[tuple[object, ...]]) -> Client:
-    return Client(row.id, row.name, row.title, row.enabled, moment(row.created_us))
+    return Client(row.id, row.name, row.title, row.enabled, moment(row.created_us), row.short_name)
 
 
 def _node(row: Row[tuple[object, ...]]) -> Node:
@@ -355,6 +368,7 @@ def as_watcher(row: Row[tuple[object, ...]], seen: Mapping[int, frozenset[str]])
         expires=moment(row.expires_us),
         revoked=_moment(row.revoked_us),
         clients=None if row.sees_all else seen.get(row.id, frozenset()),
+        redacted=row.redacted,
     )
 
 

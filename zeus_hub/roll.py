@@ -118,6 +118,7 @@ def _watching(row: Row[tuple[object, ...]], seen: Mapping[int, frozenset[str]]) 
         expires=watcher.expires,
         revoked=watcher.revoked is not None,
         client_enabled=True,
+        redacted=watcher.redacted,
     )
 
 

@@ -4,7 +4,6 @@ What is open is written down in the transaction that takes the alert (opened.py)
 """
 
 import asyncio
-import hashlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -14,14 +13,13 @@ from socme import logs
 from socme.v1.alert_pb2 import Alert, AlertSource, Condition, ConditionState
 from zeus_hub import opened
 from zeus_hub.conditions import TITLES
-from zeus_hub.database import microseconds
-from zeus_hub.raising import Change, Open
+from zeus_hub.opened import identify
+from zeus_hub.raising import Change
 
 LOG = logging.getLogger("zeus.telling")
 
 MOST_UNTOLD = 4096  # changes that wait; while there are as many, nobody may bring more
 AT_ONCE = 256  # changes told together
-ID_BYTES = 16
 
 Announce = Callable[[str, Sequence[Alert], Mapping[str, bytes | None]], Awaitable[None]]
 
@@ -68,13 +66,6 @@ class Teller:
         await self._announce(origin, [compose(change) for change in told], notes)
         for change in told:
             _log(change)
-
-
-def identify(condition: Open, *, raised: bool) -> bytes:
-    """Return the id of the alert that raises a condition, with a severity, or clears it."""
-    state = f"raised {condition.told}" if raised else "cleared"
-    words = (*condition.key, str(microseconds(condition.since)), state)
-    return hashlib.blake2b("\0".join(words).encode(), digest_size=ID_BYTES).digest()
 
 
 def compose(change: Change) -> Alert:

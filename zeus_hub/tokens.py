@@ -33,6 +33,8 @@ class Grant:
     """Of a node."""
     clients: frozenset[str] | None = None
     """Of a display: the clients that it will see; None: all, those to come included."""
+    redacted: bool = False
+    """Of a display: whether it is sent no hosts, users and addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ def create_token(
         "role": grant.role.value,
         "name": grant.name,
         "sees_all": grant.clients is None,
+        "redacted": grant.redacted,
         "created_us": microseconds(now),
         "expires_us": microseconds(expires),
     }
@@ -135,7 +138,8 @@ def _grant(connection: Connection, row: Row[tuple[object, ...]]) -> Grant:
     names = connection.execute(
         select(client.c.name).join_from(client, bound).where(bound.c.token_id == row.id)
     ).scalars()
-    return Grant(Role(row.role), row.name, clients=None if row.sees_all else frozenset(names))
+    seen = None if row.sees_all else frozenset(names)
+    return Grant(Role(row.role), row.name, clients=seen, redacted=row.redacted)
 
 
 def _admit(
@@ -151,7 +155,9 @@ def _admit(
             expires=certified.expires,
         )
         return
-    watcher = Watcher(grant.role, grant.name, now, certified.expires, None, grant.clients)
+    watcher = Watcher(
+        grant.role, grant.name, now, certified.expires, None, grant.clients, redacted=grant.redacted
+    )
     put_watcher(connection, watcher, certified.fingerprint)
 
 

@@ -26,7 +26,7 @@ from zeus_hub.conditions import Judged, holds_seconds, judge_hub, judge_node
 from zeus_hub.health import Moment, Standing
 from zeus_hub.local import Pulse, read_pulse, write_pulse
 from zeus_hub.lookout import Lookout
-from zeus_hub.raising import Book, Open, Place
+from zeus_hub.raising import Book, Key, Open, Place
 from zeus_hub.registry import HUB
 from zeus_hub.telling import Announce, Teller
 
@@ -77,6 +77,10 @@ class Vigil:
     def idle_seconds(self) -> float:
         """How long ago it last looked at everything."""
         return self._clocks.monotonic() - self._looked_at
+
+    def holds(self, key: Key, since: datetime) -> bool:
+        """Tell whether a condition, raised at that time, is open; may be called from any thread."""
+        return self._book.holds(key, since)
 
     async def run(self) -> None:
         """Keep watch for ever."""

@@ -4,7 +4,7 @@ What is urgent is shown first: each of the two tracks (tracks.py) is in the jour
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -21,10 +21,12 @@ from socme.v1.watch_pb2 import Bookmark, FleetEvent, FleetRequest, Lagged, Watch
 from socme.v1.watch_pb2_grpc import WatchServicer
 from zeus_hub import snapshot
 from zeus_hub.authorise import Context, EndedError, Guard, Stream
+from zeus_hub.changes import Bounds, Changes, ready
+from zeus_hub.figures import Tally
 from zeus_hub.fleet import Fleet, state_of, status
 from zeus_hub.live import ForgottenError, Live, Shown
 from zeus_hub.registry import HUB, Holder, get_client
-from zeus_hub.snapshot import View
+from zeus_hub.snapshot import Standing, View
 from zeus_hub.tracks import Cursor, Place, at
 
 Answer = TypeVar("Answer")
@@ -46,20 +48,28 @@ class Watch(WatchServicer):
         self._engine = engine
         self._guard = guard
         self._live = live
+        self._changes = Changes(engine, live.stir)
+        self._tally = Tally(engine)
         self._fleet = fleet
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "snapshot")
 
     async def Alerts(self, request: WatchRequest, context: Context) -> None:  # type: ignore[override]  # noqa: N802
         """Serve one watcher of alerts."""
-        await self._guard.serve(context, WATCHERS, lambda stream: self._alerts(stream, request, context))
+        with self._changes.watched():
+            await self._guard.serve(context, WATCHERS, lambda stream: self._alerts(stream, request, context))
 
     async def Fleet(self, request: FleetRequest, context: Context) -> None:  # type: ignore[override]  # noqa: N802
         """Serve one watcher of nodes."""
         await self._guard.serve(context, WATCHERS, lambda stream: self._nodes(stream, request, context))
 
+    async def run(self) -> None:
+        """Look for ever for what people do about alerts, while somebody watches."""
+        await self._changes.run()
+
     def close(self) -> None:
-        """Let go of the thread."""
+        """Let go of the threads."""
+        self._changes.close()
         self._thread.shutdown(wait=True)
 
     async def _alerts(self, stream: Stream, request: WatchRequest, context: Context) -> None:
@@ -68,15 +78,19 @@ class Watch(WatchServicer):
             min_severity=request.min_severity,
             with_raw=request.with_raw,
             alerts=request.snapshot_alerts,
+            redaction=self._live.redaction if stream.holder.redacted else None,
         )
         place = self._live.decode(request.cursor)
-        if place is None and request.cursor:
+        change = 0
+        if place is not None:
+            change = await self._asked(self._changes.now())  # what came before is in the next snapshot
+        elif request.cursor:
             await self._tell_lagged(context)
         while True:
             if place is None:
-                place = await self._snapshot(view, context)
+                place, change = await self._snapshot(view, context)
             with suppress(ForgottenError):
-                await self._follow(place, view, context)
+                await self._follow(place, change, view, context)
             await self._tell_lagged(context)
             place = None
 
@@ -93,31 +107,47 @@ class Watch(WatchServicer):
 
     async def _ask(self, question: Callable[[], Answer]) -> Answer:
         """Ask the store something."""
-        loop = asyncio.get_running_loop()
+        return await self._asked(asyncio.get_running_loop().run_in_executor(self._thread, question))
+
+    async def _asked(self, answer: Awaitable[Answer]) -> Answer:
+        """Wait for the store's answer."""
         try:
-            return await loop.run_in_executor(self._thread, question)
+            return await answer
         except SQLAlchemyError as error:
             raise EndedError(grpc.StatusCode.UNAVAILABLE, f"the store cannot be read: {error}") from error
 
-    async def _snapshot(self, view: View, context: Context) -> Place:
-        standing = await self._ask(lambda: snapshot.take(self._engine, view, now=self._clock()))
+    async def _snapshot(self, view: View, context: Context) -> tuple[Place, int]:
+        """Show where things stand; return the place, and the number of the change, to go on behind."""
+
+        def take() -> Standing:
+            now = self._clock()
+            return snapshot.take(self._engine, view, now=now, figures=self._tally.figures(now))
+
+        standing = await self._ask(take)
         place = at(standing.position + 1)
         await context.write(WatchEvent(snapshot=standing.snapshot, cursor=self._live.encode(place)))
-        return place
+        return place, standing.change
 
-    async def _follow(self, place: Place, view: View, context: Context) -> NoReturn:
-        """Show alerts from a place on, for ever; ForgottenError where the journal has the next no more."""
+    async def _follow(self, place: Place, change: int, view: View, context: Context) -> NoReturn:
+        """Show alerts from a place on, and changes behind one, for ever.
+
+        Raise ForgottenError where the journal has the next alerts no more.
+        """
         loop = asyncio.get_running_loop()
         told = loop.time()
         while True:
             grown = self._live.grown()
             place, urgent = await self._next(place)
+            known, (done, change) = change, await self._done(change, place, view)
+            if done:
+                await context.write(done)
+                told = loop.time()
             if place.on(urgent=urgent).position <= self._live.last:
                 event, place = await self._piece(place, view, urgent=urgent)
                 if event:
                     await context.write(event)
                     told = loop.time()
-            else:
+            elif change == known:
                 await _wait(grown, told + QUIET_SECONDS - loop.time())
             if loop.time() - told >= QUIET_SECONDS:
                 told = loop.time()
@@ -139,7 +169,9 @@ class Watch(WatchServicer):
         messages: events of one alert each become one of them all, which gets its cursor in the same way.
         """
         cursor = place.on(urgent=urgent)
-        page = await self._live.page(cursor.position, with_raw=view.with_raw)
+        redacted = view.redaction is not None
+        raw = view.with_raw and not redacted
+        page = await self._live.page(cursor.position, with_raw=raw, redacted=redacted)
         if page is None:
             raise ForgottenError
         wanted, cursor = piece(page, cursor, view)
@@ -147,6 +179,26 @@ class Watch(WatchServicer):
         if not wanted:
             return b"", place
         return b"".join([*wanted, WatchEvent(cursor=self._live.encode(place)).SerializeToString()]), place
+
+    async def _done(self, change: int, place: Place, view: View) -> tuple[bytes, int]:
+        """Return an event of what people did behind a change, as far as a watcher knows of the alerts.
+
+        It is serialised, and empty where there is nothing; with it, the change to go on behind.
+        """
+        last = self._changes.last
+        if last <= change:
+            return b"", change
+        told = await self._asked(self._changes.after(change))
+        if not told:
+            return b"", last
+        passed = min(place.urgent.position, place.other.position)
+        bounds = Bounds(passed, self._live.last, PIECE_BYTES)
+        event, change = ready(told, bounds, view.clients, change)
+        if event and view.redaction is not None:
+            bare = WatchEvent.FromString(event)
+            view.redaction.apply(bare)
+            event = bare.SerializeToString()
+        return event, change
 
     def _bookmark(self, place: Place) -> WatchEvent:
         event = WatchEvent(bookmark=Bookmark(), cursor=self._live.encode(place))
@@ -164,6 +216,8 @@ class Watch(WatchServicer):
         last = loop.time()
         while True:
             for event in self._news(clients, told):
+                if stream.holder.redacted:
+                    self._live.redaction.apply(event)
                 await context.write(event)
                 last = loop.time()
             if loop.time() - last >= QUIET_SECONDS:

@@ -9,7 +9,7 @@ from artemis_agent.probes import agents, hive, tailnet, units
 from artemis_agent.probes.outside import UnknownError
 from artemis_agent.probes.panel import Probe
 from artemis_agent.probes.rules import RuleFiles
-from artemis_agent.probes.services import Services
+from artemis_agent.probes.services import Names, Services
 from artemis_agent.probes.system import System
 from artemis_agent.probes.wazuh_api import WazuhApi
 from socme import identity
@@ -24,12 +24,20 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 def probes(there: Neighbours) -> list[Probe]:
     """Return all probes of what runs beside the agent."""
+    names = Names(
+        manager=there.wazuh_manager_unit,
+        indexer=there.wazuh_indexer_unit,
+        dashboard=there.wazuh_dashboard_unit,
+        suricata=there.suricata_unit,
+        thehive=there.thehive_unit,
+    )
+    rules = RuleFiles(there.suricata_config)
     return [
         Probe("system", System().ask, RARE_SECONDS),
-        Probe("services", Services(there.units, there.wazuh_dir).ask, STATUS_SECONDS),
+        Probe("services", Services(names, there.wazuh_dir).ask, STATUS_SECONDS),
         Probe("tailscale", tailnet.ask, STATUS_SECONDS),
         Probe("wazuh.agents", _agents(there), USUAL_SECONDS),
-        Probe("suricata.rules", RuleFiles(there.suricata_config).ask, RARE_SECONDS),
+        Probe("suricata.rules", rules.ask, RARE_SECONDS),
         Probe("thehive.version", _hive(there), USUAL_SECONDS),
     ]
 
@@ -52,9 +60,10 @@ def certificate(state_dir: Path) -> Probe:
 
 
 def _agents(there: Neighbours) -> Callable[[], Vitals]:
-    if there.wazuh_api is not None:
-        return WazuhApi(there.wazuh_api).ask
-    return lambda: _own_agents(there.units.manager, there.wazuh_dir)
+    api = there.wazuh_api
+    if api is None:
+        return lambda: _own_agents(there.wazuh_manager_unit, there.wazuh_dir)
+    return WazuhApi(api.url, api.user, api.password_file, api.certificate).ask
 
 
 def _own_agents(manager: str, folder: Path, root: Path = Path("/")) -> Vitals:
@@ -70,5 +79,5 @@ def _own_agents(manager: str, folder: Path, root: Path = Path("/")) -> Vitals:
 def _hive(there: Neighbours) -> Callable[[], Vitals]:
     url = there.thehive_url
     if url is None:
-        return lambda: hive.ask_own(there.units.thehive)
+        return lambda: hive.ask_own(there.thehive_unit)
     return lambda: hive.ask(url)

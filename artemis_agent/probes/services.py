@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from artemis_agent.plan import Units
 from artemis_agent.probes import daemons, outside, units
 from artemis_agent.probes.outside import Run, UnknownError
 from socme.v1.vitals_pb2 import Service, ServiceState, Vitals
@@ -14,11 +13,32 @@ SURE_SECONDS = 30.0  # between two questions to systemd while nothing came or we
 _MOST_NAMED = 4  # daemons that are named; all of them fail together, mostly
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the units are called here."""
+
+    manager: str = "wazuh-manager.service"
+    indexer: str = "wazuh-indexer.service"
+    dashboard: str = "wazuh-dashboard.service"
+    suricata: str = "suricata.service"
+    thehive: str = "thehive.service"
+
+    def by_field(self) -> dict[str, str]:
+        """Return each unit by the field of Vitals that it fills."""
+        return {
+            "wazuh.manager": self.manager,
+            "wazuh.indexer": self.indexer,
+            "wazuh.dashboard": self.dashboard,
+            "suricata.service": self.suricata,
+            "thehive.service": self.thehive,
+        }
+
+
 @dataclass(slots=True)
 class Services:
     """The services of a machine. systemctl is run when one came or went, and else only now and then."""
 
-    names: Units
+    names: Names
     wazuh: Path
     """The manager's folder."""
     run: Run = outside.run
@@ -30,7 +50,7 @@ class Services:
 
     def ask(self) -> Vitals:
         """Return how they are."""
-        vitals, fields = Vitals(), _by_field(self.names)
+        vitals, fields = Vitals(), self.names.by_field()
         known = units.there(list(fields.values()), self.root)
         try:
             self._look(known)
@@ -54,17 +74,6 @@ class Services:
             self._found = units.ask(known, self.run)
             changing = any(each.state == units.CHANGING for each in self._found.values())
             self._groups, self._again = groups, now if changing else now + SURE_SECONDS
-
-
-def _by_field(names: Units) -> dict[str, str]:
-    """Return each unit by the field of Vitals that it fills."""
-    return {
-        "wazuh.manager": names.manager,
-        "wazuh.indexer": names.indexer,
-        "wazuh.dashboard": names.dashboard,
-        "suricata.service": names.suricata,
-        "thehive.service": names.thehive,
-    }
 
 
 def _look_inside(vitals: Vitals, manager: Service, wazuh: Path) -> None:
@@ -94,5 +103,5 @@ def _named(missing: Sequence[str]) -> str:
 def _place(vitals: Vitals, field: str) -> Service:
     whole, _, part = field.partition(".")
     service = getattr(getattr(vitals, whole), part)
-    assert isinstance(service, Service)  # noqa: S101 - _by_field names fields that are services
+    assert isinstance(service, Service)  # noqa: S101 - `by_field` names fields that are services
     return service

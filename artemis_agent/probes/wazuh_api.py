@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPSConnection
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from artemis_agent.plan import Api
 from artemis_agent.probes import outside
 from artemis_agent.probes.outside import LIMIT_SECONDS, Answer, UnknownError
 from artemis_agent.values import integer, mapping, text
@@ -36,9 +36,13 @@ def parse(body: bytes) -> WazuhAgents:
 
 @dataclass(slots=True)
 class WazuhApi:
-    """An API that is logged in to; keeps the token for as long as it is good."""
+    """An API and how to log in to it; keeps the token for as long as it is good."""
 
-    api: Api
+    url: str
+    user: str
+    password_file: Path
+    certificate: Path | None
+    """Of the API, or of whoever issued it; its name is not looked at then. None: what this system trusts."""
     clock: Callable[[], float] = time.monotonic
     _token: str = field(default="", repr=False)
     _until: float = float("-inf")
@@ -61,10 +65,10 @@ class WazuhApi:
         return vitals
 
     def _log_in(self) -> None:
-        password = outside.read(self.api.password_file)
+        password = outside.read(self.password_file)
         if password is None:
-            raise UnknownError(f"there is no password file {self.api.password_file}")
-        pair = base64.b64encode(f"{self.api.user}:{password.strip()}".encode()).decode()
+            raise UnknownError(f"there is no password file {self.password_file}")
+        pair = base64.b64encode(f"{self.user}:{password.strip()}".encode()).decode()
         answer = self._fetch("POST", "/security/user/authenticate?raw=true", f"Basic {pair}")
         if answer.status == _UNAUTHORISED:
             self._refused_until = self.clock() + TOKEN_SECONDS  # 50 wrong logins would block the user
@@ -76,20 +80,20 @@ class WazuhApi:
 
     @property
     def _refusal(self) -> str:
-        return f"the Wazuh API refuses the user {self.api.user}"
+        return f"the Wazuh API refuses the user {self.user}"
 
     def _fetch(self, method: str, path: str, authorization: str) -> Answer:
-        where = urlsplit(self.api.url)
+        where = urlsplit(self.url)
         line = HTTPSConnection(where.hostname or "", where.port, timeout=LIMIT_SECONDS, context=self._trust())
         return outside.fetch(line, path, {"Authorization": authorization}, method=method)
 
     def _trust(self) -> ssl.SSLContext:
-        if self.api.certificate is None:
+        if self.certificate is None:
             return ssl.create_default_context()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False  # Wazuh makes its own for a name that no manager has
         try:
-            context.load_verify_locations(self.api.certificate)
+            context.load_verify_locations(self.certificate)
         except OSError as error:  # an SSLError as well
-            raise UnknownError(f"cannot read {self.api.certificate}: {error.strerror or error}") from error
+            raise UnknownError(f"cannot read {self.certificate}: {error.strerror or error}") from error
         return context

@@ -27,17 +27,17 @@ from socme.v1 import alert_pb2 as socme_dot_v1_dot_alert__pb2
 from socme.v1 import vitals_pb2 as socme_dot_v1_dot_vitals__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14socme/v1/watch.proto\x12\x08socme.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14socme/v1/alert.proto\x1a\x15socme/v1/vitals.proto\"\x84\x01\n\x0cWatchRequest\x12\x0f\n\x07\x63lients\x18\x01 \x03(\t\x12(\n\x0cmin_severity\x18\x02 \x01(\x0e\x32\x12.socme.v1.Severity\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x12\x10\n\x08with_raw\x18\x04 \x01(\x08\x12\x17\n\x0fsnapshot_alerts\x18\x05 \x01(\r\"\xee\x01\n\nWatchEvent\x12&\n\x08snapshot\x18\x01 \x01(\x0b\x32\x12.socme.v1.SnapshotH\x00\x12(\n\x06\x61lerts\x18\x02 \x01(\x0b\x32\x16.socme.v1.StoredAlertsH\x00\x12&\n\x08\x62ookmark\x18\x03 \x01(\x0b\x32\x12.socme.v1.BookmarkH\x00\x12\"\n\x06lagged\x18\x04 \x01(\x0b\x32\x10.socme.v1.LaggedH\x00\x12)\n\x06triage\x18\x06 \x01(\x0b\x32\x17.socme.v1.TriageChangesH\x00\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x0c\x42\x07\n\x05\x65vent\"5\n\x0cStoredAlerts\x12%\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x15.socme.v1.StoredAlert\"\xcf\x01\n\x08Snapshot\x12(\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x17.socme.v1.ClientSummary\x12%\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x15.socme.v1.StoredAlert\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x08timeline\x18\x04 \x03(\x0b\x32\x0e.socme.v1.Slot\x12&\n\x07tactics\x18\x05 \x03(\x0b\x32\x15.socme.v1.TacticCount\"\xf7\x01\n\rClientSummary\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05nodes\x18\x03 \x01(\r\x12)\n\x08last_day\x18\x04 \x03(\x0b\x32\x17.socme.v1.SeverityCount\x12%\n\x04open\x18\x05 \x03(\x0b\x32\x17.socme.v1.SeverityCount\x12&\n\x05\x66resh\x18\x06 \x03(\x0b\x32\x17.socme.v1.SeverityCount\x12\x12\n\nshort_name\x18\x07 \x01(\t\x12\r\n\x05hours\x18\x08 \x03(\x04\x12\x12\n\x05usual\x18\t \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_usual\"Z\n\x04Slot\x12)\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x17.socme.v1.SeverityCount\"-\n\x0bTacticCount\x12\x0e\n\x06tactic\x18\x01 \x01(\t\x12\x0e\n\x06\x61lerts\x18\x02 \x01(\x04\"E\n\rSeverityCount\x12$\n\x08severity\x18\x01 \x01(\x0e\x32\x12.socme.v1.Severity\x12\x0e\n\x06\x61lerts\x18\x02 \x01(\x04\"\x9b\x01\n\x0bStoredAlert\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12,\n\x08received\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x05\x61lert\x18\x04 \x01(\x0b\x32\x0f.socme.v1.Alert\x12 \n\x06triage\x18\x05 \x01(\x0b\x32\x10.socme.v1.Triage\"\xc6\x01\n\x06Triage\x12&\n\x06status\x18\x01 \x01(\x0e\x32\x16.socme.v1.TriageStatus\x12\"\n\x07verdict\x18\x02 \x01(\x0e\x32\x11.socme.v1.Verdict\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12+\n\x07\x63hanged\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nchanged_by\x18\x06 \x01(\t\x12\x10\n\x08\x63omments\x18\x07 \x01(\r\"8\n\rTriageChanges\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.socme.v1.TriageChange\"\xe4\x01\n\x0cTriageChange\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\x0c\x12$\n\x08severity\x18\x04 \x01(\x0e\x32\x12.socme.v1.Severity\x12\r\n\x05\x63ount\x18\x05 \x01(\r\x12,\n\x08received\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x06\x62\x65\x66ore\x18\x07 \x01(\x0e\x32\x16.socme.v1.TriageStatus\x12\x1f\n\x05\x61\x66ter\x18\x08 \x01(\x0b\x32\x10.socme.v1.Triage\"4\n\x08\x42ookmark\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x06Lagged\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1f\n\x0c\x46leetRequest\x12\x0f\n\x07\x63lients\x18\x01 \x03(\t\"\x8d\x01\n\nFleetEvent\x12$\n\x04node\x18\x01 \x01(\x0b\x32\x14.socme.v1.NodeStatusH\x00\x12&\n\x08\x62ookmark\x18\x02 \x01(\x0b\x32\x12.socme.v1.BookmarkH\x00\x12(\n\x06\x63lient\x18\x03 \x01(\x0b\x32\x16.socme.v1.ClientStatusH\x00\x42\x07\n\x05\x65vent*~\n\x0cTriageStatus\x12\x1d\n\x19TRIAGE_STATUS_UNSPECIFIED\x10\x00\x12\x15\n\x11TRIAGE_STATUS_NEW\x10\x01\x12\x1e\n\x1aTRIAGE_STATUS_ACKNOWLEDGED\x10\x02\x12\x18\n\x14TRIAGE_STATUS_CLOSED\x10\x03*\x84\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x19\n\x15VERDICT_TRUE_POSITIVE\x10\x01\x12\x1a\n\x16VERDICT_FALSE_POSITIVE\x10\x02\x12\x12\n\x0eVERDICT_BENIGN\x10\x03\x12\x15\n\x11VERDICT_DUPLICATE\x10\x04\x32z\n\x05Watch\x12\x38\n\x06\x41lerts\x12\x16.socme.v1.WatchRequest\x1a\x14.socme.v1.WatchEvent0\x01\x12\x37\n\x05\x46leet\x12\x16.socme.v1.FleetRequest\x1a\x14.socme.v1.FleetEvent0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14socme/v1/watch.proto\x12\x08socme.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14socme/v1/alert.proto\x1a\x15socme/v1/vitals.proto\"\x84\x01\n\x0cWatchRequest\x12\x0f\n\x07\x63lients\x18\x01 \x03(\t\x12(\n\x0cmin_severity\x18\x02 \x01(\x0e\x32\x12.socme.v1.Severity\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x12\x10\n\x08with_raw\x18\x04 \x01(\x08\x12\x17\n\x0fsnapshot_alerts\x18\x05 \x01(\r\"\xee\x01\n\nWatchEvent\x12&\n\x08snapshot\x18\x01 \x01(\x0b\x32\x12.socme.v1.SnapshotH\x00\x12(\n\x06\x61lerts\x18\x02 \x01(\x0b\x32\x16.socme.v1.StoredAlertsH\x00\x12&\n\x08\x62ookmark\x18\x03 \x01(\x0b\x32\x12.socme.v1.BookmarkH\x00\x12\"\n\x06lagged\x18\x04 \x01(\x0b\x32\x10.socme.v1.LaggedH\x00\x12)\n\x06triage\x18\x06 \x01(\x0b\x32\x17.socme.v1.TriageChangesH\x00\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x0c\x42\x07\n\x05\x65vent\"5\n\x0cStoredAlerts\x12%\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x15.socme.v1.StoredAlert\"\xe1\x01\n\x08Snapshot\x12(\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x17.socme.v1.ClientSummary\x12%\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x15.socme.v1.StoredAlert\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x08timeline\x18\x04 \x03(\x0b\x32\x0e.socme.v1.Slot\x12&\n\x07tactics\x18\x05 \x03(\x0b\x32\x15.socme.v1.TacticCount\x12\x10\n\x08redacted\x18\x06 \x01(\x08\"\xf7\x01\n\rClientSummary\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05nodes\x18\x03 \x01(\r\x12)\n\x08last_day\x18\x04 \x03(\x0b\x32\x17.socme.v1.SeverityCount\x12%\n\x04open\x18\x05 \x03(\x0b\x32\x17.socme.v1.SeverityCount\x12&\n\x05\x66resh\x18\x06 \x03(\x0b\x32\x17.socme.v1.SeverityCount\x12\x12\n\nshort_name\x18\x07 \x01(\t\x12\r\n\x05hours\x18\x08 \x03(\x04\x12\x12\n\x05usual\x18\t \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_usual\"Z\n\x04Slot\x12)\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x17.socme.v1.SeverityCount\"-\n\x0bTacticCount\x12\x0e\n\x06tactic\x18\x01 \x01(\t\x12\x0e\n\x06\x61lerts\x18\x02 \x01(\x04\"E\n\rSeverityCount\x12$\n\x08severity\x18\x01 \x01(\x0e\x32\x12.socme.v1.Severity\x12\x0e\n\x06\x61lerts\x18\x02 \x01(\x04\"\x9b\x01\n\x0bStoredAlert\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12,\n\x08received\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x05\x61lert\x18\x04 \x01(\x0b\x32\x0f.socme.v1.Alert\x12 \n\x06triage\x18\x05 \x01(\x0b\x32\x10.socme.v1.Triage\"\xc6\x01\n\x06Triage\x12&\n\x06status\x18\x01 \x01(\x0e\x32\x16.socme.v1.TriageStatus\x12\"\n\x07verdict\x18\x02 \x01(\x0e\x32\x11.socme.v1.Verdict\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12+\n\x07\x63hanged\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nchanged_by\x18\x06 \x01(\t\x12\x10\n\x08\x63omments\x18\x07 \x01(\r\"8\n\rTriageChanges\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.socme.v1.TriageChange\"\xe4\x01\n\x0cTriageChange\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\x0c\x12$\n\x08severity\x18\x04 \x01(\x0e\x32\x12.socme.v1.Severity\x12\r\n\x05\x63ount\x18\x05 \x01(\r\x12,\n\x08received\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x06\x62\x65\x66ore\x18\x07 \x01(\x0e\x32\x16.socme.v1.TriageStatus\x12\x1f\n\x05\x61\x66ter\x18\x08 \x01(\x0b\x32\x10.socme.v1.Triage\"4\n\x08\x42ookmark\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x06Lagged\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1f\n\x0c\x46leetRequest\x12\x0f\n\x07\x63lients\x18\x01 \x03(\t\"\x8d\x01\n\nFleetEvent\x12$\n\x04node\x18\x01 \x01(\x0b\x32\x14.socme.v1.NodeStatusH\x00\x12&\n\x08\x62ookmark\x18\x02 \x01(\x0b\x32\x12.socme.v1.BookmarkH\x00\x12(\n\x06\x63lient\x18\x03 \x01(\x0b\x32\x16.socme.v1.ClientStatusH\x00\x42\x07\n\x05\x65vent*~\n\x0cTriageStatus\x12\x1d\n\x19TRIAGE_STATUS_UNSPECIFIED\x10\x00\x12\x15\n\x11TRIAGE_STATUS_NEW\x10\x01\x12\x1e\n\x1aTRIAGE_STATUS_ACKNOWLEDGED\x10\x02\x12\x18\n\x14TRIAGE_STATUS_CLOSED\x10\x03*\x84\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x19\n\x15VERDICT_TRUE_POSITIVE\x10\x01\x12\x1a\n\x16VERDICT_FALSE_POSITIVE\x10\x02\x12\x12\n\x0eVERDICT_BENIGN\x10\x03\x12\x15\n\x11VERDICT_DUPLICATE\x10\x04\x32z\n\x05Watch\x12\x38\n\x06\x41lerts\x12\x16.socme.v1.WatchRequest\x1a\x14.socme.v1.WatchEvent0\x01\x12\x37\n\x05\x46leet\x12\x16.socme.v1.FleetRequest\x1a\x14.socme.v1.FleetEvent0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'socme.v1.watch_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRIAGESTATUS']._serialized_start=2118
-  _globals['_TRIAGESTATUS']._serialized_end=2244
-  _globals['_VERDICT']._serialized_start=2247
-  _globals['_VERDICT']._serialized_end=2379
+  _globals['_TRIAGESTATUS']._serialized_start=2136
+  _globals['_TRIAGESTATUS']._serialized_end=2262
+  _globals['_VERDICT']._serialized_start=2265
+  _globals['_VERDICT']._serialized_end=2397
   _globals['_WATCHREQUEST']._serialized_start=113
   _globals['_WATCHREQUEST']._serialized_end=245
   _globals['_WATCHEVENT']._serialized_start=248
@@ -45,31 +45,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREDALERTS']._serialized_start=488
   _globals['_STOREDALERTS']._serialized_end=541
   _globals['_SNAPSHOT']._serialized_start=544
-  _globals['_SNAPSHOT']._serialized_end=751
-  _globals['_CLIENTSUMMARY']._serialized_start=754
-  _globals['_CLIENTSUMMARY']._serialized_end=1001
-  _globals['_SLOT']._serialized_start=1003
-  _globals['_SLOT']._serialized_end=1093
-  _globals['_TACTICCOUNT']._serialized_start=1095
-  _globals['_TACTICCOUNT']._serialized_end=1140
-  _globals['_SEVERITYCOUNT']._serialized_start=1142
-  _globals['_SEVERITYCOUNT']._serialized_end=1211
-  _globals['_STOREDALERT']._serialized_start=1214
-  _globals['_STOREDALERT']._serialized_end=1369
-  _globals['_TRIAGE']._serialized_start=1372
-  _globals['_TRIAGE']._serialized_end=1570
-  _globals['_TRIAGECHANGES']._serialized_start=1572
-  _globals['_TRIAGECHANGES']._serialized_end=1628
-  _globals['_TRIAGECHANGE']._serialized_start=1631
-  _globals['_TRIAGECHANGE']._serialized_end=1859
-  _globals['_BOOKMARK']._serialized_start=1861
-  _globals['_BOOKMARK']._serialized_end=1913
-  _globals['_LAGGED']._serialized_start=1915
-  _globals['_LAGGED']._serialized_end=1939
-  _globals['_FLEETREQUEST']._serialized_start=1941
-  _globals['_FLEETREQUEST']._serialized_end=1972
-  _globals['_FLEETEVENT']._serialized_start=1975
-  _globals['_FLEETEVENT']._serialized_end=2116
-  _globals['_WATCH']._serialized_start=2381
-  _globals['_WATCH']._serialized_end=2503
+  _globals['_SNAPSHOT']._serialized_end=769
+  _globals['_CLIENTSUMMARY']._serialized_start=772
+  _globals['_CLIENTSUMMARY']._serialized_end=1019
+  _globals['_SLOT']._serialized_start=1021
+  _globals['_SLOT']._serialized_end=1111
+  _globals['_TACTICCOUNT']._serialized_start=1113
+  _globals['_TACTICCOUNT']._serialized_end=1158
+  _globals['_SEVERITYCOUNT']._serialized_start=1160
+  _globals['_SEVERITYCOUNT']._serialized_end=1229
+  _globals['_STOREDALERT']._serialized_start=1232
+  _globals['_STOREDALERT']._serialized_end=1387
+  _globals['_TRIAGE']._serialized_start=1390
+  _globals['_TRIAGE']._serialized_end=1588
+  _globals['_TRIAGECHANGES']._serialized_start=1590
+  _globals['_TRIAGECHANGES']._serialized_end=1646
+  _globals['_TRIAGECHANGE']._serialized_start=1649
+  _globals['_TRIAGECHANGE']._serialized_end=1877
+  _globals['_BOOKMARK']._serialized_start=1879
+  _globals['_BOOKMARK']._serialized_end=1931
+  _globals['_LAGGED']._serialized_start=1933
+  _globals['_LAGGED']._serialized_end=1957
+  _globals['_FLEETREQUEST']._serialized_start=1959
+  _globals['_FLEETREQUEST']._serialized_end=1990
+  _globals['_FLEETEVENT']._serialized_start=1993
+  _globals['_FLEETEVENT']._serialized_end=2134
+  _globals['_WATCH']._serialized_start=2399
+  _globals['_WATCH']._serialized_end=2521
 # @@protoc_insertion_point(module_scope)

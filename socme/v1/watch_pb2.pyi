@@ -153,7 +153,9 @@ class WatchEvent(_message.Message):
 
     @_builtins.property
     def triage(self) -> Global___TriageChanges:
-        """People have done something about alerts. What a watcher missed meanwhile is in its next snapshot."""
+        """People have done something about alerts, each of which the watcher has passed by then. These carry no
+        cursor of their own: what a watcher missed while it was away is in its next snapshot.
+        """
 
     def __init__(
         self,
@@ -207,6 +209,9 @@ class Snapshot(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     TIMELINE_FIELD_NUMBER: _builtins.int
     TACTICS_FIELD_NUMBER: _builtins.int
+    REDACTED_FIELD_NUMBER: _builtins.int
+    redacted: _builtins.bool
+    """Whether this watcher is sent no hosts, users and addresses: so it was decided when its token was made."""
     @_builtins.property
     def clients(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClientSummary]:
         """The clients that the watcher sees."""
@@ -227,7 +232,7 @@ class Snapshot(_message.Message):
 
     @_builtins.property
     def tactics(self) -> _containers.RepeatedCompositeFieldContainer[Global___TacticCount]:
-        """How often ATT&CK's tactics were named in the last 24 hours, the most frequent first, 14 at the most."""
+        """How often ATT&CK's tactics were named in that time, the most frequent first, 14 at the most."""
 
     def __init__(
         self,
@@ -237,10 +242,11 @@ class Snapshot(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         timeline: _abc.Iterable[Global___Slot] | None = ...,
         tactics: _abc.Iterable[Global___TacticCount] | None = ...,
+        redacted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "clients", b"clients", "tactics", b"tactics", "time", b"time", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "clients", b"clients", "redacted", b"redacted", "tactics", b"tactics", "time", b"time", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
@@ -274,12 +280,12 @@ class ClientSummary(_message.Message):
     """
     @_builtins.property
     def last_day(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeverityCount]:
-        """Its stored alerts of the last 24 hours, by severity."""
+        """Its stored alerts of the last 24 hours and up to a quarter more, by severity."""
 
     @_builtins.property
     def open(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeverityCount]:
         """Those that are open, by severity: nobody has closed them, and they are no older than a day, or 30 days where
-        they are high or critical.
+        they are high or critical; up to a quarter of an hour more, as quarters are counted.
         """
 
     @_builtins.property
@@ -351,7 +357,7 @@ class TacticCount(_message.Message):
     TACTIC_FIELD_NUMBER: _builtins.int
     ALERTS_FIELD_NUMBER: _builtins.int
     tactic: _builtins.str
-    """As in Threat.tactic_names, or the name that ATT&CK gives a technique's tactic."""
+    """As in Threat.tactic_names, cut to 64 characters."""
     alerts: _builtins.int
     """Alerts, each roll-up counted with its count."""
     def __init__(
@@ -433,7 +439,7 @@ Global___StoredAlert: _TypeAlias = StoredAlert  # noqa: Y015
 
 @_typing.final
 class Triage(_message.Message):
-    """What people have done about an alert."""
+    """What people have done about an alert. The hub itself, as "zeus", closes what told of a condition that is over."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from artemis_agent.config import plan
-from artemis_agent.plan import Api, Burst, Follow, Neighbours, Plan, Units
+from artemis_agent.plan import Api, Burst, Follow, Neighbours, Plan
 from socme.apart import apart
 
 SETTINGS = """
@@ -28,9 +28,8 @@ when_full = "drop-lowest"
 [canary]
 interval_seconds = 20
 [probes]
-wazuh_manager_unit = "podman-wazuh.service"
+wazuh_manager_unit = "docker-wazuh.service"
 wazuh_dir = "ossec"
-thehive_url = "http://127.0.0.1:9001"
 [probes.wazuh_api]
 user = "reader"
 password_file = "password"
@@ -57,17 +56,20 @@ def test_it_is_what_the_settings_say_and_comes_whole_from_another_process(tmp_pa
         spool_days=2,
         drops_lowest=True,
         neighbours=Neighbours(
-            units=Units(
-                manager="podman-wazuh.service",
-                indexer="wazuh-indexer.service",
-                dashboard="wazuh-dashboard.service",
-                suricata="suricata.service",
-                thehive="thehive.service",
-            ),
+            wazuh_manager_unit="docker-wazuh.service",
+            wazuh_indexer_unit="wazuh-indexer.service",
+            wazuh_dashboard_unit="wazuh-dashboard.service",
+            suricata_unit="suricata.service",
+            thehive_unit="thehive.service",
             wazuh_dir=tmp_path / "ossec",
-            wazuh_api=Api("https://127.0.0.1:55000", "reader", tmp_path / "password", None),
+            wazuh_api=Api(
+                url="https://127.0.0.1:55000",
+                user="reader",
+                password_file=tmp_path / "password",
+                certificate=None,
+            ),
             suricata_config=Path("/etc/suricata/suricata.yaml"),
-            thehive_url="http://127.0.0.1:9001",
+            thehive_url=None,
         ),
     )
 
@@ -80,4 +82,3 @@ def test_without_them_it_is_as_shipped(tmp_path: Path) -> None:
 
     assert (made.hub_addresses, made.rollup, made.drops_lowest) == ((), None, False)
     assert (made.vitals_seconds, made.canary_seconds) == (15, 60)
-    assert (made.neighbours.wazuh_api, made.neighbours.thehive_url) == (None, None)

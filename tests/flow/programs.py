@@ -229,9 +229,9 @@ class Hub:
         """Return a token for a node."""
         return self.zeus("token", "create", "--client", client, "--node", node).strip()
 
-    def display_token(self, name: str) -> str:
+    def display_token(self, name: str, *options: str) -> str:
         """Return a token for a screen."""
-        return self.zeus("token", "create", "--display", name).strip()
+        return self.zeus("token", "create", "--display", name, *options).strip()
 
     def alerts(self, *filters: str) -> list[Alert]:
         """Return what `zeus alert list --json` prints with these filters."""

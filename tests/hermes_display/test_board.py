@@ -216,6 +216,20 @@ def test_nodes_come_change_and_go() -> None:
     ]
 
 
+def test_a_screen_that_is_refused_has_nothing_to_show() -> None:
+    """While the hub is only away, what was there stays, and is called old."""
+    full = folded(
+        WatchEvent(snapshot=snapshot(stored(1), clients=(summary("acme", high=1),))),
+        FleetEvent(node=status()),
+        board=Board(Link(up=True, since=NOON), least=Severity.SEVERITY_HIGH),
+    )
+    away = Link(up=False, since=NOON, reason="no answer")
+    refused = Link(up=False, since=NOON, reason="this certificate was revoked", refused=True)
+
+    assert fold(full, away).feed == full.feed != ()
+    assert fold(full, refused) == Board(refused, Severity.SEVERITY_HIGH)
+
+
 def test_a_new_connection_tells_all_nodes_anew() -> None:
     """A node that was removed while the link was down must not stay on the wall."""
     board = folded(FleetEvent(node=status()), Link(up=False, since=NOON))

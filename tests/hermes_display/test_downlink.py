@@ -6,10 +6,10 @@ import pytest
 from hermes_display import downlink
 from hermes_display.board import Event, Link
 from hermes_display.display import connector
-from hermes_display.downlink import Downlink, Wanted, probe
+from hermes_display.downlink import Downlink, Lost, Wanted, probe
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
-from socme.v1.watch_pb2 import FleetEvent, StoredAlerts, WatchEvent
+from socme.v1.watch_pb2 import FleetEvent, Snapshot, StoredAlerts, WatchEvent
 from tests.certificates import make_authority
 from tests.hermes_display.watch_server import Seen, TestHub, following, status, stored, summary
 
@@ -126,6 +126,22 @@ async def test_a_refusal_is_told_as_such(hub: TestHub) -> None:
     assert seen.links[0].reason == "this certificate was revoked"
 
 
+async def test_who_was_refused_and_is_let_in_again_is_told_all_anew(hub: TestHub) -> None:
+    """What was told before the refusal is not on the board any more."""
+    hub.script.alerts.append(stored(1))
+    async with following(hub.connect(), Wanted(latest=10)) as seen:
+        await seen.wait_for(lambda: "snapshot" in seen.kinds())
+        hub.script.refusal = "the client acme is disabled at the hub"
+        await hub.stop()
+        await hub.start()
+        await seen.wait_for(lambda: seen.links[-1].refused)
+        hub.script.refusal = ""
+
+        await seen.wait_for(lambda: seen.links[-1].up)
+        await seen.wait_for(lambda: seen.kinds().count("snapshot") == 2)
+    assert hub.script.requests[-1].cursor == b""
+
+
 async def test_what_deliver_raises_ends_the_subscription(hub: TestHub) -> None:
     def deliver(event: Event) -> None:
         if isinstance(event, WatchEvent):
@@ -138,16 +154,16 @@ async def test_what_deliver_raises_ends_the_subscription(hub: TestHub) -> None:
 
 
 async def test_probe_tells_whether_the_hub_lets_this_screen_in(hub: TestHub) -> None:
-    assert await probe(hub.connect()) is None
+    assert isinstance(await probe(hub.connect()), Snapshot)
 
     hub.script.refusal = "unknown certificate"
     refused = await probe(hub.connect())
-    assert refused is not None
+    assert isinstance(refused, Lost)
     assert (refused.reason, refused.refused) == ("unknown certificate", True)
 
     await hub.stop()
     lost = await probe(hub.connect())
-    assert lost is not None
+    assert isinstance(lost, Lost)
     assert not lost.refused
 
 
@@ -155,5 +171,5 @@ async def test_a_screen_of_another_hub_gets_nothing(hub: TestHub) -> None:
     """Both ends check: a certificate of another CA ends the connection."""
     stranger = hub.identity(authority=make_authority())
     lost = await probe(connector(stranger, hub.address))
-    assert lost is not None
+    assert isinstance(lost, Lost)
     assert hub.script.requests == []

@@ -90,6 +90,19 @@ def test_hostile_text_is_shown_literally_on_one_line(
     assert not {"\x1b", "\x07", "\u202e"} & set(to.getvalue())
 
 
+def test_no_field_of_an_alert_brings_control_bidirectional_or_invisible_characters() -> None:
+    event = alert(1, name="a\x9bb\u200bc", client="\u2066", node="\ufeff")
+    made = event.alerts.alerts[0].alert
+    made.host.name, made.user = "\u202e\u2028", "[link=http://x]\x1b]8;;http://x\x07"
+    made.source_endpoint.ip = made.threat.technique_ids[0] = "\u200f\U000e0041"
+    (line,) = lines(event)
+
+    assert line.isprintable()
+    assert "[link=http://x]" in line
+    (written,) = lines(event, as_json=True)
+    assert written.isprintable()
+
+
 def test_severities_are_coloured_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)

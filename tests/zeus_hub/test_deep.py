@@ -184,6 +184,16 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
         "counts",
         "acme/acme-1: 5 alerts are unaccounted for",
     ),
+    "a count of a wall that was changed": (
+        sql("zeus.db", "UPDATE slot SET closed = closed + 1 WHERE client_id = 1"),
+        "wall counts",
+        "are counted, ",
+    ),
+    "an alert whose triage is gone": (
+        sql("zeus.db", "UPDATE slot SET acknowledged = 1 WHERE client_id = 1"),
+        "wall counts",
+        "of client number 1 in the quarter of an hour that begins at",
+    ),
     "an hour that cannot be decoded": (
         sql("zeus.db", "UPDATE ledger SET body = x'ff'"),
         "ledger hours",

@@ -34,6 +34,20 @@ def told(changes: list[Change]) -> list[tuple[str, bool]]:
     return [(change.condition.kind, change.raised) for change in changes]
 
 
+def test_a_book_holds_what_was_raised_then_until_it_is_cleared() -> None:
+    book = Book()
+    key = (*NODE, conditions.NODE_SILENT, "")
+    assert not book.holds(key, NOON)
+    step(book, 0, finding(conditions.NODE_SILENT))
+    assert book.holds(key, NOON)
+    assert not book.holds(key, NOON + timedelta(seconds=1)), "that is another one"
+    step(book, 1)
+    assert book.holds(key, NOON), "it may come back"
+    step(book, 20)
+
+    assert not book.holds(key, NOON)
+
+
 @pytest.mark.parametrize(("kind", "times"), TIMES.items())
 def test_a_condition_must_last_before_it_is_raised_and_be_gone_before_it_clears(
     kind: str, times: Times

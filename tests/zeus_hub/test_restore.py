@@ -371,17 +371,19 @@ def test_tokens_that_may_have_been_used_since_are_void(place: Place, empty: Plac
 
 
 def test_a_backup_of_an_older_schema_is_brought_up_to_date(copy: Path, empty: Place) -> None:
-    newer = ("tally", "ledger", "books", "health")
+    newer = ("tally", "ledger", "books", "health", "triage", "triage_change", "audit", "slot", "tactic")
     change(copy / "zeus.db", *(f"DROP TABLE {name}" for name in newer))
     ends = ("source_ip", "destination_ip")
     change(copy / "zeus.db", *(f"DROP INDEX ix_alert_segment_{end}" for end in ends))
     change(copy / "zeus.db", "ALTER TABLE alert DROP COLUMN segment")
     change(copy / "zeus.db", *(f"CREATE INDEX ix_alert_{end} ON alert ({end})" for end in ends))
+    change(copy / "zeus.db", "ALTER TABLE client DROP COLUMN short_name")
     change(copy / "zeus.db", "UPDATE alembic_version SET version_num = '0001'")
     agree(copy, "zeus.db")
     put(copy, empty)
 
     assert [row[1:] for row in rows(empty, "tally")] == [(0, 0, 0, 0, 10), (0, 0, 0, 0, 2)]
+    assert sum(int(str(row[3])) for row in rows(empty, "slot")) == 12
     assert len(rows(empty)) == 12
 
 

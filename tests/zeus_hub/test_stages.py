@@ -104,7 +104,9 @@ def unseen() -> Iterator[None]:
     """Let nothing be seen in the live stream."""
     with pytest.MonkeyPatch.context() as patch:
 
-        async def page(self: Live, position: int, *, with_raw: bool) -> Sequence[Shown] | None:
+        async def page(
+            self: Live, position: int, *, with_raw: bool, redacted: bool = False
+        ) -> Sequence[Shown] | None:
             return None
 
         patch.setattr(Live, "page", page)

@@ -15,8 +15,9 @@ from socme.v1.alert_pb2 import Alert, AlertSource, ConditionState, Severity
 from tests.zeus_hub.kit import eventually
 from zeus_hub import chronicle
 from zeus_hub.commit import Committer
+from zeus_hub.opened import identify
 from zeus_hub.raising import Change, Open
-from zeus_hub.telling import MOST_UNTOLD, Teller, compose, identify
+from zeus_hub.telling import MOST_UNTOLD, Teller, compose
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 HIGH, CRITICAL = Severity.SEVERITY_HIGH, Severity.SEVERITY_CRITICAL

@@ -1,27 +1,15 @@
 """`zeus alert`: what the nodes have sent."""
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from socme.commands import ConfigOption, JsonOption
-from socme.errors import OperatorError
+from zeus_hub.commands.filters import digits, filtered, named
 from zeus_hub.commands.options import (
     CONFIG,
     AllLimitOption,
-    ClientOption,
-    IpOption,
     LimitOption,
-    MinSeverityOption,
-    NodeOption,
-    RuleOption,
-    SeverityOption,
-    SinceOption,
-    SourceOption,
-    TechniqueOption,
-    TextOption,
-    UntilOption,
     facts,
     hint,
     print_json,
@@ -33,51 +21,46 @@ if TYPE_CHECKING:
 
     from socme.v1.watch_pb2 import StoredAlert
     from zeus_hub.alerts import Filters
+    from zeus_hub.triage import Change
 
 LATEST = 50  # alerts that a list shows a person unless told otherwise
 SHOWN_DIGITS = 12  # of an id in a table: enough to tell a billion alerts apart
 LONGEST_RAW = 20_000  # characters that are shown to a person
-_ID = re.compile(r"[0-9a-f]{6,32}")
 LONGEST_NAME = 60  # characters in a table, which has something to tell behind it
 LEAST_NAME = 24  # characters that are left of it before a column has to go
 SHORTEST_NAME = 8  # characters of it where no other column can go
 # In the order in which a narrow terminal does without them, from the last on, down to the alert itself.
-_COLUMNS = ["TIME (UTC)", "SEVERITY", "NODE", "ID", "ALERT", "FROM", "TO", "COUNT", "SENSOR", "RULE"]
+_COLUMNS = [
+    "TIME (UTC)",
+    "SEVERITY",
+    "NODE",
+    "ID",
+    "ALERT",
+    "STATUS",
+    "FROM",
+    "TO",
+    "COUNT",
+    "SENSOR",
+    "RULE",
+]
 _NAME = _COLUMNS.index("ALERT")
+STATUS = _COLUMNS.index("STATUS")
+_HISTORY = ["TIME (UTC)", "BY", "DONE", "WORDS"]
 _GAP = 2  # between two columns
 
-app = typer.Typer(help="Search stored alerts.", no_args_is_help=True)
-
-
-def _digits(text: str) -> str:
-    digits = text.strip().lower()
-    if _ID.fullmatch(digits) is None:
-        raise typer.BadParameter(f"{text!r} is no id: give 6 to 32 hexadecimal digits of one")
-    return digits
+app = typer.Typer(help="Search stored alerts, and look after them.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_(  # noqa: PLR0913 - its options are its parameters
+@filtered
+def list_(
     *,
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
     limit: LimitOption = None,
-    client: ClientOption = None,
-    node: NodeOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    severity: SeverityOption = None,
-    min_severity: MinSeverityOption = None,
-    source: SourceOption = None,
-    rule: RuleOption = None,
-    ip: IpOption = None,
-    technique: TechniqueOption = None,
-    text: TextOption = None,
+    filters: "Filters",
 ) -> None:
     """List alerts, the newest first."""
-    from zeus_hub.alerts import Filters  # noqa: PLC0415
-
-    filters = Filters(client, node, since, until, severity, min_severity, source, rule, ip, technique, text)
     if json:  # a script must not be given a part unasked
         _print_all(_find(config, filters, newest_first=True, limit=limit))
         return
@@ -89,61 +72,44 @@ def list_(  # noqa: PLR0913 - its options are its parameters
 
 
 @app.command("export")
-def export(  # noqa: PLR0913 - its options are its parameters
+@filtered
+def export(
     *,
     config: ConfigOption = CONFIG,
     json: Annotated[
         bool, typer.Option("--json", show_default=False, help="As in `alert list`; JSON is all there is.")
     ] = True,
     limit: AllLimitOption = None,
-    client: ClientOption = None,
-    node: NodeOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    severity: SeverityOption = None,
-    min_severity: MinSeverityOption = None,
-    source: SourceOption = None,
-    rule: RuleOption = None,
-    ip: IpOption = None,
-    technique: TechniqueOption = None,
-    text: TextOption = None,
+    filters: "Filters",
 ) -> None:
     """Print alerts as JSON, one a line, the oldest first; all of them unless --limit says otherwise."""
     del json
-    from zeus_hub.alerts import Filters  # noqa: PLC0415
-
-    filters = Filters(client, node, since, until, severity, min_severity, source, rule, ip, technique, text)
     _print_all(_find(config, filters, newest_first=False, limit=limit))
 
 
 @app.command("show")
 def show(
-    digits: Annotated[
+    alert_id: Annotated[
         str,
-        typer.Argument(metavar="ID", parser=_digits, help="Its id, or the first 6 or more digits of it."),
+        typer.Argument(metavar="ID", parser=digits, help="Its id, or the first 6 or more digits of it."),
     ],
     *,
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Show everything about one alert."""
-    from zeus_hub import alerts  # noqa: PLC0415
+    """Show everything about one alert, and what people have done about it."""
+    from zeus_hub import triage  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config), wanted=f"alert {digits}") as engine:
-        found = alerts.with_id(engine, digits)
-    if not found:
-        raise OperatorError(f"there is no alert {digits}", "`zeus alert list` shows the ids.")
-    ids = {stored.alert.id.hex() for stored in found}
-    if len(ids) > 1:
-        raise OperatorError(
-            f"several alerts begin with {digits}: {', '.join(sorted(ids))}", "Give more digits."
-        )
-    for stored in found:  # several where nodes sent the same id
+    with state.opened(state.read_settings(config), wanted=f"alert {alert_id}") as engine:
+        found = list(named(engine, [alert_id]))
+        refs = [triage.Ref(stored.client, stored.node, stored.alert.id) for stored in found]
+        histories = [triage.history(engine, ref) for ref in refs]
+    for stored, history in zip(found, histories, strict=True):  # several where nodes sent the same id
         if json:
-            _print_all([stored])
+            _print_whole(stored, history)
         else:
-            _show(stored)
+            _show(stored, history)
 
 
 def _find(
@@ -157,6 +123,29 @@ def _find(
         yield from alerts.find(engine, filters, newest_first=newest_first, limit=limit)
 
 
+def _print_whole(stored: "StoredAlert", history: "Sequence[Change]") -> None:
+    from socme.view import alert_view  # noqa: PLC0415
+
+    view = alert_view(stored)
+    if history:
+        view["history"] = [_change_view(change) for change in history]
+    print_json(view)
+
+
+def _change_view(change: "Change") -> dict[str, object]:
+    from socme import triage  # noqa: PLC0415
+
+    view = triage.view(change.after)
+    said = {"comment": change.text} if change.text else {}
+    return {
+        "time": view.pop("changed"),
+        "by": view.pop("changed_by"),
+        "action": change.action,
+        **view,
+        **said,
+    }
+
+
 def _print_all(found: "Iterator[StoredAlert] | list[StoredAlert]") -> None:
     from socme.view import alert_view  # noqa: PLC0415
 
@@ -167,6 +156,7 @@ def _print_all(found: "Iterator[StoredAlert] | list[StoredAlert]") -> None:
 def row(stored: "StoredAlert") -> list[object]:
     """Return an alert's cells in a table for people."""
     from socme.text import clean  # noqa: PLC0415
+    from socme.triage import NEW, status_name  # noqa: PLC0415
     from socme.view import alert_view, source_name  # noqa: PLC0415
 
     alert = stored.alert
@@ -177,6 +167,7 @@ def row(stored: "StoredAlert") -> list[object]:
         f"{stored.client}/{stored.node}",
         alert.id.hex()[:SHOWN_DIGITS],
         clean(alert.rule.name or alert.message, LONGEST_NAME),
+        f"{status_name(stored.triage.status or NEW)} {stored.triage.owner}".rstrip(),
         alert.source_endpoint.ip,
         alert.destination_endpoint.ip,
         view["count"],
@@ -220,12 +211,27 @@ def _taken(widths: "Sequence[int]") -> int:
     return sum(widths) + _GAP * (len(widths) - 1)
 
 
-def _show(stored: "StoredAlert") -> None:
-    from socme.table import show_facts  # noqa: PLC0415
+def _history_row(change: "Change") -> list[object]:
+    """Return what was done to an alert in a table for people."""
+    view = _change_view(change)
+    told = {
+        "assign": view.get("owner"),
+        "close": f"{view.get('verdict', '')}: {view.get('reason', '')}",
+        "comment": change.text,
+    }
+    time = str(view["time"])[:19].replace("T", " ")
+    return [time, change.actor, change.action, told.get(change.action, "")]
+
+
+def _show(stored: "StoredAlert", history: "Sequence[Change]") -> None:
+    from socme.table import show_facts, show_table  # noqa: PLC0415
     from socme.text import clean  # noqa: PLC0415
     from socme.view import alert_view  # noqa: PLC0415
 
     show_facts(facts(alert_view(stored, raw=False)))
+    if history:
+        typer.echo("")
+        show_table(_HISTORY, [_history_row(change) for change in history])
     text = stored.alert.raw.decode(errors="replace")
     typer.echo(f"\n{clean(text, LONGEST_RAW)}\n")
     if len(text) > LONGEST_RAW:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = ["NAME", "HEALTH", "SINCE", "SEEING 24 H", "ENABLED", "TITLE", "REASON"]
 
-app = typer.Typer(help="Add, list, show, disable and enable clients.", no_args_is_help=True)
+_SHORT = "Its name on screens, at most 14 letters."
+
+app = typer.Typer(help="Add, list, show, change, disable and enable clients.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The client's name, as in acme.")]
 
@@ -24,6 +26,7 @@ def add(
     name: NameArgument,
     title: Annotated[str, typer.Option("--title", help="Its name for people, as in 'Acme Ltd'.")] = "",
     *,
+    short_name: Annotated[str, typer.Option("--short-name", help=_SHORT)] = "",
     config: ConfigOption = CONFIG,
 ) -> None:
     """Add a client."""
@@ -31,9 +34,25 @@ def add(
     from zeus_hub.commands import state  # noqa: PLC0415
 
     with state.opened(state.read_settings(config), create=True) as engine:
-        client = registry.add_client(engine, name, title=title, now=utc_now())
+        client = registry.add_client(engine, name, title=title, short_name=short_name, now=utc_now())
     typer.echo(f"client {client.name} added")
     suggest("Next, for each of its nodes", f"zeus token create --client {client.name} --node NAME", config)
+
+
+@app.command("set")
+def set_(
+    name: NameArgument,
+    *,
+    short_name: Annotated[str, typer.Option("--short-name", help=f"{_SHORT} '' for none.")],
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Change what a client is called on screens."""
+    from zeus_hub import registry  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+
+    with state.opened(state.read_settings(config)) as engine:
+        registry.set_short_name(engine, name, short_name)
+    typer.echo(f"client {name} changed")
 
 
 @app.command("list")
@@ -113,6 +132,7 @@ def _view(client: "Client", status: "ClientStatus") -> dict[str, object]:
     return {
         "name": client.name,
         "title": client.title,
+        "short_name": client.short_name,
         "enabled": client.enabled,
         "created": stamp(client.created),
         **standing,

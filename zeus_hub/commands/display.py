@@ -11,14 +11,14 @@ from zeus_hub.commands.options import CONFIG, AllLimitOption, print_json, sugges
 if TYPE_CHECKING:
     from zeus_hub.registry import Watcher
 
-_COLUMNS = ["DISPLAY", "STATE", "ENROLLED", "GOOD UNTIL", "CLIENTS"]
+_COLUMNS = ["DISPLAY", "STATE", "ENROLLED", "GOOD UNTIL", "REDACTED", "CLIENTS"]
 
 app = typer.Typer(help="List and revoke screens.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False, limit: AllLimitOption = None) -> None:
-    """List screens by name, with the clients that each may see."""
+    """List screens by name, with the clients that each may see, and whether it is sent hosts and users."""
     from socme.spiffe import Role  # noqa: PLC0415
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
@@ -47,8 +47,14 @@ def revoke(
 
     with state.opened(state.read_settings(config), wanted=f"display {name}") as engine:
         registry.revoke_watcher(engine, Role.DISPLAY, name, now=utc_now())
+        redacted = any(
+            one.redacted
+            for one in registry.list_watchers(engine)
+            if (one.role, one.name) == (Role.DISPLAY, name)
+        )
     typer.echo(f"display {name} revoked")
-    suggest("To let it in again", f"zeus token create --display {name}", config)
+    again = f"zeus token create --display {name}" + (" --redact" if redacted else "")
+    suggest("To let it in again", again, config)
 
 
 def _view(display: "Watcher") -> dict[str, object]:
@@ -60,6 +66,7 @@ def _view(display: "Watcher") -> dict[str, object]:
         "enrolled": stamp(display.enrolled),
         "expires": stamp(display.expires),
         "clients": None if display.clients is None else sorted(display.clients),
+        "redacted": display.redacted,
     }
 
 
@@ -70,6 +77,7 @@ def _row(display: "Watcher") -> list[object]:
         _state(display),
         f"{display.enrolled:%Y-%m-%d %H:%M}",
         f"{display.expires:%Y-%m-%d}",
+        "yes" if display.redacted else "no",
         clients,
     ]
 

@@ -41,6 +41,9 @@ NodeOption = Annotated[
 DisplayOption = Annotated[
     str | None, typer.Option("--display", metavar="NAME", parser=plain, help="A token for this screen.")
 ]
+RedactOption = Annotated[
+    bool, typer.Option("--redact", help="Send the screen no hosts, users and addresses: for a lobby.")
+]
 ValidOption = Annotated[
     timedelta | None,
     typer.Option("--valid", metavar="TIME", parser=duration, help="How long: 30m, 24h, 7d. [default: 24h]"),
@@ -48,11 +51,12 @@ ValidOption = Annotated[
 
 
 @app.command("create")
-def create(
+def create(  # noqa: PLR0913 - its options
     *,
     client: ClientsOption = None,
     node: NodeOption = None,
     display: DisplayOption = None,
+    redact: RedactOption = False,
     valid: ValidOption = None,
     json: JsonOption = False,
     config: ConfigOption = CONFIG,
@@ -60,7 +64,7 @@ def create(
     """Print a token that one node or screen can trade for a certificate, once."""
     from socme.token import encode  # noqa: PLC0415
 
-    grant = _grant(client or [], node, display)
+    grant = _grant(client or [], node, display, redact=redact)
     token = _make(config, grant, valid or VALID)
     line = encode(token)
     program = "artemis" if node is not None else "hermes"
@@ -74,14 +78,17 @@ def create(
     hint(f"It will look for this hub at {token.hub_address}, and to enrol at {token.enrollment_address}.")
 
 
-def _grant(clients: list[str], node: str | None, display: str | None) -> "Grant":
+def _grant(clients: list[str], node: str | None, display: str | None, *, redact: bool) -> "Grant":
     from socme.spiffe import Role  # noqa: PLC0415
     from zeus_hub.tokens import Grant  # noqa: PLC0415
 
     if (node is None) == (display is None):
         raise typer.BadParameter("give either --client NAME --node NAME, or --display NAME")
     if node is None:
-        return Grant(Role.DISPLAY, str(display), clients=frozenset(clients) if clients else None)
+        seen = frozenset(clients) if clients else None
+        return Grant(Role.DISPLAY, str(display), clients=seen, redacted=redact)
+    if redact:
+        raise typer.BadParameter("it is for screens: give it with --display", param_hint="'--redact'")
     if len(clients) != 1:
         raise typer.BadParameter("--node takes exactly one --client")
     return Grant(Role.NODE, node, client=clients[0])
@@ -131,6 +138,7 @@ def _view(line: str, token: "EnrollmentToken", grant: "Grant") -> dict[str, obje
         "role": grant.role.value,
         "name": grant.name,
         "clients": clients,  # of a screen: none means all
+        "redacted": grant.redacted,
         "expires": None if expires is None else stamp(expires),
         "hub_address": token.hub_address,
         "enrollment_address": token.enrollment_address,

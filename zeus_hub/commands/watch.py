@@ -17,7 +17,7 @@ from socme.backoff import delays
 from socme.commands import ConfigOption, JsonOption
 from socme.errors import OperatorError
 from socme.text import clean
-from zeus_hub.commands.alert import row
+from zeus_hub.commands.alert import STATUS, row
 from zeus_hub.commands.options import CONFIG, MinSeverityOption, plain, print_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,17 @@ LOG = logging.getLogger("zeus.watch")
 LONGEST_PAUSE = 5.0  # seconds between attempts; a person waits
 SILENCE = 15.0  # seconds without any event after which a connection counts as dead; the hub speaks every 2
 LONGEST_REASON = 300  # characters
-WIDTHS = (19, 8, 20, 12, 60, 15, 15, 5, 8)  # of row()'s columns, which cannot wait for the longest
+WIDTHS = (
+    19,
+    8,
+    20,
+    12,
+    60,
+    15,
+    15,
+    5,
+    8,
+)  # of row()'s columns but the status; they cannot wait for the longest
 
 Connect = Callable[[], "grpc.aio.Channel"]
 Show = Callable[["StoredAlert"], None]
@@ -163,4 +173,10 @@ def _as_line() -> Show:
     from socme.table import cell, console, show_line  # noqa: PLC0415
 
     out = console()
-    return lambda stored: show_line(out, [cell(value) for value in row(stored)], WIDTHS)
+
+    def show(stored: "StoredAlert") -> None:
+        values = row(stored)
+        del values[STATUS]  # it has only come
+        show_line(out, [cell(value) for value in values], WIDTHS)
+
+    return show

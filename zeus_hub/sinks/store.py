@@ -2,24 +2,29 @@
 
 An alert that is there already (a node's spool was lost and its files were read again) is recognised by
 node and Alert.id, counted and left out. Batches that cannot be read are set aside in `refused`. The same
-transaction counts in `tally`, for each node, what became of every alert, so that none can go unnoticed.
+transaction counts in `tally`, for each node, what became of every alert, so that none can go unnoticed; in
+`slot` and `tactic` what a wall shows; and it closes the alerts of conditions that are over.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from socme import logs
 from socme.journal import Entry
-from socme.v1.alert_pb2 import Alert
+from socme.v1.alert_pb2 import Alert, AlertSource
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, database
+from zeus_hub import body, database, over, slots
 from zeus_hub.database import reading, writing
 from zeus_hub.enrich import Arrival, Unreadable, microseconds, time_us
+from zeus_hub.over import IsOpen
+from zeus_hub.raising import Key
 from zeus_hub.sinks.contract import SinkDownError
 
 LOG = logging.getLogger("zeus.store")
@@ -31,6 +36,7 @@ LONGEST_TECHNIQUE = 32  # characters
 MOST_TECHNIQUES = 32  # of one alert
 REFUSED_KEPT = 64  # batches set aside that are kept, the newest; one may be 8 MiB
 _ASKED_AT_ONCE = 500  # ids in one query
+_SOCME = AlertSource.ALERT_SOURCE_SOCME  # looked up once: protobuf's enums are slow to ask
 
 Place = tuple[int, int]  # ids of client and node
 Tally = Counter[tuple[Place, str]]  # alerts, by what became of them: the name of a column of `tally`
@@ -41,27 +47,47 @@ _ALERT = [column.name for column in database.alert.columns]
 _SAID = _ALERT[_ALERT.index("time_us") : _ALERT.index("body")]
 
 
+class Made(NamedTuple):
+    """An alert as a row, and what is noted beside it."""
+
+    values: Values
+    """The columns from `id` on."""
+    received_us: int
+    stands_for: int
+    techniques: Sequence[str]
+    tactics: Sequence[str]
+    ends: StoredAlert | None
+    """The alert itself, where it says that a condition is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """A batch as rows, without what only the database can say: their numbers, client and node."""
 
     entry: Entry
-    alerts: Sequence[tuple[Values, Sequence[str]]]
-    """Of each alert the columns from `id` on, and its techniques."""
+    alerts: Sequence[Made]
     canaries: int
+
+
+def _never_open(key: Key, since: datetime) -> bool:
+    del key, since
+    return False
 
 
 class Store:
     """See sinks/contract.py.
 
-    `journal` is the identity of the journal that positions are meant in, `last` its last position.
+    `journal` is the identity of the journal that positions are meant in, `last` its last position; `is_open`
+    knows the conditions that the hub holds open.
     """
 
     name = NAME
 
-    def __init__(self, engine: Engine, journal: bytes, last: int) -> None:
+    def __init__(self, engine: Engine, journal: bytes, last: int, is_open: IsOpen = _never_open) -> None:
         self._engine = engine
         self._journal = journal
+        self._is_open = is_open
+        self._forgotten = 0  # the quarter of an hour in which old counts were forgotten last
         self._places: dict[tuple[str, str], Place] = {}  # names never change their id
         self._are_repeated = False  # whether alerts that were there already were among the last ones
         _open(engine, journal, last)
@@ -73,11 +99,7 @@ class Store:
 
     def prepare(self, arrival: Arrival) -> Rows:
         """Make rows of a batch."""
-        alerts = [
-            ((stored.alert.id, *_said(stored), body.encode(stored.alert)), techniques(stored.alert))
-            for stored in arrival.alerts
-        ]
-        return Rows(arrival.entry, alerts, len(arrival.canaries))
+        return Rows(arrival.entry, [_made(stored) for stored in arrival.alerts], len(arrival.canaries))
 
     def send(self, batches: Sequence[Rows | Unreadable]) -> None:
         """Store batches.
@@ -123,23 +145,39 @@ class Store:
     def _write(self, connection: Connection, batches: Sequence[Rows]) -> Tally:
         """Insert what is not there yet; return what became of the alerts."""
         tally: Tally = Counter()
+        tactics: slots.Tactics = Counter()
         known = _known(connection, batches) if self._are_repeated else set()
-        number = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
+        last = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
         rows: list[Values] = []
         named: list[Values] = []
+        ended: list[tuple[StoredAlert, int]] = []
         for batch in batches:
             place, at = self._origin(connection, batch), batch.entry.position
             fresh = _fresh(batch, place, known) if self._are_repeated else batch.alerts
             tally[place, "canaries"] += batch.canaries
             tally[place, "stored"] += len(fresh)
             tally[place, "repeated"] += len(batch.alerts) - len(fresh)
-            for values, names in fresh:
-                number += 1
-                rows.append((number, number // database.SEGMENT, *place, at, *values))
-                named += [(name, number) for name in names]
+            for number, made in enumerate(fresh, last + len(rows) + 1):
+                rows.append((number, number // database.SEGMENT, *place, at, *made.values))
+                named += [(name, number) for name in made.techniques]
+                if made.tactics:
+                    slots.name(tactics, made.received_us, place[0], made.stands_for, made.tactics)
+                if made.ends is not None:
+                    ended.append((made.ends, place[1]))
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
+        slots.count(connection, range(last + 1, last + 1 + len(rows)), tactics)
+        for stored, node_id in ended:
+            over.close(connection, stored, node_id, self._is_open)
+        self._forget(connection, max((made.received_us for made in _lasts(batches)), default=0))
         return tally
+
+    def _forget(self, connection: Connection, now_us: int) -> None:
+        """Once in a quarter of an hour, forget old counts."""
+        begin_us = slots.begin(now_us)
+        if begin_us > self._forgotten:
+            slots.forget(connection, begin_us)
+            self._forgotten = begin_us
 
     def _origin(self, connection: Connection, batch: Rows | Unreadable) -> Place:
         """Return the ids of a batch's client and node; names that only the journal knows are put in."""
@@ -165,6 +203,19 @@ def _insert_all(connection: Connection, table: Table, rows: Sequence[Values]) ->
         connection.exec_driver_sql(str(statement), list(rows))
     else:  # another database's driver
         connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _made(stored: StoredAlert) -> Made:
+    alert = stored.alert
+    named = alert.HasField("threat")
+    return Made(
+        values=(alert.id, *_said(stored), body.encode(alert)),
+        received_us=microseconds(stored.received),
+        stands_for=alert.count,
+        techniques=techniques(alert) if named else (),
+        tactics=alert.threat.tactic_names if named else (),
+        ends=stored if alert.source == _SOCME and over.ends(stored) else None,
+    )
 
 
 def columns(stored: StoredAlert) -> Row:
@@ -198,8 +249,6 @@ def _said(stored: StoredAlert) -> Values:
 
 def techniques(alert: Alert) -> list[str]:
     """Return the ATT&CK techniques of an alert that are searchable."""
-    if not alert.HasField("threat"):
-        return []
     names = list(dict.fromkeys(name[:LONGEST_TECHNIQUE] for name in alert.threat.technique_ids))
     return names[:MOST_TECHNIQUES]
 
@@ -261,7 +310,7 @@ def _count(connection: Connection, tally: Tally) -> None:
 def _known(connection: Connection, batches: Sequence[Rows]) -> set[tuple[object, int]]:
     """Return the alerts, by id and node, that are stored already."""
     table = database.alert
-    ids = [values[0] for batch in batches for values, _ in batch.alerts]
+    ids = [made.values[0] for batch in batches for made in batch.alerts]
     known: set[tuple[object, int]] = set()
     for begin in range(0, len(ids), _ASKED_AT_ONCE):
         asked = ids[begin : begin + _ASKED_AT_ONCE]
@@ -270,16 +319,18 @@ def _known(connection: Connection, batches: Sequence[Rows]) -> set[tuple[object,
     return known
 
 
-def _fresh(
-    batch: Rows, place: Place, known: set[tuple[object, int]]
-) -> Sequence[tuple[Values, Sequence[str]]]:
+def _lasts(batches: Sequence[Rows]) -> Iterator[Made]:
+    return (batch.alerts[-1] for batch in batches if batch.alerts)
+
+
+def _fresh(batch: Rows, place: Place, known: set[tuple[object, int]]) -> Sequence[Made]:
     """Return the alerts of a batch that are not known yet; from then on they are."""
-    fresh: list[tuple[Values, Sequence[str]]] = []
-    for values, names in batch.alerts:
-        key = (values[0], place[1])
+    fresh: list[Made] = []
+    for made in batch.alerts:
+        key = (made.values[0], place[1])
         if key not in known:
             known.add(key)
-            fresh.append((values, names))
+            fresh.append(made)
     return fresh
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from artemis_agent.config import ProbeSettings, WazuhApiSettings, neighbours_of
-from artemis_agent.plan import Neighbours
 from artemis_agent.probes import agents, roster
 from artemis_agent.probes.outside import UnknownError
 from artemis_agent.probes.panel import Panel, Probe
@@ -16,17 +15,12 @@ from socme.v1.vitals_pb2 import Vitals
 from tests.certificates import make_authority
 
 
-def there(folder: Path, **settings: object) -> Neighbours:
-    """Return what settings in a folder come to."""
-    return neighbours_of(ProbeSettings.model_validate(settings), folder / "artemis.toml")
-
-
 def named(probes: list[Probe]) -> dict[str, Probe]:
     return {probe.name: probe for probe in probes}
 
 
 def test_every_probe_has_a_name_of_its_own_and_is_kept_for_a_while(tmp_path: Path) -> None:
-    probes = roster.probes(there(tmp_path))
+    probes = roster.probes(neighbours_of(ProbeSettings(), tmp_path / "artemis.toml"))
 
     assert len(named(probes)) == len(probes)
     assert all(probe.every_seconds >= roster.STATUS_SECONDS for probe in probes)
@@ -34,7 +28,7 @@ def test_every_probe_has_a_name_of_its_own_and_is_kept_for_a_while(tmp_path: Pat
 
 def test_this_machine_is_asked_without_harm(tmp_path: Path) -> None:
     """Whatever is on it."""
-    found = Panel(roster.probes(there(tmp_path))).tell()
+    found = Panel(roster.probes(neighbours_of(ProbeSettings(), tmp_path / "artemis.toml"))).tell()
 
     assert found.system.kernel
     assert found.ByteSize() < 8192
@@ -48,14 +42,16 @@ def test_agents_are_asked_where_the_settings_say(tmp_path: Path, monkeypatch: py
         return Vitals()
 
     monkeypatch.setattr(agents, "ask", ask_own)
+    config = tmp_path / "artemis.toml"
+    own = ProbeSettings(wazuh_dir=Path("ossec"))
     api = WazuhApiSettings(user="reader", password_file=Path("password"), certificate=Path("ca.pem"))
 
-    named(roster.probes(there(tmp_path, wazuh_dir=Path("ossec"))))["wazuh.agents"].ask()
+    named(roster.probes(neighbours_of(own, config)))["wazuh.agents"].ask()
     assert asked == [tmp_path / "ossec"]
-    ask = named(roster.probes(there(tmp_path, wazuh_api=api)))["wazuh.agents"].ask
+    ask = named(roster.probes(neighbours_of(ProbeSettings(wazuh_api=api), config)))["wazuh.agents"].ask
     assert isinstance(ask.__self__, WazuhApi)  # type: ignore[attr-defined]
-    assert ask.__self__.api.password_file == tmp_path / "password"  # type: ignore[attr-defined]
-    assert ask.__self__.api.certificate == tmp_path / "ca.pem"  # type: ignore[attr-defined]
+    assert ask.__self__.password_file == tmp_path / "password"  # type: ignore[attr-defined]
+    assert ask.__self__.certificate == tmp_path / "ca.pem"  # type: ignore[attr-defined]
 
 
 def test_a_folder_that_is_closed_is_that_of_an_agent_where_there_is_no_manager(
@@ -73,7 +69,8 @@ def test_a_folder_that_is_closed_is_that_of_an_agent_where_there_is_no_manager(
 
 
 def test_a_hive_is_asked_where_the_settings_say(tmp_path: Path) -> None:
-    probes = roster.probes(there(tmp_path, thehive_url="http://127.0.0.1:1/hive"))
+    own = ProbeSettings(thehive_url="http://127.0.0.1:1/hive")
+    probes = roster.probes(neighbours_of(own, tmp_path / "x.toml"))
 
     with pytest.raises(UnknownError, match=r"no answer from 127\.0\.0\.1:1"):
         named(probes)["thehive.version"].ask()

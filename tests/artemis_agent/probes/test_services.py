@@ -6,19 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent.plan import Units
 from artemis_agent.probes import daemons, services
 from artemis_agent.probes.outside import UnknownError
-from artemis_agent.probes.services import Services
+from artemis_agent.probes.services import Names, Services
 from socme.v1.vitals_pb2 import ServiceState, Vitals
 
-NAMES = Units(
-    manager="wazuh-manager.service",
-    indexer="wazuh-indexer.service",
-    dashboard="wazuh-dashboard.service",
-    suricata="suricata.service",
-    thehive="thehive.service",
-)
+NAMES = Names()
 
 
 class Machine:

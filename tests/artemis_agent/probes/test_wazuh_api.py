@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artemis_agent.plan import Api
 from artemis_agent.probes.outside import UnknownError
 from artemis_agent.probes.wazuh_api import TOKEN_SECONDS, WazuhApi, parse
 from socme.v1.vitals_pb2 import WazuhAgents
@@ -76,9 +75,13 @@ class Wazuh:
 
     def api(self, *, certificate: bool = True) -> WazuhApi:
         """Return the probe of it, that trusts it or not."""
-        url = f"https://127.0.0.1:{self.server.server_port}"
-        trusted = self.certificate if certificate else None
-        return WazuhApi(Api(url, "reader", self.password, trusted), lambda: self.now)
+        return WazuhApi(
+            f"https://127.0.0.1:{self.server.server_port}",
+            "reader",
+            self.password,
+            self.certificate if certificate else None,
+            lambda: self.now,
+        )
 
 
 @pytest.fixture

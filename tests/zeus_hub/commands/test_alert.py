@@ -84,7 +84,7 @@ def test_what_a_terminal_has_no_room_for_is_named(stored: Place, monkeypatch: py
     result = stored.try_("alert", "list")
 
     assert (
-        "A wider terminal shows FROM, TO, COUNT, SENSOR, RULE; `zeus alert show ID` everything."
+        "A wider terminal shows STATUS, FROM, TO, COUNT, SENSOR, RULE; `zeus alert show ID` everything."
         in result.stderr
     )
 

@@ -36,6 +36,21 @@ def test_a_client_from_its_beginning_to_its_end(place: Place) -> None:
     assert place.objects("client", "show", "acme", "--json") == [{**listed[0], "nodes": []}]
 
 
+def test_a_client_has_a_short_name_for_screens(place: Place) -> None:
+    place.run("client", "add", "acme", "--short-name", "ACME  North")
+    place.run("client", "add", "beta")
+    names = [one["short_name"] for one in place.objects("client", "list", "--json")]
+    assert names == ["ACME North", ""]
+    assert place.run("client", "set", "beta", "--short-name", "B") == "client beta changed\n"
+    place.run("client", "set", "acme", "--short-name", "")
+
+    assert [one["short_name"] for one in place.objects("client", "list", "--json")] == ["", "B"]
+    with pytest.raises(OperatorError, match="at most 14 characters"):
+        place.try_("client", "set", "beta", "--short-name", "x" * 15)
+    with pytest.raises(OperatorError, match="there is no client 'nobody'"):
+        place.try_("client", "set", "nobody", "--short-name", "x")
+
+
 @pytest.fixture
 def watched(place: Place) -> Place:
     """Acme, blind for a quarter of the last day, and beta, of which nothing was ever heard."""

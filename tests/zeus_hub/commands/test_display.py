@@ -20,7 +20,7 @@ def screens(place: Place) -> Place:
     engine = place.database()
     watchers = [
         Watcher(Role.DISPLAY, "wall", THEN, LATER, None, None),
-        Watcher(Role.DISPLAY, "lobby", THEN, LATER, None, frozenset({"acme"})),
+        Watcher(Role.DISPLAY, "lobby", THEN, LATER, None, frozenset({"acme"}), redacted=True),
         Watcher(Role.OPERATOR, "local", THEN, LATER, None, None),
     ]
     with database.writing(engine) as connection:
@@ -33,12 +33,13 @@ def screens(place: Place) -> Place:
 def test_screens_are_listed_with_what_they_may_see(screens: Place) -> None:
     _, lobby, wall = screens.run("display", "list").splitlines()
 
-    assert lobby.split() == ["lobby", "enrolled", "2026-07-01", "12:00", "2027-07-01", "acme"]
+    assert lobby.split() == ["lobby", "enrolled", "2026-07-01", "12:00", "2027-07-01", "yes", "acme"]
     assert wall.split()[0] == "wall"
-    assert wall.split()[-1] == "all"
-    assert [(one["name"], one["clients"]) for one in screens.objects("display", "list", "--json")] == [
-        ("lobby", ["acme"]),
-        ("wall", None),
+    assert wall.split()[-2:] == ["no", "all"]
+    told = screens.objects("display", "list", "--json")
+    assert [(one["name"], one["clients"], one["redacted"]) for one in told] == [
+        ("lobby", ["acme"], True),
+        ("wall", None, False),
     ]
     assert len(screens.objects("display", "list", "--json", "--limit", "1")) == 1
 
@@ -48,6 +49,11 @@ def test_a_revoked_screen_is_shut_out(screens: Place) -> None:
 
     states = {one["name"]: one["state"] for one in screens.objects("display", "list", "--json")}
     assert states == {"lobby": "revoked", "wall": "enrolled"}
+
+
+def test_the_next_token_that_is_suggested_shows_no_more_than_the_last(screens: Place) -> None:
+    assert "--display lobby --redact" in screens.try_("display", "revoke", "lobby").stderr
+    assert "--redact" not in screens.try_("display", "revoke", "wall").stderr
 
 
 def test_a_screen_that_is_not_there_is_told(screens: Place) -> None:

@@ -67,6 +67,14 @@ def test_a_screen_sees_all_or_some(hub: Place) -> None:
     assert redeem(hub, some.secret, Role.DISPLAY).clients == frozenset({"acme", "beta"})
 
 
+def test_a_lobbys_screen_is_redacted_and_only_a_screen_is(hub: Place) -> None:
+    made = token.decode(hub.run("token", "create", "--display", "lobby", "--redact"))
+    refused = hub.try_("token", "create", "--client", "acme", "--node", "n", "--redact")
+
+    assert redeem(hub, made.secret, Role.DISPLAY) == Grant(Role.DISPLAY, "lobby", redacted=True)
+    assert (refused.exit_code, "it is for screens" in refused.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("valid", "length"), [([], timedelta(hours=24)), (["--valid", "30m"], timedelta(minutes=30))]
 )

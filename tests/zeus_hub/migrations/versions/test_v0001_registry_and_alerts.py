@@ -18,4 +18,4 @@ def test_it_makes_every_table_with_its_indices(tmp_path: Path) -> None:
     }
 
     assert set(inspector.get_table_names()) == {*METADATA.tables, "alembic_version"}
-    assert conditions == {"ix_ledger_unaccounted": "unaccounted > 0"}
+    assert conditions == {"ix_ledger_unaccounted": "unaccounted > 0", "ix_triage_owner": "owner != ''"}

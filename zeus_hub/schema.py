@@ -1,0 +1,96 @@
+"""What all tables of the hub's database share, and those of triage and of what a wall counts.
+
+The others stand in database.py, which is what opens it.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+# SQLite numbers rows by itself only where the type is spelled INTEGER.
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+LONGEST_TACTIC = 64  # characters of a tactic's name
+
+# What people have done about alerts; those that nobody has touched have no row.
+triage = Table(
+    "triage",
+    METADATA,
+    Column("alert_number", NUMBER, primary_key=True, autoincrement=False),
+    Column("status", Integer, nullable=False),  # socme.v1.TriageStatus
+    Column("verdict", Integer, nullable=False),  # socme.v1.Verdict
+    Column("reason", Text, nullable=False),
+    Column("owner", String(63), nullable=False),  # "" for nobody
+    Column("comments", Integer, nullable=False),  # how many
+    Column("changed_us", BigInteger, nullable=False),
+    Column("changed_by", String(63), nullable=False),
+    Index(None, "status"),
+)
+Index(
+    "ix_triage_owner",
+    triage.c.owner,
+    sqlite_where=triage.c.owner != "",
+    postgresql_where=triage.c.owner != "",
+)
+
+# Every change of one alert's triage, in order: what `triage` says after it. Watchers follow the numbers, so
+# none is ever used again, and nothing is changed or deleted here.
+triage_change = Table(
+    "triage_change",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("alert_number", BigInteger, nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("actor", String(63), nullable=False),
+    Column("action", String(16), nullable=False),  # triaged.ACTIONS
+    Column("before", Integer, nullable=False),  # socme.v1.TriageStatus
+    Column("status", Integer, nullable=False),
+    Column("verdict", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("owner", String(63), nullable=False),
+    Column("comments", Integer, nullable=False),
+    Column("text", Text, nullable=False),  # of a comment; "" otherwise
+    Index(None, "alert_number"),
+)
+
+# Who did what, when: one row for each thing that somebody did, however many it concerned.
+audit = Table(
+    "audit",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("time_us", BigInteger, nullable=False),
+    Column("actor", String(63), nullable=False),
+    Column("action", String(63), nullable=False),  # "alert close"
+    Column("subject", Text, nullable=False),  # what it was done to, for people
+    Column("details", Text, nullable=False),  # a JSON object
+)
+
+# Alerts by quarter of an hour of their arrival, each roll-up counted with its count; written in the
+# transactions that store or triage them. All sums on a wall are made of these, whatever the number of alerts.
+slot = Table(
+    "slot",
+    METADATA,
+    Column("severity", Integer, primary_key=True, autoincrement=False),
+    Column("begin_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("client_id", Integer, primary_key=True, autoincrement=False),
+    Column("alerts", BigInteger, nullable=False),
+    Column("acknowledged", BigInteger, nullable=False),  # of them; those that are closed left out
+    Column("closed", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# How often alerts named each of ATT&CK's tactics, by quarter of an hour; kept for a day.
+tactic = Table(
+    "tactic",
+    METADATA,
+    Column("begin_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("client_id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(LONGEST_TACTIC), primary_key=True),
+    Column("alerts", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -180,7 +180,7 @@ def spoil(folder: Path, **changes: object) -> None:
     ("changes", "words"),
     [
         ({"format": 2}, "made by a newer version"),
-        ({"schema": "0003"}, "made by a newer version"),
+        ({"schema": "9999"}, "made by a newer version"),
         ({"journal": 99}, "made by a newer version"),
         ({"journal": 1}, "whose journal this one cannot read"),
         ({"files": {"../../etc/passwd": {"size": 1, "sha256": "", "mode": 0}}}, "no part of a backup"),

@@ -1,5 +1,7 @@
 """What people do about alerts, against a simple model of it."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +18,7 @@ from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, TriageStatus, Verdict
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import alerts, audit, schema, snapshot, triage
+from zeus_hub import alerts, audit, schema, slots, snapshot, triage
 from zeus_hub.alerts import Filters
 from zeus_hub.database import reading
 from zeus_hub.snapshot import View
@@ -344,8 +346,46 @@ def test_any_deeds_in_any_order_give_the_counts_of_a_simple_model(
             owned = connection.execute(
                 select(func.count()).select_from(schema.triage).where(schema.triage.c.owner != "")
             ).scalar_one()
+            wrong = list(slots.wrong(connection))
         engine.dispose()
 
     kept = [one for one in models if one.received > models[-1].received - timedelta(days=31)]
     assert found == expected(kept, now)
+    assert wrong == []
     assert owned == sum(one.owner != "" for one in models)
+
+
+CLOSING = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from zeus_hub import triage
+from zeus_hub.alerts import Filters
+from zeus_hub.database import open_database
+
+triage.PORTION = 10
+engine = open_database("sqlite:///zeus.db", Path(sys.argv[1]))
+triage.close(engine, Filters(client="acme"), 3, "noise", by="ada", now=datetime.now(UTC))
+"""
+
+
+def test_who_is_killed_in_the_middle_of_it_leaves_it_half_done_and_rightly_counted(tmp_path: Path) -> None:
+    """What was done is done, counted and audited; the same again does the rest."""
+    engine = database(tmp_path)
+    keep(engine, [alert(number) for number in range(1000)])
+    process = subprocess.Popen([sys.executable, "-c", CLOSING, str(tmp_path)])
+    while not audit.entries(engine, limit=1):
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    with reading(engine) as connection:
+        wrong = list(slots.wrong(connection))
+    audited = sum(int(str(one.details["changed"])) for one in audit.entries(engine))
+    left = counts(engine)["acme"][0][Severity.SEVERITY_MEDIUM]
+
+    assert wrong == []
+    assert 0 < left < 1000
+    assert audited == 1000 - left
+    done = triage.close(engine, Filters(client="acme"), FALSE, "noise", by="ada", now=LATER)
+    assert done == Outcome(left, left)
+    engine.dispose()

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from socme.v1.alert_pb2 import Alert, AlertSource
 
 MASK = "***"
-LONGEST = 300  # characters of a name that are looked at; the rest is left out
+LONGEST = 1000  # characters of a name; one that is longer is no rule's
 DEEPEST = 20  # levels of a line that are looked into
 _ADDRESS = re.compile(
     r"\b\w+://\S+"  # URL
-    r"|[^\s@]+@[^\s@]+"  # e-mail address, user at host
-    r"|[\w.-]+\\[\w.$-]+"  # domain and user
+    r"|(?<![^\s@])[^\s@]+@[^\s@]+"  # e-mail address, user at host
+    r"|(?<![\w.-])[\w.-]+\\[\w.$-]+"  # domain and user
     r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)"  # IPv4
     r"|(?<![\w:])(?=[0-9a-f:]*:[0-9a-f]*:)[0-9a-f:]{3,}(?:(?:\.\d{1,3}){3})?(?![\w:])"  # IPv6, MAC
     r"|(?<![\w-])(?:[0-9a-f]{2}-){5}[0-9a-f]{2}(?![\w-])",  # MAC
@@ -36,16 +36,50 @@ def mask(alert: Alert, *others: str) -> str:
 
     It is empty where the line that may have filled it in cannot be read.
     """
-    name = alert.rule.name[:LONGEST]
+    name = alert.rule.name
+    if len(name) > LONGEST:
+        return ""
     told = _read(alert) if alert.source == AlertSource.ALERT_SOURCE_WAZUH and name else ()
     if told is None:
         return ""
-    lower = name.lower()
-    values = {value for value in (*others, *_fields(alert), *_named(told)) if value.lower() in lower}
-    for value in sorted(values, key=len, reverse=True):
-        if value and not value.isdecimal():
-            name = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, name, flags=re.IGNORECASE)
+    lower = _lower(name)
+    values = {_lower(value) for value in (*others, *_fields(alert)) if value}
+    _name(told, lower, values)
+    spans = [span for value in values if value in lower for span in _spans(lower, value)]
+    for begin, end in _joined(spans):
+        name = name[:begin] + MASK + name[end:]
     return _ADDRESS.sub(MASK, name)
+
+
+def _lower(text: str) -> str:
+    """Return text in small letters, as long as it was: there are letters that become two."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(each.lower()[0] for each in text)
+
+
+def _spans(text: str, value: str) -> Iterator[tuple[int, int]]:
+    """Yield where a value stands in a text as a word of its own; a number alone names nothing."""
+    begin = -1 if value.isdecimal() else text.find(value)
+    while begin >= 0:
+        end = begin + len(value)
+        if not (_is_word(text[begin - 1 : begin]) or _is_word(text[end : end + 1])):
+            yield begin, end
+        begin = text.find(value, begin + 1)
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans without overlaps, the last one first."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in sorted(spans):
+        if joined and begin < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((begin, end))
+    return joined[::-1]
 
 
 def _fields(alert: Alert) -> Iterator[str]:
@@ -66,15 +100,15 @@ def _read(alert: Alert) -> object | None:
     return {key: value for key, value in found.items() if key != "rule"} if isinstance(found, dict) else None
 
 
-def _named(told: object, key: str = "", depth: int = 0) -> Iterator[str]:
-    """Yield the texts of a line that stand under keys that name something."""
-    if depth > DEEPEST:
-        return
-    if isinstance(told, dict):
+def _name(told: object, text: str, found: set[str], key: str = "", depth: int = 0) -> None:
+    """Find what a line has under keys that name something, of which there is something in a text."""
+    if isinstance(told, str):
+        value = _lower(told) if len(told) <= len(text) else ""
+        if value and value in text and _NAMING.search(key):
+            found.add(value)
+    elif depth < DEEPEST and isinstance(told, dict):
         for inner, value in told.items():
-            yield from _named(value, inner, depth + 1)
-    elif isinstance(told, list):
+            _name(value, text, found, inner, depth + 1)
+    elif depth < DEEPEST and isinstance(told, list):
         for value in told:
-            yield from _named(value, key, depth + 1)
-    elif isinstance(told, str) and _NAMING.search(key):
-        yield told
+            _name(value, text, found, key, depth + 1)

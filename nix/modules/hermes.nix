@@ -34,6 +34,8 @@ let
   };
 in
 {
+  imports = [ ./kiosk.nix ];
+
   options.services.hermes = program.options;
 
   config = lib.mkIf cfg.enable (lib.mkMerge [

@@ -7,6 +7,9 @@ let
 
   pkgs = {
     socme = { type = "derivation"; name = "socme"; outPath = "/opt/socme"; };
+    cage = { type = "derivation"; name = "cage"; outPath = "/opt/cage"; };
+    chromium = { type = "derivation"; name = "chromium"; outPath = "/opt/chromium"; };
+    curl = { type = "derivation"; name = "curl"; outPath = "/opt/curl"; };
     formats.toml = _: {
       type = lib.types.attrsOf lib.types.anything;
       generate = name: value: { type = "derivation"; outPath = "/etc/generated/${name}"; inherit name value; };
@@ -30,12 +33,14 @@ let
   lines = key: value: concatStringsSep "" (map (line key) (if isList value then value else [ value ]));
   section = name: keys: "[${name}]\n" + concatStringsSep "" (attrValues (mapAttrs lines keys));
   unit = service: concatStringsSep "\n" [
-    (section "Unit" {
+    (section "Unit" (builtins.removeAttrs ({
+      StartLimitIntervalSec = service.startLimitIntervalSec;
+    } // service.unitConfig // {
       Description = service.description;
       Wants = toString service.wants;
       After = toString service.after;
-      StartLimitIntervalSec = service.startLimitIntervalSec;
-    })
+      Conflicts = toString service.conflicts;
+    }) (if service.startLimitIntervalSec == null then [ "StartLimitIntervalSec" ] else [ ])))
     (section "Service" service.serviceConfig)
     (section "Install" { WantedBy = toString service.wantedBy; })
   ];

@@ -47,7 +47,7 @@ wazuh() {
 page() { /opt/socme/bin/python -c 'import urllib.request as r; print(r.urlopen("http://127.0.0.1:8080/", timeout=5).read().decode())'; }
 
 systemd-sysusers /units/socme.sysusers.conf
-cp /units/*.service /etc/systemd/system/
+cp /units/*.service /units/*.timer /etc/systemd/system/
 install -d -m 0750 -g suricata /var/log/suricata
 install -d -m 0750 -g wazuh /var/ossec /var/ossec/logs /var/ossec/logs/alerts
 install -m 0640 -g suricata /dev/null /var/log/suricata/eve.json
@@ -107,6 +107,23 @@ fact display-enroll runuser -u hermes -- /opt/socme/bin/hermes enroll "$(tail -n
 fact hermes-start systemctl start hermes
 fact page until_true page
 
+# The kiosk's browser, without a screen: in its unit's sandbox, and in its own within that.
+if [ -x /usr/bin/chromium ]; then
+  mkdir /etc/systemd/system/hermes-kiosk.service.d
+  browse="ExecStart=/usr/bin/chromium --headless=new --user-data-dir=/run/hermes-kiosk/chromium --no-first-run --dump-dom"
+  printf '[Unit]\nConditionPathExists=\n[Service]\nType=oneshot\nRestart=no\nStandardOutput=append:/report/kiosk-seen\nExecStart=\n%s\n' \
+    "$browse http://127.0.0.1:8080/" \
+    > /etc/systemd/system/hermes-kiosk.service.d/headless.conf
+  systemctl daemon-reload
+  fact kiosk timeout 90 systemctl start hermes-kiosk
+  fact kiosk-profile-gone test ! -e /run/hermes-kiosk
+fi
+mkdir /etc/systemd/system/hermes-kiosk-reload.service.d
+printf '[Service]\nStandardOutput=append:/report/reloads\nExecStart=/bin/echo done\n' \
+  > /etc/systemd/system/hermes-kiosk-reload.service.d/told.conf
+systemctl daemon-reload
+fact reload systemctl start hermes-kiosk-reload
+
 for unit in zeus artemis hermes; do
   fact "$unit-state" state "$unit"
   fact "$unit-privileges" privileges "$unit"
@@ -122,6 +139,10 @@ fact artemis-hung until_true restarted artemis 2
 eve 3 "after a hang"
 fact arrived-after-hang until_true stored 4
 fact alerts alerts
+
+systemctl stop hermes
+fact reload-without-wall systemctl start hermes-kiosk-reload
+systemctl start hermes
 
 for unit in hermes artemis zeus; do
   fact "$unit-stop" timeout 5 systemctl stop "$unit"

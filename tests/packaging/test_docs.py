@@ -220,3 +220,31 @@ def test_decisions_are_in_the_order_of_their_dates() -> None:
 
     assert dates
     assert dates == sorted(dates)
+
+
+# Raspberry Pi
+
+
+def test_every_dependency_has_its_wheel_for_arm_listed() -> None:
+    """After a change of the lock file: run scripts/arm64.sh and write down what it says."""
+    lock = (REPOSITORY / "requirements-runtime.lock").read_text()
+    locked = {
+        name for name, rest in re.findall(r"^([\w.-]+)==(.*)", lock, re.MULTILINE) if "win32" not in rest
+    }
+    told = read("raspberry-pi.md").partition("\n## Wheels for 64-bit ARM\n")[2].partition("\n## ")[0]
+    listed = re.findall(r"^- for [^:]+: ((?:.*\n)(?:  .*\n)*)", told, re.MULTILINE)
+
+    assert {name for names in listed for name in re.findall(r"[\w-]+", names)} == locked
+
+
+def test_what_the_units_of_a_raspberry_pi_start_is_installed_there() -> None:
+    told = read("raspberry-pi.md")
+    units = [path.read_text() for path in (REPOSITORY / "systemd").glob("hermes-kiosk*.service")]
+    (installed,) = re.findall(r"apt install (.*)", told)
+
+    started = {name for unit in units for name in re.findall(r"[ =]/usr/bin/(\w+) ", unit)} - {"systemctl"}
+    assert started == {"cage", "chromium", "curl"}
+    assert started | {"seatd"} <= set(installed.split())
+    assert {path.name for path in (REPOSITORY / "systemd").glob("hermes*.timer")} <= set(
+        re.findall(r"[\w.-]+", told)
+    )

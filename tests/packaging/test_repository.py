@@ -101,7 +101,9 @@ def test_every_locked_version_has_its_hashes(lock: str) -> None:
     assert [pin for pin in pins if pin.strip() and "--hash=sha256:" not in pin] == []
 
 
-@pytest.mark.parametrize("script", ["scripts/setup.sh", "scripts/lock.sh", "proto/generate.sh", ".ci/run"])
+@pytest.mark.parametrize(
+    "script", ["scripts/setup.sh", "scripts/lock.sh", "scripts/arm64.sh", "proto/generate.sh", ".ci/run"]
+)
 def test_scripts_are_runnable(script: str) -> None:
     path = REPOSITORY / script
 

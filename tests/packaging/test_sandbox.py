@@ -19,7 +19,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.packaging.test_wheel import build
-from tests.packaging.units import PROGRAMS
+from tests.packaging.units import PROGRAMS, shipped
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -241,6 +241,25 @@ def test_a_sandboxed_agent_sees_its_neighbours(report: Report) -> None:
 
 def test_the_wall_is_served(report: Report) -> None:
     assert "<html" in report.fact("page").lower()
+
+
+def test_the_kiosks_browser_works_in_two_sandboxes_and_leaves_nothing(report: Report) -> None:
+    """In its unit's, and in its own: Chromium ends at once where what it builds that of is kept from it."""
+    if not Path("/usr/bin/chromium").exists():
+        pytest.skip("Chromium is not on this machine (Debian: apt install chromium)")
+    report.fact("kiosk")
+    report.fact("kiosk-profile-gone")
+    seen = (report.folder / "kiosk-seen").read_text()
+
+    assert "/wall.js" in seen
+    assert "--no-sandbox" not in shipped("hermes-kiosk").read_text()
+
+
+def test_the_browser_is_started_anew_only_if_the_wall_answers(report: Report) -> None:
+    report.fact("reload")
+    report.fact("reload-without-wall")
+
+    assert (report.folder / "reloads").read_text() == "done\n"
 
 
 def test_a_program_that_is_killed_or_hangs_is_started_again(report: Report) -> None:

@@ -1,6 +1,7 @@
 """Nothing of a machine, a person or an address stays in a rule's name."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,24 @@ def test_where_the_line_cannot_be_read_nothing_is_told(raw: bytes) -> None:
 
 def test_a_line_need_not_be_utf_8() -> None:
     assert mask(Alert(source=WAZUH, rule=Rule(name="user jo"), raw=b'{"user":"jo","x":"\xe9"}')) == "user ***"
+
+
+def test_a_name_that_is_too_long_is_not_cut_in_the_middle_of_somebodys() -> None:
+    fits = "x" * (LONGEST - 3) + " jo"
+
+    assert mask(Alert(source=SURICATA, rule=Rule(name=fits), user="jo")).endswith(" ***")
+    assert mask(Alert(source=SURICATA, rule=Rule(name="x" + fits), user="jo")) == ""
+
+
+@pytest.mark.parametrize("text", ["a", "@", "\\", ":", "1.", "a:", "a.", "http://", "aa-", "a\\", "jo@"])
+def test_no_name_takes_long(text: str) -> None:
+    """What an attacker repeats costs no more than its length."""
+    name = text * (LONGEST // len(text))
+    began = time.process_time()
+    for _ in range(10):
+        mask(Alert(source=SURICATA, rule=Rule(name=name)))
+
+    assert time.process_time() - began < 0.5
 
 
 @given(st.text(max_size=3 * LONGEST), st.binary(max_size=50), st.sampled_from([WAZUH, SURICATA]))

@@ -37,7 +37,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from socme.errors import OperatorError
 from zeus_hub.upgrade import upgrade
 
-HEAD = "0003"  # revision of the schema below; the newest file in migrations/versions
+HEAD = "0005"  # revision of the schema below; the newest file in migrations/versions
 CACHE_KIB = (
     64 * 1024
 )  # of each connection, where it reads or writes so much: a large transaction of the store

@@ -180,6 +180,12 @@ def points(samples: Iterable[Sample], step: int) -> list[Point]:
     return [summary(seconds, list(inside)) for seconds, inside in spans]
 
 
+def aligned(found: Iterable[Point], begin: int, step: int, count: int) -> list[Point | None]:
+    """Return one point for each of `count` spans from `begin` on, None for a span without any."""
+    by_time = {one.seconds: one for one in found}
+    return [by_time.get(begin + number * step) for number in range(count)]
+
+
 def _of_sources(steps: Iterable[tuple[SourceVitals, SourceVitals]], name: str) -> int:
     return _added((getattr(old, name), getattr(new, name)) for old, new in steps)
 

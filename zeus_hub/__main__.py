@@ -1,7 +1,7 @@
 """The commands of Zeus, one module of zeus_hub.commands a subject."""
 
 from socme import commands
-from zeus_hub.commands import alert, backup, check, client, display, ledger, node, serve, token, watch
+from zeus_hub.commands import alert, backup, check, client, display, ledger, node, serve, token, top, watch
 
 PROGRAM = "zeus"
 
@@ -13,6 +13,7 @@ app.add_typer(node.app, name="node")
 app.add_typer(display.app, name="display")
 app.add_typer(alert.app, name="alert")
 app.command("watch")(watch.watch)
+app.command("top")(top.top)
 app.add_typer(ledger.app, name="ledger")
 app.command("check")(check.check)
 app.command("backup")(backup.backup)

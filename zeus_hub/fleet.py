@@ -254,6 +254,7 @@ class Fleet:
                     self._follow(*await loop.run_in_executor(self._thread, self._registered))
                     if due:
                         self.refused_hours += await loop.run_in_executor(self._thread, self._write, news)
+                        news = News()
                         await loop.run_in_executor(self._thread, history.tend, self._engine, self._clock())
                     if count % FORGET_EVERY == 1:
                         await loop.run_in_executor(self._thread, hours.forget, self._engine, self._clock())

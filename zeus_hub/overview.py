@@ -48,7 +48,6 @@ class Node:
     health: int
     reasons: str
     seen: datetime | None
-    version: str
     cpu: int | None
     """Share in use, in thousandths, as the two that follow."""
     memory: int | None
@@ -84,8 +83,6 @@ class Overview:
         self.nodes: dict[tuple[str, str], Node] = {}
         self.alerts: deque[Alert] = deque(maxlen=MOST_ALERTS)
         """Newest first."""
-        self.since = Counter[str]()
-        """By severity, since this began."""
         self._heard: dict[str, float] = {}
         self._lost: dict[str, str] = {}
         self._spans: dict[int, Counter[str]] = {}
@@ -157,7 +154,6 @@ class Overview:
     def _alert(self, stored: StoredAlert, at: float) -> None:
         alert = _alert(stored)
         self.alerts.appendleft(alert)
-        self.since[alert.severity] += alert.count
         span = int(at // SPAN)
         self._spans.setdefault(span, Counter())[alert.severity] += alert.count
         for old in [known for known in self._spans if known <= span - SPANS]:
@@ -182,7 +178,6 @@ def _node(status: NodeStatus) -> Node:
         health=status.health,
         reasons=clean("; ".join(status.reasons), LONGEST_TEXT),
         seen=moment(status.last_seen) if status.HasField("last_seen") else None,
-        version=clean(vitals.agent_version, LONGEST_NAME),
         cpu=round(min(max(vitals.cpu_usage, 0), 1) * 1000) if vitals.cpu_count else None,
         memory=used(vitals.memory),
         disk=fullest(vitals),

@@ -1,6 +1,6 @@
 """`zeus node`: how the nodes are, and who is shut out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ["NODE", "STATE", "HEALTH", "LAST SEEN", "AGENT", "SPOOL", "LAG", "DISK", "REASON"]
 LONGEST_VERSION = 12  # characters
+LONGEST_NAME = 20  # characters of a fact's name
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 _KIB = 1024
 
@@ -104,7 +105,7 @@ def show(place: PlaceArgument, *, config: ConfigOption = CONFIG, json: JsonOptio
     show_facts(
         [
             *_facts(status, now),
-            *(vitals_rows(status.vitals) if status.HasField("vitals") else ()),
+            *_short(vitals_rows(status.vitals) if status.HasField("vitals") else ()),
             *_canaries(canaries),
             *past.rows(samples, now),
         ]
@@ -159,17 +160,28 @@ def _facts(status: "NodeStatus", now: datetime) -> Iterator[tuple[str, object]]:
         yield "vitals of", f"{taken:%Y-%m-%d %H:%M:%S} UTC, {age(taken, now)}"
 
 
-def _canaries(canaries: Sequence[Mapping[str, object]]) -> Iterator[tuple[str, object]]:
+def _short(rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield rows; a name that is long, as a source's path, has a line of its own."""
+    for name, value in rows:
+        if len(name) <= LONGEST_NAME:
+            yield name, value
+        else:
+            yield "source", name
+            yield "", value
+
+
+def _canaries(canaries: Sequence[Mapping[str, object]]) -> Iterator[tuple[str, str]]:
     """Yield how far the canaries of each source came, for a person."""
     for one in canaries:
         stages = one.get("stages")
-        for number, (stage, reached) in enumerate(stages.items() if isinstance(stages, Mapping) else ()):
-            yield "" if number else f"canaries of {one.get('source')}", f"{stage}: {_reached(reached)}"
+        reached = [_reached(*stage) for stage in stages.items()] if isinstance(stages, Mapping) else []
+        yield "canaries of", str(one.get("source"))
+        yield "", ", ".join(reached)
 
 
-def _reached(reached: Mapping[str, object]) -> str:
+def _reached(stage: str, reached: Mapping[str, object]) -> str:
     seconds = reached.get("seconds")
-    return f"{reached.get('number')}" + ("" if seconds is None else f", after {seconds} s")
+    return f"{stage} {reached.get('number')}" + ("" if seconds is None else f" ({seconds} s)")
 
 
 def _row(status: "NodeStatus", now: datetime) -> list[object]:

@@ -28,11 +28,11 @@ def rows(samples: Sequence[Sample], now: datetime) -> Iterator[Row]:
     newest = samples[-1]
     yield "last 24 h", f"{'24 h ago':<{BARS - 3}}now"
     for name, most in (("cpu", "cpu_most"), ("memory", "memory_most"), ("disk", "disk")):
-        shown = f"{_percent(getattr(newest, name))} now, at most {_percent(_most(told, most))}"
+        shown = f"{_percent(getattr(newest, name))} last, at most {_percent(_most(told, most))}"
         yield f"  {name}", f"{_bars(bars, name, WHOLE)}  {shown}"
     for name, shown in (
-        ("spool", f"{count(newest.spool)} alerts now, at most {count(_most(told, 'spool') or 0)}"),
-        ("lag", f"{size(newest.lag)} now, at most {size(_most(told, 'lag') or 0)}"),
+        ("spool", f"{count(newest.spool)} alerts last, at most {count(_most(told, 'spool') or 0)}"),
+        ("lag", f"{size(newest.lag)} last, at most {size(_most(told, 'lag') or 0)}"),
         ("dropped", _drops(told)),
         ("records", f"{count(_sum(told, 'records'))} read, {count(_sum(told, 'spooled'))} alerts spooled"),
     ):

@@ -96,11 +96,11 @@ def test_show(fleet: Place) -> None:
         "host box\ufffd[2J",
         "disk / 91 B of 100 B (91%)",
         "PROBLEM: permission denied",
-        "canaries of eve.json sink store: 7, after 0.25 s",
+        "sink store 7 (0.25 s)",
         "last 24 h 24 h ago now",
     ):
         assert row in shown
-    assert any(row.startswith("cpu") and row.endswith("▅ 50% now, at most 50%") for row in shown)
+    assert any(row.startswith("cpu") and row.endswith("▅ 50% last, at most 50%") for row in shown)
     assert any(row.startswith("dropped") and row.endswith("1 of 100 packets (1.00%)") for row in shown)
 
 

@@ -24,16 +24,16 @@ def test_lines_of_bars() -> None:
 
     assert rows["last 24 h"].endswith(" now")
     assert len(rows["last 24 h"]) == past.BARS
-    assert rows["  cpu"] == " " * 45 + "█ ▁  0% now, at most 100%"
-    assert rows["  memory"] == " " * 45 + "▃ ▃  33% now, at most 33%"
+    assert rows["  cpu"] == " " * 45 + "█ ▁  0% last, at most 100%"
+    assert rows["  memory"] == " " * 45 + "▃ ▃  33% last, at most 33%"
     assert rows["  dropped"].endswith("█ █  2 of 200 packets (1.00%)")
-    assert rows["  spool"].endswith("█ █  5 alerts now, at most 5")
+    assert rows["  spool"].endswith("█ █  5 alerts last, at most 5")
 
 
 def test_what_is_unknown_is_told() -> None:
     rows = dict(past.rows([replace(NEW, disk=None, packets=0, dropped=0)], NOW))
 
-    assert rows["  disk"].strip() == "unknown now, at most unknown"
+    assert rows["  disk"].strip() == "unknown last, at most unknown"
     assert rows["  dropped"].endswith("no packets seen")
 
 

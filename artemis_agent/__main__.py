@@ -125,8 +125,8 @@ def check(config: ConfigOption = CONFIG) -> None:
 @app.command()
 def status(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """Show connection, last acknowledgement, spool and read positions, whether the agent runs or not."""
-    from artemis_agent import show  # noqa: PLC0415
     from artemis_agent import status as statuses  # noqa: PLC0415
+    from socme import show  # noqa: PLC0415
 
     state_dir = commands.state_dir(config, program=PROGRAM)
     found, name = statuses.read(state_dir), _name(state_dir)
@@ -154,7 +154,8 @@ def vitals(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     import os  # noqa: PLC0415
     import shutil  # noqa: PLC0415
 
-    from artemis_agent import machine, portrait  # noqa: PLC0415
+    from artemis_agent import portrait  # noqa: PLC0415
+    from socme import machine  # noqa: PLC0415
 
     terminal = sys.stdout.isatty()
     colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from artemis_agent.show import LONGEST, Row
+from socme.show import LONGEST, Row
 from socme.text import clean
 
 LOGO = (

@@ -19,15 +19,15 @@ from typing import Any, TypeVar
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from artemis_agent import canary, counters, ledger, show
+from artemis_agent import canary, counters, ledger
 from artemis_agent.file_identity import decode
 from artemis_agent.lock import is_running
 from artemis_agent.peek import peek, size_of
 from artemis_agent.salvage import FILE
-from artemis_agent.show import Row
-from socme import VERSION
+from socme import VERSION, show
 from socme.errors import OperatorError
 from socme.journal import Depth, Journal
+from socme.show import Row
 from socme.v1.uplink_pb2 import Lane
 from socme.v1.vitals_pb2 import SourceVitals, SpoolVitals
 

@@ -12,6 +12,7 @@ from zeus_hub.commands import (
     node,
     serve,
     token,
+    top,
     triage,
     watch,
 )
@@ -32,6 +33,7 @@ alert.app.command("reopen")(triage.reopen)
 alert.app.command("comment")(triage.comment)
 app.command("audit")(audit.audit)
 app.command("watch")(watch.watch)
+app.command("top")(top.top)
 app.add_typer(ledger.app, name="ledger")
 app.command("check")(check.check)
 app.command("backup")(backup.backup)

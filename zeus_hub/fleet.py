@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
@@ -16,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
 from socme.v1.vitals_pb2 import ClientStatus, Health, NodeState, NodeStatus, Vitals
-from zeus_hub import hours
+from zeus_hub import history, hours
 from zeus_hub.conditions import silence_seconds
+from zeus_hub.database import writing
 from zeus_hub.health import REVOKED
 from zeus_hub.registry import (
     HUB,
@@ -26,9 +27,10 @@ from zeus_hub.registry import (
     Sighting,
     list_clients,
     list_nodes,
-    record_sightings,
+    put_sightings,
 )
 from zeus_hub.roll import Entries
+from zeus_hub.samples import Place, Sample, Waiting, sample
 
 LOG = logging.getLogger("zeus.fleet")
 
@@ -122,6 +124,18 @@ class SeenClient:
     changes: int
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is not written down yet."""
+
+    sightings: Mapping[Key, Sighting] = field(default_factory=dict)
+    samples: Mapping[Place, Sample] = field(default_factory=dict)
+    told: Mapping[Key, dict[hours.Slot, hours.Word]] = field(default_factory=dict)
+    """Hours of nodes' ledgers."""
+    refused: Counter[Key] = field(default_factory=Counter)
+    """How many hours of each could not be kept."""
+
+
 class Fleet:
     """What is known of all nodes while the hub runs. Not thread-safe: it lives on the event loop."""
 
@@ -142,6 +156,7 @@ class Fleet:
         """Hours of nodes' ledgers that were not kept, since the start."""
         self._hours: dict[Key, dict[hours.Slot, hours.Word]] = {}
         self._refused = Counter[Key]()  # that is not written down yet
+        self._samples = Waiting()
         self._unwritten: set[Key] = set()
         self._touched: set[Key] = set()
         self._pressing = False  # whether a person who looks at the database would be told something wrong
@@ -212,6 +227,8 @@ class Fleet:
         self._take_hours(key, vitals, now)
         seen = self._nodes.get(key) or Seen(_unknown(key), 0)
         self._pressing |= seen.node.vitals is None
+        before = seen.report.vitals if seen.report is not None else _vitals(seen.node.vitals)
+        self._samples.add(key, sample(bare, before, int(now.timestamp())))
         node = replace(seen.node, vitals=plain, last_seen=now)
         self._put(
             key, replace(seen, node=node, changes=seen.changes + 1, heard=at, report=Report(bare, at, now))
@@ -232,27 +249,23 @@ class Fleet:
             for count in itertools.count(1):
                 await asyncio.sleep(POLL_SECONDS)
                 due = self._pressing or count % WRITE_EVERY == 0
-                sightings = self._sightings() if due else {}
-                told, self._hours = (self._hours, {}) if due else ({}, self._hours)
-                refused, self._refused = (self._refused, Counter()) if due else (Counter(), self._refused)
+                news = self._news() if due else News()
                 try:
                     self._follow(*await loop.run_in_executor(self._thread, self._registered))
-                    self.refused_hours += await loop.run_in_executor(
-                        self._thread, self._write, sightings, told, refused
-                    )
+                    if due:
+                        self.refused_hours += await loop.run_in_executor(self._thread, self._write, news)
+                        news = News()
+                        await loop.run_in_executor(self._thread, history.tend, self._engine, self._clock())
                     if count % FORGET_EVERY == 1:
                         await loop.run_in_executor(self._thread, hours.forget, self._engine, self._clock())
                     blind = blind and not due
                 except SQLAlchemyError as error:
-                    self._unwritten |= sightings.keys()
-                    self._refused += refused
-                    for key, slots in told.items():
-                        self._hours[key] = slots | self._hours.get(key, {})
+                    self._give_back(news)
                     if not blind:
                         logs.event(LOG, logging.ERROR, "the registry cannot be used", reason=error)
                     blind = True
         finally:
-            last = self._thread.submit(self._write, self._sightings(), self._hours, self._refused)
+            last = self._thread.submit(self._write, self._news(whole=True))
             self._thread.shutdown(wait=True)
             if last.exception() is not None:
                 logs.event(
@@ -318,26 +331,37 @@ class Fleet:
                 self._nodes[key] = replace(seen, node=fresh, changes=seen.changes + 1, enabled=enabled)
                 self._touched.add(key)
 
-    def _sightings(self) -> dict[Key, Sighting]:
-        found = {
+    def _news(self, *, whole: bool = False) -> News:
+        """Return and forget what is to be written; if `whole`, also samples that more may be joined to."""
+        sightings = {
             key: Sighting(node.connected, node.last_seen, node.interval_seconds, node.vitals)
             for key in self._unwritten
             if (node := self._nodes[key].node).last_seen is not None
         }
+        now = None if whole else int(self._clock().timestamp())
+        news = News(sightings, self._samples.take(now), self._hours, self._refused)
         self._unwritten.clear()
         self._pressing = False
-        return found
+        self._hours, self._refused = {}, Counter()
+        return news
 
-    def _write(
-        self,
-        sightings: dict[Key, Sighting],
-        told: Mapping[Key, Mapping[hours.Slot, hours.Word]],
-        refused: Counter[Key],
-    ) -> int:
-        """Write down how nodes are and their hours; return how many hours were not kept."""
-        if sightings:
-            record_sightings(self._engine, sightings)
-        return hours.keep(self._engine, told, +refused) if told or refused else 0
+    def _give_back(self, news: News) -> None:
+        """Take back what could not be written."""
+        self._unwritten |= news.sightings.keys()
+        self._samples.give_back(news.samples)
+        self._refused += news.refused
+        for key, slots in news.told.items():
+            self._hours[key] = slots | self._hours.get(key, {})
+
+    def _write(self, news: News) -> int:
+        """Write down how nodes are, how they were, and their hours; return how many hours were not kept."""
+        if news.sightings or news.samples:
+            with writing(self._engine) as connection:
+                if news.sightings:
+                    put_sightings(connection, news.sightings)
+                history.put(connection, news.samples)
+        told, refused = news.told, +news.refused
+        return hours.keep(self._engine, told, refused) if told or refused else 0
 
 
 def _bare(vitals: Vitals) -> Vitals:

@@ -231,6 +231,12 @@ def is_good(holder: Holder, now: datetime) -> bool:
 
 def record_sightings(engine: Engine, sightings: Mapping[tuple[str, str], Sighting]) -> None:
     """Write down how nodes, by client and name, are."""
+    with writing(engine) as connection:
+        put_sightings(connection, sightings)
+
+
+def put_sightings(connection: Connection, sightings: Mapping[tuple[str, str], Sighting]) -> None:
+    """Write down how nodes (one or more), by client and name, are within a transaction."""
     rows = [
         {
             "of_client": client,
@@ -242,8 +248,7 @@ def record_sightings(engine: Engine, sightings: Mapping[tuple[str, str], Sightin
         }
         for (client, name), seen in sightings.items()
     ]
-    with writing(engine) as connection:
-        connection.execute(_SIGHTING, rows)
+    connection.execute(_SIGHTING, rows)
 
 
 def put_watcher(connection: Connection, watcher: Watcher, fingerprint: bytes) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, Row, func, or_, select
+from sqlalchemy import Connection, Engine, Row, Select, func, or_, select
 
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import (
@@ -137,21 +137,9 @@ def _tactics(clients: Iterable[OfClient]) -> list[TacticCount]:
 
 def _latest(connection: Connection, clients: Mapping[int, str], view: View, last: int) -> list[StoredAlert]:
     """Return the latest alerts, oldest first; fewer than asked for where they would be too large."""
-    alert, node = database.alert, database.node
-    query = (
-        select(alert.c.number, alert.c.client_id, node.c.name, alert.c.received_us, alert.c.body)
-        .join_from(alert, node, alert.c.node_id == node.c.id)
-        .where(alert.c.number <= last)
-        .order_by(alert.c.number.desc())
-        .limit(min(view.alerts, MOST_ALERTS))
-    )
-    if view.clients is not None:
-        query = query.where(alert.c.client_id.in_(list(clients)))
-    if view.min_severity > Severity.SEVERITY_UNSPECIFIED:
-        unknown = Severity.SEVERITY_UNSPECIFIED  # may be anything, so it is never hidden
-        query = query.where(or_(alert.c.severity >= view.min_severity, alert.c.severity == unknown))
     found: dict[int, StoredAlert] = {}
     total = 0
+    query = _wanted(clients, view, last)
     for row in connection.execute(query.execution_options(yield_per=_PIECE)):
         stored = StoredAlert(client=clients[row.client_id], node=row.name, alert=body.decode(row.body))
         stored.received.FromDatetime(moment(row.received_us))
@@ -168,3 +156,21 @@ def _latest(connection: Connection, clients: Mapping[int, str], view: View, last
         if view.redaction is not None:
             view.redaction.apply(found[number].triage)
     return list(found.values())[::-1]
+
+
+def _wanted(clients: Mapping[int, str], view: View, last: int) -> Select[tuple[int, int, str, int, bytes]]:
+    """Return the query for the latest alerts, newest first."""
+    alert, node = database.alert, database.node
+    query = (
+        select(alert.c.number, alert.c.client_id, node.c.name, alert.c.received_us, alert.c.body)
+        .join_from(alert, node, alert.c.node_id == node.c.id)
+        .where(alert.c.number <= last)
+        .order_by(alert.c.number.desc())
+        .limit(min(view.alerts, MOST_ALERTS))
+    )
+    if view.clients is not None:
+        query = query.where(alert.c.client_id.in_(list(clients)))
+    if view.min_severity > Severity.SEVERITY_UNSPECIFIED:
+        unknown = Severity.SEVERITY_UNSPECIFIED  # may be anything, so it is never hidden
+        query = query.where(or_(alert.c.severity >= view.min_severity, alert.c.severity == unknown))
+    return query

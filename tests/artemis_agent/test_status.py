@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from artemis_agent import canary, counters, show, status
+from artemis_agent import canary, counters, status
 from artemis_agent.counters import Counters
 from artemis_agent.file_identity import Known, Position, encode
-from artemis_agent.show import lines
 from artemis_agent.spool import Progress, Waiting, open_spool
 from artemis_agent.status import Connection
+from socme import show
 from socme.errors import OperatorError
+from socme.show import lines
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Lane
 from socme.v1.vitals_pb2 import SourceVitals, SpoolVitals

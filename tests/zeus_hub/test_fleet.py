@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 
 from socme.v1.vitals_pb2 import ClientStatus, Health, LedgerHour, NodeState, Vitals
 from tests.zeus_hub.kit import eventually
-from zeus_hub import database, fleet, hours, ledger, registry
+from zeus_hub import database, fleet, history, hours, ledger, registry
 from zeus_hub.database import open_database, reading, writing
 from zeus_hub.fleet import LARGEST_VITALS, Fleet
 
@@ -340,3 +340,41 @@ def test_ledger_hours_that_wait_are_bounded_and_those_refused_are_counted(engine
 
     assert known.refused_hours == 10
     assert len(known._hours[KEY]) == hours.MOST_TOLD
+
+
+def _read(records: int) -> Vitals:
+    made = Vitals()
+    made.sources.add(name="eve.json", records=records)
+    return made
+
+
+async def test_samples_of_vitals_are_kept_over_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was added is reckoned from the vitals that the hub before this one wrote down, too."""
+    monkeypatch.setattr(fleet, "POLL_SECONDS", 0.01)
+    sighting = registry.Sighting(
+        connected=True, last_seen=NOW, interval_seconds=10, vitals=_read(100).SerializeToString()
+    )
+    registry.record_sightings(engine, {KEY: sighting})
+    now = NOW
+    known = Fleet(engine, lambda: now)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(known.run())
+        known.reported(KEY, _read(130))
+        now += timedelta(seconds=5)
+        await eventually(lambda: [one.records for one in history.day(engine, *KEY, now)] == [30])
+        known.reported(KEY, _read(140))
+        task.cancel()
+
+    assert [one.records for one in history.day(engine, *KEY, now)] == [30, 10], "in the end, too"
+
+
+def test_samples_wait_for_a_database_that_cannot_be_written(engine: Engine) -> None:
+    now = NOW
+    known = Fleet(engine, lambda: now)
+    known.reported(KEY, Vitals(cpu_count=1, cpu_usage=0.5))
+    now += timedelta(seconds=5)
+    news = known._news()
+    known._give_back(news)
+
+    assert news.samples
+    assert known._news().samples == news.samples

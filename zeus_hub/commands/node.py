@@ -1,5 +1,6 @@
 """`zeus node`: how the nodes are, and who is shut out."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -8,12 +9,14 @@ import typer
 
 from socme.commands import ConfigOption, JsonOption
 from socme.identity import utc_now
-from zeus_hub.commands.options import CONFIG, AllLimitOption, ClientOption, facts, print_json, suggest
+from zeus_hub.commands.options import CONFIG, AllLimitOption, ClientOption, print_json, suggest
 
 if TYPE_CHECKING:
     from socme.v1.vitals_pb2 import NodeStatus
 
-_COLUMNS = ["NODE", "STATE", "HEALTH", "LAST SEEN", "SPOOLED", "LAG", "HOST", "AGENT", "REASON"]
+_COLUMNS = ["NODE", "STATE", "HEALTH", "LAST SEEN", "AGENT", "SPOOL", "LAG", "DISK", "REASON"]
+LONGEST_VERSION = 12  # characters
+LONGEST_NAME = 20  # characters of a fact's name
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 _KIB = 1024
 
@@ -52,7 +55,7 @@ def list_(
     limit: AllLimitOption = None,
     client: ClientOption = None,
 ) -> None:
-    """List nodes with their state, what can be relied on, and how much of what they have is not here yet."""
+    """List nodes: state, what can be relied on, what is not here yet, and their fullest disks."""
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import standing, state  # noqa: PLC0415
 
@@ -76,22 +79,37 @@ def list_(
 
 @app.command("show")
 def show(place: PlaceArgument, *, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
-    """Show a node, its last vitals, and how far the canaries of its sources come."""
-    from socme.view import node_view  # noqa: PLC0415
-    from zeus_hub import registry  # noqa: PLC0415
-    from zeus_hub.commands import standing, state  # noqa: PLC0415
+    """Show a node, its vital signs and how they were in the last 24 hours, and how far its canaries come.
 
-    settings = state.read_settings(config)
+    As JSON: of the last 24 hours by half an hour, and of the last 31 days by the hour.
+    """
+    from socme.view import node_view  # noqa: PLC0415
+    from zeus_hub import history, registry  # noqa: PLC0415
+    from zeus_hub.commands import past, standing, state  # noqa: PLC0415
+
+    settings, now = state.read_settings(config), utc_now()
     with state.opened(settings, wanted=f"node {place}") as engine:
         node = registry.get_node(engine, place.client, place.node)
-        standings = standing.load(engine, settings, utc_now())
-    view = {**node_view(standings.node(node)), "canaries": list(standings.canaries(node))}
+        standings = standing.load(engine, settings, now)
+        samples = history.day(engine, place.client, place.node, now)
+        month = history.month(engine, place.client, place.node, now) if json else []
+    status, canaries = standings.node(node), standings.canaries(node)
     if json:
-        print_json(view)
+        day = [past.view(point) for point in past.day(samples, now) if point is not None]
+        told = {"day": day, "month": [past.view(point) for point in month]}
+        print_json({**node_view(status), "canaries": list(canaries), "history": told})
         return
+    from socme.machine import vitals_rows  # noqa: PLC0415
     from socme.table import show_facts  # noqa: PLC0415
 
-    show_facts(facts(view))
+    show_facts(
+        [
+            *_facts(status, now),
+            *_short(vitals_rows(status.vitals) if status.HasField("vitals") else ()),
+            *_canaries(canaries),
+            *past.rows(samples, now),
+        ]
+    )
 
 
 @app.command("revoke")
@@ -124,8 +142,52 @@ def size(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
+def _facts(status: "NodeStatus", now: datetime) -> Iterator[tuple[str, object]]:
+    """Yield what the hub itself knows of a node, for a person."""
+    from socme.view import health_name, moment, state_name  # noqa: PLC0415
+
+    yield "node", f"{status.client}/{status.node}"
+    yield "state", state_name(status.state)
+    yield "health", health_name(status.health)
+    for number, reason in enumerate(status.reasons):
+        yield "" if number else "because", reason
+    for name in ("enrolled", "last_seen"):
+        found = moment(getattr(status, name)) if status.HasField(name) else None
+        told = "never" if found is None else f"{found:%Y-%m-%d %H:%M:%S} UTC, {age(found, now)}"
+        yield name.replace("_", " "), told
+    taken = moment(status.vitals.time) if status.vitals.HasField("time") else None
+    if taken is not None:
+        yield "vitals of", f"{taken:%Y-%m-%d %H:%M:%S} UTC, {age(taken, now)}"
+
+
+def _short(rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield rows; a name that is long, as a source's path, has a line of its own."""
+    for name, value in rows:
+        if len(name) <= LONGEST_NAME:
+            yield name, value
+        else:
+            yield "source", name
+            yield "", value
+
+
+def _canaries(canaries: Sequence[Mapping[str, object]]) -> Iterator[tuple[str, str]]:
+    """Yield how far the canaries of each source came, for a person."""
+    for one in canaries:
+        stages = one.get("stages")
+        reached = [_reached(*stage) for stage in stages.items()] if isinstance(stages, Mapping) else []
+        yield "canaries of", str(one.get("source"))
+        yield "", ", ".join(reached)
+
+
+def _reached(stage: str, reached: Mapping[str, object]) -> str:
+    seconds = reached.get("seconds")
+    return f"{stage} {reached.get('number')}" + ("" if seconds is None else f" ({seconds} s)")
+
+
 def _row(status: "NodeStatus", now: datetime) -> list[object]:
+    from socme.text import clean  # noqa: PLC0415
     from socme.view import health_name, lag_bytes, moment, state_name  # noqa: PLC0415
+    from zeus_hub.samples import WHOLE, fullest  # noqa: PLC0415
 
     seen = moment(status.last_seen) if status.HasField("last_seen") else None
     vitals = status.vitals
@@ -135,9 +197,9 @@ def _row(status: "NodeStatus", now: datetime) -> list[object]:
         state_name(status.state),
         health_name(status.health),
         age(seen, now) if seen is not None else "never",
+        clean(vitals.agent_version, LONGEST_VERSION),
         vitals.spool.alerts if known else None,
         size(lag_bytes(vitals)) if known else None,
-        vitals.hostname,
-        vitals.agent_version,
+        None if (disk := fullest(vitals)) is None else f"{disk / WHOLE:.0%}",
         "; ".join(status.reasons),
     ]

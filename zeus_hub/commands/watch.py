@@ -23,7 +23,8 @@ from zeus_hub.commands.options import CONFIG, MinSeverityOption, plain, print_js
 if TYPE_CHECKING:
     import grpc
 
-    from socme.v1.watch_pb2 import StoredAlert, WatchEvent, WatchRequest
+    from socme.v1.watch_pb2 import FleetEvent, FleetRequest, StoredAlert, WatchEvent, WatchRequest
+    from socme.v1.watch_pb2_grpc import WatchAsyncStub
 
 LOG = logging.getLogger("zeus.watch")
 
@@ -44,6 +45,7 @@ WIDTHS = (
 
 Connect = Callable[[], "grpc.aio.Channel"]
 Show = Callable[["StoredAlert"], None]
+Take = Callable[["WatchEvent | FleetEvent"], None]
 
 
 class LostError(Exception):
@@ -68,7 +70,7 @@ def watch(
     logs.set_up()
     from socme.v1.watch_pb2 import WatchRequest  # noqa: PLC0415
 
-    connect, address = _way_in(config, client or [])
+    connect, address = way_in(config, client or [])
     request = WatchRequest(clients=client or [], with_raw=json)
     request.min_severity = min_severity or 0  # type: ignore[assignment]  # any number goes on the wire
     asyncio.run(follow(connect, address, request, _as_json if json else _as_line()))
@@ -76,45 +78,49 @@ def watch(
 
 async def follow(connect: Connect, address: str, request: "WatchRequest", show: Show) -> None:
     """Show new alerts for ever; raise OperatorError where the hub refuses, or never answered."""
+    from socme.v1.watch_pb2 import WatchEvent  # noqa: PLC0415
+
     met, up = False, False
     pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311 - spreads attempts, guards nothing
 
-    def take(event: "WatchEvent") -> None:
+    def take(event: "WatchEvent | FleetEvent") -> None:
         nonlocal met, up, pauses
         if not up:
             logs.event(LOG, logging.INFO, "connected", hub=address)
             pauses = delays(random.Random(), longest=LONGEST_PAUSE)  # noqa: S311
         met = up = True
-        request.cursor = event.cursor or request.cursor
-        _tell(event, show)
+        if isinstance(event, WatchEvent):
+            request.cursor = event.cursor or request.cursor
+            _tell(event, show)
 
     while True:
         try:
-            await _session(connect, request, take)
+            await session(connect, request, take)
         except LostError as error:
             if error.refused or not met:
-                raise _unreachable(address, error) from error
+                raise unreachable(address, error) from error
             if up:
                 logs.event(LOG, logging.WARNING, "no contact with the hub, trying again", reason=error)
             up = False
         await asyncio.sleep(next(pauses))
 
 
-async def _session(connect: Connect, request: "WatchRequest", take: Callable[["WatchEvent"], None]) -> None:
-    """Take events over one connection; always ends with LostError."""
+async def session(connect: Connect, request: "WatchRequest | FleetRequest", take: Take) -> None:
+    """Take events of alerts or of the fleet over one connection; always ends with LostError."""
     import grpc  # noqa: PLC0415
 
     from socme import tls  # noqa: PLC0415
-    from socme.v1.watch_pb2 import WatchEvent  # noqa: PLC0415
+    from socme.v1.watch_pb2 import FleetEvent, FleetRequest, WatchEvent  # noqa: PLC0415
     from socme.v1.watch_pb2_grpc import WatchStub  # noqa: PLC0415
 
     try:
         async with connect() as channel:
-            call = WatchStub(channel).Alerts(request)
+            stub: WatchAsyncStub = WatchStub(channel)
+            call = stub.Fleet(request) if isinstance(request, FleetRequest) else stub.Alerts(request)
             while True:
                 async with asyncio.timeout(SILENCE):
                     event = await call.read()
-                if not isinstance(event, WatchEvent):  # EOF
+                if not isinstance(event, WatchEvent | FleetEvent):  # EOF
                     raise LostError("the hub ended the stream")
                 take(event)
     except TimeoutError:
@@ -135,7 +141,8 @@ def _tell(event: "WatchEvent", show: Show) -> None:
         logs.event(LOG, logging.WARNING, "missed alerts, see zeus alert list", reason=event.lagged.reason)
 
 
-def _unreachable(address: str, error: LostError) -> OperatorError:
+def unreachable(address: str, error: LostError) -> OperatorError:
+    """Return what to tell a person who cannot watch."""
     if error.refused:
         return OperatorError(f"the hub at {address} refuses: {error}", "Restart `zeus serve` and try again.")
     return OperatorError(
@@ -143,7 +150,7 @@ def _unreachable(address: str, error: LostError) -> OperatorError:
     )
 
 
-def _way_in(config: Path, clients: list[str]) -> tuple[Connect, str]:
+def way_in(config: Path, clients: list[str]) -> tuple[Connect, str]:
     """Return how to connect as this machine's operator, and to where."""
     import grpc  # noqa: PLC0415
 

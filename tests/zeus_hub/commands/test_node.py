@@ -11,8 +11,10 @@ from socme.v1.vitals_pb2 import Vitals
 from tests.zeus_hub import stored
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import NOON, alert
-from zeus_hub import registry
+from tests.zeus_hub.test_samples import ONE
+from zeus_hub import history, registry
 from zeus_hub.commands.node import age, size
+from zeus_hub.database import writing
 from zeus_hub.local import Pulse, write_pulse
 from zeus_hub.raising import Open
 
@@ -23,12 +25,18 @@ def fleet(place: Place) -> Place:
     engine = place.database(alert(1, place=where) for where in ("acme/acme-1", "acme/acme-2", "beta/beta-1"))
     vitals = Vitals(hostname="box\x1b[2J", agent_version="0.1.0")
     vitals.spool.alerts = 12
+    disk = vitals.disks.add(mountpoint="/").capacity
+    disk.total_bytes, disk.used_bytes = 100, 91
     vitals.sources.add(name="eve.json", kind="suricata", lag_bytes=4096, problem="permission denied")
     vitals.sources.add(name="alerts.json", kind="wazuh", lag_bytes=1024)
     seen = registry.Sighting(
         connected=True, last_seen=datetime.now(UTC), interval_seconds=10, vitals=vitals.SerializeToString()
     )
     registry.record_sightings(engine, {("acme", "acme-1"): seen})
+    at = int(datetime.now(UTC).timestamp())
+    sample = replace(ONE, seconds=at, cpu=500, spool=12, packets=100, dropped=1, clock_ms=None)
+    with writing(engine) as connection:
+        history.put(connection, {(("acme", "acme-1"), at): sample})
     blind = Open(
         *("acme", "acme-1", "source_silent", "eve.json"),
         since=datetime.now(UTC),
@@ -49,9 +57,9 @@ def fleet(place: Place) -> Place:
 def test_list_as_a_table(fleet: Place) -> None:
     head, first, second, third = fleet.run("node", "list").splitlines()
 
-    assert " ".join(head.split()) == "NODE STATE HEALTH LAST SEEN SPOOLED LAG HOST AGENT REASON"
+    assert " ".join(head.split()) == "NODE STATE HEALTH LAST SEEN AGENT SPOOL LAG DISK REASON"
     assert first.split()[:3] == ["acme/acme-1", "online", "blind"]
-    assert "12       5 KiB  box\ufffd[2J  0.1.0  eve.json cannot be read\ufffd[2J" in first
+    assert "0.1.0  12     5 KiB  91%   eve.json cannot be read\ufffd[2J" in first
     assert second.split() == ["acme/acme-2", "new", "unknown", "never", "-", "-", "-", "-", "-"]
     assert third.startswith("beta/beta-1")
 
@@ -80,14 +88,44 @@ def test_list_of_one_client_and_bounded(fleet: Place) -> None:
 
 
 def test_show(fleet: Place) -> None:
-    shown = fleet.run("node", "show", "acme/acme-1")
+    shown = [" ".join(line.split()) for line in fleet.run("node", "show", "acme/acme-1").splitlines()]
 
-    assert "vitals.sources.1.problem" in shown
-    assert "\x1b" not in shown
-    assert "canaries.1.stages.sink store.seconds" in shown
+    for row in (
+        "state online",
+        "because eve.json cannot be read\ufffd[2J",
+        "host box\ufffd[2J",
+        "disk / 91 B of 100 B (91%)",
+        "PROBLEM: permission denied",
+        "sink store 7 (0.25 s)",
+        "last 24 h 24 h ago now",
+    ):
+        assert row in shown
+    assert any(row.startswith("cpu") and row.endswith("▅ 50% last, at most 50%") for row in shown)
+    assert any(row.startswith("dropped") and row.endswith("1 of 100 packets (1.00%)") for row in shown)
+
+
+def test_show_as_json(fleet: Place) -> None:
     (node,) = fleet.objects("node", "show", "acme/acme-1", "--json")
+
     assert (node["state"], node["health"]) == ("online", "blind")
     assert node["canaries"][0]["stages"] == {"sink store": {"number": 7, "seconds": 0.25}}
+    (point,) = node["history"]["day"]
+    assert (point["cpu"], point["spool_alerts"], point["packets"], point["clock_offset_seconds"]) == (
+        0.5,
+        12,
+        100,
+        None,
+    )
+    assert node["history"]["month"] == []
+
+
+def test_of_a_node_that_never_came_there_is_little_to_show(fleet: Place) -> None:
+    shown = fleet.run("node", "show", "acme/acme-2")
+
+    assert "last seen  never" in shown
+    assert "24 h" not in shown
+    (node,) = fleet.objects("node", "show", "acme/acme-2", "--json")
+    assert node["history"] == {"day": [], "month": []}
 
 
 def test_of_a_node_that_has_not_come_back_since_the_hub_started_nothing_is_claimed(fleet: Place) -> None:

@@ -179,8 +179,8 @@ async def test_this_machines_operator_is_let_in(place: Place) -> None:
     async with asyncio.TaskGroup() as group, asyncio.timeout(LIMIT):
         serve = group.create_task(hub.serve(settings, Notifier(), lambda _: ready.set()))
         await ready.wait()
-        connect, _ = watch._way_in(place.config, [])
-        session = watch._session(
+        connect, _ = watch.way_in(place.config, [])
+        session = watch.session(
             connect, WatchRequest(), lambda event: events.put_nowait(event.WhichOneof("event"))
         )
         following = group.create_task(session)

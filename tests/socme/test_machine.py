@@ -1,6 +1,6 @@
 """All vital signs as rows: of a full node, of an empty one, and of one where much is unknown."""
 
-from artemis_agent.machine import vitals_rows
+from socme.machine import vitals_rows
 from socme.v1.vitals_pb2 import (
     Capacity,
     Disk,

@@ -5,8 +5,8 @@ A row of what is not there is left out. What is there and is not known says "unk
 
 from collections.abc import Iterator
 
-from artemis_agent.show import UNKNOWN, Row, count, duration, size, source_rows, spool_rows
 from socme import signs
+from socme.show import UNKNOWN, Row, count, duration, size, source_rows, spool_rows
 from socme.v1.vitals_pb2 import (
     Service,
     SuricataVitals,

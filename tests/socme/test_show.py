@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from artemis_agent import show
+from socme import show
 from socme.v1.vitals_pb2 import (
     CanaryVitals,
     SensorVitals,

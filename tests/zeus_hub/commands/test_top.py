@@ -1,0 +1,153 @@
+"""The command `zeus top`, in a terminal of its own, with a real hub."""
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from socme.errors import OperatorError
+from socme.service import Notifier
+from tests.zeus_hub.commands.place import Place
+from tests.zeus_hub.stored import alert
+from zeus_hub import hub
+from zeus_hub.commands.state import read_settings
+
+LIMIT = 40.0  # seconds that anything here may take
+OTHER_SCREEN_LEFT = "\x1b[?1049l"
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass(slots=True)
+class Terminal:
+    """A terminal, and the command that runs in it."""
+
+    end: int
+    process: subprocess.Popen[bytes]
+    seen: str = ""
+    """All that it showed."""
+
+    async def shows(self, text: str) -> None:
+        """Wait until something is shown."""
+        async with asyncio.timeout(LIMIT):
+            while text not in _CONTROL.sub("", self.seen):
+                self.seen += (await asyncio.to_thread(os.read, self.end, 65536)).decode(errors="replace")
+
+    async def ends(self) -> int:
+        """Wait for the command's end; return its exit code."""
+
+        def drain() -> None:
+            try:
+                while data := os.read(self.end, 65536):
+                    self.seen += data.decode(errors="replace")
+            except OSError:  # nobody has it open any more
+                pass
+
+        async with asyncio.timeout(LIMIT):
+            await asyncio.to_thread(drain)
+            return await asyncio.to_thread(self.process.wait)
+
+
+@contextmanager
+def terminal(place: Place) -> Iterator[Terminal]:
+    """Run the command in a terminal of 120 columns."""
+    end, other = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    command = [sys.executable, "-m", "zeus_hub", "top", "--config", str(place.config)]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    for name in ("COLUMNS", "LINES", "NO_COLOR"):
+        environment.pop(name, None)
+    process = subprocess.Popen(
+        command, stdin=other, stdout=other, stderr=other, env=environment, start_new_session=True
+    )
+    os.close(other)
+    try:
+        yield Terminal(end, process)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(end)
+
+
+@asynccontextmanager
+async def running(place: Place) -> AsyncIterator[Callable[[], object]]:
+    """Run a hub; yield what stops it."""
+    ready = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        serve = group.create_task(hub.serve(read_settings(place.config), Notifier(), lambda _: ready.set()))
+        async with asyncio.timeout(LIMIT):
+            await ready.wait()
+        yield serve.cancel
+        serve.cancel()
+
+
+@pytest.fixture
+def fleet(place: Place) -> Place:
+    place.set_up('listen = "127.0.0.1:0"')
+    place.database([alert(1, name="[red]evil\x1b]0;title\x07\x1b[2J")]).dispose()
+    return place
+
+
+async def test_it_shows_the_fleet_and_alerts_and_ends_with_q(fleet: Place) -> None:
+    async with running(fleet):
+        with terminal(fleet) as shown:
+            await shown.shows("acme/acme-1")
+            await shown.shows("[red]evil\ufffd]0;title\ufffd\ufffd[2J")
+            await shown.shows("live")
+            assert "\x1b]0;" not in shown.seen
+            os.write(shown.end, b"xq")
+            assert await shown.ends() == 0
+
+
+async def test_it_takes_another_size(fleet: Place) -> None:
+    async with running(fleet):
+        with terminal(fleet) as shown:
+            await shown.shows("LAG")
+            fcntl.ioctl(shown.end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            shown.process.send_signal(signal.SIGWINCH)  # a terminal of this session alone would send it
+            await shown.shows("SEEN    SPOOL    REASON")
+
+
+async def test_a_hub_that_goes_away_is_told_within_five_seconds(fleet: Place) -> None:
+    async with running(fleet) as stop:
+        with terminal(fleet) as shown:
+            await shown.shows("live")
+            stop()
+            async with asyncio.timeout(5):
+                await shown.shows("no contact with the hub")
+            shown.process.send_signal(signal.SIGINT)
+            assert await shown.ends() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_signals_end_it_and_leave_the_terminal_as_it_was(fleet: Place, number: signal.Signals) -> None:
+    async with running(fleet):
+        with terminal(fleet) as shown:
+            before = termios.tcgetattr(shown.end)
+            await shown.shows("live")
+            assert termios.tcgetattr(shown.end) != before
+            shown.process.send_signal(number)
+            assert await shown.ends() == 0
+            assert OTHER_SCREEN_LEFT in shown.seen
+
+
+async def test_a_hub_that_does_not_run_is_told(fleet: Place) -> None:
+    fleet.set_up('listen = "127.0.0.1:1"')
+    with terminal(fleet) as shown:
+        assert await shown.ends() == 1
+        assert "no hub answers at 127.0.0.1:1" in " ".join(shown.seen.split())
+
+
+def test_without_a_terminal_it_is_refused(fleet: Place) -> None:
+    with pytest.raises(OperatorError, match="needs a terminal"):
+        fleet.try_("top")

@@ -6,11 +6,11 @@ let
   page = "http://${cfg.settings.listen}/";
   runtime = "/run/hermes-kiosk";
   browser = lib.concatStringsSep " " [
-    "${lib.getExe' pkgs.cage "cage"} -d -- ${lib.getExe' pkgs.chromium "chromium"} --kiosk --app=${page}"
+    "${lib.getExe' pkgs.cage "cage"} -d -- ${lib.getExe' pkgs.chromium "chromium"} --kiosk"
     "--user-data-dir=${runtime}/chromium --disk-cache-size=1048576"
     "--ozone-platform=wayland --password-store=basic --no-first-run --noerrdialogs"
     "--disable-background-networking --disable-component-update --disable-sync --disable-session-crashed-bubble"
-    "--autoplay-policy=no-user-gesture-required"
+    "--disable-features=Translate --autoplay-policy=no-user-gesture-required ${page}"
   ];
   hardening = import ./hardening.nix { inherit lib; };
 in

@@ -223,7 +223,7 @@ def test_a_kiosk_shows_the_page_where_the_wall_is_served(listen: str, state: Pat
     )
 
     units = json.loads(done.stdout)["units"]
-    assert f"--app=http://{listen}/" in words(parse(units["hermes-kiosk"]), "Service.ExecStart")
+    assert words(parse(units["hermes-kiosk"]), "Service.ExecStart")[-1] == f"http://{listen}/"
     asked = words(parse(units["hermes-kiosk-reload"]), "Service.ExecCondition")
     assert asked[-1] == f"http://{listen}/healthz"
 

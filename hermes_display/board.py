@@ -2,40 +2,35 @@
 
 A board is bounded whatever arrives: its lists have limits, and every text on it is cleaned and cut on
 arrival. What is beyond a limit is not shown; the hub has it. Times are the hub's, so that a screen without
-a clock battery draws the right picture.
+a clock battery draws the right picture; the screen's own clock only turns pages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from hermes_display import day, feed, pages, rows, tally, triage
+from hermes_display.day import Day, Hours
+from hermes_display.feed import Feed
+from hermes_display.nodes import Node, read_node
+from hermes_display.pages import Pages
+from hermes_display.rows import Row
+from hermes_display.tally import Counts
+from hermes_display.triage import Stage
 from socme.text import clean
-from socme.v1.alert_pb2 import Alert, Severity
-from socme.v1.vitals_pb2 import NodeState, NodeStatus, Vitals
-from socme.v1.watch_pb2 import ClientSummary, FleetEvent, Snapshot, StoredAlert, WatchEvent
-from socme.view import moment
+from socme.v1.vitals_pb2 import ClientStatus, Health, NodeState, NodeStatus
+from socme.v1.watch_pb2 import ClientSummary, FleetEvent, Snapshot, StoredAlert, TriageChange, WatchEvent
 
-MOST_ALERTS = 50  # the wall has room for ten; the rest makes a screen that reconnects whole
+MOST_ALERTS = 300  # asked for with a snapshot; most of them may be low, which the feed leaves out
 MOST_CLIENTS = 200
 MOST_NODES = 1000
-LONGEST_TITLE = 160  # characters
-LONGEST_NAME = 64  # characters; client and node names are shorter, host names may not be
+MOST_SEEN = 64  # alerts that are known by their keys, so that one that is told twice counts once
+MOST_ALARMS = 5
 LONGEST_REASON = 200  # characters
-
-FULL_DISK = 0.9  # share of a file system from which on a person should look
-DEEP_SPOOL = 1000  # waiting alerts; a healthy node has them acknowledged within a second
-
-# Severities as a tile counts them; a kind that this screen is too old to know counts as UNSPECIFIED.
-SEVERITIES = (
-    Severity.SEVERITY_CRITICAL,
-    Severity.SEVERITY_HIGH,
-    Severity.SEVERITY_MEDIUM,
-    Severity.SEVERITY_LOW,
-    Severity.SEVERITY_UNSPECIFIED,
-)
+OVERLAP = timedelta(seconds=10)  # between the hub's taking an alert and its telling of it
+SMOOTH = 0.1  # how much the last second counts in the rate of alerts; a tenth of it is left after 20 s
+NO_RATE = 0.005  # alerts a second, below which there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +46,15 @@ class Link:
     """Whether the hub was there and does not let this screen in."""
 
 
-Event = WatchEvent | FleetEvent | Link
-
-
 @dataclass(frozen=True, slots=True)
-class Row:
-    """An alert in the feed."""
+class Tick:
+    """A second has passed."""
 
-    key: str
-    """Unique on a board."""
-    client: str
-    severity: int
-    title: str
-    facts: tuple[str, ...]
-    """Host, addresses, techniques: what the alert has of them."""
-    count: int
-    received: datetime | None
+    at: datetime
+    """By this machine's clock."""
+
+
+Event = WatchEvent | FleetEvent | Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +62,33 @@ class Client:
     """What is known of a client as a whole."""
 
     name: str
+    short: str = ""
+    """A name for narrow places; empty where none was given."""
     nodes: int = 0
     """How many the hub counted; the nodes themselves come with the fleet."""
-    last_day: Mapping[int, int] = field(default_factory=dict)
-    """Alerts by severity: the hub's count of the last 24 hours, and what came since that count."""
+    open: Counts = field(default_factory=dict)
+    """Alerts that nobody has closed."""
+    fresh: Counts = field(default_factory=dict)
+    """Those of them that nobody looks after."""
+    hours: Hours | None = None
+    """None where the hub does not tell them."""
+    health: int = Health.HEALTH_UNSPECIFIED
+    reason: str = ""
+    """The worst of what is wrong with it; empty when all is well."""
+    since: datetime | None = None
+    """Since when it is so."""
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """What is known of a node."""
+class Alarms:
+    """Critical alerts that came while the screen was looking."""
 
-    client: str
-    name: str
-    state: int
-    last_seen: datetime | None
-    trouble: str = ""
-    """What it says is wrong with it; empty when all is well."""
-    broken: bool = False
-    """Whether the trouble keeps it from seeing alerts."""
+    number: int = 0
+    """How many there ever were."""
+    rows: tuple[Row, ...] = ()
+    """The latest that nobody has done anything about, newest first."""
+    keys: tuple[str, ...] = ()
+    """Of the latest of them all, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +100,56 @@ class Board:
     """Severities below it do not count."""
     time: datetime | None = None
     """The hub's clock when it last said something; None before it did."""
-    feed: tuple[Row, ...] = ()
-    """The latest alerts, newest first."""
     clients: Mapping[str, Client] = field(default_factory=dict)
     nodes: Mapping[tuple[str, str], Node] = field(default_factory=dict)
+    feed: Feed = field(default_factory=Feed)
+    alarms: Alarms = field(default_factory=Alarms)
+    pages: Pages = field(default_factory=Pages)
+    day: Day | None = None
+    rate: float = 0.0
+    """Alerts a second, of late."""
+    arrived: int = 0
+    """Alerts since the last second began."""
+    seen: tuple[str, ...] = ()
+    """The keys of the latest alerts."""
 
 
-def fold(board: Board, event: Event) -> Board:
+def fold(board: Board, event: Event | Tick) -> Board:
     """Return the board with one more event; kinds of events that this screen does not know change nothing."""
+    if isinstance(event, Tick):
+        return _tick(board, event.at)
     if isinstance(event, Link):
         return _link(board, event)
-    match event.WhichOneof("event"), event:
-        case "snapshot", WatchEvent():
+    return _alerts(board, event) if isinstance(event, WatchEvent) else _fleet(board, event)
+
+
+def order(board: Board) -> list[str]:
+    """Return all clients in the order of their places, which change only when a client comes or goes."""
+    return sorted(board.clients.keys() | {client for client, _ in board.nodes})
+
+
+def _tick(board: Board, at: datetime) -> Board:
+    rate = board.rate + SMOOTH * (board.arrived - board.rate)
+    now = replace(
+        board,
+        pages=pages.ticked(board.pages, len(order(board)), at),
+        feed=feed.ticked(board.feed),
+        rate=rate if rate > NO_RATE else 0.0,
+        arrived=0,
+    )
+    return board if now == board else now
+
+
+def _alerts(board: Board, event: WatchEvent) -> Board:
+    match event.WhichOneof("event"):
+        case "snapshot":
             return _snapshot(board, event.snapshot)
-        case "alerts", WatchEvent():
+        case "alerts":
             return reduce(_alert, event.alerts.alerts, board)
-        case "node", FleetEvent():
-            return _node(board, event.node)
-        case "bookmark", _:
-            return replace(board, time=_time(event.bookmark.time) or board.time)
+        case "triage":
+            return reduce(_triage, event.triage.changes, board)
+        case "bookmark":
+            return _at(board, rows.time(event.bookmark.time))
         case _:
             return board
 
@@ -133,112 +161,197 @@ def _link(board: Board, link: Link) -> Board:
     return replace(board, link=link, nodes={} if link.up else board.nodes)
 
 
-def title(alert: Alert) -> str:
-    """Return what to call an alert on one line; not cleaned."""
-    return alert.rule.name or alert.message or f"rule {alert.rule.id or '?'}"
+def _fleet(board: Board, event: FleetEvent) -> Board:
+    match event.WhichOneof("event"):
+        case "node":
+            return _node(board, event.node)
+        case "client":
+            return _health(board, event.client)
+        case "bookmark":
+            return _at(board, rows.time(event.bookmark.time))
+        case _:
+            return board
 
 
-def facts(alert: Alert) -> tuple[str, ...]:
-    """Return what tells alerts of one rule apart: host, addresses, techniques; not cleaned."""
-    ends = [end.ip for end in (alert.source_endpoint, alert.destination_endpoint) if end.ip]
-    return tuple(
-        fact
-        for fact in (alert.host.name, " → ".join(ends), *alert.threat.technique_ids[:2], alert.user)
-        if fact
+def _at(board: Board, time: datetime | None) -> Board:
+    """Let the hub's clock go on."""
+    if time is None or (board.time is not None and time <= board.time):
+        return board
+    clients = board.clients
+    if board.time is None or day.floor(board.time, day.HOUR) != day.floor(time, day.HOUR):
+        clients = {
+            name: replace(client, hours=day.advanced_hours(client.hours, time) if client.hours else None)
+            for name, client in clients.items()
+        }
+    return replace(
+        board, time=time, clients=clients, day=day.advanced(board.day, time) if board.day else None
     )
 
 
 def _snapshot(board: Board, snapshot: Snapshot) -> Board:
+    told = rows.time(snapshot.time) or board.time
+    triaged = any(one.open or one.fresh or one.hours for one in snapshot.clients)
+    summaries = sorted(snapshot.clients, key=lambda summary: summary.client)[:MOST_CLIENTS]
     clients = {
-        _name(summary.client): _client(summary, board.least)
-        for summary in sorted(snapshot.clients, key=lambda summary: summary.client)[:MOST_CLIENTS]
+        rows.name(one.client): _client(board, one, told, _open if triaged else _all_open) for one in summaries
     }
-    feed: dict[str, Row] = {}
-    for stored in reversed(snapshot.alerts[-MOST_ALERTS:]):
-        row = _row(stored)
-        feed.setdefault(row.key, row)
-    return replace(board, time=_time(snapshot.time) or board.time, clients=clients, feed=tuple(feed.values()))
+    for stored in snapshot.alerts:
+        if board.time is not None and _is_news(board, stored):
+            board = _alarm(replace(board, clients=clients), stored, rows.read(stored))
+    open_ = [one for one in snapshot.alerts if triage.stage(one.triage.status) is not Stage.CLOSED]
+    read = [rows.read(stored) for stored in open_[-MOST_ALERTS:]]
+    return replace(
+        board,
+        time=told,
+        clients=clients,
+        day=day.read(snapshot.timeline, snapshot.tactics, told, least=board.least) if told else None,
+        feed=feed.filled(read),
+        seen=tuple(row.key for row in read[-MOST_SEEN:]),
+    )
 
 
-def _client(summary: ClientSummary, least: int) -> Client:
-    counts: dict[int, int] = {}
-    for count in summary.last_day:
-        if count.severity < least:
-            continue
-        severity = _severity(count.severity)
-        counts[severity] = counts.get(severity, 0) + count.alerts
-    return Client(_name(summary.name or summary.client), summary.nodes, counts)
+def _is_news(board: Board, stored: StoredAlert) -> bool:
+    """Tell whether an alert of a further snapshot came after what the hub had told before."""
+    received = rows.time(stored.received)
+    if received is None or board.time is None or received <= board.time - OVERLAP:
+        return False
+    return rows.key(stored.client, stored.node, stored.alert.id) not in {*board.seen, *board.alarms.keys}
+
+
+def _open(summary: ClientSummary, least: int) -> tuple[Counts, Counts]:
+    return tally.read(summary.open, least), tally.read(summary.fresh, least)
+
+
+def _all_open(summary: ClientSummary, least: int) -> tuple[Counts, Counts]:
+    """Count all alerts of the last day as open: the hub is older than triage."""
+    counts = tally.read(summary.last_day, least)
+    return counts, counts
+
+
+def _client(
+    board: Board,
+    summary: ClientSummary,
+    now: datetime | None,
+    count: Callable[[ClientSummary, int], tuple[Counts, Counts]],
+) -> Client:
+    open_, fresh = count(summary, board.least)
+    known = board.clients.get(rows.name(summary.client), Client(""))
+    return replace(
+        known,  # its health comes with the fleet
+        name=rows.name(summary.name or summary.client),
+        short=rows.name(summary.short_name),
+        nodes=summary.nodes,
+        open=open_,
+        fresh=fresh,
+        hours=day.read_hours(summary, now) if now else None,
+    )
 
 
 def _alert(board: Board, stored: StoredAlert) -> Board:
-    row = _row(stored)
-    if any(shown.key == row.key for shown in board.feed):
+    row = rows.read(stored)
+    if row.key in board.seen:
         return board
+    where = triage.stage(stored.triage.status)
+    board = _at(board, row.received)
+    client = board.clients.get(row.client)
+    if client is None and len(board.clients) >= MOST_CLIENTS:
+        return board
+    is_open, is_fresh = triage.steps(Stage.CLOSED, where)
+    client = _counted(client or Client(row.client), row, is_open, is_fresh)
+    return _alarm(
+        replace(
+            board,
+            clients={**board.clients, row.client: client},
+            feed=board.feed if where is Stage.CLOSED else feed.arrived(board.feed, row),
+            day=_day(board, row, stored),
+            arrived=board.arrived + row.count,
+            seen=(*board.seen, row.key)[-MOST_SEEN:],
+        ),
+        stored,
+        row,
+    )
+
+
+def _counted(client: Client, row: Row, is_open: int, is_fresh: int) -> Client:
+    hours = client.hours
+    if hours is not None and row.received is not None:
+        hours = day.counted_hour(hours, row.count, row.received)
+    return replace(
+        client,
+        open=tally.moved(client.open, row.severity, is_open * row.count),
+        fresh=tally.moved(client.fresh, row.severity, is_fresh * row.count),
+        hours=hours,
+    )
+
+
+def _day(board: Board, row: Row, stored: StoredAlert) -> Day | None:
+    if row.received is None:
+        return board.day
+    known = board.day or Day(day.floor(row.received, day.QUARTER))
+    return day.counted(known, row.severity, row.count, row.received, stored.alert.threat.tactic_names)
+
+
+def _alarm(board: Board, stored: StoredAlert, row: Row) -> Board:
+    """Raise the alarm where an alert calls for it, and turn to the page of its client."""
+    if row.severity != tally.CRITICAL or triage.stage(stored.triage.status) is not Stage.NEW:
+        return board
+    places = order(board)
+    if row.client not in places:
+        return board
+    known = board.alarms
     return replace(
         board,
-        time=max(filter(None, (board.time, row.received)), default=None),
-        feed=(row, *board.feed[: MOST_ALERTS - 1]),
-        clients=_counted(board.clients, row),
+        alarms=Alarms(
+            known.number + 1, (row, *known.rows)[:MOST_ALARMS], (*known.keys, row.key)[-MOST_SEEN:]
+        ),
+        pages=pages.jumped(board.pages, places.index(row.client), len(places)),
     )
 
 
-def _counted(clients: Mapping[str, Client], row: Row) -> Mapping[str, Client]:
-    client = clients.get(row.client)
-    if client is None and len(clients) >= MOST_CLIENTS:
-        return clients
-    client = client or Client(row.client)
-    counts = {**client.last_day, row.severity: client.last_day.get(row.severity, 0) + row.count}
-    return {**clients, row.client: replace(client, last_day=counts)}
-
-
-def _row(stored: StoredAlert) -> Row:
-    alert = stored.alert
-    return Row(
-        key=f"{_name(stored.client)}/{_name(stored.node)}/{alert.id[:16].hex()}",
-        client=_name(stored.client),
-        severity=_severity(alert.severity),
-        title=clean(title(alert), LONGEST_TITLE),
-        facts=tuple(clean(fact, LONGEST_NAME) for fact in facts(alert)),
-        count=max(1, alert.count),
-        received=_time(stored.received),
+def _triage(board: Board, change: TriageChange) -> Board:
+    key = rows.key(change.client, change.node, change.id)
+    before, after = triage.stage(change.before), triage.stage(change.after.status)
+    alarms = tuple(row for row in board.alarms.rows if after is Stage.NEW or row.key != key)
+    board = replace(
+        board,
+        feed=feed.triaged(board.feed, key, after, rows.name(change.after.owner)),
+        alarms=replace(board.alarms, rows=alarms),
     )
+    client = board.clients.get(rows.name(change.client))
+    severity = tally.known(change.severity)
+    counts = triage.is_counted(severity, rows.time(change.received), board.time)
+    if client is None or not counts or not tally.is_wanted(change.severity, board.least):
+        return board
+    is_open, is_fresh = triage.steps(before, after)
+    number = max(1, change.count)
+    client = replace(
+        client,
+        open=tally.moved(client.open, severity, is_open * number),
+        fresh=tally.moved(client.fresh, severity, is_fresh * number),
+    )
+    return replace(board, clients={**board.clients, rows.name(change.client): client})
 
 
 def _node(board: Board, status: NodeStatus) -> Board:
-    key = (_name(status.client), _name(status.node))
+    key = (rows.name(status.client), rows.name(status.node))
     others = {known: node for known, node in board.nodes.items() if known != key}
     if status.state == NodeState.NODE_STATE_REVOKED or len(others) >= MOST_NODES:
         return replace(board, nodes=others)
-    trouble, broken = _trouble(status.vitals)
-    node = Node(*key, status.state, _time(status.last_seen), clean(trouble, LONGEST_NAME), broken)
     clients = board.clients
     if key[0] not in clients and len(clients) < MOST_CLIENTS:
         clients = {**clients, key[0]: Client(key[0])}
-    return replace(board, clients=clients, nodes={**others, key: node})
+    return replace(board, clients=clients, nodes={**others, key: read_node(status)})
 
 
-def _trouble(vitals: Vitals) -> tuple[str, bool]:
-    """Return the worst thing that a node says of itself, and whether it is blind because of it."""
-    for source in vitals.sources:
-        if source.problem:
-            return f"{source.kind or source.name}: {source.problem}", True
-    for disk in vitals.disks:
-        used, total = disk.capacity.used_bytes, disk.capacity.total_bytes
-        if total and used / total >= FULL_DISK:
-            return f"disk {min(100 * used // total, 100)} %", False
-    if vitals.spool.alerts >= DEEP_SPOOL:
-        return f"spool {vitals.spool.alerts}", False
-    return "", False
-
-
-def _severity(number: int) -> int:
-    return number if number in SEVERITIES else Severity.SEVERITY_UNSPECIFIED
-
-
-def _name(text: str) -> str:
-    return clean(text, LONGEST_NAME)
-
-
-def _time(time: Timestamp) -> datetime | None:
-    """Return a time; None where it is missing (a message that was not sent reads as 1970) or nonsense."""
-    return moment(time) if time.seconds > 0 else None
+def _health(board: Board, status: ClientStatus) -> Board:
+    name = rows.name(status.client)
+    client = board.clients.get(name)
+    if client is None and len(board.clients) >= MOST_CLIENTS:
+        return board
+    client = replace(
+        client or Client(name),
+        health=status.health,
+        reason=clean(status.reasons[0], LONGEST_REASON) if status.reasons else "",
+        since=rows.time(status.since),
+    )
+    return replace(board, clients={**board.clients, name: client})

@@ -1,7 +1,9 @@
 """Everything an operator may set for Hermes."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import Field, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
 from socme.settings import Address, Section, Settings, SeverityName
@@ -15,6 +17,26 @@ class WatchSettings(Section):
 
     min_severity: SeverityName = "low"
     """Alerts below it are not shown."""
+
+
+class WallSettings(Section):
+    """How the wall looks."""
+
+    title: Annotated[str, StringConstraints(min_length=1, max_length=24, strip_whitespace=True)] = "HERMES"
+    """What stands at the top left, as the name of the team or of the room."""
+
+    language: Literal["en", "fr"] = "en"
+    """The language of the wall's own words; what sensors and the hub say stays as it is."""
+
+    theme: Literal["dark", "light"] = "dark"
+    """Light is for a room with much daylight."""
+
+    scale: Annotated[float, Field(ge=1.0, le=1.5)] = 1.0
+    """By how much larger everything is drawn, for a small screen or a far eye. Above 1, the bottom row (the
+    last day, tactics, nodes) makes room for it."""
+
+    sound: bool = False
+    """Whether a new critical alert makes a sound."""
 
 
 class HermesSettings(Settings):
@@ -33,3 +55,6 @@ class HermesSettings(Settings):
 
     watch: WatchSettings = WatchSettings()
     """What the screen shows."""
+
+    wall: WallSettings = WallSettings()
+    """How the wall looks."""

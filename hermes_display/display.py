@@ -2,19 +2,22 @@
 
 import asyncio
 import errno
+from collections.abc import Callable
 
 import grpc
 
-from hermes_display import wall
-from hermes_display.board import MOST_ALERTS, Board, Event, Link, fold
+from hermes_display import pages, wall
+from hermes_display.board import MOST_ALERTS, Board, Event, Link, Tick, fold
 from hermes_display.config import HermesSettings
 from hermes_display.downlink import Connect, Downlink, Wanted
+from hermes_display.pages import Pages
 from hermes_display.tail import LATEST, Tail
 from socme import tls
 from socme.identity import Identity, utc_now
 from socme.service import Notifier
 from socme.severity import named
 
+TICK = 1.0  # seconds
 FRESH_AFTER = 300.0  # seconds; the counts of the last day on the wall are at most this far behind its end
 
 
@@ -35,17 +38,28 @@ async def run_wall(settings: HermesSettings, connect: Connect, notifier: Notifie
         fresh_after=FRESH_AFTER,
     )
     with wall.bind(settings.listen) as listener:
-        shown = wall.Wall(Board(Link(up=False, since=utc_now(), reason="not connected yet"), least))
+        link = Link(up=False, since=utc_now(), reason="not connected yet")
+        shown = wall.Wall(Board(link, least, pages=Pages(most=pages.most(settings.wall.scale))))
 
-        def deliver(event: Event) -> None:
+        def deliver(event: Event | Tick) -> None:
             shown.show(fold(shown.board, event))
 
         address = f"http://{settings.listen}/"
         async with asyncio.TaskGroup() as group:
             group.create_task(shown.draw(), name="draw")
             group.create_task(Downlink(connect, wanted, deliver).run(), name="downlink")
+            group.create_task(_tick(deliver), name="tick")
             group.create_task(notifier.watch(lambda: True), name="watchdog")
-            await wall.serve(shown, listener, lambda: notifier.ready(f"the wall is on {address}"))
+            await wall.serve(
+                shown, settings.wall, listener, lambda: notifier.ready(f"the wall is on {address}")
+            )
+
+
+async def _tick(deliver: Callable[[Tick], None]) -> None:
+    """Let seconds pass on the board, until cancelled."""
+    while True:
+        await asyncio.sleep(TICK)
+        deliver(Tick(utc_now()))
 
 
 async def run_tail(wanted: Wanted, connect: Connect, tail: Tail) -> None:

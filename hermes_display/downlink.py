@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("hermes.downlink")
 
 LONGEST_PAUSE = 5.0  # seconds between attempts; a wall is few screens, and a person waits for it
-SILENCE = 5.0  # seconds without any event after which a connection is dead; the hub says something every 2 s
+# Seconds without any event after which a connection is dead. A screen has 5 s to say so, and the hub says
+# something every 2 s; of its fleet a second later at times, since it looks at that once a second.
+SILENCE = 4.0
+FLEET_SILENCE = 8.0
 
 REFUSALS = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
 
@@ -148,7 +151,7 @@ class Downlink:
         await connected.wait()  # the link is up before the first node is told
         call = stub.Fleet(FleetRequest(clients=self._wanted.clients))
         while True:
-            self._deliver(await _next(call, FleetEvent))
+            self._deliver(await _next(call, FleetEvent, within=FLEET_SILENCE))
 
     def _request(self) -> WatchRequest:
         return WatchRequest(
@@ -183,13 +186,16 @@ async def probe(connect: Connect) -> Lost | Snapshot:
         return _why(error)
 
 
-async def _next(call: "grpc.aio.UnaryStreamCall[_Request, _Answer]", kind: type[_Answer]) -> _Answer:
+async def _next(
+    call: "grpc.aio.UnaryStreamCall[_Request, _Answer]", kind: type[_Answer], *, within: float | None = None
+) -> _Answer:
     """Return the next event of a call; raise _LostError where it ends or falls silent."""
+    limit = within or SILENCE
     try:
-        async with asyncio.timeout(SILENCE):
+        async with asyncio.timeout(limit):
             event = await call.read()
     except TimeoutError:
-        raise _LostError(f"no sign of life for {SILENCE:g} s") from None
+        raise _LostError(f"no sign of life for {limit:g} s") from None
     if not isinstance(event, kind):
         raise _LostError("the hub ended the stream")
     return event

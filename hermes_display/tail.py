@@ -8,7 +8,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from hermes_display.board import Event, Link, facts, title
+from hermes_display.board import Event, Link
+from hermes_display.rows import facts, title
 from socme import severity
 from socme.errors import OperatorError
 from socme.table import cell, show_line

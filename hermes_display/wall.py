@@ -9,14 +9,12 @@ A browser that stalls costs one frame: what it has not taken is replaced by what
 
 import asyncio
 import contextlib
-import hashlib
 import ipaddress
 import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 
 import uvicorn
 from starlette.applications import Starlette
@@ -26,8 +24,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hermes_display import files
 from hermes_display.board import Board
-from hermes_display.picture import picture
+from hermes_display.config import WallSettings
+from hermes_display.files import File
+from hermes_display.picture import SLOW, picture
 from socme.address import split
 from socme.errors import OperatorError
 
@@ -36,12 +37,7 @@ HEARTBEAT = 1.5  # seconds; the page calls the picture old after 5 s without a f
 MOST_BROWSERS = 32  # at once; a wall has one, and a few people look on
 STOPPING = 2  # seconds that a browser gets to take its last frame
 
-FILES: Mapping[str, tuple[str, str]] = {
-    "/": ("index.html", "text/html"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-    "/wall.css": ("wall.css", "text/css"),
-    "/wall.js": ("wall.js", "text/javascript"),
-}
+BARS = 5.0  # seconds between two pictures of what nobody watches second by second
 HEADERS: Mapping[str, str] = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; "
@@ -53,7 +49,6 @@ HEADERS: Mapping[str, str] = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "cache-control": "no-store",
 }
 
 
@@ -91,22 +86,32 @@ class Wall:
 
     def show(self, board: Board) -> None:
         """Replace what the wall shows; browsers get it with the next picture."""
-        self._board = board
-        self._changed.set()
+        if board is not self._board:
+            self._board = board
+            self._changed.set()
 
     async def draw(self) -> None:
         """Send each new picture to every browser, until cancelled."""
+        loop = asyncio.get_running_loop()
+        bars_at = loop.time()
         while True:
             await self._changed.wait()
             self._changed.clear()
-            parts = _encode(self._board)
-            news = {name: part for name, part in parts.items() if self._parts.get(name) != part}
-            news |= dict.fromkeys(self._parts.keys() - parts.keys(), "null")
-            self._parts = parts
-            if news:
-                for browser in self._browsers:
-                    browser.add(news)
+            with_bars = loop.time() >= bars_at
+            self._draw(_encode(self._board), with_bars=with_bars)
+            if with_bars:
+                bars_at = loop.time() + BARS
             await asyncio.sleep(PACE)
+
+    def _draw(self, parts: dict[str, str], *, with_bars: bool) -> None:
+        if not with_bars:  # what is there stays for a while
+            parts |= {name: part for name, part in self._parts.items() if _is_slow(name) and name in parts}
+        news = {name: part for name, part in parts.items() if self._parts.get(name) != part}
+        news |= dict.fromkeys(self._parts.keys() - parts.keys(), "null")
+        self._parts = parts
+        if news:
+            for browser in self._browsers:
+                browser.add(news)
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[AsyncIterator[str]]:
@@ -150,13 +155,14 @@ class _Stream:
             await answer(scope, receive, send)
 
 
-def application(wall: Wall) -> ASGIApp:
+def application(wall: Wall, settings: WallSettings) -> ASGIApp:
     """Return the web application that shows a wall."""
-    files = {path: _file(name, media_type) for path, (name, media_type) in FILES.items()}
-    build = hashlib.sha256(b"".join(response.body for response in files.values())).hexdigest()[:16]
+    served = files.load(settings)
+    build = files.build(served)
+    answers = {address: _answer(each) for address, each in served.items()}
 
     async def file(request: Request) -> Response:
-        return files[request.url.path]
+        return answers[request.url.path]
 
     async def events(_: Request) -> ASGIApp:
         if wall.full:
@@ -167,7 +173,7 @@ def application(wall: Wall) -> ASGIApp:
         return JSONResponse({"status": "ok", "hub": "up" if wall.board.link.up else "down", "build": build})
 
     routes = [
-        *(Route(path, file) for path in files),
+        *(Route(address, file) for address in answers),
         Route("/events", events),
         Route("/healthz", health),
     ]
@@ -188,10 +194,12 @@ def bind(listen: str) -> socket.socket:
         ) from error
 
 
-async def serve(wall: Wall, listener: socket.socket, started: Callable[[], None]) -> None:
+async def serve(
+    wall: Wall, settings: WallSettings, listener: socket.socket, started: Callable[[], None]
+) -> None:
     """Serve a wall until cancelled; call `started` when browsers can connect."""
     config = uvicorn.Config(
-        application(wall),
+        application(wall, settings),
         access_log=False,
         lifespan="off",
         log_config=None,
@@ -241,9 +249,12 @@ async def _greeted(build: str, frames: AsyncIterator[str]) -> AsyncIterator[str]
         yield frame
 
 
-def _file(name: str, media_type: str) -> Response:
-    content = resources.files("hermes_display").joinpath("static", name).read_bytes()
-    return Response(content, media_type=media_type)
+def _answer(file: File) -> Response:
+    return Response(file.content, media_type=file.media_type, headers={"cache-control": file.cache})
+
+
+def _is_slow(part: str) -> bool:
+    return part.partition("/")[0] in SLOW
 
 
 def _guarded(app: ASGIApp) -> ASGIApp:
@@ -252,7 +263,8 @@ def _guarded(app: ASGIApp) -> ASGIApp:
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                given = MutableHeaders(scope=message)
+                given.update({"cache-control": "no-store", **dict(given.items()), **HEADERS})
             await send(message)
 
         if scope["type"] != "http":

@@ -26,3 +26,23 @@ def test_a_bad_address_is_told(tmp_path: Path, listen: str) -> None:
     with pytest.raises(OperatorError, match=r"listen: give .host:port.") as error:
         load(HermesSettings, file)
     assert listen in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('theme = "pink"', "wall.theme"),
+        ('language = "xx"', "wall.language"),
+        ("scale = 0.5", "wall.scale"),
+        ("scale = 3", "wall.scale"),
+        ('title = ""', "wall.title"),
+        (f'title = "{"x" * 25}"', "wall.title"),
+        ('sound = "loud"', "wall.sound"),
+        ("colour = 1", "wall.colour"),
+    ],
+)
+def test_how_the_wall_looks_is_checked(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "hermes.toml"
+    file.write_text(f"[wall]\n{text}\n")
+    with pytest.raises(OperatorError, match=told):
+        load(HermesSettings, file)

@@ -36,7 +36,7 @@ async def test_what_the_hub_tells_is_on_the_wall(hub: TestHub, tmp_path: Path) -
                     if line.startswith("data: {"):
                         parts |= json.loads(line.removeprefix("data: "))["parts"]
                     text = json.dumps(parts)
-                    if '"1/1"' in text and "Alert 1" in text:
+                    if '"online": 1' in text and "Alert 1" in text:
                         await hub.stop()
                     if '"up": false' in text:
                         break
@@ -47,7 +47,7 @@ async def test_what_the_hub_tells_is_on_the_wall(hub: TestHub, tmp_path: Path) -
     assert link["reason"]
     tile = parts["tile/acme"]
     assert isinstance(tile, dict)
-    assert (tile["name"], tile["number"], tile["online"]) == ("Acme", "2", "1/1")
+    assert (tile["name"], tile["number"], tile["online"]) == ("Acme", "2", 1)
 
 
 async def _served(browser: httpx.AsyncClient) -> None:

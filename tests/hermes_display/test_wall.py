@@ -3,8 +3,6 @@ import json
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -13,44 +11,16 @@ import pytest
 
 from hermes_display import wall
 from hermes_display.board import Board, Link, fold
-from hermes_display.wall import FILES, HEADERS, Wall, bind, serve
+from hermes_display.config import WallSettings
+from hermes_display.files import STATIC, load
+from hermes_display.wall import HEADERS, Wall, bind
 from socme.errors import OperatorError
 from socme.v1.watch_pb2 import StoredAlerts, WatchEvent
+from tests.hermes_display.site import LIMIT, site
 from tests.hermes_display.watch_server import NOON, snapshot, stored, summary
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[2J\u202e\u2028\n\ndata: {}"
-LIMIT = 20.0  # seconds for anything to happen
-
-
-@dataclass
-class Site:
-    """A wall that is served, and a browser for it."""
-
-    wall: Wall
-    browser: httpx.AsyncClient
-    address: tuple[str, int]
-
-    def add(self, *events: WatchEvent) -> None:
-        """Let events arrive."""
-        for event in events:
-            self.wall.show(fold(self.wall.board, event))
-
-
-@asynccontextmanager
-async def site() -> AsyncIterator[Site]:
-    """Serve a wall by a real server, as the wiring does."""
-    shown = Wall(Board(link=Link(up=True, since=NOON)))
-    ready = asyncio.Event()
-    listener = bind("127.0.0.1:0")
-    address: tuple[str, int] = listener.getsockname()
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(shown.draw()), group.create_task(serve(shown, listener, ready.set))]
-        await ready.wait()
-        url = f"http://127.0.0.1:{address[1]}"
-        async with httpx.AsyncClient(base_url=url, timeout=LIMIT) as browser:
-            yield Site(shown, browser, address)
-        for task in tasks:
-            task.cancel()
+FILES = load(WallSettings())
 
 
 async def frames(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:
@@ -86,7 +56,7 @@ async def test_every_answer_carries_the_security_headers(path: str) -> None:
     assert "require-trusted-types-for 'script'" in policy
 
 
-@pytest.mark.parametrize(("path", "kind"), [(path, kind) for path, (_, kind) in FILES.items()])
+@pytest.mark.parametrize(("path", "kind"), [(path, file.media_type) for path, file in FILES.items()])
 async def test_the_page_and_its_files_are_served(path: str, kind: str) -> None:
     async with site() as at:
         answer = await at.browser.get(path)
@@ -132,19 +102,41 @@ async def test_a_browser_gets_the_whole_picture_and_then_what_changed() -> None:
         assert answer.headers["content-type"].startswith("text/event-stream")
         stream = frames(answer)
         whole = await first(stream)
-        assert whole.keys() == {"link", "verdict", "tiles", "feed", "nodes"}
+        assert whole.keys() == {
+            *("link", "verdict", "tiles", "feed", "rate", "alarm", "timeline", "tactics", "nodes")
+        }
 
         at.add(WatchEvent(snapshot=snapshot(clients=(summary("acme", high=1), summary("globex")))))
         parts = await first(stream, "tiles")
-        assert parts.keys() == {"verdict", "tiles", "tile/acme", "tile/globex"}
+        tiles = {"tile/acme", "tile/globex", "hours/acme", "hours/globex"}
+        assert parts.keys() - {"timeline"} == {"link", "verdict", "tiles", *tiles}
 
         at.add(WatchEvent(alerts=StoredAlerts(alerts=[stored(1)])))
         parts = await first(stream, "feed")
-        assert parts.keys() == {"feed", "tile/acme"}
+        assert parts.keys() == {"feed", "tile/acme"}, "bars come more slowly"
         assert parts["tile/acme"]["number"] == "2"
 
         at.add(WatchEvent(snapshot=snapshot(clients=(summary("globex"),))))
         assert (await first(stream, "tiles"))["tile/acme"] is None
+
+
+async def test_bars_come_more_slowly_than_numbers_and_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wall, "BARS", 0.1)
+    async with site() as at, at.browser.stream("GET", "/events") as answer:
+        stream = frames(answer)
+        await anext(stream)
+        at.add(WatchEvent(snapshot=snapshot(clients=(summary("acme", hours=[0] * 24),))))
+        await first(stream, "hours/acme")
+        at.add(WatchEvent(alerts=StoredAlerts(alerts=[stored(1)])))
+        parts = await first(stream, "hours/acme")
+    assert parts["hours/acme"]["counts"][-1] == 1
+
+
+async def test_fonts_may_be_kept_and_nothing_else() -> None:
+    async with site() as at:
+        kept = {path: (await at.browser.get(path)).headers["cache-control"] for path in FILES}
+    lasting = {path for path, value in kept.items() if value != "no-store"}
+    assert lasting == {path for path in FILES if path.startswith("/fonts/")}
 
 
 async def test_a_quiet_wall_sends_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,12 +183,11 @@ async def test_a_stalled_browser_costs_one_frame() -> None:
                 board = fold(board, WatchEvent(alerts=StoredAlerts(alerts=[stored(number)])))
                 shown.show(board)
                 async with asyncio.timeout(LIMIT):
-                    while f'Alert {number}"' not in await anext(reading):
+                    while f'"number":"{number + 1}"' not in await anext(reading):
                         pass
             drawing.cancel()
         late = json.loads((await anext(stalled)).removeprefix("data: "))
     assert len(json.dumps(late)) < 16 * 1024
-    assert late["parts"]["feed"][0]["title"] == "Alert 49"
     assert late["parts"]["tile/acme"]["number"] == "50"
 
 
@@ -218,8 +209,8 @@ async def test_a_browser_that_never_reads_holds_up_nobody() -> None:
                 await anext(stream)
                 for number in range(3):
                     at.add(WatchEvent(alerts=StoredAlerts(alerts=[stored(number)])))
-                    parts = await first(stream, "feed")
-                    assert parts["feed"][0]["title"] == f"Alert {number}"
+                    parts = await first(stream, "tile/acme")
+                    assert parts["tile/acme"]["number"] == str(number + 1)
 
 
 async def test_too_many_browsers_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,8 +247,8 @@ async def test_open_streams_end_with_the_service() -> None:
 def test_the_page_names_no_other_host_and_makes_no_markup() -> None:
     """It works offline, and text is set as text."""
     static = resources.files("hermes_display").joinpath("static")
-    for name, _ in FILES.values():
-        text = static.joinpath(name).read_text().replace('xmlns="http://www.w3.org/2000/svg"', "")
+    for name in ("index.html", *STATIC):
+        text = static.joinpath(name).read_text().replace('"http://www.w3.org/2000/svg"', "")
         assert not re.search(r"https?:|//\w", text.replace("// ", ""))
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(", text

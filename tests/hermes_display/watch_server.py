@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,9 @@ from socme.v1.watch_pb2 import (
     Snapshot,
     StoredAlert,
     StoredAlerts,
+    Triage,
+    TriageChange,
+    TriageStatus,
     WatchEvent,
     WatchRequest,
 )
@@ -52,12 +55,14 @@ def stored(
     name: str = "",
     received: datetime | None = None,
     count: int = 1,
+    status: TriageStatus.ValueType = TriageStatus.TRIAGE_STATUS_UNSPECIFIED,
 ) -> StoredAlert:
     """Return the alert with this number; equal numbers are the same alert."""
     return StoredAlert(
         client=client,
         node=node,
         received=stamp(received or NOON + timedelta(seconds=number)),
+        triage=Triage(status=status) if status else None,
         alert=Alert(
             id=number.to_bytes(16, "big"),
             severity=severity,
@@ -76,17 +81,62 @@ def snapshot(*alerts: StoredAlert, clients: tuple[ClientSummary, ...] = ()) -> S
     return Snapshot(alerts=alerts, clients=clients, time=stamp(NOON))
 
 
-def summary(client: str, *, name: str = "", nodes: int = 1, **counts: int) -> ClientSummary:
+def change(
+    number: int,
+    before: TriageStatus.ValueType,
+    after: TriageStatus.ValueType,
+    *,
+    client: str = "acme",
+    severity: Severity.ValueType = Severity.SEVERITY_HIGH,
+    count: int = 1,
+    owner: str = "",
+    received: datetime | None = None,
+) -> TriageChange:
+    """Return what became of the alert with this number."""
+    return TriageChange(
+        client=client,
+        node="acme-1",
+        id=number.to_bytes(16, "big"),
+        severity=severity,
+        count=count,
+        received=stamp(received or NOON + timedelta(seconds=number)),
+        before=before,
+        after=Triage(status=after, owner=owner),
+    )
+
+
+def summary(
+    client: str,
+    *,
+    name: str = "",
+    short: str = "",
+    nodes: int = 1,
+    open: Mapping[str, int] = {},  # noqa: A002
+    fresh: Mapping[str, int] = {},
+    hours: Sequence[int] = (),
+    usual: float | None = None,
+    **last_day: int,
+) -> ClientSummary:
     """Return a client as a snapshot tells it; counts by severity name."""
     return ClientSummary(
         client=client,
         name=name,
+        short_name=short,
         nodes=nodes,
-        last_day=[
-            SeverityCount(severity=Severity.Value(f"SEVERITY_{severity.upper()}"), alerts=alerts)
-            for severity, alerts in counts.items()
-        ],
+        last_day=severity_counts(last_day),
+        open=severity_counts(open),
+        fresh=severity_counts(fresh),
+        hours=hours,
+        usual=usual,
     )
+
+
+def severity_counts(counts: Mapping[str, int]) -> list[SeverityCount]:
+    """Return counts by severity name as the hub tells them."""
+    return [
+        SeverityCount(severity=Severity.Value(f"SEVERITY_{severity.upper()}"), alerts=alerts)
+        for severity, alerts in counts.items()
+    ]
 
 
 def status(

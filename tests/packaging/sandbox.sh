@@ -116,7 +116,7 @@ if [ -x /usr/bin/chromium ]; then
     > /etc/systemd/system/hermes-kiosk.service.d/headless.conf
   systemctl daemon-reload
   fact kiosk timeout 90 systemctl start hermes-kiosk
-  fact kiosk-profile-gone test ! -e /run/hermes-kiosk
+  fact kiosk-profile-gone until_true test ! -e /run/hermes-kiosk
 fi
 mkdir /etc/systemd/system/hermes-kiosk-reload.service.d
 printf '[Service]\nStandardOutput=append:/report/reloads\nExecStart=/bin/echo done\n' \

@@ -371,7 +371,7 @@ def test_tokens_that_may_have_been_used_since_are_void(place: Place, empty: Plac
 
 
 def test_a_backup_of_an_older_schema_is_brought_up_to_date(copy: Path, empty: Place) -> None:
-    newer = ("tally", "ledger", "books", "health")
+    newer = ("tally", "ledger", "books", "health", "vitals_recent", "vitals_quarter", "vitals_hour")
     change(copy / "zeus.db", *(f"DROP TABLE {name}" for name in newer))
     ends = ("source_ip", "destination_ip")
     change(copy / "zeus.db", *(f"DROP INDEX ix_alert_segment_{end}" for end in ends))

@@ -35,7 +35,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from socme.errors import OperatorError
-from zeus_hub import schema
+from zeus_hub import schema, series
 from zeus_hub.upgrade import upgrade
 
 HEAD = "0006"  # revision of the schema below; the newest file in migrations/versions
@@ -267,6 +267,9 @@ health = Table(
     Column("health", Integer, nullable=False),  # socme.v1.Health
     Column("reason", Text, nullable=False),  # for people; "" where all is well
 )
+
+# How the nodes were (history.py).
+vitals_recent, vitals_quarter, vitals_hour = series.tables(METADATA)
 
 
 def open_database(url: str, state_dir: Path) -> Engine:

@@ -1,35 +1,18 @@
 """How the nodes were: a day of each node's numbers at full resolution, a month by the hour.
 
 What comes is appended, in the order of time, whoever it is of: a page or two a write, for a thousand nodes as
-well. A quarter of an hour that is over is packed: one row for each node, of some 300 bytes, and the rows that
-came are deleted in the same transaction, in which its hour is reckoned anew. All keys begin with the
-time, so that what is new is written in one place, and what is old is deleted in one place. All calls block
-on the database.
+well. A quarter of an hour that is over is packed: one row for each node, of some 500 bytes, and the rows that
+came are deleted in the same transaction, in which its hour is reckoned anew. All calls block on the database.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    ForeignKey,
-    Integer,
-    LargeBinary,
-    Row,
-    ScalarSelect,
-    Table,
-    delete,
-    func,
-    insert,
-    select,
-)
+from sqlalchemy import Connection, Engine, Row, ScalarSelect, delete, func, insert, select
 
 from zeus_hub import database
-from zeus_hub.database import METADATA, reading, writing
+from zeus_hub.database import reading, writing
 from zeus_hub.registry import get_node
 from zeus_hub.samples import (
     NAMES,
@@ -52,46 +35,7 @@ MONTH = 31 * DAY
 SETTLED = 15  # seconds after a quarter's end within which its last samples have been written
 STEP = 100  # nodes packed in one transaction
 
-# What has not been packed yet.
-recent = Table(
-    "vitals_recent",
-    METADATA,
-    Column("seconds", BigInteger, primary_key=True),  # since 1970, as all here
-    Column("node_id", ForeignKey("node.id"), primary_key=True),
-    *(Column(name, Integer) for name in ("cpu", "memory", "disk")),
-    *(
-        Column(name, BigInteger, nullable=False)
-        for name in ("spool", "lag", "packets", "dropped", "records", "spooled")
-    ),
-    Column("clock_ms", BigInteger),
-    sqlite_with_rowid=False,
-)
-
-# The samples of one node in one quarter of an hour (samples.pack).
-quarter = Table(
-    "vitals_quarter",
-    METADATA,
-    Column("seconds", BigInteger, primary_key=True),  # its beginning
-    Column("node_id", ForeignKey("node.id"), primary_key=True),
-    Column("body", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-# What the samples of one node in one hour come to (samples.Point).
-hour = Table(
-    "vitals_hour",
-    METADATA,
-    Column("seconds", BigInteger, primary_key=True),  # its beginning
-    Column("node_id", ForeignKey("node.id"), primary_key=True),
-    Column("samples", Integer, nullable=False),
-    *(Column(name, Integer) for name in ("cpu", "cpu_most", "memory", "memory_most", "disk")),
-    *(
-        Column(name, BigInteger, nullable=False)
-        for name in ("spool", "lag", "packets", "dropped", "records", "spooled")
-    ),
-    Column("clock_ms", BigInteger),
-    sqlite_with_rowid=False,
-)
+recent, quarter, hour = database.vitals_recent, database.vitals_quarter, database.vitals_hour
 _POINT = [column for column in hour.c if column is not hour.c.node_id]
 _SAMPLE = [recent.c[name] for name in NAMES]
 

@@ -7,7 +7,6 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-import zeus_hub.history
 import zeus_hub.migrations
 from zeus_hub.database import HEAD, METADATA, open_database, reading
 

@@ -380,7 +380,6 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(copy: Path, empty: Pl
     ends = ("source_ip", "destination_ip")
     change(copy / "zeus.db", *(f"DROP INDEX ix_alert_segment_{end}" for end in ends))
     change(copy / "zeus.db", "ALTER TABLE alert DROP COLUMN segment")
-    change(copy / "zeus.db", *(f"ALTER TABLE {name} DROP COLUMN redacted" for name in ("token", "watcher")))
     change(copy / "zeus.db", *(f"CREATE INDEX ix_alert_{end} ON alert ({end})" for end in ends))
     change(copy / "zeus.db", "ALTER TABLE client DROP COLUMN short_name")
     change(copy / "zeus.db", "UPDATE alembic_version SET version_num = '0001'")

@@ -204,10 +204,19 @@ def _snapshot(board: Board, snapshot: Snapshot) -> Board:
         board,
         time=told,
         clients=clients,
-        day=day.read(snapshot.timeline, snapshot.tactics, told, least=board.least) if told else None,
+        day=_last_day(board, snapshot, told),
         feed=feed.filled(read),
         seen=tuple(row.key for row in read[-MOST_SEEN:]),
     )
+
+
+def _last_day(board: Board, snapshot: Snapshot, now: datetime | None) -> Day | None:
+    """Return the last day as a snapshot tells it, or as the screen saw it where the hub does not tell it."""
+    if now is None:
+        return board.day
+    if board.day is not None and not snapshot.timeline and not snapshot.tactics:
+        return day.advanced(board.day, now)
+    return day.read(snapshot.timeline, snapshot.tactics, now, least=board.least)
 
 
 def _is_news(board: Board, stored: StoredAlert) -> bool:

@@ -38,7 +38,7 @@ def filled(found: Iterable[Row]) -> Feed:
         same = _find(merged, row)
         if same is not None:
             merged[same] = replace(rows.joined(row, merged[same]), key=merged[same].key)
-        elif row.severity != tally.LOW:
+        elif row.severity != tally.LOW and not _is_known(merged, row):
             merged.append(row)
     return Feed(tuple(merged[:ROWS]))
 
@@ -51,6 +51,8 @@ def arrived(feed: Feed, row: Row) -> Feed:
         return replace(feed, shown=_joined(feed.shown, row))
     if _find(feed.waiting, row) is not None:
         return replace(feed, waiting=_joined(feed.waiting, row))
+    if _is_known((*feed.shown, *feed.waiting), row):
+        return feed
     if not feed.is_busy and not feed.waiting:
         return replace(feed, shown=_inserted(feed.shown, row), is_busy=True)
     waiting = sorted((row, *feed.waiting), key=_urgency, reverse=True)
@@ -83,6 +85,11 @@ def _each(there: tuple[Row, ...], done: Callable[[Row], Row | None]) -> tuple[Ro
 
 def _find(there: Iterable[Row], row: Row) -> int | None:
     return next((index for index, each in enumerate(there) if rows.says_the_same(each, row)), None)
+
+
+def _is_known(there: Iterable[Row], row: Row) -> bool:
+    """Tell whether an alert is there that is called the same and says something else: no alert is that."""
+    return any(row.key == each.key or row.key in each.members for each in there)
 
 
 def _joined(there: tuple[Row, ...], row: Row) -> tuple[Row, ...]:

@@ -35,7 +35,7 @@ export function reconcile(list, items, make, draw) {
     if (list.children[index] !== child) list.insertBefore(child, list.children[index] ?? null);
     draw?.(child, item);
   });
-  old.forEach((child) => child.remove());
+  while (list.children.length > items.length) list.lastChild.remove();
 }
 
 // One pixel of a screen of 1920 by 1080, in pixels of this one.

@@ -451,6 +451,18 @@ def test_an_alert_is_counted_in_the_hour_the_quarter_and_for_its_tactics() -> No
     assert (board.day.quarters[-1], board.day.tactics) == ({HIGH: 1}, {"Impact": 1})
 
 
+def test_of_a_hub_that_does_not_tell_the_last_day_it_is_what_the_screen_saw() -> None:
+    """The next snapshot, which comes every few minutes, takes nothing away."""
+    board = folded(told(summary("acme")), alert(1), told(summary("acme")))
+    assert board.day is not None
+    assert board.day.quarters[-1] == {HIGH: 1}
+    fresh = told(summary("acme"))
+    fresh.snapshot.timeline.add().begin.CopyFrom(stamp(NOON))
+    again = fold(board, fresh).day
+    assert again is not None
+    assert not any(again.quarters)
+
+
 def test_the_screens_own_clock_turns_pages_and_makes_nothing_old() -> None:
     board = folded(told(summary("acme")), second(10**8))
     assert board.time == NOON

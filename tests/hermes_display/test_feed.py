@@ -76,6 +76,14 @@ def test_what_waited_for_longer_than_a_row_stays_is_left_out() -> None:
     assert made.waiting == ()
 
 
+def test_a_key_is_unique_whatever_a_hub_tells() -> None:
+    one, other = row(1), rows.read(stored(1, name="Something else"))
+    assert titles(feed.filled([one, other])) == ["Alert 1"]
+    assert titles(after(None, None, to=after(one, other))) == ["Alert 1"]
+    left = feed.triaged(after(row(1, name="Scan"), row(2, name="Scan")), one.key, Stage.CLOSED, "")
+    assert titles(after(None, one, to=left)) == ["Scan"], "the row still goes by the name of its first alert"
+
+
 def test_closed_alerts_leave_the_feed_and_acknowledged_ones_are_marked() -> None:
     made = after(row(1), row(2))
     assert feed.triaged(made, row(1).key, Stage.CLOSED, "").shown == ()

@@ -64,8 +64,11 @@ bench-check: setup  ## fail where a ratio is below its floor (bench/floors.py)
 	@$(BIN)/python -m bench.drain --check --rounds 1
 	@$(BIN)/python -m bench.ingest --check --rounds 1
 
+screenshots: setup  ## take pictures of the wall, for README and docs (needs Chromium)
+	@$(BIN)/python -m scripts.screenshots
+
 clean:  ## remove what the other targets made
 	@rm -rf .venv .proto-venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-state
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test faults soak check fmt proto lock bench bench-check clean
+.PHONY: help setup demo test faults soak check fmt proto lock bench bench-check screenshots clean

@@ -24,9 +24,9 @@ function sound() {
   loud.gain.exponentialRampToValueAtTime(0.4, audio.currentTime + 0.03);
   loud.gain.exponentialRampToValueAtTime(0.0001, audio.currentTime + 1.1);
   tone.connect(loud).connect(audio.destination);
-  tone.onended = () => audio.close();
   tone.start();
   tone.stop(audio.currentTime + 1.2);
+  setTimeout(() => audio.close(), HOLDS); // where the browser allows no sound, the tone never ends
 }
 
 function show(row) {

@@ -266,7 +266,7 @@ def _alert(board: Board, stored: StoredAlert) -> Board:
     if client is None and len(board.clients) >= MOST_CLIENTS:
         return board
     is_open, is_fresh = triage.steps(Stage.CLOSED, where)
-    client = _counted(client or Client(row.client), row, is_open, is_fresh)
+    client = _counted(client or _newcomer(board, row.client), row, is_open, is_fresh)
     return _alarm(
         replace(
             board,
@@ -279,6 +279,12 @@ def _alert(board: Board, stored: StoredAlert) -> Board:
         stored,
         row,
     )
+
+
+def _newcomer(board: Board, name: str) -> Client:
+    """Return a client that no snapshot told: it has had nothing, if the hub tells such things at all."""
+    told = not board.clients or any(client.hours for client in board.clients.values())
+    return Client(name, hours=day.no_hours(board.time) if told and board.time else None)
 
 
 def _counted(client: Client, row: Row, is_open: int, is_fresh: int) -> Client:
@@ -348,7 +354,7 @@ def _node(board: Board, status: NodeStatus) -> Board:
         return replace(board, nodes=others)
     clients = board.clients
     if key[0] not in clients and len(clients) < MOST_CLIENTS:
-        clients = {**clients, key[0]: Client(key[0])}
+        clients = {**clients, key[0]: _newcomer(board, key[0])}
     return replace(board, clients=clients, nodes={**others, key: read_node(status)})
 
 
@@ -358,7 +364,7 @@ def _health(board: Board, status: ClientStatus) -> Board:
     if client is None and len(board.clients) >= MOST_CLIENTS:
         return board
     client = replace(
-        client or Client(name),
+        client or _newcomer(board, name),
         health=status.health,
         reason=clean(status.reasons[0], LONGEST_REASON) if status.reasons else "",
         since=rows.time(status.since),

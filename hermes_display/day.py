@@ -70,6 +70,11 @@ def read_hours(summary: ClientSummary, now: datetime) -> Hours | None:
     return Hours(floor(now, HOUR), (0,) * (HOURS - len(counts)) + counts, usual)
 
 
+def no_hours(now: datetime) -> Hours:
+    """Return the last day of a client that had no alerts."""
+    return Hours(floor(now, HOUR), (0,) * HOURS, None)
+
+
 def advanced(day: Day, now: datetime) -> Day:
     """Let time pass; it never goes back."""
     steps = (floor(now, QUARTER) - day.begin) // QUARTER

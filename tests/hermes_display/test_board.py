@@ -466,3 +466,12 @@ def test_of_a_hub_that_does_not_tell_the_last_day_it_is_what_the_screen_saw() ->
 def test_the_screens_own_clock_turns_pages_and_makes_nothing_old() -> None:
     board = folded(told(summary("acme")), second(10**8))
     assert board.time == NOON
+
+
+@pytest.mark.parametrize(("known", "counted"), [([3] * 24, 1), ([], None)], ids=["told", "not told"])
+def test_a_client_that_comes_later_has_had_nothing_before(known: list[int], counted: int | None) -> None:
+    """If the hub tells of any client what its day was like."""
+    board = folded(told(summary("acme", hours=known)), alert(1, client="globex", received=NOON))
+
+    hours = board.clients["globex"].hours
+    assert (hours and sum(hours.counts)) == counted

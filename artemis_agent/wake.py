@@ -2,8 +2,9 @@
 
 watchdog sees files appear and move in the folder; inotify on the open files sees them grow (watchdog
 would cost a third of a core at 10,000 lines a second, reading one event for each); while data comes the
-files are polled instead, ten times a second and in a flood of alerts each millisecond; and a slow poll
-stands behind it all, for network file systems and machines that have run out of inotify watches.
+files are polled instead, at first and in a flood of alerts each millisecond, else soon ten times a second;
+and a slow poll stands behind it all, for network file systems and machines that have run out of inotify
+watches.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ except ImportError:  # it is only there on Linux
 BUSY = 0.3  # seconds for which a file that brought data is polled
 POLL_BUSY = 0.1  # seconds; half of it is the latency that polling adds, and nobody sees so short a time
 POLL_FLOOD = 0.001  # the same in a flood of records that go on, in which alerts must not queue
+SLOWER = 4  # times as long is each poll as the one before, while no flood is seen
 FLOOD = 100.0  # such records a second that make one
 POLL_SLOW = 1.0  # seconds; how late a change is seen that no watch reports
 _DRAIN = 65_536  # bytes of events that are thrown away at once
@@ -62,6 +64,7 @@ class Wake:
         self._files = _FileWatch()
         self._busy_until = 0.0
         self._poll = POLL_BUSY
+        self._is_flood = False
         self._data_at = -math.inf  # when data came last
         self._look_again = 0.0
 
@@ -73,8 +76,10 @@ class Wake:
         """
         now = time.monotonic()
         if busy:
+            self._is_flood = found >= FLOOD * (now - self._data_at)
+            if self._is_flood or now >= self._busy_until:
+                self._poll = POLL_FLOOD  # what begins may become one
             self._busy_until = now + BUSY
-            self._poll = POLL_FLOOD if found >= FLOOD * (now - self._data_at) else POLL_BUSY
             self._data_at = now
         renewed = self._files.follow(descriptors, retry=now >= self._look_again)
         if now >= self._look_again:
@@ -86,7 +91,10 @@ class Wake:
     async def wait(self) -> None:
         """Wait until something may have changed, POLL_SLOW at the longest, or `longest` if all is watched."""
         if time.monotonic() < self._busy_until:
-            await asyncio.sleep(self._poll)
+            poll = self._poll
+            if not self._is_flood:
+                self._poll = min(SLOWER * poll, POLL_BUSY)
+            await asyncio.sleep(poll)
             return
         woken = asyncio.Event()
         loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from artemis_agent import wake as module
-from artemis_agent.wake import POLL_BUSY, Wake
+from artemis_agent.wake import POLL_BUSY, POLL_FLOOD, SLOWER, Wake
 
 LIMIT = 10.0  # seconds after which a test has failed
 NEVER = 60.0  # seconds; a slow poll that comes too late to help
@@ -121,11 +121,41 @@ async def test_a_folder_that_comes_later_is_watched_then(
     wake.close()
 
 
-async def test_a_busy_file_is_polled(wake: Wake, monkeypatch: pytest.MonkeyPatch) -> None:
-    await rest(wake, monkeypatch)
-    wake.follow({}, busy=True)
+@pytest.mark.parametrize(("flood", "found"), [(1e12, 1), (0.001, 0)], ids=["a trickle", "nothing to send"])
+async def test_a_busy_file_is_polled_soon_at_first_and_then_seldom(
+    wake: Wake, monkeypatch: pytest.MonkeyPatch, flood: float, found: int
+) -> None:
+    """What begins may become a flood."""
+    monkeypatch.setattr(module, "FLOOD", flood)
+    slept = await polled(wake, monkeypatch, found=found, times=6)
 
-    assert POLL_BUSY <= await seconds(wake) < LIMIT
+    assert slept == pytest.approx(
+        [*(POLL_FLOOD * SLOWER**number for number in range(4)), POLL_BUSY, POLL_BUSY]
+    )
+
+
+async def test_a_flood_is_polled_all_the_time(wake: Wake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many records a second that go on; also where a poll comes too soon for the next."""
+    monkeypatch.setattr(module, "FLOOD", 0.001)
+    await polled(wake, monkeypatch, found=1, times=1)  # what was long ago makes no flood
+    slept = await polled(wake, monkeypatch, found=1, times=3)
+    await wake.wait()
+
+    assert slept == [POLL_FLOOD] * 4
+
+
+async def polled(wake: Wake, monkeypatch: pytest.MonkeyPatch, *, found: int, times: int) -> list[float]:
+    """Return how long is waited where each look finds something; more is added to it."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    for _ in range(times):
+        wake.follow({}, busy=True, found=found)
+        await wake.wait()
+    return slept
 
 
 async def test_without_inotify_the_slow_poll_is_left(
@@ -200,29 +230,3 @@ async def test_nothing_is_left_open(tmp_path: Path, file: dict[tuple[int, int], 
 
     assert await once() == first
     assert await once() == first
-
-
-@pytest.mark.parametrize(("flood", "found", "soon"), [(0.001, 1, True), (0.001, 0, False), (1e12, 1, False)])
-async def test_only_a_flood_is_polled_without_pause(
-    wake: Wake,
-    file: dict[tuple[int, int], int],
-    monkeypatch: pytest.MonkeyPatch,
-    flood: float,
-    found: int,
-    soon: bool,  # noqa: FBT001
-) -> None:
-    """So many records a second that go on: a trickle of them costs little."""
-    monkeypatch.setattr(module, "POLL_FLOOD", 0.0)
-    monkeypatch.setattr(module, "POLL_BUSY", NEVER)
-    monkeypatch.setattr(module, "BUSY", NEVER)
-    monkeypatch.setattr(module, "FLOOD", flood)
-    for _ in range(2):
-        wake.follow(file, busy=True, found=found)
-    woken = True
-    try:
-        async with asyncio.timeout(LIMIT if soon else 0.05):
-            await wake.wait()
-    except TimeoutError:
-        woken = False
-
-    assert woken is soon

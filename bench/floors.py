@@ -36,7 +36,7 @@ DRAIN = [  # alerts a second
 INGEST = [  # alerts a second
     Floor("socme, 20 nodes, batches of 500", "JetStream, 100 alerts a message", 1.2),
     Floor("socme, 20 nodes, batches of 500", "rsyslog, durable ack", 30),
-    Floor("socme, 200 nodes, batches of 20", "JetStream, 1 alert a message", 30),
+    Floor("socme, 200 nodes, batches of 20", "JetStream, 1 alert a message", 8),
 ]
 FLEET = [  # KiB of each node, % of a core
     Floor("socme, memory of a node", "gRPC alone, memory of a node", 0.75, less_is_better=True),

@@ -1,6 +1,6 @@
 """What a connected node takes while nothing happens: python -m bench.rest [--seconds 60].
 
-A node as it is shipped (vitals every ten seconds, a canary each minute) at a hub, over mutual TLS, beside a
+A node as it is shipped (vitals four times a minute, a canary each) at a hub, over mutual TLS, beside a
 bare client of the same gRPC that holds one stream open and does nothing (bench/bare_client.py): the floor.
 """
 

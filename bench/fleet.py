@@ -1,8 +1,8 @@
 """What connected nodes cost a hub: python -m bench.fleet [NODES].
 
 A real hub in a process of its own, mutual TLS on loopback, each node with a connection and a certificate of
-its own. They send vitals every ten seconds, more than nodes do, and nothing else. Then the same nodes with a server
-of gRPC alone, which reads what they say and does nothing with it: no hub of this kind can go below that.
+its own. They send vitals every ten seconds, more than nodes do, and nothing else. Then the same nodes with
+a server of gRPC alone, which reads what they say and does nothing with it: no hub of this kind can go below.
 """
 
 import argparse

@@ -36,7 +36,10 @@ class Outlook:
         return found
 
     def compare(self, sources: Sequence[SourceVitals], spool: SpoolVitals) -> None:
-        """Take note of how sources and spool are as well; say so where something that matters has changed."""
+        """Take note of how sources and spool are as well; say so where something that matters has changed.
+
+        The first time, too: what was told when the connection began may be older.
+        """
         if self._seen is None:
             return
         all_of_it = Vitals()
@@ -44,7 +47,7 @@ class Outlook:
         all_of_it.sources.extend(sources)
         all_of_it.spool.problem = spool.problem
         before, self._stood = self._stood, standing(all_of_it)
-        if before is not None and before != self._stood:
+        if before != self._stood:
             self._news.set()
 
     def close(self) -> None:

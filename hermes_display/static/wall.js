@@ -21,8 +21,7 @@ let heard = performance.now();
 
 function drawVerdict({ states, clients }) {
   const told = states.map(([state, number], index) => ({ key: state, text: words.verdict(state, number, !index) }));
-  const nobody = parts.get("link")?.refused ? "" : words.none; // why there is nothing to see says the banner
-  if (!told.length) told.push(clients ? { key: "quiet", text: words.quiet } : { key: "none", text: nobody });
+  if (!told.length) told.push(clients ? { key: "quiet", text: words.quiet } : { key: "none", text: words.none });
   const box = find("#verdict");
   dress(box, told.length >= MANY_STATES ? "many" : "");
   reconcile(box, told, ({ key }) => element("span", key), (made, { text }) => write(made, text));

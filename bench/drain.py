@@ -7,9 +7,7 @@ arrives twice is counted.
 """
 
 import argparse
-import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,7 +28,7 @@ from bench.gauge import (
     size_of,
     wait_until,
 )
-from bench.latency import calm_node, listens, write_certificates
+from bench.latency import calm_node, listens, started, write_certificates
 from bench.peers import Command
 from tests.flow.programs import free_port, staged
 
@@ -131,21 +129,12 @@ def peer(
     write_certificates(folder)
     with ExitStack() as stack:
 
-        def started(command: Command, name: str) -> "subprocess.Popen[bytes]":
-            told = stack.enter_context((folder / f"{name}.log").open("wb"))
-            process = subprocess.Popen(
-                command.arguments, env=command.environment, stdout=told, stderr=told, cwd=folder
-            )
-            stack.callback(process.wait, 30)
-            stack.callback(process.send_signal, signal.SIGTERM)
-            return process
-
         def end() -> None:
-            started(receiving, "receiver")
+            started(stack, receiving, folder, "receiver")
             wait_until(lambda: listens(port), "the receiver listens", seconds=20)
 
         sending, receiving = make(folder, output, port)
-        sender = started(sending, "sender")
+        sender = started(stack, sending, folder, "sender")
         pause(1)
         yield Outage(
             log,

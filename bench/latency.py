@@ -153,26 +153,27 @@ def peer(make: Callable[[Path, Path, int], tuple[Command, Command]], folder: Pat
     log.touch()
     write_certificates(folder)
     with ExitStack() as stack:
-
-        def started(command: Command, name: str) -> "subprocess.Popen[bytes]":
-            told = stack.enter_context((folder / f"{name}.log").open("wb"))
-            process = subprocess.Popen(
-                command.arguments, env=command.environment, stdout=told, stderr=told, cwd=folder
-            )
-            stack.callback(process.wait, 30)
-            stack.callback(process.send_signal, signal.SIGTERM)
-            return process
-
         sending, receiving = make(folder, output, port)
-        receiver = started(receiving, "receiver")
+        receiver = started(stack, receiving, folder, "receiver")
         wait_until(lambda: listens(port), "the receiver listens", seconds=20)
-        sender = started(sending, "sender")
+        sender = started(stack, sending, folder, "sender")
 
         def watch(count: int, result: Path) -> "subprocess.Popen[bytes]":
             arguments = [str(output), str(size_of(output)), str(count), str(result)]
             return subprocess.Popen([sys.executable, "-m", "bench.reader", *arguments])
 
         yield Pair(log, sender.pid, receiver.pid, port, watch)
+
+
+def started(stack: ExitStack, command: Command, folder: Path, name: str) -> "subprocess.Popen[bytes]":
+    """Start a peer, which ends with the stack; what it says goes into a log of its name."""
+    told = stack.enter_context((folder / f"{name}.log").open("wb"))
+    process = subprocess.Popen(
+        command.arguments, env=command.environment, stdout=told, stderr=told, cwd=folder
+    )
+    stack.callback(process.wait, 30)
+    stack.callback(process.send_signal, signal.SIGTERM)
+    return process
 
 
 def listens(port: int) -> bool:

@@ -7,6 +7,8 @@ import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from tests.mounts import apart
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORPORA = REPOSITORY.parent / "shared" / "corpora"
 _HARNESS = "tests/faults/"
@@ -14,6 +16,10 @@ _HARNESS = "tests/faults/"
 
 # A shell that starts the tests in the background has them ignore SIGINT, and all programs that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure() -> None:
+    apart()
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from tests.faults.choice import choose
 from tests.faults.judge import complaints
 from tests.faults.plan import SECONDS, plan_for, told
 from tests.faults.trial import perform
+from tests.mounts import apart
 
 
 def judged(folder: Path, *, seed: int, seconds: float = SECONDS, keep: bool = False) -> list[str]:
@@ -69,6 +70,7 @@ def main() -> int:
     if given.choose is not None:
         print(*choose(given.choose), sep=", ")  # noqa: T201
         return 0
+    apart()
     seeds = [given.seed] if given.seed is not None else _seeds(given.minutes)
     for seed in seeds:
         folder = Path(tempfile.mkdtemp(prefix="socme-faults-"))

@@ -11,8 +11,8 @@ from socme.commands import ConfigOption, JsonOption
 from socme.errors import OperatorError
 
 if TYPE_CHECKING:
-    from hermes_display.config import HermesSettings
     from hermes_display.downlink import Connect
+    from hermes_display.plan import Plan
     from socme.identity import Identity
 
 # What a command needs beyond this is imported inside it, so that --help is quick.
@@ -52,12 +52,13 @@ def enroll(
 def run(config: ConfigOption = CONFIG) -> None:
     """Show the wall in a browser on this machine until stopped."""
     logs.set_up()
+    plan = _plan(config)
+
     from hermes_display import display  # noqa: PLC0415
     from socme import service  # noqa: PLC0415
 
-    settings = _settings(config)
-    connect = _connect(settings)
-    service.run(lambda notifier: display.run_wall(settings, connect, notifier))
+    connect = _connect(plan)
+    service.run(lambda notifier: display.run_wall(plan, connect, notifier))
 
 
 @app.command()
@@ -71,29 +72,32 @@ def tail(
         str, typer.Option(metavar="low|medium|high|critical", help="This severity or worse, or unknown.")
     ] = "low",
 ) -> None:
-    """Print the latest alerts, then every new one as it comes, until interrupted."""
+    """Print the latest alerts, then every new one and what becomes of nodes, until interrupted."""
     logs.set_up()
-    from hermes_display import display  # noqa: PLC0415
-    from hermes_display.tail import Tail  # noqa: PLC0415
     from socme import severity  # noqa: PLC0415
 
     if min_severity not in severity.NAMES:
         raise typer.BadParameter(f"it is one of {', '.join(severity.NAMES)}", param_hint="'--min-severity'")
-    settings = _settings(config)
-    wanted = display.tail_wanted(tuple(client or settings.watch.clients), min_severity, with_raw=json)
-    asyncio.run(display.run_tail(wanted, _connect(settings), Tail(as_json=json)))
+    plan = _plan(config)
+
+    from hermes_display import display  # noqa: PLC0415
+    from hermes_display.tail import Tail  # noqa: PLC0415
+
+    wanted = display.tail_wanted(tuple(client or plan.clients), min_severity, with_raw=json)
+    asyncio.run(display.run_tail(wanted, _connect(plan), Tail(as_json=json)))
 
 
 @app.command()
 def check(config: ConfigOption = CONFIG) -> None:
     """Say whether the settings, the certificate and the hub are as they should be."""
     logs.set_up()
+    plan = _plan(config)
+    typer.echo(f"ok  settings: {config}")
+
     from hermes_display import display, downlink  # noqa: PLC0415
 
-    settings = _settings(config)
-    typer.echo(f"ok  settings: {config}")
-    identity = _identity(settings)
-    address = settings.hub_address or identity.hub_address
+    identity = _identity(plan)
+    address = plan.hub_address or identity.hub_address
     typer.echo(f"ok  certificate: {identity.name}, good until {identity.expires:%Y-%m-%d %H:%M} UTC")
     found = asyncio.run(downlink.probe(display.connector(identity, address)))
     if isinstance(found, downlink.Lost) and found.refused:
@@ -111,25 +115,30 @@ def check(config: ConfigOption = CONFIG) -> None:
         typer.echo("ok  redacted: the hub sends this screen no hosts, users and addresses")
 
 
-def _settings(config: Path) -> "HermesSettings":
-    from hermes_display.config import HermesSettings  # noqa: PLC0415
-    from socme.settings import beside, load  # noqa: PLC0415
+def _plan(config: Path) -> "Plan":
+    """Read the settings; call it before anything that has threads."""
+    from socme.apart import apart  # noqa: PLC0415
 
-    settings = load(HermesSettings, config)
-    return settings.model_copy(update={"state_dir": beside(config, settings.state_dir)})
+    return apart(lambda: _read(config))
 
 
-def _identity(settings: "HermesSettings") -> "Identity":
+def _read(config: Path) -> "Plan":
+    from hermes_display import config as configs  # noqa: PLC0415
+
+    return configs.plan(config)
+
+
+def _identity(plan: "Plan") -> "Identity":
     from socme import identity  # noqa: PLC0415
 
-    return identity.load(settings.state_dir, now=identity.utc_now(), command=ENROLL)
+    return identity.load(plan.state_dir, now=identity.utc_now(), command=ENROLL)
 
 
-def _connect(settings: "HermesSettings") -> "Connect":
+def _connect(plan: "Plan") -> "Connect":
     from hermes_display.display import connector  # noqa: PLC0415
 
-    identity = _identity(settings)
-    return connector(identity, settings.hub_address or identity.hub_address)
+    identity = _identity(plan)
+    return connector(identity, plan.hub_address or identity.hub_address)
 
 
 def main() -> None:

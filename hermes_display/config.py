@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
-from socme.settings import Address, Section, Settings, SeverityName
+from hermes_display.plan import Looks, Plan
+from socme.settings import Address, Section, Settings, SeverityName, beside, load
 
 
 class WatchSettings(Section):
@@ -58,3 +59,31 @@ class HermesSettings(Settings):
 
     wall: WallSettings = WallSettings()
     """How the wall looks."""
+
+
+def plan(config: Path) -> Plan:
+    """Read and check a settings file; return what it comes to."""
+    return plan_of(load(HermesSettings, config), config)
+
+
+def plan_of(settings: HermesSettings, config: Path) -> Plan:
+    """Return what settings come to that stand in a file."""
+    return Plan(
+        state_dir=beside(config, settings.state_dir),
+        hub_address=settings.hub_address,
+        listen=settings.listen,
+        clients=settings.watch.clients,
+        min_severity=settings.watch.min_severity,
+        looks=looks_of(settings.wall),
+    )
+
+
+def looks_of(settings: WallSettings) -> Looks:
+    """Return what settings say of how the wall looks."""
+    return Looks(
+        title=settings.title,
+        language=settings.language,
+        theme=settings.theme,
+        scale=settings.scale,
+        sound=settings.sound,
+    )

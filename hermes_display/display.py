@@ -8,9 +8,9 @@ import grpc
 
 from hermes_display import pages, wall
 from hermes_display.board import MOST_ALERTS, Board, Event, Link, Tick, fold
-from hermes_display.config import HermesSettings
 from hermes_display.downlink import Connect, Downlink, Wanted
 from hermes_display.pages import Pages
+from hermes_display.plan import Plan
 from hermes_display.tail import LATEST, Tail
 from socme import tls
 from socme.identity import Identity, utc_now
@@ -27,32 +27,30 @@ def connector(identity: Identity, address: str) -> Connect:
     return lambda: grpc.aio.secure_channel(address, credentials, options=tls.CHANNEL_OPTIONS)
 
 
-async def run_wall(settings: HermesSettings, connect: Connect, notifier: Notifier) -> None:
+async def run_wall(plan: Plan, connect: Connect, notifier: Notifier) -> None:
     """Show the wall until cancelled."""
-    least = named(settings.watch.min_severity)
+    least = named(plan.min_severity)
     wanted = Wanted(
-        clients=settings.watch.clients,
+        clients=plan.clients,
         min_severity=least,
         latest=MOST_ALERTS,
         fleet=True,
         fresh_after=FRESH_AFTER,
     )
-    with wall.bind(settings.listen) as listener:
+    with wall.bind(plan.listen) as listener:
         link = Link(up=False, since=utc_now(), reason="not connected yet")
-        shown = wall.Wall(Board(link, least, pages=Pages(most=pages.most(settings.wall.scale))))
+        shown = wall.Wall(Board(link, least, pages=Pages(most=pages.most(plan.looks.scale))))
 
         def deliver(event: Event | Tick) -> None:
             shown.show(fold(shown.board, event))
 
-        address = f"http://{settings.listen}/"
+        address = f"http://{plan.listen}/"
         async with asyncio.TaskGroup() as group:
             group.create_task(shown.draw(), name="draw")
             group.create_task(Downlink(connect, wanted, deliver).run(), name="downlink")
             group.create_task(_tick(deliver), name="tick")
             group.create_task(notifier.watch(lambda: True), name="watchdog")
-            await wall.serve(
-                shown, settings.wall, listener, lambda: notifier.ready(f"the wall is on {address}")
-            )
+            await wall.serve(shown, plan.looks, listener, lambda: notifier.ready(f"the wall is on {address}"))
 
 
 async def _tick(deliver: Callable[[Tick], None]) -> None:
@@ -75,4 +73,4 @@ async def run_tail(wanted: Wanted, connect: Connect, tail: Tail) -> None:
 
 def tail_wanted(clients: tuple[str, ...], min_severity: str, *, with_raw: bool) -> Wanted:
     """Return what a tail subscribes to."""
-    return Wanted(clients, named(min_severity), latest=LATEST, with_raw=with_raw)
+    return Wanted(clients, named(min_severity), latest=LATEST, with_raw=with_raw, fleet=not with_raw)

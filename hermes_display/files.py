@@ -11,7 +11,7 @@ from importlib import resources, util
 from pathlib import Path
 from string import Template
 
-from hermes_display.config import WallSettings
+from hermes_display.plan import Looks
 
 TYPES: Mapping[str, str] = {
     ".css": "text/css",
@@ -51,10 +51,10 @@ class File:
     cache: str = "no-store"
 
 
-def load(settings: WallSettings) -> dict[str, File]:
+def load(looks: Looks) -> dict[str, File]:
     """Return all files by address."""
     page = Template(_static("index.html").decode()).substitute(
-        {key: html.escape(value) for key, value in _values(settings).items()}
+        {key: html.escape(value) for key, value in _values(looks).items()}
     )
     return {
         "/": File(page.encode(), TYPES[".html"]),
@@ -71,13 +71,13 @@ def build(files: Mapping[str, File]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _values(settings: WallSettings) -> dict[str, str]:
+def _values(looks: Looks) -> dict[str, str]:
     return {
-        "language": settings.language,
-        "theme": settings.theme,
-        "scale": f"{settings.scale:g}",
-        "sound": "on" if settings.sound else "off",
-        "title": settings.title,
+        "language": looks.language,
+        "theme": looks.theme,
+        "scale": f"{looks.scale:g}",
+        "sound": "on" if looks.sound else "off",
+        "title": looks.title,
     }
 
 

@@ -26,9 +26,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hermes_display import files
 from hermes_display.board import Board
-from hermes_display.config import WallSettings
 from hermes_display.files import File
 from hermes_display.picture import SLOW, picture
+from hermes_display.plan import Looks
 from socme.address import split
 from socme.errors import OperatorError
 
@@ -155,9 +155,9 @@ class _Stream:
             await answer(scope, receive, send)
 
 
-def application(wall: Wall, settings: WallSettings) -> ASGIApp:
+def application(wall: Wall, looks: Looks) -> ASGIApp:
     """Return the web application that shows a wall."""
-    served = files.load(settings)
+    served = files.load(looks)
     build = files.build(served)
     answers = {address: _answer(each) for address, each in served.items()}
 
@@ -194,12 +194,10 @@ def bind(listen: str) -> socket.socket:
         ) from error
 
 
-async def serve(
-    wall: Wall, settings: WallSettings, listener: socket.socket, started: Callable[[], None]
-) -> None:
+async def serve(wall: Wall, looks: Looks, listener: socket.socket, started: Callable[[], None]) -> None:
     """Serve a wall until cancelled; call `started` when browsers can connect."""
     config = uvicorn.Config(
-        application(wall, settings),
+        application(wall, looks),
         access_log=False,
         lifespan="off",
         log_config=None,

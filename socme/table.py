@@ -26,6 +26,11 @@ STYLES: Mapping[str, str] = {
     "stale": "yellow",
     "offline": "bold red",
     "revoked": "dim",
+    "up": "green",
+    "degraded": "yellow",
+    "late": "yellow",
+    "blind": "bold red",
+    "silent": "bold red",
 }
 
 

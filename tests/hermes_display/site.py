@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from hermes_display.board import Board, Event, Link, Tick, fold
-from hermes_display.config import WallSettings
+from hermes_display.config import WallSettings, looks_of
+from hermes_display.plan import Looks
 from hermes_display.wall import Wall, bind, serve
 from tests.hermes_display.watch_server import NOON
 from tests.lacking import lacking
@@ -49,18 +50,23 @@ class Site:
             self.wall.show(fold(self.wall.board, event))
 
 
+def looks(**settings: object) -> Looks:
+    """Return how a wall looks with these settings."""
+    return looks_of(WallSettings(**settings))  # type: ignore[arg-type]
+
+
 @asynccontextmanager
 async def site(board: Board | None = None, **settings: object) -> AsyncIterator[Site]:
     """Serve a wall."""
     shown = Wall(board or Board(link=Link(up=True, since=NOON)))
-    looks = WallSettings(**settings)  # type: ignore[arg-type]
+    chosen = looks(**settings)
     ready = asyncio.Event()
     listener = bind("127.0.0.1:0")
     address: tuple[str, int] = listener.getsockname()
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(shown.draw()),
-            group.create_task(serve(shown, looks, listener, ready.set)),
+            group.create_task(serve(shown, chosen, listener, ready.set)),
         ]
         await ready.wait()
         url = f"http://127.0.0.1:{address[1]}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hermes_display.config import HermesSettings
+from hermes_display.config import HermesSettings, plan_of
 from hermes_display.display import run_tail, run_wall, tail_wanted
 from hermes_display.tail import Tail
 from socme.errors import OperatorError
@@ -24,11 +24,11 @@ async def test_what_the_hub_tells_is_on_the_wall(hub: TestHub, tmp_path: Path) -
     hub.script.alerts.append(stored(1))
     hub.script.nodes.append(status())
     address = f"127.0.0.1:{free_port()}"
-    settings = HermesSettings(state_dir=tmp_path, listen=address)
+    plan = plan_of(HermesSettings(state_dir=tmp_path, listen=address), tmp_path)
     parts: dict[str, object] = {}
 
     async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
-        task = group.create_task(run_wall(settings, hub.connect(), Notifier()))
+        task = group.create_task(run_wall(plan, hub.connect(), Notifier()))
         async with httpx.AsyncClient(base_url=f"http://{address}", timeout=LIMIT) as browser:
             await _served(browser)
             async with browser.stream("GET", "/events") as answer:
@@ -64,8 +64,9 @@ async def test_settings_choose_what_the_wall_asks_for(hub: TestHub, tmp_path: Pa
     watch = {"clients": ["acme"], "min_severity": "high"}
     address = f"127.0.0.1:{free_port()}"
     settings = HermesSettings(state_dir=tmp_path, listen=address, watch=watch)  # type: ignore[arg-type]
+    plan = plan_of(settings, tmp_path)
     async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
-        task = group.create_task(run_wall(settings, hub.connect(), Notifier()))
+        task = group.create_task(run_wall(plan, hub.connect(), Notifier()))
         async with httpx.AsyncClient(base_url=f"http://{address}", timeout=LIMIT) as browser:
             await _served(browser)
         task.cancel()

@@ -3,12 +3,12 @@ import re
 import pytest
 
 from hermes_display import files
-from hermes_display.config import WallSettings
 from hermes_display.files import FONTS, STATIC, load
+from tests.hermes_display.site import looks
 
 
 def page(**settings: object) -> str:
-    return load(WallSettings(**settings))["/"].content.decode()  # type: ignore[arg-type]
+    return load(looks(**settings))["/"].content.decode()
 
 
 def test_settings_stand_on_the_page_as_text() -> None:
@@ -20,7 +20,7 @@ def test_settings_stand_on_the_page_as_text() -> None:
 
 
 def test_every_file_that_a_file_names_is_there() -> None:
-    found = load(WallSettings())
+    found = load(looks())
     named = {
         name
         for file in found.values()
@@ -35,7 +35,7 @@ def test_every_file_that_a_file_names_is_there() -> None:
 
 
 def test_fonts_come_from_their_packages() -> None:
-    found = load(WallSettings())
+    found = load(looks())
     for address in FONTS:
         assert found[address].content[:4] == b"\x00\x01\x00\x00"
         assert found[address].media_type == "font/ttf"
@@ -43,10 +43,10 @@ def test_fonts_come_from_their_packages() -> None:
 
 def test_the_page_does_without_the_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "FONTS", {"/fonts/text.ttf": ("no_such_package", "Inter.ttf")})
-    assert not any(address.startswith("/fonts/") for address in load(WallSettings()))
+    assert not any(address.startswith("/fonts/") for address in load(looks()))
 
 
 def test_another_setting_is_another_build() -> None:
     """So that a page that is open loads itself anew after a change of settings."""
-    assert files.build(load(WallSettings())) == files.build(load(WallSettings()))
-    assert files.build(load(WallSettings())) != files.build(load(WallSettings(theme="light")))
+    assert files.build(load(looks())) == files.build(load(looks()))
+    assert files.build(load(looks())) != files.build(load(looks(theme="light")))

@@ -8,6 +8,7 @@ from hermes_display.board import Link
 from hermes_display.tail import REMEMBERED, Tail
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
+from socme.v1.vitals_pb2 import Health, NodeState
 from socme.v1.watch_pb2 import FleetEvent, Lagged, StoredAlerts, WatchEvent
 from tests.hermes_display.watch_server import NOON, snapshot, status, stored
 
@@ -62,7 +63,59 @@ def test_what_was_printed_is_remembered_within_bounds() -> None:
     assert len(tail._printed) == REMEMBERED
 
 
-def test_only_alerts_are_printed() -> None:
+def node(state: NodeState.ValueType, health: Health.ValueType, *reasons: str) -> FleetEvent:
+    told = status(state=state)
+    told.health = health
+    told.reasons.extend(reasons)
+    return FleetEvent(node=told)
+
+
+WELL = node(NodeState.NODE_STATE_ONLINE, Health.HEALTH_UP)
+NEW = node(NodeState.NODE_STATE_NEW, Health.HEALTH_UNSPECIFIED)
+BLIND = node(NodeState.NODE_STATE_ONLINE, Health.HEALTH_BLIND, "suricata: no packets")
+SILENT = node(NodeState.NODE_STATE_OFFLINE, Health.HEALTH_SILENT)
+
+
+def test_what_becomes_of_a_node_is_one_line() -> None:
+    """Not what it says while it stays as it is, and not that it is well, but where it was not."""
+    shown = lines(NEW, WELL, WELL, BLIND, BLIND, SILENT, WELL)
+    clock = NOON.astimezone().strftime("%H:%M:%S")
+    assert [line.split(maxsplit=1)[1].split() for line in shown] == [
+        ["blind", "acme/acme-1", "node:", "suricata:", "no", "packets"],
+        ["silent", "acme/acme-1", "node:", "last", "heard", clock],
+        ["up", "acme/acme-1", "node"],
+    ]
+    assert lines(BLIND)[0].split()[1] == "blind", "one that is found so is told as well"
+
+
+def test_the_clock_of_a_nodes_line_is_this_machines() -> None:
+    out = io.StringIO()
+    Tail(as_json=False, out=out, now=lambda: NOON).show(BLIND)
+    assert out.getvalue().startswith(NOON.astimezone().strftime("%H:%M:%S"))
+
+
+def test_a_script_gets_alerts_alone() -> None:
+    assert lines(BLIND, SILENT, as_json=True) == []
+
+
+def test_hostile_words_of_a_node_stay_on_their_line() -> None:
+    told = node(NodeState.NODE_STATE_ONLINE, Health.HEALTH_BLIND, HOSTILE)
+    told.node.client = told.node.node = HOSTILE
+    (line,) = lines(told)
+
+    assert line.isprintable()
+    assert "[bold red]x[/] " in line
+
+
+def test_of_too_many_nodes_no_more_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hermes_display.tail.MOST_NODES", 2)
+    tail = Tail(as_json=False, out=io.StringIO())
+    for number in range(4):
+        tail.show(FleetEvent(node=status(f"acme-{number}")))
+    assert len(tail._grades) == 2
+
+
+def test_what_tells_nothing_prints_nothing() -> None:
     assert lines(FleetEvent(node=status()), WatchEvent(), FleetEvent(), Link(up=False, since=NOON)) == []
 
 

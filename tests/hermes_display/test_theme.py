@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from hermes_display.config import WallSettings
 from hermes_display.files import load
+from tests.hermes_display.site import looks
 
 LEAST = 4.5
 PAIRS = [
@@ -27,7 +27,7 @@ WHITE_ON = ("red", "deep-red", "alarm")
 
 def themes() -> dict[str, dict[str, str]]:
     """Return the colours of each theme; what the light one does not name is as in the dark one."""
-    text = load(WallSettings())["/theme.css"].content.decode()
+    text = load(looks())["/theme.css"].content.decode()
     dark, light = (dict(re.findall(r"--([\w-]+): (#\w{6});", part)) for part in text.split("[data-theme=", 1))
     return {"dark": dark, "light": dark | light}
 

@@ -11,16 +11,15 @@ import pytest
 
 from hermes_display import wall
 from hermes_display.board import Board, Link, fold
-from hermes_display.config import WallSettings
 from hermes_display.files import STATIC, load
 from hermes_display.wall import HEADERS, Wall, bind
 from socme.errors import OperatorError
 from socme.v1.watch_pb2 import StoredAlerts, WatchEvent
-from tests.hermes_display.site import LIMIT, site
+from tests.hermes_display.site import LIMIT, looks, site
 from tests.hermes_display.watch_server import NOON, snapshot, stored, summary
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[2J\u202e\u2028\n\ndata: {}"
-FILES = load(WallSettings())
+FILES = load(looks())
 
 
 async def frames(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:

@@ -27,8 +27,8 @@ DECODED_BYTES = 16 * 1024 * 1024  # of alerts kept decoded; Python needs two to 
 LEAST_BATCH = 1024
 LEAST_ALERT = 1024
 _SCANNED = 1024  # batches of which it is looked up at once which track they are on
-_CURSOR = struct.Struct(">B8sQIQI")
-_CURSOR_VERSION = 2
+_CURSOR = struct.Struct(">B8sQIQIQ")
+_CURSOR_VERSION = 3
 
 Repeats = Callable[[Arrival], Collection[int]]
 
@@ -143,22 +143,22 @@ class Live:
             found = await asyncio.shield(loading)
         return None if found is None else found[1]
 
-    def encode(self, place: Place) -> bytes:
-        """Return a place as watchers keep it."""
+    def encode(self, place: Place, change: int) -> bytes:
+        """Return a place, and the last change (changes.py) that was told there, as watchers keep it."""
         urgent, other = place.urgent, place.other
-        numbers = (urgent.position, urgent.index, other.position, other.index)
+        numbers = (urgent.position, urgent.index, other.position, other.index, change)
         return _CURSOR.pack(_CURSOR_VERSION, self._identity, *numbers)
 
-    def decode(self, cursor: bytes) -> Place | None:
-        """Return the place that a watcher kept; None where it is of no use here."""
+    def decode(self, cursor: bytes) -> tuple[Place, int] | None:
+        """Return the place and the change that a watcher kept; None where they are of no use here."""
         try:
             version, identity, *numbers = _CURSOR.unpack(cursor)
         except struct.error:
             return None
-        place = Place(Cursor(*numbers[:2]), Cursor(*numbers[2:]))
+        place, change = Place(Cursor(*numbers[:2]), Cursor(*numbers[2:4])), numbers[4]
         furthest = max(place.urgent.position, place.other.position)
         known = version == _CURSOR_VERSION and identity == self._identity and furthest <= self.last + 1
-        return place if known else None
+        return (place, change) if known else None
 
     def close(self) -> None:
         """Let go of the journal."""

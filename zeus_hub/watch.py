@@ -80,19 +80,23 @@ class Watch(WatchServicer):
             alerts=request.snapshot_alerts,
             redaction=self._live.redaction if stream.holder.redacted else None,
         )
-        place = self._live.decode(request.cursor)
-        change = 0
-        if place is not None:
-            change = await self._asked(self._changes.now())  # what came before is in the next snapshot
-        elif request.cursor:
+        reached = await self._reached(request.cursor)
+        if reached is None and request.cursor:
             await self._tell_lagged(context)
         while True:
-            if place is None:
-                place, change = await self._snapshot(view, context)
+            if reached is None:
+                reached = await self._snapshot(view, context)
             with suppress(ForgottenError):
-                await self._follow(place, change, view, context)
+                await self._follow(*reached, view, context)
             await self._tell_lagged(context)
-            place = None
+            reached = None
+
+    async def _reached(self, cursor: bytes) -> tuple[Place, int] | None:
+        """Return the place and the change that a watcher has reached; None where that is of no use here."""
+        reached = self._live.decode(cursor)
+        if reached is None or reached[1] > await self._asked(self._changes.now()):
+            return None
+        return reached
 
     async def _visible(self, holder: Holder, wanted: Collection[str]) -> frozenset[str] | None:
         """Return the clients to show (see `visible`); refuse those that there are not.
@@ -125,7 +129,9 @@ class Watch(WatchServicer):
 
         standing = await self._ask(take)
         place = at(standing.position + 1)
-        await context.write(WatchEvent(snapshot=standing.snapshot, cursor=self._live.encode(place)))
+        await context.write(
+            WatchEvent(snapshot=standing.snapshot, cursor=self._live.encode(place, standing.change))
+        )
         return place, standing.change
 
     async def _follow(self, place: Place, change: int, view: View, context: Context) -> NoReturn:
@@ -143,7 +149,7 @@ class Watch(WatchServicer):
                 await context.write(done)
                 told = loop.time()
             if place.on(urgent=urgent).position <= self._live.last:
-                event, place = await self._piece(place, view, urgent=urgent)
+                event, place = await self._piece(place, change, view, urgent=urgent)
                 if event:
                     await context.write(event)
                     told = loop.time()
@@ -151,7 +157,7 @@ class Watch(WatchServicer):
                 await _wait(grown, told + QUIET_SECONDS - loop.time())
             if loop.time() - told >= QUIET_SECONDS:
                 told = loop.time()
-                await context.write(self._bookmark(place))
+                await context.write(self._bookmark(place, change))
 
     async def _next(self, place: Place) -> tuple[Place, bool]:
         """Return where to go on, and on which track: in a batch that was begun, else what is urgent first."""
@@ -162,7 +168,7 @@ class Watch(WatchServicer):
             return place, True
         return await self._live.next(place, urgent=False), False
 
-    async def _piece(self, place: Place, view: View, *, urgent: bool) -> tuple[bytes, Place]:
+    async def _piece(self, place: Place, change: int, view: View, *, urgent: bool) -> tuple[bytes, Place]:
         """Return an event of some alerts of the batch in which a place is, and the place behind them.
 
         It is serialised, and empty where a watcher wants nothing of the batch. Joined bytes are joined
@@ -178,7 +184,7 @@ class Watch(WatchServicer):
         place = place.moved(cursor, urgent=urgent)
         if not wanted:
             return b"", place
-        return b"".join([*wanted, WatchEvent(cursor=self._live.encode(place)).SerializeToString()]), place
+        return b"".join([*wanted, self._cursor(place, change)]), place
 
     async def _done(self, change: int, place: Place, view: View) -> tuple[bytes, int]:
         """Return an event of what people did behind a change, as far as a watcher knows of the alerts.
@@ -198,10 +204,14 @@ class Watch(WatchServicer):
             bare = WatchEvent.FromString(event)
             view.redaction.apply(bare)
             event = bare.SerializeToString()
-        return event, change
+        return event + self._cursor(place, change) if event else b"", change
 
-    def _bookmark(self, place: Place) -> WatchEvent:
-        event = WatchEvent(bookmark=Bookmark(), cursor=self._live.encode(place))
+    def _cursor(self, place: Place, change: int) -> bytes:
+        """Return what, joined to an event's bytes, is its cursor."""
+        return WatchEvent(cursor=self._live.encode(place, change)).SerializeToString()
+
+    def _bookmark(self, place: Place, change: int) -> WatchEvent:
+        event = WatchEvent(bookmark=Bookmark(), cursor=self._live.encode(place, change))
         event.bookmark.time.FromDatetime(self._clock())
         return event
 

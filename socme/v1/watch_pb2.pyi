@@ -153,9 +153,7 @@ class WatchEvent(_message.Message):
 
     @_builtins.property
     def triage(self) -> Global___TriageChanges:
-        """People have done something about alerts, each of which the watcher has passed by then. These carry no
-        cursor of their own: what a watcher missed while it was away is in its next snapshot.
-        """
+        """People have done something about alerts, each of which the watcher has passed by then."""
 
     def __init__(
         self,

@@ -141,7 +141,7 @@ Place = dict[int, End]  # by lane
 
 
 def place(event: WatchEvent) -> Place:
-    _, _, urgent, urgent_index, other, other_index = struct.unpack(">B8sQIQI", event.cursor)
+    _, _, urgent, urgent_index, other, other_index, _ = struct.unpack(">B8sQIQIQ", event.cursor)
     return {URGENT: (urgent, urgent_index), NORMAL: (other, other_index)}
 
 

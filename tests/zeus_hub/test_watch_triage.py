@@ -137,27 +137,36 @@ async def test_a_screen_hears_of_its_clients_alone(tmp_path: Path) -> None:
     assert [one.client for one in found] == ["acme"]
 
 
-async def test_changes_have_no_cursor_and_what_was_missed_is_in_the_next_snapshot(tmp_path: Path) -> None:
-    """Who goes on with a cursor hears of what is done from then on."""
+async def test_who_comes_back_with_a_cursor_hears_of_all_that_was_done_meanwhile(tmp_path: Path) -> None:
+    """Over a restart of the hub as well, and of nothing twice."""
     async with hub(tmp_path) as zeus:
         await stored(zeus, await zeus.node(), [alert(1), alert(2), alert(3)])
-        async with eye(zeus, zeus.operator()) as looking:
-            cursor = (await looking.read()).cursor
+        await stored(zeus, await zeus.node("beta", "n1"), [alert(9)])
+        wall = await zeus.display(clients=frozenset({"acme"}))
+        async with eye(zeus, wall) as looking:
+            await looking.read()
             triage.acknowledge(zeus.engine, refs(1), by="ada", now=utc_now())
-            event = await looking.read()
-            while not event.HasField("triage"):
-                event = await looking.read()
-            assert event.cursor == b""
+            first = await changes(looking, 1)
+            cursor = looking.cursor
+        triage.acknowledge(zeus.engine, refs(9, place="beta/n1"), by="ada", now=utc_now())
         triage.acknowledge(zeus.engine, refs(2), by="ada", now=utc_now())
-        async with eye(zeus, zeus.operator(), cursor=cursor) as again:
-            assert (await again.read()).HasField("bookmark")
-            triage.acknowledge(zeus.engine, refs(3), by="ada", now=utc_now())
-            found = await changes(again, 1)
-        async with eye(zeus, zeus.operator()) as anew:
-            snapshot = (await anew.read()).snapshot
+    async with hub(tmp_path) as zeus, eye(zeus, wall, cursor=cursor) as again:
+        triage.acknowledge(zeus.engine, refs(3), by="ada", now=utc_now())
+        found = await changes(again, 2)
 
-    assert [one.id for one in found] == [alert(3).id]
-    assert opened(snapshot)["acme"] == ({1: 3}, {})
+    assert [one.id for one in first] == [alert(1).id]
+    assert [one.id for one in found] == [alert(2).id, alert(3).id]
+
+
+async def test_a_cursor_with_a_change_that_never_was_means_starting_over(tmp_path: Path) -> None:
+    """As after the database was put back from a copy that is older than the journal."""
+    async with hub(tmp_path) as zeus:
+        async with eye(zeus, zeus.operator()) as looking:
+            await looking.read()
+        future = looking.cursor[:-8] + (1).to_bytes(8, "big")
+        async with eye(zeus, zeus.operator(), cursor=future) as again:
+            assert (await again.read()).WhichOneof("event") == "lagged"
+            assert (await again.read()).WhichOneof("event") == "snapshot"
 
 
 async def test_very_many_at_once_come_whole_and_in_order_while_alerts_go_on(tmp_path: Path) -> None:

@@ -10,14 +10,22 @@ python3.pkgs.buildPythonApplication {
   build-system = [ python3.pkgs.hatchling ];
 
   dependencies = with python3.pkgs; [
+    aiosmtplib
     alembic
+    apprise
+    common-expression-language
     cryptography
     grpcio
     grpcio-health-checking
+    httpx
+    icalendar
     inotify-simple
+    jinja2
+    lark
     msgspec
     protobuf
     psutil
+    psycopg
     pydantic
     pydantic-settings
     rich
@@ -31,7 +39,7 @@ python3.pkgs.buildPythonApplication {
   ];
 
   nativeCheckInputs = with python3.pkgs; [
-    httpx
+    aiosmtpd
     hypothesis
     pytest-asyncio
     pytest-timeout

@@ -3,7 +3,7 @@
 The others stand in database.py, which is what opens it.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 METADATA = MetaData(
     naming_convention={
@@ -93,4 +93,24 @@ tactic = Table(
     Column("name", String(LONGEST_TACTIC), primary_key=True),
     Column("alerts", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# What is to be told, and to whom (outbox.py); a row is one notice for one receiver.
+outbox = Table(
+    "outbox",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("receiver", String(63), nullable=False),
+    Column("group_key", String(32), nullable=False),
+    Column("notice_number", Integer, nullable=False),
+    Column("notice", LargeBinary, nullable=False),  # notice.Notice as JSON
+    Column("state", Integer, nullable=False),  # outbox.State
+    Column("attempts", Integer, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("done_us", BigInteger, nullable=False),  # 0 while it waits
+    Column("reason", Text, nullable=False),
+    Column("reference", String(128), nullable=False),  # what the receiver calls the group; "" for none
+    Index(None, "receiver", "state", "number"),
+    Index(None, "receiver", "group_key"),
 )

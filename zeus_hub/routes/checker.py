@@ -34,8 +34,8 @@ from zeus_hub.routes.types import (
 
 DEEPEST_LOOPS = 2  # exists, all, … within each other: the work is multiplied
 LONGEST_PATTERN = 500  # characters of a regular expression
-# The engine builds a pattern anew for each alert, and refuses one that takes more than 10 MiB. One that cannot be
-# had this many times over would take milliseconds each time.
+# The engine builds a pattern anew for each alert, and refuses one that takes more than 10 MiB. One that it would
+# not take this many times over takes milliseconds each time.
 PATTERN_TIMES = 25
 _BYTES_OF_CHARACTER = 4  # at the most: size() counts those
 _MACROS = ("exists", "all", "exists_one", "filter", "map")
@@ -247,7 +247,8 @@ def _number(node: Node, _scope: Scope) -> Type:
 
 
 def _whole(node: Node, sign: str) -> Number:
-    value = int(sign + str(node.children[0]), 0 if "x" in node.children[0] else 10)
+    digits = str(node.children[0])
+    value = int(sign + digits, 16 if "x" in digits else 10)
     if not LOWEST <= value <= HIGHEST:
         raise _error(node, "this number is too large")
     return Number(value, value)

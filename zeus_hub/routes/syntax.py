@@ -6,7 +6,7 @@ What CEL has beyond that (maps, bytes, unsigned and floating numbers, optional v
 from functools import cache
 
 from lark import Lark, Token, Tree, UnexpectedInput
-from lark.exceptions import UnexpectedCharacters
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from socme.errors import OperatorError
 
@@ -76,11 +76,8 @@ def parse(text: str) -> Tree[Token]:
     try:
         tree = _parser().parse(text)
     except UnexpectedCharacters as error:
-        raise MatcherError(
-            f"there is something that CEL does not know: {text[error.pos_in_stream or 0]!r}",
-            error.line,
-            error.column,
-        ) from error
+        character = text[error.pos_in_stream]
+        raise MatcherError(f"CEL knows no {character!r} here", error.line, error.column) from error
     except UnexpectedInput as error:
         raise MatcherError(*_unexpected(text, error)) from error
     _check_depth(tree)
@@ -112,8 +109,8 @@ def _check_depth(tree: Tree[Token]) -> None:
 
 def _unexpected(text: str, error: UnexpectedInput) -> tuple[str, int, int]:
     """Return why there is no tree, with line and column; at the end of the text lark knows neither."""
-    token = getattr(error, "token", None)
-    if token is None or token.type == "$END" or error.line < 1:
+    token = error.token if isinstance(error, UnexpectedToken) else None
+    if token is None or token.type == "$END":
         lines = text.split("\n")
         return "something is missing at the end", len(lines), len(lines[-1]) + 1
     return f"{str(token)[:40]!r} does not belong here", error.line, error.column

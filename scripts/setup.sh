@@ -13,8 +13,10 @@ case "$(head -n 1 .venv/bin/pytest 2>/dev/null || true)" in
 esac
 
 with_uv() {
+  here=$PWD
   if ! [ -x .venv/bin/python ]; then uv venv -q --python '>=3.11' .venv; fi &&
-    uv pip install -q --python .venv/bin/python --require-hashes -r requirements.lock &&
+    # From elsewhere: here it would read the constraints of pyproject.toml, which have no hashes.
+    (cd / && uv pip install -q --python "$here/.venv/bin/python" --require-hashes -r "$here/requirements.lock") &&
     uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
 }
 

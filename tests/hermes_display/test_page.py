@@ -510,7 +510,7 @@ async def test_the_picture_moves_a_little_against_burn_in() -> None:
 
 @pytest.mark.parametrize(("hour", "anew"), [(4, True), (5, False)])
 async def test_the_page_begins_anew_in_the_night(hour: int, *, anew: bool) -> None:
-    """At four by its own clock. (The clock that is moved here knows no new beginning, so it does so again.)"""
+    """At four by its own clock. The one that is moved here does not begin anew, so the page does so again."""
     async with chromium() as browser, screen(browser, board("quiet", 8)) as shown:
         page = shown.page
         before = await page.evaluate("() => new Date(2026, 2, 1, 12).getTimezoneOffset()")

@@ -89,6 +89,8 @@ class Alarms:
     """The latest that nobody has done anything about, newest first."""
     keys: tuple[str, ...] = ()
     """Of the latest of them all, oldest first."""
+    taken: tuple[str, ...] = ()
+    """Those of `keys` about which somebody has done something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Board:
     """Alerts since the last second began."""
     seen: tuple[str, ...] = ()
     """The keys of the latest alerts."""
+    ends: tuple[str, ...] = ()
+    """The keys of the latest alerts that told the end of something; the hub has yet to close them."""
 
 
 def fold(board: Board, event: Event | Tick) -> Board:
@@ -150,13 +154,16 @@ def _alerts(board: Board, event: WatchEvent) -> Board:
             return reduce(_triage, event.triage.changes, board)
         case "bookmark":
             return _at(board, rows.time(event.bookmark.time))
+        case "lagged":  # what was done about the alerts that are shown may have been missed
+            return replace(board, feed=Feed())
         case _:
             return board
 
 
 def _link(board: Board, link: Link) -> Board:
     if link.refused:
-        return Board(link, board.least)  # whoever is shut out keeps nothing to look at
+        # Whoever is shut out keeps nothing to look at.
+        return Board(link, board.least, pages=Pages(most=board.pages.most))
     # The fleet tells all nodes at the start of a connection, and only those that are still there.
     return replace(board, link=link, nodes={} if link.up else board.nodes)
 
@@ -205,9 +212,30 @@ def _snapshot(board: Board, snapshot: Snapshot) -> Board:
         time=told,
         clients=clients,
         day=_last_day(board, snapshot, told),
-        feed=feed.filled(read),
+        feed=feed.filled([*read, *_kept(board, read, is_all=len(snapshot.alerts) < MOST_ALERTS)]),
         seen=tuple(row.key for row in read[-MOST_SEEN:]),
     )
+
+
+def _kept(board: Board, read: list[Row], *, is_all: bool) -> list[Row]:
+    """Return the rows that a further snapshot leaves in the feed.
+
+    Where low alerts come by the dozen, all that it has may be of the last seconds: what is older stays, for
+    what was done about it was told; and so do older alerts of a row that goes on.
+    """
+    times = [row.received for row in read if row.received is not None]
+    if is_all or not times:
+        return []
+    begin = min(times)
+    return [
+        row
+        for row in board.feed.shown
+        if row.client in board.clients
+        and (
+            (row.received is not None and row.received < begin)
+            or any(rows.says_the_same(row, each) for each in read)
+        )
+    ]
 
 
 def _last_day(board: Board, snapshot: Snapshot, now: datetime | None) -> Day | None:
@@ -260,6 +288,8 @@ def _alert(board: Board, stored: StoredAlert) -> Board:
     row = rows.read(stored)
     if row.key in board.seen:
         return board
+    if rows.is_end(stored.alert):
+        return _end(board, row)
     where = triage.stage(stored.triage.status)
     board = _at(board, row.received)
     client = board.clients.get(row.client)
@@ -279,6 +309,13 @@ def _alert(board: Board, stored: StoredAlert) -> Board:
         stored,
         row,
     )
+
+
+def _end(board: Board, row: Row) -> Board:
+    """Take an alert that tells the end of something: the hub closes it, and what it ends, in a moment."""
+    ends = (*board.ends, row.key)[-MOST_SEEN:]
+    seen = (*board.seen, row.key)[-MOST_SEEN:]
+    return replace(_at(board, row.received), ends=ends, seen=seen, arrived=board.arrived + row.count)
 
 
 def _newcomer(board: Board, name: str) -> Client:
@@ -316,8 +353,11 @@ def _alarm(board: Board, stored: StoredAlert, row: Row) -> Board:
     known = board.alarms
     return replace(
         board,
-        alarms=Alarms(
-            known.number + 1, (row, *known.rows)[:MOST_ALARMS], (*known.keys, row.key)[-MOST_SEEN:]
+        alarms=replace(
+            known,
+            number=known.number + 1,
+            rows=(row, *known.rows)[:MOST_ALARMS],
+            keys=(*known.keys, row.key)[-MOST_SEEN:],
         ),
         pages=pages.jumped(board.pages, places.index(row.client), len(places)),
     )
@@ -326,11 +366,12 @@ def _alarm(board: Board, stored: StoredAlert, row: Row) -> Board:
 def _triage(board: Board, change: TriageChange) -> Board:
     key = rows.key(change.client, change.node, change.id)
     before, after = triage.stage(change.before), triage.stage(change.after.status)
-    alarms = tuple(row for row in board.alarms.rows if after is Stage.NEW or row.key != key)
+    if key in board.ends:  # it was never counted
+        return replace(board, ends=tuple(each for each in board.ends if each != key))
     board = replace(
         board,
         feed=feed.triaged(board.feed, key, after, rows.name(change.after.owner)),
-        alarms=replace(board.alarms, rows=alarms),
+        alarms=_answered(board.alarms, key, after),
     )
     client = board.clients.get(rows.name(change.client))
     severity = tally.known(change.severity)
@@ -345,6 +386,16 @@ def _triage(board: Board, change: TriageChange) -> Board:
         fresh=tally.moved(client.fresh, severity, is_fresh * number),
     )
     return replace(board, clients={**board.clients, rows.name(change.client): client})
+
+
+def _answered(alarms: Alarms, key: str, after: Stage) -> Alarms:
+    """Return the alarms after somebody did something about an alert."""
+    if key not in alarms.keys:
+        return alarms
+    taken = tuple(each for each in alarms.taken if each != key and each in alarms.keys)
+    if after is Stage.NEW:
+        return replace(alarms, taken=taken)
+    return replace(alarms, rows=tuple(row for row in alarms.rows if row.key != key), taken=(*taken, key))
 
 
 def _node(board: Board, status: NodeStatus) -> Board:

@@ -95,6 +95,52 @@ tactic = Table(
     sqlite_with_rowid=False,
 )
 
+# How far the router has come: the last alert and the last change of triage that it took (router.py). One row,
+# made when there are rules for the first time: what was there before is nobody's news.
+router = Table(
+    "router",
+    METADATA,
+    Column("name", String(16), primary_key=True),
+    Column("alert_number", BigInteger, nullable=False),
+    Column("change_number", BigInteger, nullable=False),
+    Column("clock", LargeBinary, nullable=False),  # routes.steady.Steady
+)
+
+# The groups that live, what inhibits others, and where each alert went: contents as routes.kept writes them.
+living_group = Table(
+    "living_group",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+firing = Table(
+    "firing",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+routed = Table(
+    "routed",
+    METADATA,
+    Column("alert_number", NUMBER, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+# What people have asked not to be told of for a while (silences.py); one that is ended early has its `until`
+# moved, so that nothing is deleted.
+silence = Table(
+    "silence",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("client", String(63), nullable=False),
+    Column("match", Text, nullable=False),  # an expression; "" for all alerts of the client
+    Column("made_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("who", String(63), nullable=False),
+    Column("why", Text, nullable=False),
+    Index(None, "until_us"),
+)
+
 # What is to be told, and to whom (outbox.py); a row is one notice for one receiver.
 outbox = Table(
     "outbox",

@@ -8,7 +8,7 @@ import json
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -37,6 +37,8 @@ class Answer:
 
     status: int
     body: bytes
+    hidden: str = field(default="", repr=False)
+    """What no error may repeat, though TheHive should: the key."""
 
     @property
     def good(self) -> bool:
@@ -64,7 +66,10 @@ class Answer:
         message = told.get("message") if isinstance(told, dict) else None
         if not self.kind or not isinstance(message, str):
             return f"HTTP {self.status}"
-        return clean(f"HTTP {self.status}, {self.kind}: {' '.join(message.split())}", LONGEST_REASON)
+        words = f"{self.kind}: {' '.join(message.split())}"
+        if self.hidden:
+            words = words.replace(self.hidden, "(key)")
+        return clean(f"HTTP {self.status}, {words}", LONGEST_REASON)
 
 
 class Line:
@@ -85,7 +90,7 @@ class Line:
             base_url=settings.url.rstrip("/"),
             headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "socme"},
             verify=_trust(settings),
-            timeout=settings.limit_seconds,
+            timeout=None,  # `ask` has one for the whole: httpx counts from byte to byte
             follow_redirects=False,  # the key goes nowhere else
             trust_env=False,  # nor through a proxy that the service's environment names by chance
         )
@@ -108,8 +113,6 @@ class Line:
             raise DownError(
                 f"TheHive did not answer within {self._settings.limit_seconds:g} seconds"
             ) from error
-        except httpx.TimeoutException as error:
-            raise DownError("TheHive cannot be reached in time") from error
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
         _judge(answer, asked)
@@ -138,7 +141,7 @@ class Line:
                 if len(parts) > MOST_BYTES:
                     raise DownError(f"TheHive answers with more than {MOST_BYTES} bytes")
             asked = _seconds(answer.headers.get("Retry-After", ""), datetime.now(UTC))
-            return Answer(answer.status_code, bytes(parts)), asked
+            return Answer(answer.status_code, bytes(parts), self._settings.key), asked
 
 
 def not_thehive(answer: Answer) -> DownError:

@@ -27,6 +27,9 @@ class Fault:
     """How method and target begin, as "POST /api/v1/alert"."""
     reply: Reply = field(default_factory=lambda: Reply(500, b"<html>Internal error</html>"))
     times: int = 1
+    after: int = 0
+    """How many such requests pass before."""
+    happened: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Server:
     requests: list[Request] = field(default_factory=list)
     """All that came, faults or not."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: dict[asyncio.StreamWriter, "asyncio.Task[None]"] = field(default_factory=dict)
 
     def asked(self, on: str) -> int:
         """Return how many requests began so."""
@@ -50,12 +54,19 @@ class Server:
 
     def _fault(self, request: Request) -> Fault | None:
         for fault in self.faults:
-            if fault.times and f"{request.method} {request.target}".startswith(fault.on):
+            if not fault.times or not f"{request.method} {request.target}".startswith(fault.on):
+                continue
+            fault.after -= 1
+            if fault.after < 0:
                 fault.times -= 1
+                fault.happened.set()
                 return fault
         return None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.connections[writer] = task
         try:
             while request := await _read(reader):
                 self.requests.append(request)
@@ -64,6 +75,7 @@ class Server:
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             return
         finally:
+            del self.connections[writer]
             writer.close()
             with suppress(ConnectionError, ssl.SSLError):
                 await writer.wait_closed()
@@ -104,6 +116,11 @@ async def serving(hive: Hive | None = None, *, tls: ssl.SSLContext | None = None
         made.closing.set()
         listening.close()
         await listening.wait_closed()
+        tasks = list(made.connections.values())
+        for writer in list(made.connections):
+            writer.close()
+        if tasks:
+            await asyncio.wait(tasks)
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:

@@ -90,7 +90,7 @@ class Line:
             base_url=settings.url.rstrip("/"),
             headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "socme"},
             verify=_trust(settings),
-            timeout=None,  # `ask` has one for the whole: httpx counts from byte to byte
+            timeout=None,  # noqa: S113 - `ask` has one for the whole; httpx counts from byte to byte
             follow_redirects=False,  # the key goes nowhere else
             trust_env=False,  # nor through a proxy that the service's environment names by chance
         )
@@ -115,7 +115,7 @@ class Line:
             ) from error
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
-        _judge(answer, asked)
+        _judge(answer, asked, known=known)
         return answer
 
     async def close(self) -> None:
@@ -152,10 +152,10 @@ def not_thehive(answer: Answer) -> DownError:
     )
 
 
-def _judge(answer: Answer, asked: float | None) -> None:
+def _judge(answer: Answer, asked: float | None, *, known: bool) -> None:
     if answer.status in _UNAVAILABLE:
         raise DownError(f"TheHive cannot take anything now: {answer.reason}", retry_after=asked)
-    if answer.status == UNAUTHORISED:
+    if known and answer.status == UNAUTHORISED:
         raise DownError(
             f"TheHive refuses the API key ({answer.reason}): make a new one for its user", misconfigured=True
         )

@@ -357,6 +357,8 @@ class Desk:
     def query(self, body: Any) -> object:  # noqa: ANN401 - JSON
         if not isinstance(body, dict) or not {"query"} <= body.keys() <= {"query", "excludeFields"}:
             raise StopError(400, "BadRequest", f"no query: {body}")
+        if not isinstance(body["query"], list) or not body["query"]:
+            raise StopError(400, "BadRequest", "an empty query")
         first, *steps = body["query"]
         rows = self._first(first)
         try:

@@ -12,6 +12,7 @@ from typing import Literal
 from tests.zeus_hub.receivers.thehive.hive import Hive, Reply, Request
 
 Way = Literal["answer", "cut", "cut before", "hang", "hang after", "drip", "flood"]
+TLS_HANDSHAKE = b"\x16"  # what somebody begins with who takes this for TLS
 DRIP = 0.01  # seconds between two bytes
 
 
@@ -82,6 +83,9 @@ class Server:
 
     async def _reply(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         """Answer a request or do worse; tell whether the connection goes on."""
+        if not request.method:
+            await _write(writer, Reply(400, b"this is HTTP"))
+            return False
         fault = self._fault(request)
         if fault is None:
             return await _write(writer, self.hive.answer(request))
@@ -125,7 +129,10 @@ async def serving(hive: Hive | None = None, *, tls: ssl.SSLContext | None = None
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:
     """Return the next request; None where the connection ends."""
-    line = (await reader.readline()).decode("latin-1").split()
+    first = await reader.read(1)
+    if first == TLS_HANDSHAKE:
+        return Request("", "", {})
+    line = (first + await reader.readline()).decode("latin-1").split()
     if not line:
         return None
     headers = {}

@@ -1,7 +1,7 @@
 """What TheHive is sent for a notice: pure, and never more than TheHive takes, whatever the alerts say."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,13 +20,14 @@ MOST_RULE_TAGS = 10
 MEDIUM = 2  # TheHive's own severity where none is given
 
 OTHER = "other"
-PREDEFINED = frozenset(
+PREDEFINED: Mapping[str, bool] = dict.fromkeys(
     (
-        *("autonomous-system", "domain", "file", "filename", "fqdn", "hash", "hostname", "ip"),
-        *("mail", "mail-subject", "other", "regexp", "registry", "uri_path", "url", "user-agent"),
-    )
+        *("autonomous-system", "domain", "filename", "fqdn", "hash", "hostname", "ip", "mail"),
+        *("mail-subject", "other", "regexp", "registry", "uri_path", "url", "user-agent"),
+    ),
+    True,
 )
-"""The data types that a TheHive has unless its administrators change them; "file" takes attachments only."""
+"""The data types that a TheHive has unless its administrators change them, but for files'; case matters."""
 
 _INDICATORS: frozenset[ObservableKind] = frozenset({"ip", "domain", "url", "hash", "mail"})
 _SEVERITIES = {"low": 1, "medium": 2, "high": 3, "critical": 4}
@@ -47,8 +48,18 @@ class Datum:
     ioc: bool
 
 
-def data_of(observables: Sequence[Observable], types: Collection[str]) -> tuple[tuple[Datum, ...], list[str]]:
-    """Return what observables are to a TheHive with these data types, each once; and what was left out."""
+def same(kind: str, data: str, types: Mapping[str, bool]) -> tuple[str, str]:
+    """Return what two observables have in common that TheHive takes for one."""
+    return kind, data if types.get(kind, True) else data.casefold()
+
+
+def data_of(
+    observables: Sequence[Observable], types: Mapping[str, bool]
+) -> tuple[tuple[Datum, ...], list[str]]:
+    """Return what observables are to a TheHive with these data types, each once; and what was left out.
+
+    Of a type, the value says whether upper and lower case make a difference.
+    """
     found: dict[tuple[str, str], Datum] = {}
     warnings: list[str] = []
     for each in observables:
@@ -61,7 +72,7 @@ def data_of(observables: Sequence[Observable], types: Collection[str]) -> tuple[
             warnings.append(f"an observable of type {each.kind} was left out: TheHive cannot hold it")
         else:
             ioc = each.kind in _INDICATORS and not each.internal
-            found.setdefault((kind, each.value), Datum(kind, each.value, ioc))
+            found.setdefault(same(kind, each.value, types), Datum(kind, each.value, ioc))
     return tuple(found.values()), list(dict.fromkeys(warnings))
 
 

@@ -96,11 +96,12 @@ class Api:
         """Return the comments of an alert, at most MOST_COMMENTS."""
         return [str(row.get("message")) for row in await self._of(alert, "comments", MOST_COMMENTS)]
 
-    async def types(self) -> frozenset[str]:
-        """Return the data types that observables may have here, but for those of files."""
+    async def types(self) -> dict[str, bool]:
+        """Return the data types that observables may have here, but for files', and whether case matters."""
         steps: list[Step] = [{"_name": "listObservableType"}, {"_name": "page", "from": 0, "to": MOST_TYPES}]
         rows = await self.rows("observable-types", steps)
-        return frozenset(str(row.get("name")) for row in rows if row.get("isAttachment") is not True)
+        values = [row for row in rows if row.get("isAttachment") is not True]
+        return {str(row.get("name")): row.get("isCaseSensitive") is not False for row in values}
 
     async def licence(self) -> object:
         """Return what TheHive says of its licence; None where it says nothing."""

@@ -10,7 +10,7 @@ is made. It is not made only to say that all is over.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -34,6 +34,7 @@ from zeus_hub.receivers.thehive.settings import TheHiveSettings, check
 from zeus_hub.receivers.thehive.trial import trial
 
 TYPES_SECONDS = 3600.0  # for which the data types of an organisation are not asked again
+MOST_REFUSED = 10  # observables of one notice; from then on those that are refused together stay out together
 MOST_OWN_COMMENTS = 100  # on one alert; from then on its description alone tells what is new
 
 
@@ -44,8 +45,11 @@ class _Work:
     notice: Notice
     api: Api
     key: Key
+    types: Mapping[str, bool]
     data: tuple[Datum, ...]
     warnings: list[str] = field(default_factory=list)
+    refused: int = 0
+    """How many observables TheHive refused one by one."""
 
 
 class TheHive:
@@ -64,7 +68,7 @@ class TheHive:
         self._clock = clock
         self._now = now
         self._line = Line(settings, clock, sleep)
-        self._types: dict[str, tuple[float, frozenset[str]]] = {}
+        self._types: dict[str, tuple[float, Mapping[str, bool]]] = {}
 
     async def send(self, notice: Notice) -> Receipt:
         """Make or change the alert of a group."""
@@ -96,14 +100,15 @@ class TheHive:
         await self._line.close()
 
     async def _begin(self, notice: Notice, api: Api) -> _Work:
-        data, warnings = alert.data_of(notice.observables, await self._types_of(api))
+        types = await self._types_of(api)
+        data, warnings = alert.data_of(notice.observables, types)
         key = Key(self._settings.type, self._settings.source, notice.group)
-        return _Work(notice, api, key, data, warnings)
+        return _Work(notice, api, key, types, data, warnings)
 
-    async def _types_of(self, api: Api) -> frozenset[str]:
-        until, types = self._types.get(api.organisation, (float("-inf"), frozenset()))
+    async def _types_of(self, api: Api) -> Mapping[str, bool]:
+        until, types = self._types.get(api.organisation, (float("-inf"), alert.PREDEFINED))
         if self._clock() >= until:
-            types = await api.types() or alert.PREDEFINED - {"file"}
+            types = await api.types() or alert.PREDEFINED
             self._types[api.organisation] = (self._clock() + TYPES_SECONDS, types)
         return types
 
@@ -166,8 +171,8 @@ class TheHive:
     async def _add_observables(self, work: _Work, there: Held) -> None:
         if not work.data:
             return
-        has = await work.api.observables(there.id)
-        new = [each for each in work.data if (each.type, each.data) not in has]
+        has = {alert.same(*each, work.types) for each in await work.api.observables(there.id)}
+        new = [each for each in work.data if alert.same(each.type, each.data, work.types) not in has]
         room = max(MOST_OBSERVABLES - max(there.observables, len(has)), 0)
         if len(new) > room:
             work.warnings.append(f"{len(new) - room} observables were left out: the alert has enough")
@@ -178,15 +183,17 @@ class TheHive:
             await self._add_alike(work, there, together)
 
     async def _add_alike(self, work: _Work, there: Held, data: Sequence[Datum]) -> None:
-        """Add observables; where TheHive refuses them together, one by one."""
+        """Add observables; where TheHive refuses them together, in halves: one may keep out all."""
         answer = await work.api.add_observables(there.id, alert.observable_body(data, self._settings))
         if answer.good:
             return
-        if len(data) > 1:
-            for each in data:
-                await self._add_alike(work, there, [each])
-        else:
-            work.warnings.append(f"TheHive refused an observable of type {data[0].type}: {answer.reason}")
+        if len(data) > 1 and work.refused < MOST_REFUSED:
+            await self._add_alike(work, there, data[: len(data) // 2])
+            await self._add_alike(work, there, data[len(data) // 2 :])
+            return
+        work.refused += 1
+        many = f"{len(data)} observables" if len(data) > 1 else "an observable"
+        work.warnings.append(f"TheHive refused {many} of type {data[0].type}: {answer.reason}")
 
     async def _add_procedures(self, work: _Work, there: Held, bodies: Sequence[Json]) -> None:
         has = await work.api.techniques(there.id)

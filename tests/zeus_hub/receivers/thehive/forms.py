@@ -47,6 +47,12 @@ class Site:
     """Techniques of ATT&CK and their tactics."""
     statuses: Mapping[str, str]
     """Names of statuses and the stages that they belong to."""
+    insensitive: frozenset[str] = frozenset()
+    """Data types whose values are the same in upper and lower case."""
+
+    def same(self, kind: str, data: str) -> tuple[str, str]:
+        """Return what tells two observables apart."""
+        return kind, data.lower() if kind in self.insensitive else data
 
 
 def units(text: str) -> int:
@@ -182,7 +188,8 @@ def observable(site: Site) -> Check:
         if site.types[value["dataType"]] or "data" not in value:
             return "data is missing, or there should be an attachment"
         data = data_of(value)
-        return "Observable already exists" if len(set(data)) < len(data) or not data else ""
+        pairs = {site.same(value["dataType"], each) for each in data}
+        return "Observable already exists" if len(pairs) < len(data) or not data else ""
 
     return check
 
@@ -198,7 +205,7 @@ def observables(site: Site) -> Check:
         wrong = many(observable(site))(value)
         if wrong or not isinstance(value, list):
             return wrong
-        pairs = [(each["dataType"], data) for each in value for data in data_of(each)]
+        pairs = [site.same(each["dataType"], data) for each in value for data in data_of(each)]
         return "Observable already exists" if len(set(pairs)) < len(pairs) else ""
 
     return check

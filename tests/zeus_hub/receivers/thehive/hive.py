@@ -378,7 +378,12 @@ class Desk:
                 c for c in self.hive.cases.values() if c["organisation"] == self.organisation
             ],
             "listObservableType": lambda: [
-                {"_id": f"~{name}", "name": name, "isAttachment": attachment, "isCaseSensitive": True}
+                {
+                    "_id": f"~{name}",
+                    "name": name,
+                    "isAttachment": attachment,
+                    "isCaseSensitive": name not in self.hive.site.insensitive,
+                }
                 for name, attachment in self.hive.site.types.items()
             ],
         }
@@ -411,9 +416,12 @@ class Desk:
         return row
 
     def _observe(self, alert: Row, body: Row) -> list[Row]:
-        has = {(each["dataType"], each["data"]) for each in alert["observables"]}
+        same = self.hive.site.same
+        has = {same(each["dataType"], each["data"]) for each in alert["observables"]}
         refuse(
-            "Observable already exists" if has & {(body["dataType"], d) for d in forms.data_of(body)} else ""
+            "Observable already exists"
+            if has & {same(body["dataType"], d) for d in forms.data_of(body)}
+            else ""
         )
         made: list[Row] = [
             {

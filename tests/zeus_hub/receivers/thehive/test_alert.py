@@ -21,7 +21,6 @@ FIELDS: dict[str, Value] = {
     "last-seen": "{last}",
 }
 FULL = settings(custom_fields=FIELDS, case_template="Brute force")
-FREE = replace(SITE, patterns=dict.fromkeys((f"T{number:04}" for number in range(10_000)), frozenset({"x"})))
 
 
 def problem_of_procedure(body: alert.Json) -> str:
@@ -32,7 +31,7 @@ def problem_of_procedure(body: alert.Json) -> str:
 
 @given(notices)
 def test_any_notice_makes_an_alert_that_thehive_takes(notice: Notice) -> None:
-    data, _ = alert.data_of(notice.observables, alert.PREDEFINED - {"file"})
+    data, _ = alert.data_of(notice.observables, alert.PREDEFINED)
 
     assert forms.alert(SITE).problem(alert.creation(notice, FULL, data)) == ""
     assert forms.alert(SITE).problem(alert.bare_creation(notice, FULL)) == ""
@@ -55,23 +54,21 @@ def test_any_notice_makes_a_change_that_thehive_takes(notice: Notice, before: To
         assert "description" not in body
 
 
-@given(st.lists(st.builds(Observable, kinds, texts, st.booleans())), st.sets(kinds), st.booleans())
+@given(
+    st.lists(st.builds(Observable, kinds, st.one_of(texts, st.sampled_from("aAbB")), st.booleans())),
+    st.dictionaries(st.one_of(kinds, st.just(alert.OTHER)), st.booleans()),
+)
 def test_observables_are_there_once_and_of_types_that_exist(
-    observables: list[Observable],
-    types: set[str],
-    other: bool,  # noqa: FBT001 - hypothesis calls by name
+    observables: list[Observable], types: dict[str, bool]
 ) -> None:
-    there = types | ({alert.OTHER} if other else set())
-    data, warnings = alert.data_of(observables, there)
-
-    assert {each.type for each in data} <= there
-    assert len({(each.type, each.data) for each in data}) == len(data)
-    assert (
-        forms.observables(replace(SITE, types=dict.fromkeys(there, False)))(
-            [alert.observable_body([each], FULL) for each in data]
-        )
-        == ""
+    site = replace(
+        SITE,
+        types=dict.fromkeys(types, False),
+        insensitive=frozenset(name for name, sensitive in types.items() if not sensitive),
     )
+    data, warnings = alert.data_of(observables, types)
+
+    assert forms.observables(site)([alert.observable_body([each], FULL) for each in data]) == ""
     assert data or warnings or not observables
 
 

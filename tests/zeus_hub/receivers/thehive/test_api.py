@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.zeus_hub.receivers.thehive.connected import settings
-from tests.zeus_hub.receivers.thehive.hive import Reply, error
+from tests.zeus_hub.receivers.thehive.hive import SITE, Reply, error
 from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, serving
 from zeus_hub.receivers.contract import DownError
 from zeus_hub.receivers.thehive.api import Api, Key, held
@@ -78,11 +79,13 @@ async def test_an_id_is_one_part_of_a_path() -> None:
         assert server.requests[0].target == "/api/v1/alert/..%2F..%2Fadmin%3Fx%3D~1"
 
 
-async def test_file_types_are_no_types_for_values() -> None:
-    async with desk() as (_, api):
+async def test_types_say_whether_case_matters_and_those_of_files_are_none() -> None:
+    async with desk() as (server, api):
+        server.hive.site = replace(SITE, insensitive=frozenset({"domain"}))
         types = await api.types()
 
-    assert "ip" in types
+    assert types["ip"]
+    assert not types["domain"]
     assert "file" not in types
 
 
@@ -99,4 +102,5 @@ def test_what_an_alert_does_not_say_has_a_harmless_value() -> None:
     found = held(odd, KEY)
 
     assert found is not None
-    assert (found.description, found.severity, found.tags, found.observables) == ("", 0, {"1", "a"}, 0)
+    assert (found.description, found.severity, found.observables) == ("", 0, 0)
+    assert found.tags == {"1", "a"}

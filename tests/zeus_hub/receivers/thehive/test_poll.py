@@ -83,7 +83,7 @@ async def test_a_case_that_was_closed_tells_its_resolution_to_every_alert_of_our
 
 
 async def test_what_becomes_visible_late_is_told_all_the_same() -> None:
-    async with polled() as (server, hive, poll, desk):
+    async with polled() as (_, hive, poll, desk):
         reference = (await hive.send(notice())).reference
         alert = desk.find("alert", reference)
         desk.update(alert, {"status": "Ignored"})

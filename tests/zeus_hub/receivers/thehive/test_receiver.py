@@ -322,6 +322,32 @@ async def test_observables_have_types_that_the_site_has() -> None:
         assert len(receipt.warnings) == 2
 
 
+async def test_observables_that_differ_in_case_are_one_where_thehive_says_so() -> None:
+    insensitive = replace(SITE, insensitive=frozenset({"domain"}))
+    written = tuple(
+        Observable(kind, data) for kind in ("domain", "url") for data in ("evil.example", "EVIL.example")
+    )
+    async with connected(Hive(site=insensitive)) as (server, hive):
+        await hive.send(notice(observables=written[:1]))
+        receipt = await hive.send(notice(2, observables=written))
+
+        assert [(each["dataType"], each["data"]) for each in only(server)["observables"]] == [
+            ("domain", "evil.example"),
+            ("url", "evil.example"),
+            ("url", "EVIL.example"),
+        ]
+        assert receipt.warnings == ()
+
+
+async def test_a_thehive_that_does_not_tell_its_data_types_has_those_that_all_have() -> None:
+    async with connected() as (server, hive):
+        nothing = Reply(200, [])
+        server.faults.append(Fault("answer", on="POST /api/v1/query?name=observable-types", reply=nothing))
+        await hive.send(notice())
+
+        assert list(data(server)) == ["203.0.113.7", "10.0.0.5"]
+
+
 async def test_data_types_are_asked_for_once_an_hour_and_organisation() -> None:
     now = [0.0]
     async with connected(clock=lambda: now[0]) as (server, hive):
@@ -373,6 +399,22 @@ async def test_one_observable_that_thehive_refuses_does_not_keep_out_the_others(
 
         assert list(data(server)) == ["1.example", "2.example"]
         assert receipt.warnings == ("TheHive refused an observable of type domain: HTTP 400, BadRequest: no",)
+
+
+async def test_observables_that_are_all_refused_are_not_all_tried() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice(observables=()))
+        before = len(server.requests)
+        server.faults.append(
+            Fault("answer", on="POST /api/v1/alert/", reply=error(400, "BadRequest", "no"), times=10**6)
+        )
+
+        many = tuple(Observable("domain", f"{each}.example") for each in range(100))
+        receipt = await hive.send(notice(2, observables=many))
+
+        assert only(server)["observables"] == []
+        assert len(server.requests) - before < 50
+        assert receipt.warnings
 
 
 async def test_what_thehive_refuses_for_good_is_refused_with_its_reason() -> None:

@@ -1,0 +1,157 @@
+"""Asking TheHive what became of our alerts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.zeus_hub.receivers.thehive.connected import connected, settings
+from tests.zeus_hub.receivers.thehive.hive import Desk, Reply
+from tests.zeus_hub.receivers.thehive.notices import notice
+from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server
+from zeus_hub.receivers.contract import DownError
+from zeus_hub.receivers.thehive import poll as poll_module
+from zeus_hub.receivers.thehive.outcome import OVERLAP, Hint, Mark
+from zeus_hub.receivers.thehive.poll import Poll
+from zeus_hub.receivers.thehive.receiver import TheHive
+
+
+@asynccontextmanager
+async def polled() -> AsyncIterator[tuple[Server, TheHive, Poll, Desk]]:
+    """Serve a TheHive with a receiver, someone who asks, and a person at a desk of acme."""
+    async with connected() as (server, hive):
+        poll = Poll(settings(server.url))
+        try:
+            yield server, hive, poll, Desk(server.hive, "acme")
+        finally:
+            await poll.close()
+
+
+def _resolve(desk: Desk, reference: str) -> str:
+    """Make a case of an alert and close it; return the case's id."""
+    desk.promote(desk.find("alert", reference), {})
+    case = str(desk.find("alert", reference)["caseId"])
+    desk.update_case(desk.find("case", case), {"status": "TruePositive", "summary": "Blocked."})
+    return case
+
+
+async def test_an_alert_that_became_a_case_is_told_once() -> None:
+    async with polled() as (server, hive, poll, desk):
+        start = Mark(server.hive.now)
+        reference = (await hive.send(notice())).reference
+        desk.promote(desk.find("alert", reference), {})
+
+        found = await poll.alerts("acme", start)
+        again = await poll.alerts("acme", found.mark)
+
+        (outcome,) = found.outcomes
+        assert (outcome.stage, outcome.group, outcome.number) == ("Imported", notice().group, 1)
+        assert outcome.reference == reference
+        assert again.outcomes == ()
+        assert again.mark == found.mark
+
+
+async def test_an_alert_that_was_closed_is_told_by_its_stage() -> None:
+    async with polled() as (server, hive, poll, desk):
+        start = Mark(server.hive.now)
+        reference = (await hive.send(notice())).reference
+        desk.update(desk.find("alert", reference), {"status": "Duplicate"})
+
+        (outcome,) = (await poll.alerts("acme", start)).outcomes
+        assert (outcome.stage, outcome.status) == ("Closed", "Duplicate")
+
+
+async def test_a_case_that_was_closed_tells_its_resolution_to_every_alert_of_ours() -> None:
+    async with polled() as (server, hive, poll, desk):
+        start = Mark(server.hive.now)
+        one, two = [(await hive.send(notice(group=each * 32))).reference for each in "ab"]
+        case = _resolve(desk, one)
+        for merged in (two, _foreign(desk, "1")):
+            server.hive.alerts[merged]["caseId"] = case
+        _resolve(desk, _foreign(desk, "2"))
+
+        found = await poll.cases("acme", start)
+
+        assert [(each.of, each.reference, each.group) for each in found.outcomes] == [
+            ("case", one, "a" * 32),
+            ("case", two, "b" * 32),
+        ]
+        assert {(each.stage, each.status, each.summary) for each in found.outcomes} == {
+            ("Closed", "TruePositive", "Blocked.")
+        }
+        assert (await poll.cases("acme", found.mark)).outcomes == ()
+
+
+async def test_what_becomes_visible_late_is_told_all_the_same() -> None:
+    async with polled() as (_, hive, poll, desk):
+        reference = (await hive.send(notice())).reference
+        alert = desk.find("alert", reference)
+        desk.update(alert, {"status": "Ignored"})
+        mark = Mark(alert["_updatedAt"] + OVERLAP)
+
+        assert len((await poll.alerts("acme", mark)).outcomes) == 1
+        assert (await poll.alerts("acme", Mark(mark.at + 1))).outcomes == ()
+
+
+async def test_many_changes_are_read_in_pages_and_over_several_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poll_module, "PAGE", 5)
+    monkeypatch.setattr(poll_module, "MOST_PAGES", 3)
+    async with polled() as (server, _, poll, desk):
+        mark = Mark(server.hive.now)
+        for number in range(40):
+            made = desk.find("alert", _foreign(desk, str(number), type="socme", source="zeus"))
+            desk.update(made, {"status": "Ignored"})
+        told, polls = [], 0
+        while not polls or mark.behind:
+            found = await poll.alerts("acme", mark)
+            mark, polls = found.mark, polls + 1
+            told += [each.group for each in found.outcomes]
+
+        assert told == [str(number) for number in range(40)]
+        assert polls > 2
+
+
+async def test_an_organisation_hears_nothing_of_another() -> None:
+    async with polled() as (server, hive, poll, desk):
+        start = Mark(server.hive.now)
+        _resolve(desk, (await hive.send(notice())).reference)
+
+        assert (await poll.alerts("globex", start)).outcomes == ()
+        assert (await poll.cases("globex", start)).outcomes == ()
+
+
+async def test_a_hint_is_read_again_and_not_believed() -> None:
+    async with polled() as (_, hive, poll, desk):
+        reference = (await hive.send(notice())).reference
+        case = _resolve(desk, reference)
+        foreign = _foreign(desk, "1")
+        desk.update(desk.find("alert", foreign), {"status": "Ignored"})
+
+        (of_alert,) = await poll.look("acme", Hint("alert", reference))
+        (of_case,) = await poll.look("acme", Hint("case", case))
+
+        assert (of_alert.stage, of_case.stage) == ("Imported", "Closed")
+        for nothing in (
+            Hint("alert", "~999"),
+            Hint("case", "~999"),
+            Hint("alert", foreign),
+            Hint("case", reference),
+        ):
+            assert await poll.look("acme", nothing) == ()
+        assert await poll.look("globex", Hint("case", case)) == ()
+
+
+async def test_a_thehive_that_is_away_says_nothing_about_outcomes() -> None:
+    async with polled() as (server, _, poll, _):
+        for fault in (Fault("cut"), Fault("answer"), Fault("answer", reply=Reply(200, b"<html>"))):
+            server.faults.append(fault)
+            with pytest.raises(DownError):
+                await poll.cases("acme", Mark(0))
+
+
+def _foreign(desk: Desk, reference: str, **changes: str) -> str:
+    """Make an alert as others do; return its id."""
+    alert = {"type": "misp", "source": "feed", "sourceRef": reference, "title": "x", "description": "x"}
+    reply = desk.create({**alert, **changes})
+    assert isinstance(reply.body, dict)
+    return str(reply.body["_id"])

@@ -1,0 +1,553 @@
+"""Groups as alerts in TheHive: once, whatever happens on the way, and up to date."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tests.zeus_hub.receivers.thehive.connected import connected, outlasted, settings
+from tests.zeus_hub.receivers.thehive.hive import KEY, SITE, Hive, Reply, error
+from tests.zeus_hub.receivers.thehive.notices import GROUP, HOSTILE, hostile, notice
+from tests.zeus_hub.receivers.thehive.queries import Row
+from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, Way
+from zeus_hub.notice import Observable, Technique
+from zeus_hub.receivers.contract import DownError, Receiver, RefusedError
+from zeus_hub.receivers.thehive.description import told
+from zeus_hub.receivers.thehive.receiver import MOST_OWN_COMMENTS, TYPES_SECONDS, TheHive
+
+CREATE = "POST /api/v1/alert"
+
+
+def only(server: Server) -> Row:
+    """Return the one alert that there is."""
+    (alert,) = server.hive.alerts.values()
+    return alert
+
+
+def comments(server: Server) -> list[str]:
+    return [each["message"] for each in only(server)["comments"]]
+
+
+def data(server: Server) -> dict[str, bool]:
+    """Return observables and whether they are indicators; each is there once."""
+    found = [(each["data"], each["ioc"]) for each in only(server)["observables"]]
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+def a_receiver(made: TheHive) -> Receiver:
+    """Return a TheHive as what it is to the hub; that this is so is for mypy to say."""
+    return made
+
+
+async def test_the_first_notice_makes_an_alert_with_all_that_is_known() -> None:
+    async with connected(custom_fields={"alerts": "{count}", "client": "{client_name}"}) as (server, hive):
+        receipt = await a_receiver(hive).send(notice())
+
+        alert = only(server)
+        assert receipt.reference == alert["_id"]
+        assert receipt.warnings == ()
+        assert (alert["type"], alert["source"], alert["sourceRef"]) == ("socme", "zeus", GROUP)
+        assert alert["title"] == "sshd: brute force, Acme Ltd (203.0.113.7)"
+        assert alert["severity"] == 3
+        assert alert["customFields"] == {"alerts": 12, "client": "Acme Ltd"}
+        assert alert["externalLink"] == "https://zeus.example/groups/1"
+        assert data(server) == {"203.0.113.7": True, "10.0.0.5": False}
+        assert [(each["patternId"], each["tactic"]) for each in alert["procedures"]] == [
+            ("T1110.001", "credential-access")
+        ]
+        assert set(alert["tags"]) == {
+            *("socme", "client:acme", "route:brute-force", "source:wazuh", "node:acme-1", "rule:5763"),
+            "attack:T1110.001",
+        }
+        assert comments(server) == []
+
+
+async def test_each_request_names_the_client_s_organisation() -> None:
+    async with connected(organisations={"acme": "globex"}, organisation="acme") as (server, hive):
+        await hive.send(notice())
+        await hive.send(notice(client="initech"))
+
+        assert sorted(each["organisation"] for each in server.hive.alerts.values()) == ["acme", "globex"]
+        assert {each.headers["x-organisation"] for each in server.requests} == {"acme", "globex"}
+
+
+async def test_a_client_without_an_organisation_is_refused_by_name() -> None:
+    async with connected() as (server, hive):
+        with pytest.raises(RefusedError, match='the client "initech" has no organisation'):
+            await hive.send(notice(client="initech"))
+        assert server.requests == []
+
+
+async def test_later_notices_change_the_alert_and_comment_on_it() -> None:
+    async with connected(custom_fields={"alerts": "{count}", "last-seen": "{last}"}) as (server, hive):
+        first = await hive.send(notice())
+        second = await hive.send(
+            notice(
+                2,
+                severity=4,
+                observables=(*notice().observables, Observable("domain", "evil.example")),
+                techniques=(*notice().techniques, Technique("T1078", "Valid Accounts", ("Persistence",))),
+            )
+        )
+
+        alert = only(server)
+        assert second == first
+        assert alert["severity"] == 4
+        assert alert["customFields"]["alerts"] == 24
+        assert data(server) == {"203.0.113.7": True, "10.0.0.5": False, "evil.example": True}
+        assert [each["patternId"] for each in alert["procedures"]] == ["T1110.001", "T1078"]
+        assert alert["description"].startswith("24 alerts, severity critical.")
+        (comment,) = comments(server)
+        assert comment == (
+            "SOCme, notice 2: 12 more; 24 alerts in all, severity critical,"
+            " the latest 2026-03-01 12:02:00 UTC."
+        )
+
+
+async def test_ten_thousand_alerts_are_one_alert_with_the_right_count() -> None:
+    async with connected() as (server, hive):
+        for number in range(1, 21):
+            await hive.send(notice(number, count=500 * number, fresh=500))
+
+        alert = only(server)
+        assert alert["description"].startswith("10000 alerts, ")
+        assert len(comments(server)) == 19
+        assert len(alert["observables"]) == 2
+        assert len(alert["procedures"]) == 1
+
+
+async def test_a_notice_that_comes_again_changes_nothing() -> None:
+    async with connected() as (server, hive):
+        for number in (1, 2, 3):
+            await hive.send(notice(number))
+        before = repr(server.hive.alerts)
+
+        for number in (3, 1, 2, 3):
+            assert (await hive.send(notice(number))).reference == only(server)["_id"]
+
+        assert repr(server.hive.alerts) == before
+
+
+@pytest.mark.parametrize("way", ["cut", "cut before"])
+@pytest.mark.parametrize("lost", range(13))
+async def test_whatever_request_is_lost_all_is_told_once(way: Way, lost: int) -> None:
+    """Two notices take thirteen requests; each in turn loses its answer, or never arrives."""
+    async with connected() as (server, hive):
+        fault = Fault(way, after=lost)
+        server.faults.append(fault)
+        news = notice(2, observables=(*notice().observables, Observable("domain", "evil.example")))
+        refused = 0
+        for each in (notice(), notice(), news, news, news):
+            try:
+                await hive.send(each)
+            except DownError:
+                refused += 1
+
+        assert (fault.times, refused) == (0, 1)
+        assert len(comments(server)) == 1
+        assert data(server) == {"203.0.113.7": True, "10.0.0.5": False, "evil.example": True}
+        assert len(only(server)["procedures"]) == 1
+        assert only(server)["description"].startswith("24 alerts, ")
+
+
+async def test_an_alert_whose_creation_is_cut_off_is_not_made_again() -> None:
+    async with connected() as (server, hive):
+        server.faults.append(Fault("cut", on=CREATE))
+        with pytest.raises(DownError, match="cannot be reached") as caught:
+            await hive.send(notice())
+        assert not caught.value.misconfigured
+
+    await _is_made_whole(server)
+
+
+async def test_an_alert_whose_creation_is_not_answered_is_not_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with connected() as (server, hive):
+        fault = Fault("hang after", on=CREATE)
+        server.faults.append(fault)
+
+        error = await outlasted(hive.send(notice()), fault, monkeypatch)
+
+        assert "did not answer within 20 seconds" in str(error)
+        assert not error.misconfigured
+
+    await _is_made_whole(server)
+
+
+async def _is_made_whole(before: Server) -> None:
+    """Look at a notice that comes again after a crash: nothing is remembered here."""
+    async with connected(before.hive) as (server, hive):
+        assert (await hive.send(notice())).reference == only(server)["_id"]
+        assert server.posts() == 0
+        assert len(only(server)["procedures"]) == 1
+
+
+async def test_an_alert_that_appears_between_looking_and_making_is_taken_for_ours() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        await hive.send(notice(group="f" * 32))
+        server.faults.append(Fault("answer", on="POST /api/v1/query?name=get-alert", reply=Reply(200, [])))
+        server.faults.append(Fault("answer", on="POST /api/v1/query?name=find-alert", reply=Reply(200, [])))
+
+        receipt = await hive.send(notice(2))
+
+        assert server.posts() == 3
+        assert len(server.hive.alerts) == 2
+        assert server.hive.alerts[receipt.reference]["description"].startswith("24 alerts, ")
+
+
+async def test_an_alert_that_a_person_deleted_is_made_again_and_it_is_said() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        server.hive.alerts.clear()
+
+        receipt = await hive.send(notice(2))
+
+        assert only(server)["description"].startswith("24 alerts, ")
+        assert "deleted there" in receipt.warnings[0]
+        assert comments(server) == []
+
+
+async def test_no_alert_is_made_only_to_say_that_all_is_over() -> None:
+    async with connected() as (server, hive):
+        receipt = await hive.send(notice(4, reason="over"))
+
+        assert (receipt.reference, server.hive.alerts) == ("", {})
+        assert receipt.warnings
+
+
+async def test_an_alert_that_is_deleted_while_it_is_changed_is_made_anew_the_next_time() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        server.faults.append(
+            Fault("answer", on="PATCH /api/v1/alert/", reply=error(404, "NotFoundError", "gone"))
+        )
+
+        with pytest.raises(DownError, match="deleted in TheHive meanwhile"):
+            await hive.send(notice(2))
+
+
+async def test_what_people_wrote_below_the_line_stays() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        only(server)["description"] += "\nCalled the client at noon.\n\nThey know."
+
+        await hive.send(notice(2))
+        await hive.send(notice(3))
+
+        description = only(server)["description"]
+        assert description.startswith("36 alerts, ")
+        assert description.endswith("\nCalled the client at noon.\n\nThey know.\n")
+
+
+async def test_a_description_that_people_replaced_stays_and_comments_tell_the_news_once() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        only(server)["description"] = "All mine."
+
+        for number in (2, 2, 3, 2, 3):
+            await hive.send(notice(number))
+
+        assert only(server)["description"] == "All mine."
+        assert [each.partition(":")[0] for each in comments(server)] == ["SOCme, notice 2", "SOCme, notice 3"]
+
+
+async def test_a_severity_that_people_lowered_is_raised_only_where_ours_rises() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        only(server)["severity"] = 1
+        await hive.send(notice(2))
+        assert only(server)["severity"] == 1
+
+        await hive.send(notice(3, severity=4))
+        assert only(server)["severity"] == 4
+
+
+async def test_an_alert_that_became_a_case_is_told_on() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        only(server)["stage"] = "Imported"
+
+        assert (await hive.send(notice(2, reason="over"))).warnings == ()
+        assert "all are closed in SOCme" in comments(server)[0]
+
+
+async def test_comments_end_where_there_are_too_many() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        for number in range(2, MOST_OWN_COMMENTS + 10):
+            only(server)["comments"].append({"message": f"SOCme, notice {number}: more"})
+
+        await hive.send(notice(500))
+
+        assert not any("notice 500" in each for each in comments(server))
+        assert only(server)["description"].startswith("6000 alerts, ")
+
+
+async def test_observables_end_where_an_alert_has_enough() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        for step in range(2, 9):
+            many = tuple(Observable("domain", f"{step}-{each}.example") for each in range(100))
+            receipt = await hive.send(notice(step, observables=many))
+
+        assert len(only(server)["observables"]) == 500
+        assert "100 observables were left out" in receipt.warnings[0]
+
+
+async def test_observables_have_types_that_the_site_has() -> None:
+    few = replace(SITE, types={"ip": False, "other": False, "url": True})
+    kinds = (
+        Observable("ip", "203.0.113.7"),
+        Observable("url", "http://evil.example"),
+        Observable("domain", "evil.example"),
+    )
+    async with connected(Hive(site=few)) as (server, hive):
+        await hive.send(notice(observables=kinds))
+
+        assert [(each["dataType"], each["data"]) for each in only(server)["observables"]] == [
+            ("ip", "203.0.113.7"),
+            ("other", "http://evil.example"),
+            ("other", "evil.example"),
+        ]
+
+    none = replace(SITE, types={"ip": False})
+    async with connected(Hive(site=none)) as (server, hive):
+        receipt = await hive.send(notice(observables=kinds))
+
+        assert list(data(server)) == ["203.0.113.7"]
+        assert len(receipt.warnings) == 2
+
+
+async def test_observables_that_differ_in_case_are_one_where_thehive_says_so() -> None:
+    insensitive = replace(SITE, insensitive=frozenset({"domain"}))
+    written = tuple(
+        Observable(kind, data) for kind in ("domain", "url") for data in ("evil.example", "EVIL.example")
+    )
+    async with connected(Hive(site=insensitive)) as (server, hive):
+        await hive.send(notice(observables=written[:1]))
+        receipt = await hive.send(notice(2, observables=written))
+
+        assert [(each["dataType"], each["data"]) for each in only(server)["observables"]] == [
+            ("domain", "evil.example"),
+            ("url", "evil.example"),
+            ("url", "EVIL.example"),
+        ]
+        assert receipt.warnings == ()
+
+
+async def test_a_thehive_that_does_not_tell_its_data_types_has_those_that_all_have() -> None:
+    async with connected() as (server, hive):
+        nothing = Reply(200, [])
+        server.faults.append(Fault("answer", on="POST /api/v1/query?name=observable-types", reply=nothing))
+        await hive.send(notice())
+
+        assert list(data(server)) == ["203.0.113.7", "10.0.0.5"]
+
+
+async def test_data_types_are_asked_for_once_an_hour_and_organisation() -> None:
+    now = [0.0]
+    async with connected(clock=lambda: now[0]) as (server, hive):
+        for client in ("acme", "globex", "acme", "globex"):
+            await hive.send(notice(client=client))
+        assert server.asked("POST /api/v1/query?name=observable-types") == 2
+
+        now[0] = TYPES_SECONDS
+        await hive.send(notice())
+        assert server.asked("POST /api/v1/query?name=observable-types") == 3
+
+
+async def test_a_technique_that_thehive_does_not_know_is_a_warning_once() -> None:
+    unknown = Technique("T9999", "New", ("Stealth",))
+    async with connected() as (server, hive):
+        first = await hive.send(notice(techniques=(unknown, *notice().techniques)))
+        second = await hive.send(notice(2, techniques=(unknown, *notice().techniques)))
+
+        assert first.warnings == (
+            "TheHive refused the technique T9999: HTTP 400, BadRequest: Pattern T9999 not found",
+        )
+        assert second.warnings == ()
+        assert [each["patternId"] for each in only(server)["procedures"]] == ["T1110.001"]
+
+
+async def test_an_alert_of_which_one_part_is_refused_goes_without_that_part() -> None:
+    async with connected(custom_fields={"unknown": "{count}"}) as (server, hive):
+        first = await hive.send(notice())
+        second = await hive.send(notice(2))
+
+        assert "took it piece by piece" in first.warnings[0]
+        assert "CustomField unknown not found" in first.warnings[0]
+        assert "CustomField unknown not found" in second.warnings[0]
+        assert only(server)["description"].startswith("24 alerts, ")
+        assert data(server) == {"203.0.113.7": True, "10.0.0.5": False}
+        assert len(comments(server)) == 1
+
+
+async def test_one_observable_that_thehive_refuses_does_not_keep_out_the_others() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice(observables=()))
+        server.faults.append(
+            Fault("answer", on="POST /api/v1/alert/~", reply=error(400, "BadRequest", "no"), times=2)
+        )
+
+        receipt = await hive.send(
+            notice(2, observables=tuple(Observable("domain", f"{each}.example") for each in range(3)))
+        )
+
+        assert list(data(server)) == ["1.example", "2.example"]
+        assert receipt.warnings == ("TheHive refused an observable of type domain: HTTP 400, BadRequest: no",)
+
+
+async def test_observables_that_are_all_refused_are_not_all_tried() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice(observables=()))
+        before = len(server.requests)
+        server.faults.append(
+            Fault("answer", on="POST /api/v1/alert/", reply=error(400, "BadRequest", "no"), times=10**6)
+        )
+
+        many = tuple(Observable("domain", f"{each}.example") for each in range(100))
+        receipt = await hive.send(notice(2, observables=many))
+
+        assert only(server)["observables"] == []
+        assert len(server.requests) - before < 50
+        assert receipt.warnings
+
+
+async def test_what_thehive_refuses_for_good_is_refused_with_its_reason() -> None:
+    async with connected() as (server, hive):
+        server.faults.append(
+            Fault("answer", on=CREATE, reply=error(400, "BadRequest", "the moon is full"), times=2)
+        )
+        with pytest.raises(RefusedError, match="the moon is full"):
+            await hive.send(notice())
+
+        await hive.send(notice())
+        server.faults.append(
+            Fault("answer", on="PATCH ", reply=error(400, "BadRequest", "the moon is full"), times=2)
+        )
+        with pytest.raises(RefusedError, match="the moon is full"):
+            await hive.send(notice(2))
+
+
+@pytest.mark.parametrize("status", [404, 413, 400])
+async def test_an_endpoint_that_is_not_there_or_takes_no_more_refuses_for_good(status: int) -> None:
+    async with connected() as (server, hive):
+        page = Reply(status, b"<html><a href='https://evil.example'>Sorry</a></html>")
+        server.faults.append(Fault("answer", on=CREATE, reply=page, times=2))
+
+        with pytest.raises(RefusedError, match=f"HTTP {status}$"):
+            await hive.send(notice())
+
+
+@pytest.mark.parametrize("on", ["POST /api/v1/query", CREATE, "PATCH /api/v1/alert"])
+@pytest.mark.parametrize(
+    ("reply", "words", "misconfigured", "after"),
+    [
+        (Reply(500, b"<html>oops</html>"), "HTTP 500", False, None),
+        (error(503, "GenericError", "starting"), "starting", False, None),
+        (Reply(429, b"slow down", {"Retry-After": "120"}), "HTTP 429", False, 120.0),
+        (Reply(503, b"", {"Retry-After": "99999999"}), "HTTP 503", False, 3600.0),
+        (error(401, "AuthenticationError", "no"), "refuses the API key", True, None),
+        (Reply(401, b"<html>"), "refuses the API key", True, None),
+        (error(403, "AuthorizationError", "no"), 'in the organisation "acme"', True, None),
+        (Reply(302, b"", {"Location": "https://login.example"}), "is no TheHive", True, None),
+    ],
+)
+async def test_what_is_not_now_is_tried_again_and_told_apart(
+    on: str, reply: Reply, words: str, misconfigured: object, after: float | None
+) -> None:
+    async with connected() as (server, hive):
+        server.faults.append(Fault("answer", on=on, reply=reply))
+        with pytest.raises(DownError, match=words) as caught:
+            await hive.send(notice())
+
+        assert caught.value.misconfigured is misconfigured
+        assert caught.value.retry_after == after
+        await hive.send(notice())
+        assert len(only(server)["procedures"]) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>Welcome</html>", b"", b"[" * 100_000, b"{}", b'"x"', b"\xff", b"null"]
+)
+@pytest.mark.parametrize("on", ["POST /api/v1/query", CREATE])
+async def test_a_good_answer_that_is_none_is_no_success(on: str, body: bytes) -> None:
+    async with connected() as (server, hive):
+        server.faults.append(Fault("answer", on=on, reply=Reply(200, body)))
+
+        with pytest.raises(DownError, match="no TheHive"):
+            await hive.send(notice())
+        await hive.send(notice())
+        assert len(server.hive.alerts) == 1
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 405, 422])
+async def test_a_thehive_that_is_read_only_is_told_and_nothing_is_given_up(status: int) -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        server.hive.read_only_status = status
+        server.hive.licence = {"isValid": False, "error": "expired"}
+
+        for each in (notice(group="f" * 32), notice(2)):
+            with pytest.raises(
+                DownError, match=r"read-only, for its licence is not valid \(expired\)"
+            ) as caught:
+                await hive.send(each)
+            assert caught.value.misconfigured
+
+
+async def test_what_a_user_may_not_add_is_left_out_with_a_warning() -> None:
+    few = frozenset({"manageAlert/create", "manageAlert/update"})
+    async with connected(Hive(memberships={"acme": few})) as (server, hive):
+        await hive.send(notice())
+        receipt = await hive.send(notice(2, observables=(Observable("domain", "evil.example"),)))
+
+        assert only(server)["description"].startswith("24 alerts, ")
+        assert len(receipt.warnings) == 2
+
+
+async def test_a_user_who_may_not_make_alerts_is_named_with_the_organisation() -> None:
+    async with connected(Hive(memberships={"acme": frozenset()})) as (_, hive):
+        with pytest.raises(DownError, match=r'in the organisation "acme".*manageAlert/create') as caught:
+            await hive.send(notice())
+        assert caught.value.misconfigured
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_hostile_text_arrives_and_does_no_harm(text: str) -> None:
+    async with connected(custom_fields={"client": "{client_name}"}) as (server, hive):
+        for number in (1, 2):
+            assert (await hive.send(hostile(text, number))).reference
+
+        alert = only(server)
+        assert told(alert["description"]) == replace_number(alert, 2)
+        html = MarkdownIt("gfm-like", {"linkify": False, "html": True}).render(alert["description"])
+        assert not any(
+            f"<{tag}" in html for tag in ("a ", "img", "script", "pre", "table", "h1", "hr", "input")
+        )
+        assert "\n" not in alert["title"]
+        assert all(ord(sign) > 31 for each in (alert["title"], *alert["tags"]) for sign in each)
+        assert len(comments(server)) == 1
+
+
+def replace_number(alert: Row, number: int) -> Any:  # noqa: ANN401 - Told
+    """Return what the description of an alert should tell."""
+    found = told(alert["description"])
+    assert found is not None
+    return replace(found, number=number, remark="")
+
+
+async def test_the_key_is_in_no_error() -> None:
+    async with connected() as (server, hive):
+        echo = error(400, "BadRequest", f"no header Authorization: Bearer {KEY} please")
+        for reply in (echo, replace(echo, status=500), replace(echo, status=401), replace(echo, status=403)):
+            server.faults.append(Fault("answer", on=CREATE, reply=reply, times=2))
+            with pytest.raises((DownError, RefusedError)) as caught:
+                await hive.send(notice())
+            server.faults.clear()
+            assert KEY not in str(caught.value)
+    assert KEY not in repr(settings())

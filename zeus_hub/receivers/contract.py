@@ -13,9 +13,7 @@ class DownError(Exception):
     missing permission, a licence that is read-only); people are told, and nothing is given up.
     """
 
-    def __init__(
-        self, reason: str, *, retry_after: float | None = None, misconfigured: bool = False
-    ) -> None:
+    def __init__(self, reason: str, *, retry_after: float | None = None, misconfigured: bool = False) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.misconfigured = misconfigured

@@ -12,6 +12,9 @@ from zeus_hub.receivers.wording import Words
 
 SENDER_NAME = "SOCme"
 
+# "=?utf-8?q?=0D=0A…?=" in a header's text is taken for an encoded word and decoded: by whoever reads the mail
+# and by Python when the header is set, which then writes a line break and the rest. No text may begin so.
+_ENCODED = ("=?", "= ?")
 _UNFIT = re.compile(r"[^0-9A-Za-z.-]+")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?")
 
@@ -22,7 +25,7 @@ def address(text: str) -> Address:
         raise ValueError(f"{text!r} is not a mail address as soc@example.org")
     try:
         return Address(addr_spec=text)
-    except (MessageError, IndexError) as error:  # the parser's own ways to say no
+    except (MessageError, ValueError, IndexError) as error:  # the parser's own ways to say no
         raise ValueError(f"{text!r} is not a mail address: {error}") from error
 
 
@@ -37,7 +40,7 @@ def compose(
     mail = EmailMessage(policy=SMTP)
     mail["From"] = Address(SENDER_NAME, addr_spec=sender.addr_spec)
     mail["To"] = tuple(recipients)
-    mail["Subject"] = words.subject
+    mail["Subject"] = words.subject.replace(*_ENCODED)
     mail["Date"] = now
     mail["Message-ID"] = _id(key, sender)
     if thread and thread != key:

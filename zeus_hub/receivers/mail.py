@@ -185,9 +185,10 @@ class Mail:
     def _broken(self, error: BaseException) -> DownError:
         """Say what broke on the way; TLS that cannot work and a login that is not offered are named."""
         for each in _causes(error):
+            if isinstance(each, ssl.SSLCertVerificationError):
+                return self._wrong(f"is not trusted: {clean(each.verify_message, LONGEST_ANSWER)}")
             if isinstance(each, ssl.SSLError) and not isinstance(each, _CUT):
-                reason = getattr(each, "verify_message", "") or each.reason or str(each)
-                return self._wrong(f"cannot be trusted or speaks no TLS on this port: {clean(reason, 300)}")
+                return self._wrong(f"speaks no TLS on this port that SOCme does: {each.reason}")
         if isinstance(error, SMTPTimeoutError | SMTPServerDisconnected | OSError):
             return DownError(f"{self._server} cannot be reached: {clean(str(error), LONGEST_ANSWER)}")
         # What is left is said by the client: no STARTTLS is offered, or no login that it knows.

@@ -56,6 +56,7 @@ class Templates:
         self.sentences = _sentences(SHIPPED / language, self._site)
         filters: dict[str, Callable[..., object]] = {
             "when": self.when,
+            "minute": self.minute,
             "number": _number(language),
             "cut": clean,
         }
@@ -65,9 +66,16 @@ class Templates:
 
     def when(self, moment: datetime) -> str:
         """Return a time to the second, with its distance from UTC."""
+        return self._written(moment, "%Y-%m-%d %H:%M:%S")
+
+    def minute(self, moment: datetime) -> str:
+        """Return the same to the minute and without the year, for texts that must be short."""
+        return self._written(moment, "%m-%d %H:%M")
+
+    def _written(self, moment: datetime, form: str) -> str:
         local = moment.astimezone(self.zone)
         offset = local.strftime("%z")
-        return f"{local:%Y-%m-%d %H:%M:%S} UTC{offset[:3]}:{offset[3:5]}"
+        return f"{local.strftime(form)} UTC{offset[:3]}:{offset[3:5]}"
 
     def check(self, name: str, values: Mapping[str, object]) -> None:
         """Render a template to see whether it can be; raise OperatorError with file, line and reason."""
@@ -108,10 +116,13 @@ class Templates:
         if not isinstance(error, TemplateError | ValueError):
             reason = f"{type(error).__name__}: {reason}"
         # Jinja puts the template's own lines into the traceback.
-        lines = [each for each in extract_tb(error.__traceback__) if Path(each.filename).suffix != ".py"]
+        lines = [each for each in extract_tb(error.__traceback__) if self._is_mine(Path(each.filename))]
         if not lines:
             return f"{self._file(name)}: {reason}"
         return f"{lines[-1].filename}, line {lines[-1].lineno}: {reason}"
+
+    def _is_mine(self, path: Path) -> bool:
+        return path.parent == self._site or path.is_relative_to(SHIPPED)
 
     def _file(self, name: str) -> Path | str:
         own = self._site / name if self._site is not None else None

@@ -7,7 +7,6 @@ so that it says also when one was not, and why; a share is never rounded up.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from math import floor
 
 from socme import severity
 from socme.text import clean
@@ -32,6 +31,7 @@ STATES: Mapping[int, str] = {
     Health.HEALTH_REVOKED: "revoked",
 }
 UNKNOWN = "unknown"
+_SEEING = frozenset(STATES[each] for each in SEEING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,20 @@ class Gap:
 class Watched:
     """How a client was over some time."""
 
-    seconds: tuple[tuple[str, float], ...]
+    spent: tuple[tuple[str, timedelta], ...]
     """In which state for how long, in the order of STATES; together all of the time."""
-    share: float
-    """In which part of the time one could see, 0 to 1."""
     gaps: tuple[Gap, ...]
-    """When one could not, the longest first."""
+    """When one could not see, the longest first."""
+
+    @property
+    def whole(self) -> timedelta:
+        """All of the time."""
+        return sum((length for _, length in self.spent), timedelta())
+
+    @property
+    def seeing(self) -> timedelta:
+        """For how long one could see."""
+        return sum((length for state, length in self.spent if state in _SEEING), timedelta())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +144,6 @@ class Digests:
         report = _bounded(report)
         said = self._templates.sentences
         watched, judged = report.watched, report.judged
-        whole = (report.end - report.start).total_seconds()
         local = report.start.astimezone(self._templates.zone)
         counts = [(severity.name(each), count) for each, count in report.counts if count]
         total = sum(count for _, count in counts)
@@ -148,19 +155,19 @@ class Digests:
             "month": f"{said['months'][str(local.month)]} {local.year}",
             "counts": counts,
             "total": total,
-            "outcome": _outcome(total, judged, watched.share),
-            "share": percent(watched.share, self._language),
-            "unseen": duration(whole * (1 - watched.share), said),
+            "outcome": _outcome(total, judged, watched),
+            "share": percent(watched.seeing, watched.whole, self._language),
+            "unseen": duration(watched.whole - watched.seeing, said),
             "gaps": [_gap(each, said) for each in watched.gaps[:MOST_GAPS]],
             "more": len(watched.gaps[MOST_GAPS:]),
-            "states": list(self._states(watched, whole, said)),
-            "median": "" if waited is None else duration(waited, said),
+            "states": list(self._states(watched, said)),
+            "median": "" if waited is None else duration(timedelta(seconds=waited), said),
         }
 
-    def _states(self, watched: Watched, whole: float, said: Sentences) -> Iterator[Mapping[str, str]]:
-        for name, seconds in watched.seconds:
-            share = percent(seconds / whole if whole > 0 else 0.0, self._language)
-            yield {"name": name, "share": share, "length": duration(seconds, said)}
+    def _states(self, watched: Watched, said: Sentences) -> Iterator[Mapping[str, str]]:
+        for name, length in watched.spent:
+            share = percent(length, watched.whole, self._language)
+            yield {"name": name, "share": share, "length": duration(length, said)}
 
 
 def watched(history: Sequence[Moment], start: datetime, end: datetime) -> Watched:
@@ -168,12 +175,12 @@ def watched(history: Sequence[Moment], start: datetime, end: datetime) -> Watche
 
     Each holds until the next. Before the first one nothing is known, which is no watching.
     """
-    seconds = dict.fromkeys((*STATES.values(), UNKNOWN), 0.0)
+    spent = dict.fromkeys((*STATES.values(), UNKNOWN), timedelta())
     gaps: list[list[Gap]] = []
     seeing = True
     for since, until, moment in _spans(history, start, end):
         state = STATES.get(moment.health, UNKNOWN)
-        seconds[state] += (until - since).total_seconds()
+        spent[state] += until - since
         if moment.health not in SEEING:
             node, _, reason = (
                 moment.reason.rpartition(": ") if ": " in moment.reason else ("", "", moment.reason)
@@ -182,24 +189,21 @@ def watched(history: Sequence[Moment], start: datetime, end: datetime) -> Watche
                 gaps.append([])
             gaps[-1].append(Gap(since, until, state, node, reason))
         seeing = moment.health in SEEING
-    whole = (end - start).total_seconds()
-    seen = sum(seconds[STATES[each]] for each in SEEING)
     ranked = sorted((_joined(parts) for parts in gaps), key=lambda gap: (gap.start - gap.end, gap.start))
-    spent = tuple((state, length) for state, length in seconds.items() if length)
-    return Watched(spent, seen / whole if whole > 0 else 0.0, tuple(ranked))
+    return Watched(tuple((state, length) for state, length in spent.items() if length), tuple(ranked))
 
 
-def percent(share: float, language: Language) -> str:
+def percent(part: timedelta, whole: timedelta, language: Language) -> str:
     """Return a share in per cent, rounded down, so that only the whole is 100."""
-    tenths = floor(share * 1000 + 1e-9)  # 0.997 of a thousand is a little less in binary
-    text = f"{tenths / 10:.1f}"
+    tenths = part * 1000 // whole if whole else 0
+    text = f"{tenths // 10}.{tenths % 10}"
     return f"{text}%" if language == "en" else f"{text.replace('.', ',')}\N{NO-BREAK SPACE}%"
 
 
-def duration(seconds: float, said: Sentences) -> str:
+def duration(length: timedelta, said: Sentences) -> str:
     """Return a length of time in its two largest units."""
     units = said["units"]
-    left = round(seconds)
+    left = round(length.total_seconds())
     parts: list[str] = []
     for name, size in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
         count, left = divmod(left, size)
@@ -226,7 +230,7 @@ def _joined(parts: Sequence[Gap]) -> Gap:
     return replace(longest, start=parts[0].start, end=parts[-1].end)
 
 
-def _outcome(total: int, judged: Judged, share: float) -> str:
+def _outcome(total: int, judged: Judged, watched: Watched) -> str:
     """Return what can be said of a period.
 
     There were "real" attacks; some alerts are "open"; too much was "unseen" to say more; all were "harmless";
@@ -236,7 +240,7 @@ def _outcome(total: int, judged: Judged, share: float) -> str:
         return "real"
     if judged.open:
         return "open"
-    if share < ENOUGH:
+    if watched.seeing < watched.whole * ENOUGH:
         return "unseen"
     return "harmless" if total else "none"
 
@@ -245,7 +249,7 @@ def _gap(gap: Gap, said: Sentences) -> Mapping[str, object]:
     return {
         "start": gap.start,
         "end": gap.end,
-        "length": duration((gap.end - gap.start).total_seconds(), said),
+        "length": duration(gap.end - gap.start, said),
         "state": gap.state,
         "node": clean(gap.node, LONGEST),
         "reason": clean(gap.reason, LONGEST),
@@ -254,7 +258,7 @@ def _gap(gap: Gap, said: Sentences) -> Mapping[str, object]:
 
 def _bounded(report: Report) -> Report:
     return replace(
-        harmless(replace(report, nodes=report.nodes[:MOST_NODES], watched=Watched((), 0.0, ()))),
+        harmless(replace(report, nodes=report.nodes[:MOST_NODES], watched=Watched((), ()))),
         titles=harmless(report.titles[:MOST_LINES]),
         sources=harmless(report.sources[:MOST_LINES]),
         watched=report.watched,
@@ -290,7 +294,8 @@ def _samples() -> Iterator[Report]:
     yield full
     yield replace(full, judged=replace(judged, true_positive=0))
     yield replace(full, judged=replace(judged, true_positive=0, open=0))
-    yield replace(full, judged=Judged(), watched=replace(full.watched, share=0.97))
+    short = [Moment(start, Health.HEALTH_UP), replace(silent, since=end - timedelta(days=1))]
+    yield replace(full, judged=Judged(), watched=watched(short, start, end))
     yield Report(
         client="acme",
         client_name="",

@@ -1,5 +1,6 @@
 """Sources and spool as aligned lines for people; socme.view has them for scripts. Pure."""
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TypeAlias
@@ -83,7 +84,9 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """Return a time span in its two largest units."""
+    """Return a time span in its two largest units; whoever tells it may have told NaN or infinity."""
+    if not math.isfinite(seconds):
+        return UNKNOWN
     whole = int(seconds)
     if whole >= _DAY:
         return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"

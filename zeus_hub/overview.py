@@ -14,7 +14,7 @@ from socme.text import clean
 from socme.v1.vitals_pb2 import Health, NodeStatus
 from socme.v1.watch_pb2 import Bookmark, FleetEvent, Snapshot, StoredAlert, WatchEvent
 from socme.view import health_name, lag_bytes, moment
-from zeus_hub.samples import fullest, used
+from zeus_hub.samples import busy, fullest, used
 
 STALE_SECONDS = 5.0  # without a word of the hub, which speaks every two
 MOST_NODES = 20_000
@@ -178,7 +178,7 @@ def _node(status: NodeStatus) -> Node:
         health=status.health,
         reasons=clean("; ".join(status.reasons), LONGEST_TEXT),
         seen=moment(status.last_seen) if status.HasField("last_seen") else None,
-        cpu=round(min(max(vitals.cpu_usage, 0), 1) * 1000) if vitals.cpu_count else None,
+        cpu=busy(vitals),
         memory=used(vitals.memory),
         disk=fullest(vitals),
         spool=vitals.spool.alerts if known else None,

@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -74,6 +75,8 @@ def test_everything_is_shown_on_aligned_safe_lines() -> None:
         (3599, "59 min 59 s"),
         (3600, "1 h 0 min"),
         (86_400, "1 d 0 h"),
+        (math.nan, "unknown"),
+        (-math.inf, "unknown"),
     ],
 )
 def test_durations(seconds: float, text: str) -> None:

@@ -1,5 +1,6 @@
 """What `zeus top` makes of what the hub says."""
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -77,6 +78,14 @@ def test_a_nodes_line() -> None:
     assert second == replace(
         first, place="acme/acme-2", reasons="", cpu=None, memory=None, spool=None, lag=None
     )
+
+
+@pytest.mark.parametrize("usage", [math.nan, math.inf, -math.inf])
+def test_a_share_that_is_no_number_is_unknown(usage: float) -> None:
+    found = made()
+    found.take(node(vitals=Vitals(cpu_usage=usage, cpu_count=2)), 100)
+
+    assert found.worst_first()[0].cpu is None
 
 
 def test_alerts_are_newest_first_and_bounded() -> None:

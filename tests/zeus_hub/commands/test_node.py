@@ -12,7 +12,7 @@ from tests.zeus_hub import stored
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import NOON, alert
 from tests.zeus_hub.test_samples import ONE
-from zeus_hub import history, registry
+from zeus_hub import health, history, registry
 from zeus_hub.commands.node import age, size
 from zeus_hub.database import writing
 from zeus_hub.local import Pulse, write_pulse
@@ -135,7 +135,7 @@ def test_of_a_node_that_has_not_come_back_since_the_hub_started_nothing_is_claim
 
     assert acme["health"] == "unknown"
     assert "health" not in node
-    assert node["reasons"][0] == "nothing was heard of it since the hub started"
+    assert node["reasons"][0] == health.UNHEARD
 
 
 def test_a_hub_that_does_not_run_knows_of_nobody_how_it_is(fleet: Place) -> None:

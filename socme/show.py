@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from socme.text import clean
@@ -81,6 +81,15 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         yield f"{clean(name, LONGEST):{width}}  {clean(value, LONGEST)}"
+
+
+def age(past: timedelta) -> str:
+    """Return how long ago something was in its largest unit; 0 where a clock says that it is to come."""
+    seconds = max(0, int(past.total_seconds()))
+    for length, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
 
 
 def duration(seconds: float) -> str:

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rich.text import Text
 
-from socme.show import count, size
+from socme.show import age, count, size
 from socme.table import STYLES
 from zeus_hub.overview import MINUTE, Alert, Node, Overview
 from zeus_hub.samples import WHOLE
@@ -98,7 +98,7 @@ def _node(node: Node, time: datetime | None) -> list[Cell]:
     return [
         (node.place, ""),
         (node.word, HEALTH.get(node.word, "")),
-        ("-" if since is None else _ago(since), ""),
+        ("-" if since is None else age(since), ""),
         _share(node.cpu),
         _share(node.memory),
         _share(node.disk, "bold red" if node.disk is not None and node.disk >= FULL else ""),
@@ -146,11 +146,3 @@ def _line(cells: Sequence[Cell], columns: Columns, width: int) -> Text:
 
 def _share(share: int | None, style: str = "") -> Cell:
     return ("-" if share is None else f"{share / WHOLE:.0%}", style)
-
-
-def _ago(past: timedelta) -> str:
-    seconds = max(0, int(past.total_seconds()))
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"

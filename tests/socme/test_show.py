@@ -1,5 +1,5 @@
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -81,6 +81,19 @@ def test_everything_is_shown_on_aligned_safe_lines() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert show.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("past", "text"),
+    [
+        (timedelta(seconds=-5), "0 s"),
+        (timedelta(seconds=59.9), "59 s"),
+        (timedelta(minutes=60), "1 h"),
+        (timedelta(hours=47), "1 d"),
+    ],
+)
+def test_ages(past: timedelta, text: str) -> None:
+    assert show.age(past) == text
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 _COLUMNS = ["NODE", "STATE", "HEALTH", "LAST SEEN", "AGENT", "SPOOL", "LAG", "DISK", "REASON"]
 LONGEST_VERSION = 12  # characters
 LONGEST_NAME = 20  # characters of a fact's name
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
-_KIB = 1024
 
 app = typer.Typer(help="List, show and revoke nodes.", no_args_is_help=True)
 
@@ -124,26 +122,9 @@ def revoke(place: PlaceArgument, *, config: ConfigOption = CONFIG) -> None:
     suggest("To let it in again", f"zeus token create --client {place.client} --node {place.node}", config)
 
 
-def age(since: datetime, now: datetime) -> str:
-    """Return how long ago something was, in its largest unit."""
-    seconds = max(0, int((now - since) / timedelta(seconds=1)))
-    for length, unit in _UNITS:
-        if seconds >= length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"
-
-
-def size(count: float) -> str:
-    """Return a number of bytes in its largest unit."""
-    for unit in ("B", "KiB", "MiB"):
-        if count < _KIB:
-            return f"{count:.4g} {unit}"
-        count /= _KIB
-    return f"{count:.1f} GiB"
-
-
 def _facts(status: "NodeStatus", now: datetime) -> Iterator[tuple[str, object]]:
     """Yield what the hub itself knows of a node, for a person."""
+    from socme.show import age  # noqa: PLC0415
     from socme.view import health_name, moment, state_name  # noqa: PLC0415
 
     yield "node", f"{status.client}/{status.node}"
@@ -153,11 +134,11 @@ def _facts(status: "NodeStatus", now: datetime) -> Iterator[tuple[str, object]]:
         yield "" if number else "because", reason
     for name in ("enrolled", "last_seen"):
         found = moment(getattr(status, name)) if status.HasField(name) else None
-        told = "never" if found is None else f"{found:%Y-%m-%d %H:%M:%S} UTC, {age(found, now)}"
+        told = "never" if found is None else f"{found:%Y-%m-%d %H:%M:%S} UTC, {age(now - found)} ago"
         yield name.replace("_", " "), told
     taken = moment(status.vitals.time) if status.vitals.HasField("time") else None
     if taken is not None:
-        yield "vitals of", f"{taken:%Y-%m-%d %H:%M:%S} UTC, {age(taken, now)}"
+        yield "vitals of", f"{taken:%Y-%m-%d %H:%M:%S} UTC, {age(now - taken)} ago"
 
 
 def _short(rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -185,6 +166,7 @@ def _reached(stage: str, reached: Mapping[str, object]) -> str:
 
 
 def _row(status: "NodeStatus", now: datetime) -> list[object]:
+    from socme.show import age, size  # noqa: PLC0415
     from socme.text import clean  # noqa: PLC0415
     from socme.view import health_name, lag_bytes, moment, state_name  # noqa: PLC0415
     from zeus_hub.samples import WHOLE, fullest  # noqa: PLC0415
@@ -196,7 +178,7 @@ def _row(status: "NodeStatus", now: datetime) -> list[object]:
         f"{status.client}/{status.node}",
         state_name(status.state),
         health_name(status.health),
-        age(seen, now) if seen is not None else "never",
+        f"{age(now - seen)} ago" if seen is not None else "never",
         clean(vitals.agent_version, LONGEST_VERSION),
         vitals.spool.alerts if known else None,
         size(lag_bytes(vitals)) if known else None,

@@ -10,10 +10,9 @@ from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import Vitals
 from tests.zeus_hub import stored
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.stored import NOON, alert
+from tests.zeus_hub.stored import alert
 from tests.zeus_hub.test_samples import ONE
 from zeus_hub import health, history, registry
-from zeus_hub.commands.node import age, size
 from zeus_hub.database import writing
 from zeus_hub.local import Pulse, write_pulse
 from zeus_hub.raising import Open
@@ -59,7 +58,7 @@ def test_list_as_a_table(fleet: Place) -> None:
 
     assert " ".join(head.split()) == "NODE STATE HEALTH LAST SEEN AGENT SPOOL LAG DISK REASON"
     assert first.split()[:3] == ["acme/acme-1", "online", "blind"]
-    assert "0.1.0  12     5 KiB  91%   eve.json cannot be read\ufffd[2J" in first
+    assert "0.1.0  12     5.0 KiB  91%   eve.json cannot be read\ufffd[2J" in first
     assert second.split() == ["acme/acme-2", "new", "unknown", "never", "-", "-", "-", "-", "-"]
     assert third.startswith("beta/beta-1")
 
@@ -172,31 +171,3 @@ def test_what_names_no_node_is_wrong_usage(fleet: Place, name: str) -> None:
 def test_without_a_hub_the_node_is_named(place: Place) -> None:
     with pytest.raises(OperatorError, match=r"there is no hub in .*, and no node nobody/n1"):
         place.try_("node", "revoke", "nobody/n1")
-
-
-@pytest.mark.parametrize(
-    ("past", "told"),
-    [
-        (timedelta(seconds=-5), "0 s ago"),  # a clock that was put back
-        (timedelta(seconds=59.9), "59 s ago"),
-        (timedelta(minutes=60), "1 h ago"),
-        (timedelta(hours=47), "1 d ago"),
-    ],
-)
-def test_age(past: timedelta, told: str) -> None:
-    assert age(NOON - past, NOON) == told
-
-
-@pytest.mark.parametrize(
-    ("count", "told"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1 KiB"),
-        (1536, "1.5 KiB"),
-        (5 * 1024**3, "5.0 GiB"),
-        (2**63, "8589934592.0 GiB"),
-    ],
-)
-def test_size(count: int, told: str) -> None:
-    assert size(count) == told

@@ -16,7 +16,9 @@ from socme.v1.watch_pb2 import Bookmark, FleetEvent, Snapshot, StoredAlert, Watc
 from socme.view import health_name, lag_bytes, moment
 from zeus_hub.samples import busy, fullest, used
 
-STALE_SECONDS = 5.0  # without a word of the hub, which speaks every two
+# Without a word of the hub, which speaks every two or three. A person is to see it within five, and a new
+# picture comes every half a second.
+STALE_SECONDS = 4.0
 MOST_NODES = 20_000
 MOST_ALERTS = 200
 SPAN = 5  # seconds of one bar of the rate

@@ -12,6 +12,7 @@ from socme.v1.vitals_pb2 import Health, NodeState, NodeStatus, Vitals
 from socme.v1.watch_pb2 import Bookmark, FleetEvent, Snapshot, StoredAlert, StoredAlerts, WatchEvent
 from tests.zeus_hub.stored import NOON, alert
 from zeus_hub import overview
+from zeus_hub.commands import top
 from zeus_hub.overview import ALERTS, FLEET, MOST_ALERTS, SPANS, STALE_SECONDS, Node, Overview
 
 
@@ -119,6 +120,7 @@ def test_what_is_not_heard_is_told() -> None:
     assert found.trouble(0) == "refused\ufffd"
     found = made()
     assert found.trouble(100 + STALE_SECONDS) == ""
+    assert STALE_SECONDS + top.REFRESH_SECONDS < 5, "what is promised"
     assert found.trouble(106) == "STALE: nothing heard of the hub for 6 s"
     found.take(WatchEvent(bookmark=Bookmark()), 106)
     assert "for 6 s" in found.trouble(106), "the other stream is as quiet as before"

@@ -13,11 +13,13 @@ import termios
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from socme.errors import OperatorError
 from socme.service import Notifier
+from tests.flow import programs
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert
 from zeus_hub import hub
@@ -127,6 +129,20 @@ async def test_a_hub_that_goes_away_is_told_within_five_seconds(fleet: Place) ->
                 await shown.shows("no contact with the hub")
             shown.process.send_signal(signal.SIGINT)
             assert await shown.ends() == 0
+
+
+async def test_a_hub_that_is_frozen_is_told_within_five_seconds(tmp_path: Path) -> None:
+    """It holds its connections and says nothing."""
+    frozen = programs.Hub(tmp_path / "hub")
+    try:
+        await asyncio.to_thread(frozen.program.start)
+        with terminal(Place(frozen.folder)) as shown:
+            await shown.shows("live")
+            os.kill(frozen.program.pid, signal.SIGSTOP)
+            async with asyncio.timeout(5):
+                await shown.shows("STALE: nothing heard of the hub for 4 s")
+    finally:
+        frozen.program.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

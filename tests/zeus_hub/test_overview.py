@@ -145,9 +145,20 @@ def test_the_hubs_clock_goes_on() -> None:
     assert made().time(107) == NOON + timedelta(seconds=7)
 
 
+def test_how_nodes_were_or_why_that_is_not_known() -> None:
+    found = made()
+    found.was({("acme", "evil\x1b"): "▁█"})
+    assert found.days == {"acme/evil\ufffd": "▁█"}
+    found.was({}, "the disk\nis full")
+
+    assert (found.days, found.days_trouble) == ({}, "the disk\ufffdis full")
+
+
 def test_nodes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overview, "MOST_NODES", 2)
     found = made()
+    found.was({("acme", f"n{number}"): "" for number in range(4)})
+    assert len(found.days) == 2
     for number in range(4):
         found.take(node(f"n{number}"), 100)
     found.take(node("n1", Health.HEALTH_BLIND), 100)

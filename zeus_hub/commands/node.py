@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from socme.v1.vitals_pb2 import NodeStatus
 
 _COLUMNS = ["NODE", "STATE", "HEALTH", "LAST SEEN", "AGENT", "SPOOL", "LAG", "DISK", "REASON"]
+DAY = "CPU, LAST 24 H"
+DAY_WIDTH = 140  # columns of a terminal from which on there is room for a day's bars beside the reasons
 LONGEST_VERSION = 12  # characters
 LONGEST_NAME = 20  # characters of a fact's name
 
@@ -55,7 +57,7 @@ def list_(
 ) -> None:
     """List nodes: state, what can be relied on, what is not here yet, and their fullest disks."""
     from zeus_hub import registry  # noqa: PLC0415
-    from zeus_hub.commands import standing, state  # noqa: PLC0415
+    from zeus_hub.commands import past, standing, state  # noqa: PLC0415
 
     now = utc_now()
     settings = state.read_settings(config)
@@ -64,6 +66,7 @@ def list_(
             node for node in registry.list_nodes(engine, client=client) if node.client != registry.HUB[0]
         ]
         standings = standing.load(engine, settings, now)
+        days = {} if json else past.processors(engine, now, [client] if client else ())
     statuses = [standings.node(node) for node in nodes[:limit]]
     from socme.table import show_table  # noqa: PLC0415
     from socme.view import node_view  # noqa: PLC0415
@@ -71,15 +74,22 @@ def list_(
     if json:
         for status in statuses:
             print_json(node_view(status))
-    else:
-        show_table(_COLUMNS, [_row(status, now) for status in statuses])
+        return
+    columns, rows = _COLUMNS, [_row(status, now) for status in statuses]
+    if _has_room():
+        columns = [*columns[:-1], DAY, columns[-1]]
+        rows = [
+            [*row[:-1], days.get((status.client, status.node)), row[-1]]
+            for row, status in zip(rows, statuses, strict=True)
+        ]
+    show_table(columns, rows)
 
 
 @app.command("show")
 def show(place: PlaceArgument, *, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
     """Show a node, its vital signs and how they were in the last 24 hours, and how far its canaries come.
 
-    As JSON: of the last 24 hours by half an hour, and of the last 31 days by the hour.
+    As JSON: the last 24 hours in full, and the last 31 days by the hour.
     """
     from socme.view import node_view  # noqa: PLC0415
     from zeus_hub import history, registry  # noqa: PLC0415
@@ -93,7 +103,7 @@ def show(place: PlaceArgument, *, config: ConfigOption = CONFIG, json: JsonOptio
         month = history.month(engine, place.client, place.node, now) if json else []
     status, canaries = standings.node(node), standings.canaries(node)
     if json:
-        day = [past.view(point) for point in past.day(samples, now) if point is not None]
+        day = [past.sample_view(sample) for sample in samples]
         told = {"day": day, "month": [past.view(point) for point in month]}
         print_json({**node_view(status), "canaries": list(canaries), "history": told})
         return
@@ -120,6 +130,14 @@ def revoke(place: PlaceArgument, *, config: ConfigOption = CONFIG) -> None:
         registry.revoke_node(engine, place.client, place.node, now=utc_now())
     typer.echo(f"node {place} revoked")
     suggest("To let it in again", f"zeus token create --client {place.client} --node {place.node}", config)
+
+
+def _has_room() -> bool:
+    """Tell whether a line of bars for each node leaves room for the rest; in a pipe nothing is cut."""
+    from socme.table import console  # noqa: PLC0415
+
+    out = console()
+    return not out.is_terminal or out.width >= DAY_WIDTH
 
 
 def _facts(status: "NodeStatus", now: datetime) -> Iterator[tuple[str, object]]:

@@ -171,6 +171,18 @@ def test_a_hub_that_does_not_run_knows_of_nobody_how_it_is(fleet: Place) -> None
     assert "unknown" in fleet.run("node", "list")
 
 
+def test_nodes_of_a_disabled_client_are_shut_out_with_the_reason(fleet: Place) -> None:
+    fleet.run("client", "disable", "acme")
+    nodes = fleet.objects("node", "list", "--json")
+
+    assert [(node["state"], node.get("health")) for node in nodes] == [
+        ("revoked", "revoked"),
+        ("revoked", "revoked"),
+        ("new", None),
+    ]
+    assert nodes[0]["reasons"] == [health.CLIENT_DISABLED]
+
+
 def test_revoke(fleet: Place) -> None:
     result = fleet.try_("node", "revoke", "acme/acme-1")
 

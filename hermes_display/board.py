@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import reduce
 
-from hermes_display import day, feed, pages, rows, tally, triage
+from hermes_display import alarms, day, feed, pages, rows, tally, triage
+from hermes_display.alarms import Alarms
 from hermes_display.day import Day, Hours
 from hermes_display.feed import Feed
 from hermes_display.nodes import Node, read_node
@@ -26,7 +27,6 @@ MOST_ALERTS = 300  # asked for with a snapshot; most of them may be low, which t
 MOST_CLIENTS = 200
 MOST_NODES = 1000
 MOST_SEEN = 64  # alerts that are known by their keys, so that one that is told twice counts once
-MOST_ALARMS = 5
 LONGEST_REASON = 200  # characters
 OVERLAP = timedelta(seconds=10)  # between the hub's taking an alert and its telling of it
 SMOOTH = 0.1  # how much the last second counts in the rate of alerts; a tenth of it is left after 20 s
@@ -77,20 +77,6 @@ class Client:
     """The worst of what is wrong with it; empty when all is well."""
     since: datetime | None = None
     """Since when it is so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alarms:
-    """Critical alerts that came while the screen was looking."""
-
-    number: int = 0
-    """How many there ever were."""
-    rows: tuple[Row, ...] = ()
-    """The latest that nobody has done anything about, newest first."""
-    keys: tuple[str, ...] = ()
-    """Of the latest of them all, oldest first."""
-    taken: tuple[str, ...] = ()
-    """Those of `keys` about which somebody has done something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,15 +336,9 @@ def _alarm(board: Board, stored: StoredAlert, row: Row) -> Board:
     places = order(board)
     if row.client not in places:
         return board
-    known = board.alarms
     return replace(
         board,
-        alarms=replace(
-            known,
-            number=known.number + 1,
-            rows=(row, *known.rows)[:MOST_ALARMS],
-            keys=(*known.keys, row.key)[-MOST_SEEN:],
-        ),
+        alarms=alarms.raised(board.alarms, row),
         pages=pages.jumped(board.pages, places.index(row.client), len(places)),
     )
 
@@ -371,7 +351,7 @@ def _triage(board: Board, change: TriageChange) -> Board:
     board = replace(
         board,
         feed=feed.triaged(board.feed, key, after, rows.name(change.after.owner)),
-        alarms=_answered(board.alarms, key, after),
+        alarms=alarms.answered(board.alarms, key, after),
     )
     client = board.clients.get(rows.name(change.client))
     severity = tally.known(change.severity)
@@ -386,16 +366,6 @@ def _triage(board: Board, change: TriageChange) -> Board:
         fresh=tally.moved(client.fresh, severity, is_fresh * number),
     )
     return replace(board, clients={**board.clients, rows.name(change.client): client})
-
-
-def _answered(alarms: Alarms, key: str, after: Stage) -> Alarms:
-    """Return the alarms after somebody did something about an alert."""
-    if key not in alarms.keys:
-        return alarms
-    taken = tuple(each for each in alarms.taken if each != key and each in alarms.keys)
-    if after is Stage.NEW:
-        return replace(alarms, taken=taken)
-    return replace(alarms, rows=tuple(row for row in alarms.rows if row.key != key), taken=(*taken, key))
 
 
 def _node(board: Board, status: NodeStatus) -> Board:

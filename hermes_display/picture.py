@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from hermes_display import pages
-from hermes_display.board import Alarms, Board, Client, order
+from hermes_display.alarms import Alarms
+from hermes_display.board import Board, Client, order
 from hermes_display.day import QUARTER, Day
 from hermes_display.nodes import GRADES, Node
 from hermes_display.rows import Row

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_display import feed, pages
+from hermes_display.alarms import MOST_ALARMS
 from hermes_display.board import (
-    MOST_ALARMS,
     MOST_ALERTS,
     MOST_CLIENTS,
     MOST_NODES,
@@ -281,14 +281,6 @@ def test_the_same_said_by_a_node_is_an_alert_like_others() -> None:
     claimed.alert.condition.state = ConditionState.CONDITION_STATE_CLEARED
     board = folded(told(summary("acme")), WatchEvent(alerts=StoredAlerts(alerts=[claimed])))
     assert board.alarms.number == 1
-
-
-def test_alarms_that_somebody_took_are_told_and_no_others() -> None:
-    raised = folded(told(summary("acme")), *(alert(each, severity=SEVERE) for each in range(MOST_ALARMS + 3)))
-    taken = fold(raised, triaged(change(1, NEW, ACKNOWLEDGED, severity=SEVERE)))
-    assert [key[-2:] for key in taken.alarms.taken] == ["01"]
-    assert fold(taken, triaged(change(1, ACKNOWLEDGED, NEW, severity=SEVERE))).alarms.taken == ()
-    assert fold(raised, triaged(change(99, NEW, CLOSED, severity=SEVERE))).alarms == raised.alarms
 
 
 def test_open_and_fresh_alerts_are_told_apart() -> None:

@@ -188,6 +188,37 @@ def again(connection: Connection, receiver: str, now: datetime, numbers: Collect
     return len(newest) + hurried.rowcount
 
 
+def replay(connection: Connection, receiver: str, since: datetime, now: datetime) -> int:
+    """Let a receiver be told again of each group of which it was told since a time; return of how many.
+
+    Of the whole, and once: the last notice of each, unless one waits.
+    """
+    table = schema.outbox
+    waiting = select(table.c.group_key).where(table.c.receiver == receiver, table.c.state == State.WAITING)
+    latest = (
+        select(func.max(table.c.number))
+        .where(
+            table.c.receiver == receiver,
+            table.c.state == State.TOLD,
+            table.c.done_us >= microseconds(since),
+            table.c.group_key.not_in(waiting.scalar_subquery()),
+        )
+        .group_by(table.c.group_key)
+    )
+    numbers = list(connection.execute(latest).scalars())
+    for begin in range(0, len(numbers), MOST_FORGOTTEN):
+        part = numbers[begin : begin + MOST_FORGOTTEN]
+        values = {
+            "state": State.WAITING,
+            "done_us": 0,
+            "due_us": microseconds(now),
+            "attempts": 0,
+            "reason": "",
+        }
+        connection.execute(update(table).where(table.c.number.in_(part)).values(**values))
+    return len(numbers)
+
+
 def reference(connection: Connection, receiver: str, group: str) -> str:
     """Return what a receiver calls a group; empty where it has no name there."""
     table = schema.outbox

@@ -51,7 +51,7 @@ def add(engine: Engine, wish: Wish, *, who: str, now: datetime) -> Asked:
     if not now < wish.until <= now + LONGEST:
         raise OperatorError(
             "a silence ends in the future, within a year",
-            "Say until when: --for 2h, or --until and a time to come.",
+            "Say until when: --until 2h, or a time to come.",
         )
     row = {
         "client": wish.client,

@@ -31,7 +31,7 @@ PAP = {"clear": 0, "green": 1, "amber": 2, "red": 3}
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (LookupError, OSError, ValueError) as error:
         raise ValueError(f"there is no time zone {name!r}: write it as Europe/Paris") from error
     return name
 

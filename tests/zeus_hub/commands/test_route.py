@@ -1,0 +1,108 @@
+"""Rules on the command line: checked, listed, tried on stored alerts, and explained."""
+
+import pytest
+
+from socme.errors import OperatorError
+from tests.zeus_hub.commands.place import Place
+from tests.zeus_hub.stored import alert
+
+RULES = """
+[receiver.soc]
+kind = "webhook"
+url_file = "url"
+secret_file = "secret"
+
+[[route]]
+name = "brute force"
+match = 'rule.id == "5763" && severity >= medium'
+group_by = ["source.ip"]
+receivers = ["soc"]
+
+[[route]]
+name = "beta"
+clients = ["beta"]
+receivers = ["soc"]
+"""
+
+
+@pytest.fixture
+def ruled(place: Place) -> Place:
+    """Return a hub with rules and alerts: two that are one group, one that goes nowhere, one of beta."""
+    rules(place, RULES)
+    made = [alert(1, rule="5763"), alert(2, rule="5763"), alert(3, rule="1002")]
+    place.database([*made, alert(4, place="beta/beta-1", rule="1002", name="\x1b[31mred")]).dispose()
+    return place
+
+
+def rules(place: Place, text: str, folder: str = "routes.d") -> None:
+    made = place.folder / folder
+    made.mkdir(exist_ok=True)
+    (made / "rules.toml").write_text(text)
+
+
+def test_rules_are_listed_in_the_order_in_which_they_are_tried(ruled: Place) -> None:
+    head, first, second = ruled.run("route", "list").splitlines()
+
+    assert head.split()[:2] == ["ROUTE", "CLIENTS"]
+    assert first.split()[:4] == ["brute", "force", "all", "soc"]
+    assert "client, source.ip" in first
+    assert second.endswith("everything")
+    [_, beta] = ruled.objects("route", "list", "--json")
+    assert (beta["name"], beta["clients"], beta["match"]) == ("beta", ["beta"], "")
+
+
+def test_wrong_rules_are_refused_with_file_line_and_reason(ruled: Place) -> None:
+    rules(ruled, RULES.replace("medium", "medum"))
+
+    with pytest.raises(OperatorError, match=r"rules.toml:9: .*there is no medum; is it medium\?"):
+        ruled.try_("route", "list")
+
+
+def test_a_folder_without_rules_has_none(place: Place) -> None:
+    assert len(place.run("route", "list").splitlines()) == 1
+    with pytest.raises(OperatorError, match="is no folder"):
+        place.try_("route", "list", "--routes", str(place.folder / "nowhere"))
+
+
+def test_rules_are_tried_on_stored_alerts_and_nothing_is_sent(ruled: Place) -> None:
+    """What goes nowhere is told as well."""
+    told = ruled.objects("route", "test", "--json")
+
+    assert [(each["route"], each.get("count"), each.get("receivers")) for each in told] == [
+        ("brute force", 1, ["soc"]),
+        (None, None, None),
+        ("brute force", 2, ["soc"]),
+        ("beta", 1, ["soc"]),
+    ]
+    assert ruled.objects("sink", "list", "--json")[0]["waiting"] == 0
+    result = ruled.try_("route", "test", "--client", "acme")
+    assert result.stderr == "1 alerts go nowhere.\n"
+    assert "source.ip=10.0.0.1" in result.stdout
+
+
+def test_other_rules_can_be_tried_before_they_are_in_force(ruled: Place) -> None:
+    rules(ruled, RULES.replace("5763", "1002"), "new")
+    told = ruled.objects("route", "test", "--json", "--client", "acme", "--routes", str(ruled.folder / "new"))
+
+    assert [each["route"] for each in told if each["route"]] == ["brute force"]
+
+
+def test_one_alert_is_explained(ruled: Place) -> None:
+    said = ruled.run("route", "explain", f"{1:032x}")
+    assert "takes it" in said
+    assert 'rule.id == "5763"' in said
+    assert "client=acme, source.ip=10.0.0.1" in said
+
+    other = ruled.run("route", "explain", f"{3:032x}")
+    assert "does not match" in other
+    assert "not for this client" in other
+    (failing,) = [line for line in other.splitlines() if line.strip().startswith("fails")]
+    assert 'rule.id == "5763"' in failing
+    assert "\x1b" not in ruled.run("route", "explain", f"{4:032x}")
+
+
+def test_a_silence_is_part_of_the_explanation(ruled: Place) -> None:
+    ruled.run("silence", "add", "--client", "acme", "--why", "a scan of ours", "--until", "2h")
+
+    assert "a scan of ours" in ruled.run("route", "explain", f"{1:032x}")
+    assert "a scan of ours" not in ruled.run("route", "explain", f"{4:032x}")

@@ -1,0 +1,98 @@
+"""Receivers on the command line."""
+
+import socket
+
+import pytest
+
+from socme.errors import OperatorError
+from tests.zeus_hub.commands.place import Place
+from tests.zeus_hub.noticed import NOON, notice
+from zeus_hub import outbox
+from zeus_hub.database import open_database, writing
+from zeus_hub.receivers.contract import Receipt
+
+RULES = """
+[receiver.soc]
+kind = "webhook"
+url_file = "url"
+secret_file = "secret"
+
+[receiver.hive]
+kind = "thehive"
+url = "http://127.0.0.1:{port}"
+key_file = "secret"
+organisation = "acme"
+
+[[route]]
+name = "all"
+receivers = ["soc", "hive"]
+"""
+
+
+@pytest.fixture
+def busy(place: Place) -> Place:
+    """Return a hub with one letter of each fate for "soc", and one for a receiver that is in no rule."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    folder = place.folder / "routes.d"
+    folder.mkdir()
+    (folder / "rules.toml").write_text(RULES.format(port=port))
+    (folder / "url").write_text(f"https://127.0.0.1:{port}/hook?token=very-secret\n")
+    (folder / "secret").write_text("very-secret\n")
+    place.database().dispose()
+    engine = open_database("sqlite:///zeus.db", place.state_dir)
+    with writing(engine) as connection:
+        for group in "abc":
+            outbox.put(connection, "soc", notice(group * 32), NOON)
+        letters = [outbox.next_of(connection, "soc")]
+        assert letters[0]
+        outbox.told(connection, letters[0], Receipt("~1"), NOON)
+        second = outbox.next_of(connection, "soc")
+        assert second
+        outbox.refused(connection, second, "no such\x1bfield", NOON)
+        third = outbox.next_of(connection, "soc")
+        assert third
+        outbox.postponed(connection, third, "connection refused", NOON)
+        outbox.put(connection, "gone", notice("d" * 32), NOON)
+    engine.dispose()
+    return place
+
+
+def test_all_receivers_are_listed_with_what_waits_and_why(busy: Place) -> None:
+    gone, hive, soc = busy.objects("sink", "list", "--json")
+
+    assert (soc["waiting"], soc["refused"], soc["told"]) == (1, 1, 1)
+    assert soc["trouble"] == "connection refused"
+    assert (hive["kind"], hive["waiting"], hive["since"]) == ("thehive", 0, None)
+    assert (gone["kind"], gone["waiting"]) == (None, 1)
+    assert "not in the rules" in busy.run("sink", "list")
+
+
+def test_what_was_refused_is_listed_and_tried_again(busy: Place) -> None:
+    [letter] = busy.objects("sink", "refused", "--json")
+    assert (letter["receiver"], letter["group"], letter["reason"]) == ("soc", "b" * 32, "no such\x1bfield")
+    assert "soc: no such\ufffdfield" in busy.run("sink", "refused")
+
+    assert busy.run("sink", "retry", "soc", str(letter["number"])).startswith("2 to be told to soc")
+    assert busy.objects("sink", "refused", "--json") == []
+    assert busy.objects("sink", "list", "--json")[2]["waiting"] == 2
+
+
+def test_what_was_told_is_told_again_on_request(busy: Place) -> None:
+    assert busy.run("sink", "replay", "soc", "--since", "2026-07-01").startswith("1 groups")
+    assert busy.objects("sink", "list", "--json")[2]["waiting"] == 2
+    assert busy.run("sink", "replay", "soc", "--since", "2026-07-02").startswith("0 groups")
+
+
+def test_a_receiver_that_there_is_not_is_told(busy: Place) -> None:
+    for command in (("retry", "nobody"), ("replay", "nobody", "--since", "2h"), ("test", "nobody")):
+        with pytest.raises(OperatorError, match="no receiver 'nobody'"):
+            busy.try_("sink", *command)
+    busy.run("sink", "retry", "gone")
+
+
+def test_a_test_says_what_is_in_the_way_and_no_secret(busy: Place) -> None:
+    for name in ("soc", "hive"):
+        with pytest.raises(OperatorError, match=f"receiver {name}") as caught:
+            busy.try_("sink", "test", name)
+        assert "very-secret" not in str(caught.value)

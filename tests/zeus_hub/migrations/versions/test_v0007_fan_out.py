@@ -1,0 +1,17 @@
+"""A hub of before gets what fan-out needs, empty: nobody is told of what is there already."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tests.zeus_hub.migrations.versions.test_v0002_delivery_guarantee import migrate
+
+TABLES = ("router", "living_group", "firing", "routed", "silence", "outbox")
+
+
+def test_the_tables_are_there_and_empty(tmp_path: Path) -> None:
+    path = tmp_path / "zeus.db"
+    migrate(path, "0006")
+    migrate(path, "0007")
+    with closing(sqlite3.connect(path)) as db:
+        assert [db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in TABLES] == [(0,)] * 6

@@ -1,0 +1,84 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from socme.v1.watch_pb2 import TriageStatus
+from tests.zeus_hub.stored import NOON, alert, database, keep
+from zeus_hub import groups, triage
+from zeus_hub.database import reading, writing
+from zeus_hub.routes.group import Ticket
+from zeus_hub.routes.grouping import NOWHERE
+from zeus_hub.routes.kept import Routed
+from zeus_hub.routes.steady import Steady
+from zeus_hub.routes.summary import member
+from zeus_hub.triage import Ref
+
+NEW, ACKNOWLEDGED = TriageStatus.TRIAGE_STATUS_NEW, TriageStatus.TRIAGE_STATUS_ACKNOWLEDGED
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = database(tmp_path)
+    yield made
+    made.dispose()
+
+
+def ref(number: int) -> Ref:
+    return Ref("acme", "acme-1", number.to_bytes(16))
+
+
+def test_the_router_begins_behind_all_that_is_there(engine: Engine) -> None:
+    keep(engine, [alert(number) for number in range(3)])
+    triage.acknowledge(engine, [ref(1)], by="ada", now=NOON)
+    with writing(engine) as connection:
+        assert groups.progress(connection) is None
+        begun = groups.begin(connection, Steady().at(NOON))
+        assert (begun.alert, begun.change) == (3, 1)
+        assert groups.progress(connection) == begun
+        assert groups.arrivals(connection, begun.alert, 10) == []
+
+
+def test_alerts_come_in_order_as_they_came(engine: Engine) -> None:
+    """What people did about them comes by itself, in its own order."""
+    made = [alert(number) for number in range(5)]
+    keep(engine, made)
+    triage.acknowledge(engine, [ref(1)], by="ada", now=NOON)
+    with reading(engine) as connection:
+        found = groups.arrivals(connection, 1, 3)
+        assert [number for number, _ in found] == [2, 3, 4]
+        assert [stored for _, stored in found] == made[1:4]
+
+
+def test_changes_wait_for_their_alerts(engine: Engine) -> None:
+    keep(engine, [alert(number) for number in range(3)])
+    for number in (0, 2, 1):
+        triage.acknowledge(engine, [ref(number)], by="ada", now=NOON)
+    with reading(engine) as connection:
+        first = groups.changes(connection, 0, 2, 10)
+        assert [(each.alert, each.before, each.after) for each in first] == [(1, NEW, ACKNOWLEDGED)]
+        assert [each.alert for each in groups.changes(connection, 0, 3, 10)] == [1, 3, 2]
+        assert [each.alert for each in groups.changes(connection, 1, 3, 1)] == [3]
+
+
+def test_where_alerts_went_is_kept_where_they_went_anywhere(engine: Engine) -> None:
+    went = Routed((Ticket("a" * 32, 1, 0),))
+    with writing(engine) as connection:
+        groups.keep_routed(connection, {7: went, 8: NOWHERE})
+        groups.keep_routed(connection, {9: NOWHERE})
+    with reading(engine) as connection:
+        assert groups.routed(connection, [7, 8, 9]) == {7: went}
+
+
+def test_a_group_finds_the_alerts_that_it_remembers(engine: Engine) -> None:
+    """Of its own client: another's may have the same ids."""
+    mine, others = alert(1), alert(1, place="beta/beta-1")
+    keep(engine, [mine, others, alert(2)])
+    with reading(engine) as connection:
+        assert groups.remembered(connection, "acme", [member(mine)]) == [mine]
+
+
+def test_clients_are_called_as_people_call_them(engine: Engine) -> None:
+    with reading(engine) as connection:
+        assert groups.titles(connection) == {"acme": "acme", "beta": "beta"}

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from socme.v1.alert_pb2 import Severity
+from socme.v1.watch_pb2 import Triage, TriageStatus
+from tests.zeus_hub.stored import alert
+from zeus_hub.rehearsal import rehearse
+from zeus_hub.routes.reading import load
+from zeus_hub.routes.rules import Rules
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Rules:
+    (tmp_path / "rules.toml").write_text(
+        """
+        [receiver.soc]
+        kind = "mail"
+        [[route]]
+        name = "severe"
+        match = "severity >= high"
+        group_by = ["rule.id"]
+        group_wait = "30s"
+        receivers = ["soc"]
+        """
+    )
+    return load(tmp_path)
+
+
+def test_what_would_have_been_told_and_what_not(rules: Rules) -> None:
+    """Alerts come a minute apart here; each is told, and what nobody wanted is named."""
+    high, low = Severity.SEVERITY_HIGH, Severity.SEVERITY_LOW
+    found = list(rehearse(rules, [alert(1, severity=high), alert(2, severity=low), alert(3, severity=high)]))
+
+    told = [each for each in found if each.telling]
+    assert [(each.route, each.telling and each.telling.reason, each.count) for each in told] == [
+        ("severe", "new", 1),
+        ("severe", "more", 2),
+    ]
+    assert [each.alert for each in found if each.telling is None] == [f"{2:032x}"]
+
+
+def test_what_people_did_since_counts_for_nothing(rules: Rules) -> None:
+    done = alert(1, severity=Severity.SEVERITY_HIGH)
+    done.triage.CopyFrom(Triage(status=TriageStatus.TRIAGE_STATUS_CLOSED))
+
+    assert [each.telling is not None for each in rehearse(rules, [done])] == [True]
+    assert done.triage.status == TriageStatus.TRIAGE_STATUS_CLOSED, "the caller's alert is as it was"
+
+
+def test_without_alerts_nothing_happens(rules: Rules) -> None:
+    assert list(rehearse(rules, [])) == []
+    assert [each.telling for each in rehearse(Rules(), [alert(1)])] == [None]

@@ -1,5 +1,6 @@
 """What TheHive is sent: always what it takes, whatever the alerts say."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from tests.zeus_hub.receivers.thehive.hive import SITE
 from tests.zeus_hub.receivers.thehive.notices import NOON, kinds, notice, notices, texts
 from zeus_hub.notice import Notice, Observable, Technique
 from zeus_hub.receivers.thehive import alert
-from zeus_hub.receivers.thehive.description import Told
+from zeus_hub.receivers.thehive.description import described, told
 from zeus_hub.receivers.thehive.settings import Value
 
 FIELDS: dict[str, Value] = {
@@ -35,6 +36,7 @@ def test_any_notice_makes_an_alert_that_thehive_takes(notice: Notice) -> None:
 
     assert forms.alert(SITE).problem(alert.creation(notice, FULL, data)) == ""
     assert forms.alert(SITE).problem(alert.bare_creation(notice, FULL)) == ""
+    assert all(re.fullmatch(r"[\w.:@/+-]+", tag) for tag in alert.tags(notice, FULL))
     assert forms.COMMENT.problem({"message": alert.comment(notice)}) == ""
     assert [
         problem_of_procedure(body) for body in alert.procedures(notice).values() if problem_of_procedure(body)
@@ -42,10 +44,11 @@ def test_any_notice_makes_an_alert_that_thehive_takes(notice: Notice) -> None:
     assert forms.tags(list(alert.procedures(notice))) == ""
 
 
-@given(
-    notices, st.one_of(st.none(), st.builds(Told, st.integers(0, 99_999), texts, texts)), st.integers(0, 4)
-)
-def test_any_notice_makes_a_change_that_thehive_takes(notice: Notice, before: Told | None, at: int) -> None:
+@given(notices, notices, st.one_of(st.none(), texts), st.integers(0, 4))
+def test_any_notice_makes_a_change_that_thehive_takes(
+    notice: Notice, earlier: Notice, remark: str | None, at: int
+) -> None:
+    before = None if remark is None else told(described(earlier, number=earlier.number, remark=remark))
     body = alert.update(notice, FULL, before, at)
 
     assert forms.alert_update(SITE).problem(body) == ""

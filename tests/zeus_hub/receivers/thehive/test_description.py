@@ -5,11 +5,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.zeus_hub.receivers.thehive.notices import HOSTILE, hostile, notice, notices, texts
+from tests.zeus_hub.receivers.thehive.notices import HOSTILE, UNHURRIED, hostile, notice, notices, texts
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.thehive.description import LONGEST_REMARK, Told, described, told
 
 
+@UNHURRIED
 @given(notices, st.integers(0, 99_999), st.one_of(texts, st.sampled_from(HOSTILE)))
 def test_a_description_tells_what_it_was_made_of(notice: Notice, number: int, remark: str) -> None:
     found = told(described(notice, number=number, remark=remark))
@@ -20,6 +21,7 @@ def test_a_description_tells_what_it_was_made_of(notice: Notice, number: int, re
     assert len(described(notice, number=number)) < 100_000
 
 
+@UNHURRIED
 @given(notices, texts)
 def test_remarks_survive_any_number_of_changes(notice: Notice, remark: str) -> None:
     first = told(described(notice, number=1, remark=remark))

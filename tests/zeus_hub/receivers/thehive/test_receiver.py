@@ -275,6 +275,17 @@ async def test_an_alert_that_became_a_case_is_told_on() -> None:
         assert "all are closed in SOCme" in comments(server)[0]
 
 
+async def test_that_a_closed_alert_goes_on_is_said_to_the_hub() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        only(server)["stage"] = "Closed"
+
+        (warning,) = (await hive.send(notice(2))).warnings
+        assert "closed in TheHive" in warning
+        assert (await hive.send(notice(3, reason="over"))).warnings == ()
+        assert len(comments(server)) == 2
+
+
 async def test_comments_end_where_there_are_too_many() -> None:
     async with connected() as (server, hive):
         await hive.send(notice())

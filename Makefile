@@ -54,6 +54,7 @@ bench: setup  ## measure on this machine, beside the peers that are here; an hou
 	@$(BIN)/python -m bench.rest
 	@$(BIN)/python -m bench.growth
 	@$(BIN)/python -m bench.day
+	@$(BIN)/python -m bench.wall
 	@$(BIN)/python bench/outage.py --check
 	@$(BIN)/python bench/overtake.py --check
 

@@ -16,6 +16,7 @@ LONGEST_TEXT = 8192  # bytes of UTF-8
 LONGEST_ENTRY = 1024  # bytes of UTF-8 of one entry of a list
 MOST_ENTRIES = 64  # of a list
 LARGEST_INT32 = 2**31 - 1
+LARGEST_UINT32 = 2**32 - 1
 LARGEST_INT64 = 2**63 - 1
 LARGEST_UINT64 = 2**64 - 1
 

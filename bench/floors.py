@@ -43,10 +43,6 @@ FLEET = [  # KiB of each node, % of a core
     Floor("socme, CPU", "gRPC alone, CPU", 0.4, less_is_better=True),
 ]
 CHURN = [Floor("at the end", "half way", 0.93, less_is_better=True)]  # MiB
-WALL = [  # bytes
-    Floor("heap, at the end", "heap, half way", 0.9, less_is_better=True),
-    Floor("daemon, at the end", "daemon, half way", 0.97, less_is_better=True),
-]
 LATENCY = [  # milliseconds of age, bytes on the wire, alerts a second of a burst
     Floor("socme 5000/s p99", "rsyslog, durable ack 5000/s p99", 4, less_is_better=True),
     Floor("socme 1000/s wire", "rsyslog, durable ack 1000/s wire", 3, less_is_better=True),

@@ -15,11 +15,12 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import insert
+from sqlalchemy import Engine, insert, select
 
 from bench.gauge import machine
 from socme.v1.vitals_pb2 import Vitals
 from zeus_hub import database, history
+from zeus_hub.commands import past
 from zeus_hub.database import open_database, writing
 from zeus_hub.samples import Waiting, sample
 
@@ -89,9 +90,20 @@ def hour(folder: Path, nodes: int) -> None:
     end = START + timedelta(seconds=HOUR + 60)
     _ask("a node's day", lambda: len(history.day(engine, "c", "n7", end)))
     _ask("a node's month", lambda: len(history.month(engine, "c", "n7", end)))
-    _ask("the hours of all nodes", lambda: len(history.fleet(engine, end)))
-    engine.dispose()
     _sizes(folder / "zeus.db", nodes)
+    _fill(engine)
+    _ask("24 bars of all nodes", lambda: len(past.processors(engine, end)))
+    engine.dispose()
+
+
+def _fill(engine: Engine) -> None:
+    """Write down a day of hours that are as the one that was written."""
+    table = database.vitals_hour
+    with writing(engine) as connection:
+        there = [row._asdict() for row in connection.execute(select(table))]
+        for ago in range(1, 24):
+            rows = [{**row, "seconds": row["seconds"] - ago * HOUR} for row in there]
+            connection.execute(insert(table), rows)
 
 
 def _ask(name: str, question: Callable[[], int]) -> None:

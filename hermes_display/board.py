@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import reduce
 
-from hermes_display import day, feed, pages, rows, tally, triage
+from hermes_display import alarms, day, feed, pages, rows, tally, triage
+from hermes_display.alarms import Alarms
 from hermes_display.day import Day, Hours
 from hermes_display.feed import Feed
 from hermes_display.nodes import Node, read_node
@@ -26,7 +27,6 @@ MOST_ALERTS = 300  # asked for with a snapshot; most of them may be low, which t
 MOST_CLIENTS = 200
 MOST_NODES = 1000
 MOST_SEEN = 64  # alerts that are known by their keys, so that one that is told twice counts once
-MOST_ALARMS = 5
 LONGEST_REASON = 200  # characters
 OVERLAP = timedelta(seconds=10)  # between the hub's taking an alert and its telling of it
 SMOOTH = 0.1  # how much the last second counts in the rate of alerts; a tenth of it is left after 20 s
@@ -80,18 +80,6 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarms:
-    """Critical alerts that came while the screen was looking."""
-
-    number: int = 0
-    """How many there ever were."""
-    rows: tuple[Row, ...] = ()
-    """The latest that nobody has done anything about, newest first."""
-    keys: tuple[str, ...] = ()
-    """Of the latest of them all, oldest first."""
-
-
-@dataclass(frozen=True, slots=True)
 class Board:
     """All that the wall shows."""
 
@@ -112,6 +100,8 @@ class Board:
     """Alerts since the last second began."""
     seen: tuple[str, ...] = ()
     """The keys of the latest alerts."""
+    ends: tuple[str, ...] = ()
+    """The keys of the latest alerts that told the end of something; the hub has yet to close them."""
 
 
 def fold(board: Board, event: Event | Tick) -> Board:
@@ -150,13 +140,16 @@ def _alerts(board: Board, event: WatchEvent) -> Board:
             return reduce(_triage, event.triage.changes, board)
         case "bookmark":
             return _at(board, rows.time(event.bookmark.time))
+        case "lagged":  # what was done about the alerts that are shown may have been missed
+            return replace(board, feed=Feed())
         case _:
             return board
 
 
 def _link(board: Board, link: Link) -> Board:
     if link.refused:
-        return Board(link, board.least)  # whoever is shut out keeps nothing to look at
+        # Whoever is shut out keeps nothing to look at.
+        return Board(link, board.least, pages=Pages(most=board.pages.most))
     # The fleet tells all nodes at the start of a connection, and only those that are still there.
     return replace(board, link=link, nodes={} if link.up else board.nodes)
 
@@ -205,9 +198,30 @@ def _snapshot(board: Board, snapshot: Snapshot) -> Board:
         time=told,
         clients=clients,
         day=_last_day(board, snapshot, told),
-        feed=feed.filled(read),
+        feed=feed.filled([*read, *_kept(board, read, is_all=len(snapshot.alerts) < MOST_ALERTS)]),
         seen=tuple(row.key for row in read[-MOST_SEEN:]),
     )
+
+
+def _kept(board: Board, read: list[Row], *, is_all: bool) -> list[Row]:
+    """Return the rows that a further snapshot leaves in the feed.
+
+    Where low alerts come by the dozen, all that it has may be of the last seconds: what is older stays, for
+    what was done about it was told; and so do older alerts of a row that goes on.
+    """
+    times = [row.received for row in read if row.received is not None]
+    if is_all or not times:
+        return []
+    begin = min(times)
+    return [
+        row
+        for row in board.feed.shown
+        if row.client in board.clients
+        and (
+            (row.received is not None and row.received < begin)
+            or any(rows.says_the_same(row, each) for each in read)
+        )
+    ]
 
 
 def _last_day(board: Board, snapshot: Snapshot, now: datetime | None) -> Day | None:
@@ -260,6 +274,8 @@ def _alert(board: Board, stored: StoredAlert) -> Board:
     row = rows.read(stored)
     if row.key in board.seen:
         return board
+    if rows.is_end(stored.alert):
+        return _end(board, row)
     where = triage.stage(stored.triage.status)
     board = _at(board, row.received)
     client = board.clients.get(row.client)
@@ -279,6 +295,13 @@ def _alert(board: Board, stored: StoredAlert) -> Board:
         stored,
         row,
     )
+
+
+def _end(board: Board, row: Row) -> Board:
+    """Take an alert that tells the end of something: the hub closes it, and what it ends, in a moment."""
+    ends = (*board.ends, row.key)[-MOST_SEEN:]
+    seen = (*board.seen, row.key)[-MOST_SEEN:]
+    return replace(_at(board, row.received), ends=ends, seen=seen, arrived=board.arrived + row.count)
 
 
 def _newcomer(board: Board, name: str) -> Client:
@@ -313,12 +336,9 @@ def _alarm(board: Board, stored: StoredAlert, row: Row) -> Board:
     places = order(board)
     if row.client not in places:
         return board
-    known = board.alarms
     return replace(
         board,
-        alarms=Alarms(
-            known.number + 1, (row, *known.rows)[:MOST_ALARMS], (*known.keys, row.key)[-MOST_SEEN:]
-        ),
+        alarms=alarms.raised(board.alarms, row),
         pages=pages.jumped(board.pages, places.index(row.client), len(places)),
     )
 
@@ -326,11 +346,12 @@ def _alarm(board: Board, stored: StoredAlert, row: Row) -> Board:
 def _triage(board: Board, change: TriageChange) -> Board:
     key = rows.key(change.client, change.node, change.id)
     before, after = triage.stage(change.before), triage.stage(change.after.status)
-    alarms = tuple(row for row in board.alarms.rows if after is Stage.NEW or row.key != key)
+    if key in board.ends:  # it was never counted
+        return replace(board, ends=tuple(each for each in board.ends if each != key))
     board = replace(
         board,
         feed=feed.triaged(board.feed, key, after, rows.name(change.after.owner)),
-        alarms=replace(board.alarms, rows=alarms),
+        alarms=alarms.answered(board.alarms, key, after),
     )
     client = board.clients.get(rows.name(change.client))
     severity = tally.known(change.severity)

@@ -32,7 +32,7 @@ class Feed:
 
 
 def filled(found: Iterable[Row]) -> Feed:
-    """Return a feed that begins with the newest of these."""
+    """Return a feed of the newest of these; an alert that is among them twice counts once."""
     merged: list[Row] = []
     for row in sorted(found, key=_newest, reverse=True):
         same = _find(merged, row)

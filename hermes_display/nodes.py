@@ -11,8 +11,9 @@ FULL_DISK = 0.9  # share of a file system from which on a person should look
 DEEP_SPOOL = 1000  # waiting alerts; a healthy node has them acknowledged within a second
 LONGEST_TROUBLE = 100  # characters
 
-# Worst first. Of a silent node nothing is known; a blind one is there and sees nothing.
-GRADES = ("silent", "blind", "late", "care", "new", "good")
+# Worst first. Of a silent node nothing is known; a blind one is there and sees nothing; "off" is one of which
+# nothing is taken: it was revoked, or its client disabled.
+GRADES = ("silent", "blind", "late", "care", "new", "good", "off")
 
 _BY_HEALTH = {
     Health.HEALTH_SILENT: "silent",
@@ -20,12 +21,14 @@ _BY_HEALTH = {
     Health.HEALTH_LATE: "late",
     Health.HEALTH_DEGRADED: "care",
     Health.HEALTH_UP: "good",
+    Health.HEALTH_REVOKED: "off",
 }
 _BY_STATE = {
     NodeState.NODE_STATE_ONLINE: "good",
     NodeState.NODE_STATE_NEW: "new",
     NodeState.NODE_STATE_STALE: "silent",
     NodeState.NODE_STATE_OFFLINE: "silent",
+    NodeState.NODE_STATE_REVOKED: "off",
 }
 
 
@@ -47,6 +50,8 @@ def read_node(status: NodeStatus) -> Node:
     """Return a node as the hub tells it."""
     named = _BY_STATE.get(status.state, "care")
     own, is_blind = _trouble(status.vitals)
+    if status.health == Health.HEALTH_REVOKED:
+        named = "off"
     if named == "good":
         fallback = "good" if not own else "blind" if is_blind else "care"
         named = _BY_HEALTH.get(status.health, fallback)

@@ -11,6 +11,7 @@ WIDE, TALL = 1920, 1080
 BESIDE, ABOVE = 572, 120
 TILE_WIDE, TILE_TALL, GAP = 230, 145, 16
 TURN = timedelta(seconds=15)  # how long a page is shown where there are more
+HOLD = timedelta(seconds=5)  # how long one that came out of turn is shown at least
 
 Item = TypeVar("Item")
 
@@ -24,6 +25,14 @@ class Pages:
     """By this machine's clock; None where its time begins with the next second."""
     most: int = MOST
     """Clients on a page, at the most."""
+    waiting: tuple[int, ...] = ()
+    """Pages with news, which come next."""
+    jumps: frozenset[int] = frozenset()
+    """Pages that came to the front out of turn; they do so again once all had their turn."""
+    turns: int = 0
+    """How many pages have yet to get theirs until then."""
+    is_held: bool = False
+    """Whether the page came out of turn and is to be seen before another one does."""
 
 
 def most(scale: float) -> int:
@@ -53,15 +62,43 @@ def on_page(items: list[Item], pages: Pages) -> tuple[int, list[Item]]:
 
 
 def ticked(pages: Pages, total: int, at: datetime) -> Pages:
-    """Turn the page where its time is over."""
+    """Turn the page where its time is over, or where another one has news."""
     number = count(total, pages.most)
     if pages.since is None or at < pages.since or pages.number >= number:
         return replace(pages, number=pages.number % number, since=at)
-    if number > 1 and at - pages.since >= TURN:
-        return replace(pages, number=(pages.number + 1) % number, since=at)
+    shown = at - pages.since
+    if pages.is_held and shown >= HOLD:
+        pages = replace(pages, is_held=False)
+    if pages.waiting and not pages.is_held:
+        return replace(_front(pages, number), since=at)
+    if number > 1 and shown >= TURN:
+        turns = max(0, pages.turns - 1)
+        jumps = pages.jumps if turns else frozenset[int]()
+        return replace(pages, number=(pages.number + 1) % number, since=at, turns=turns, jumps=jumps)
     return pages
 
 
 def jumped(pages: Pages, place: int, total: int) -> Pages:
-    """Show the page of the client at a place, for its whole time."""
-    return replace(pages, number=place // size(total, pages.most), since=None)
+    """Show the page of the client at a place for its whole time, before others get their turn.
+
+    Only once in a round: a client with news every few seconds would hide all the others.
+    """
+    page = place // size(total, pages.most)
+    if page == pages.number or page in pages.waiting or page in pages.jumps:
+        return pages
+    pages = replace(pages, waiting=(*pages.waiting, page))
+    return pages if pages.is_held else _front(pages, count(total, pages.most))
+
+
+def _front(pages: Pages, number: int) -> Pages:
+    """Bring the first page that waits to the front."""
+    page, *rest = pages.waiting
+    return replace(
+        pages,
+        number=page % number,
+        since=None,
+        waiting=tuple(rest),
+        jumps=pages.jumps | {page},
+        turns=number,
+        is_held=True,
+    )

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from hermes_display import pages
-from hermes_display.board import Alarms, Board, Client, order
+from hermes_display.alarms import Alarms
+from hermes_display.board import Board, Client, order
 from hermes_display.day import QUARTER, Day
 from hermes_display.nodes import GRADES, Node
 from hermes_display.rows import Row
@@ -91,14 +92,14 @@ def _rate(rate: float) -> list[object]:
 
 
 def _alarm(alarms: Alarms, clients: Mapping[str, Client]) -> dict[str, object]:
-    """Return how many alarms there ever were, which of the latest still count, and the newest of these."""
+    """Return how many alarms there ever were, which of the latest are over, and the newest that is not."""
     newest = alarms.rows[0] if alarms.rows else None
     shown = None
     if newest is not None:
         client = clients.get(newest.client)
         name = client.name if client else newest.client
         shown = _row(newest, clients) | {"tile": newest.client, "client": name, "source": newest.source}
-    return {"number": alarms.number, "keys": [row.key for row in alarms.rows], "newest": shown}
+    return {"number": alarms.number, "taken": list(alarms.taken), "newest": shown}
 
 
 def _timeline(day: Day | None) -> dict[str, object] | None:
@@ -134,11 +135,11 @@ def _hours(client: Client | None) -> dict[str, object]:
 def _nodes(board: Board) -> dict[str, object]:
     found = [node for _, node in sorted(board.nodes.items())]
     worst = sorted(found, key=lambda node: (GRADES.index(node.grade), node.client, node.name))
-    named = [node for node in worst if node.grade != "good"][:WORST]
+    named = [node for node in worst if node.grade not in ("good", "off")][:WORST]
     squares = found if len(found) <= SQUARES else worst
     return {
         "good": sum(node.grade == "good" for node in found),
-        "total": len(found),
+        "total": sum(node.grade != "off" for node in found),
         "squares": [node.grade for node in squares[:SQUARES]],
         "worst": [_named(node, board.time) for node in named],
     }

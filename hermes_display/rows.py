@@ -9,13 +9,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hermes_display import tally
 from hermes_display.triage import Stage, stage
 from socme.text import clean
-from socme.v1.alert_pb2 import Alert, AlertSource
+from socme.v1.alert_pb2 import Alert, AlertSource, ConditionState
 from socme.v1.watch_pb2 import StoredAlert
 from socme.view import moment
 
 LONGEST_TITLE = 160  # characters
 LONGEST_NAME = 64  # characters; client and node names are shorter, host names may not be
-MOST_MEMBERS = 64  # alerts of which a row knows what became of each; older ones are counted together
+LONGEST_FACT = 100  # characters; two addresses of IPv6 with an arrow between them are 81
+MOST_MEMBERS = 256  # alerts of which a row knows what became of each; older ones are counted together
 
 _SOURCES = {AlertSource.ALERT_SOURCE_WAZUH: "wazuh", AlertSource.ALERT_SOURCE_SURICATA: "suricata"}
 _REST = ""  # the member that stands for those that are counted together
@@ -50,8 +51,8 @@ class Row:
 
     @property
     def is_handled(self) -> bool:
-        """Tell whether somebody looks after all of them."""
-        return self.members.keys() <= self.acknowledged
+        """Tell whether somebody looks after all of them, as far as is known of each."""
+        return self.members.keys() <= self.acknowledged | {_REST}
 
 
 def key(client: str, node: str, alert_id: bytes) -> str:
@@ -69,7 +70,7 @@ def read(stored: StoredAlert) -> Row:
         client=name(stored.client),
         severity=tally.known(alert.severity),
         title=clean(title(alert), LONGEST_TITLE),
-        facts=tuple(name(fact) for fact in facts(alert)),
+        facts=tuple(clean(fact, LONGEST_FACT) for fact in facts(alert)),
         source=_SOURCES.get(alert.source, ""),
         received=time(stored.received),
         members={found: max(1, alert.count)},
@@ -106,12 +107,18 @@ def joined(row: Row, newer: Row) -> Row:
 
 
 def triaged(row: Row, member: str, after: Stage, owner: str) -> Row | None:
-    """Return a row after somebody did something about one of its alerts; None where none is left."""
+    """Return a row after somebody did something about one of its alerts; None where none is left.
+
+    With the last that is known by itself go those that are counted together: a person who is done with
+    hundreds that say the same is done with the older ones, too. The hub's next count puts it right if not.
+    """
     if member not in row.members:
         return row
     if after is Stage.CLOSED:
         members = {each: count for each, count in row.members.items() if each != member}
-        return replace(row, members=members, acknowledged=row.acknowledged - {member}) if members else None
+        if members.keys() <= {_REST}:
+            return None
+        return replace(row, members=members, acknowledged=row.acknowledged - {member})
     if after is Stage.ACKNOWLEDGED:
         return replace(row, acknowledged=row.acknowledged | {member}, owner=owner)
     return replace(row, acknowledged=row.acknowledged - {member}, owner="")
@@ -129,6 +136,14 @@ def facts(alert: Alert) -> tuple[str, ...]:
         fact
         for fact in (alert.host.name, " → ".join(ends), *alert.threat.technique_ids[:2], alert.user)
         if fact
+    )
+
+
+def is_end(alert: Alert) -> bool:
+    """Tell whether an alert of the hub's own says that something is over."""
+    return (
+        alert.source == AlertSource.ALERT_SOURCE_SOCME
+        and alert.condition.state == ConditionState.CONDITION_STATE_CLEARED
     )
 
 

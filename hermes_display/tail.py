@@ -27,7 +27,7 @@ REMEMBERED = 1000  # alerts; after a gap the hub tells its latest again, LATEST 
 MOST_NODES = 20_000  # that are known by how they are
 WIDTHS = (8, 8, 24)  # of time, severity and node
 WELL = ("good", "new")
-WORDS = {"good": "up", "care": "degraded"}  # as the hub's own commands say it
+WORDS = {"good": "up", "care": "degraded", "off": "revoked"}  # as the hub's own commands say it
 
 
 class Tail:
@@ -78,7 +78,7 @@ class Tail:
     def _print_node(self, node: Node) -> None:
         """Tell of a node that is another than it was; of one that is new here, only where it is not well."""
         key = (node.client, node.name)
-        before = self._grades.get(key, WELL[0])
+        before = self._grades.get(key, "off" if node.grade == "off" else WELL[0])
         if key not in self._grades and len(self._grades) >= MOST_NODES:
             return
         self._grades[key] = node.grade

@@ -15,9 +15,9 @@ from socme.v1.vitals_pb2 import Health
 # Worst first. "handled": what is open is looked after. "off": nothing is taken from the client.
 STATES = ("critical", "silent", "blind", "high", "late", "medium", "handled", "quiet", "off")
 CARE = ("silent", "blind", "late")  # states of which the hub says that alerts do not come, or not in time
-SILENT = timedelta(
-    seconds=120
-)  # without contact, after which a client is silent: an agent's restart is shorter
+# Without contact, after which a client with more than one node is silent, whatever the hub says of each; an
+# agent's restart is shorter. The hub itself tells a silent node after three of its vitals did not come.
+SILENT = timedelta(seconds=120)
 THOUSAND = 1000
 LINES = 3  # counts beside the big number
 

@@ -104,7 +104,7 @@ class Wall:
             await asyncio.sleep(PACE)
 
     def _draw(self, parts: dict[str, str], *, with_bars: bool) -> None:
-        if not with_bars:  # what is there stays for a while
+        if not with_bars and not self._board.link.refused:  # what is there stays for a while
             parts |= {name: part for name, part in self._parts.items() if _is_slow(name) and name in parts}
         news = {name: part for name, part in parts.items() if self._parts.get(name) != part}
         news |= dict.fromkeys(self._parts.keys() - parts.keys(), "null")
@@ -181,10 +181,18 @@ def application(wall: Wall, looks: Looks) -> ASGIApp:
 
 
 def bind(listen: str) -> socket.socket:
-    """Return a socket that listens on "host:port"; raise OperatorError with the mend where that fails."""
+    """Return a socket that listens on "host:port" of this machine's loopback.
+
+    Raise OperatorError with the mend where that fails, or where others could reach it.
+    """
     host, port = split(listen)
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        if not ipaddress.ip_address(address[0]).is_loopback:
+            raise OperatorError(
+                f"cannot serve the wall on {listen}: it has no login, so it is for this machine alone",
+                "Set `listen` to 127.0.0.1 and a port; from elsewhere, look at it through `ssh -L`.",
+            )
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = (error.strerror or "").partition(" (")[0]  # Python adds the address

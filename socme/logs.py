@@ -28,6 +28,15 @@ def set_up(*, debug: bool = False) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's core writes to standard error by itself
 
 
+def hush(*libraries: str) -> None:
+    """Keep what libraries say out of the log: they name addresses in full, with the tokens in them."""
+    for library in libraries:
+        logger = logging.getLogger(library)
+        logger.propagate = False
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())  # without any, Python prints warnings by itself
+
+
 class _Formatter(logging.Formatter):
     def __init__(self, *, journald: bool) -> None:
         super().__init__(datefmt="%Y-%m-%dT%H:%M:%S%z")

@@ -3,6 +3,7 @@
 A row of what is not there is left out. What is there and is not known says "unknown", and why.
 """
 
+import math
 from collections.abc import Iterator
 
 from socme import signs
@@ -61,7 +62,9 @@ def _machine_rows(vitals: Vitals) -> Iterator[Row]:
     uptime = vitals.uptime_seconds
     yield "up", duration(uptime) if uptime else _unknown(vitals, "uptime_seconds")
     if vitals.cpu_count:
-        yield "processors", f"{vitals.cpu_count}, {vitals.cpu_usage:.0%} in use"
+        usage = vitals.cpu_usage
+        share = f"{max(0.0, min(usage, 1.0)):.0%} in use" if math.isfinite(usage) else UNKNOWN
+        yield "processors", f"{vitals.cpu_count}, {share}"
     else:
         yield "processors", _unknown(vitals, "cpu_count")
     memory = vitals.memory
@@ -127,10 +130,16 @@ def _agent_rows(vitals: Vitals) -> Iterator[Row]:
         told.append(size(vitals.agent_memory_bytes))
     yield "artemis", ", ".join(told)
     if vitals.HasField("clock_offset_seconds"):
-        offset = vitals.clock_offset_seconds
-        yield "clock", f"{abs(offset):.3f} s {'behind' if offset >= 0 else 'ahead of'} the hub's"
+        yield "clock", _clock(vitals.clock_offset_seconds)
     if vitals.HasField("certificate_expires"):
         yield "certificate", _until(vitals.certificate_expires.seconds - vitals.time.seconds)
+
+
+def _clock(offset: float) -> str:
+    """Return by how many seconds the hub's clock is ahead."""
+    if not math.isfinite(offset):
+        return UNKNOWN
+    return f"{abs(offset):.3f} s {'behind' if offset >= 0 else 'ahead of'} the hub's"
 
 
 def _service(service: Service) -> str:

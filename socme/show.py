@@ -1,7 +1,8 @@
 """Sources and spool as aligned lines for people; socme.view has them for scripts. Pure."""
 
+import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from socme.text import clean
@@ -82,8 +83,19 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{clean(name, LONGEST):{width}}  {clean(value, LONGEST)}"
 
 
+def age(past: timedelta) -> str:
+    """Return how long ago something was in its largest unit; 0 where a clock says that it is to come."""
+    seconds = max(0, int(past.total_seconds()))
+    for length, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
 def duration(seconds: float) -> str:
-    """Return a time span in its two largest units."""
+    """Return a time span in its two largest units; whoever tells it may have told NaN or infinity."""
+    if not math.isfinite(seconds):
+        return UNKNOWN
     whole = int(seconds)
     if whole >= _DAY:
         return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"

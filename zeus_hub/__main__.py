@@ -10,7 +10,10 @@ from zeus_hub.commands import (
     display,
     ledger,
     node,
+    route,
     serve,
+    silence,
+    sink,
     token,
     top,
     triage,
@@ -31,6 +34,9 @@ alert.app.command("assign")(triage.assign)
 alert.app.command("close")(triage.close)
 alert.app.command("reopen")(triage.reopen)
 alert.app.command("comment")(triage.comment)
+app.add_typer(route.app, name="route")
+app.add_typer(silence.app, name="silence")
+app.add_typer(sink.app, name="sink")
 app.command("audit")(audit.audit)
 app.command("watch")(watch.watch)
 app.command("top")(top.top)

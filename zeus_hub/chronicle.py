@@ -81,7 +81,9 @@ def standing(node: Node, conditions: Iterable[Open], *, heard: bool) -> Standing
     """Return how a node is by what the hub wrote down of it; `heard` since the hub started."""
     mine = [one for one in conditions if (one.client, one.node) == (node.client, node.name)]
     seen = node.last_seen is not None
-    return health.of_node(mine, revoked=node.revoked is not None, heard=heard and seen, seen=seen)
+    return health.of_node(
+        mine, revoked=node.revoked is not None, enabled=node.enabled, heard=heard and seen, seen=seen
+    )
 
 
 def status(name: str, now: Standing, history: list[Moment], time: datetime) -> ClientStatus:

@@ -86,6 +86,10 @@ class ZeusSettings(Settings):
     """How nodes reach `enroll_listen`. None: the host of `public_address` with the port of
     `enroll_listen`."""
 
+    routes_dir: Path = Path("routes.d")
+    """Folder with the rules of who is told of which alerts, `*.toml` (docs/routes.md); it need not be there.
+    Relative to the settings file's folder."""
+
     store: StoreSettings = StoreSettings()
     """Where alerts are kept and searched."""
 

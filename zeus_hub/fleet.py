@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from socme.v1.vitals_pb2 import ClientStatus, Health, NodeState, NodeStatus, Vit
 from zeus_hub import history, hours
 from zeus_hub.conditions import silence_seconds
 from zeus_hub.database import writing
-from zeus_hub.health import REVOKED
+from zeus_hub.health import of_node
 from zeus_hub.registry import (
     HUB,
     Client,
@@ -67,7 +68,7 @@ def state_of(node: Node, now: datetime) -> NodeState.ValueType:
         last_seen=node.last_seen,
         connected=node.connected,
         interval_seconds=node.interval_seconds,
-        revoked=node.revoked is not None,
+        revoked=node.shut_out,
     )
 
 
@@ -108,12 +109,12 @@ class Seen:
 
     node: Node
     changes: int
-    enabled: bool = True
-    """Whether anything is taken from its client."""
     heard: float | None = None
-    """When it was last heard, by the hub's monotonic clock; None: not since the hub started."""
+    """When it was last heard, by the hub's monotonic clock; None: not since the hub started or let it in."""
     report: Report | None = None
-    """Its newest vitals; None: none since the hub started."""
+    """Its newest vitals; None: none since then."""
+    let_in: float = -math.inf
+    """When the hub let it in again that it had shut out with its client, by the same clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,16 +320,9 @@ class Fleet:
             if key == HUB:  # there because of its alerts; it is no node
                 continue
             seen = self._nodes.get(key)
-            old = seen.node if seen is not None else node
-            fresh = replace(old, enrolled=node.enrolled, expires=node.expires, revoked=node.revoked)
-            if node.revoked is not None:  # plain at once: screens need not be told twice
-                fresh = replace(fresh, health=Health.HEALTH_REVOKED, reasons=(REVOKED,))
-            enabled = self.enabled.get(node.client, True)
-            if seen is None:
-                self._nodes[key] = Seen(fresh, 0, enabled)
-                self._touched.add(key)
-            elif fresh != old or enabled != seen.enabled:
-                self._nodes[key] = replace(seen, node=fresh, changes=seen.changes + 1, enabled=enabled)
+            fresh = _entered(seen, node, self._monotonic())
+            if fresh != seen:
+                self._nodes[key] = fresh
                 self._touched.add(key)
 
     def _news(self, *, whole: bool = False) -> News:
@@ -362,6 +356,25 @@ class Fleet:
                 history.put(connection, news.samples)
         told, refused = news.told, +news.refused
         return hours.keep(self._engine, told, refused) if told or refused else 0
+
+
+def _entered(seen: Seen | None, entry: Node, at: float) -> Seen:
+    """Return a node with what its entry in the registry says now, `at` by the hub's monotonic clock."""
+    old = seen.node if seen is not None else entry
+    node = replace(
+        old, enrolled=entry.enrolled, expires=entry.expires, revoked=entry.revoked, enabled=entry.enabled
+    )
+    if node.shut_out:  # plain at once: screens need not be told twice
+        revoked = node.revoked is not None
+        found = of_node((), revoked=revoked, enabled=node.enabled, heard=True, seen=True)
+        node = replace(node, health=found.health, reasons=found.reasons)
+    if seen is None or node == old:
+        return seen or Seen(node, 0)
+    fresh = replace(seen, node=node, changes=seen.changes + 1)
+    if old.enabled or not node.enabled or node.connected:
+        return fresh
+    # As when the hub started: what was known of it is old, and it has yet to come back.
+    return replace(fresh, heard=None, report=None, let_in=at)
 
 
 def _bare(vitals: Vitals) -> Vitals:

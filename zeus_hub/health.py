@@ -14,8 +14,9 @@ MOST_REASONS = 16
 SEEING = frozenset((Health.HEALTH_UP, Health.HEALTH_DEGRADED, Health.HEALTH_LATE))
 """Of what happens in such a state, one is told, sooner or later."""
 REVOKED = "its certificate was revoked: nothing is taken from it"
+CLIENT_DISABLED = "its client is disabled: nothing is taken from it"
 DISABLED = "it is disabled: nothing is taken from its nodes"
-UNHEARD = "nothing was heard of it since the hub started"
+UNHEARD = "nothing was heard of it since the hub started, or let it in again"
 UNUSED = "no node of it was ever heard"
 # Every kind that is not named here needs care, and that is all.
 _WORSE = {
@@ -53,10 +54,13 @@ def of_condition(condition: Open) -> Health.ValueType:
     return _WORSE.get(condition.kind, Health.HEALTH_DEGRADED)
 
 
-def of_node(opened: Iterable[Open], *, revoked: bool, heard: bool, seen: bool) -> Standing:
-    """Return how a node is, by its open conditions; `heard` since the hub started, `seen` ever."""
-    if revoked:
-        return Standing(Health.HEALTH_REVOKED, (REVOKED,))
+def of_node(opened: Iterable[Open], *, revoked: bool, enabled: bool, heard: bool, seen: bool) -> Standing:
+    """Return how a node is, by its open conditions.
+
+    `enabled`: its client is; `heard` since the hub started, or let it in again; `seen` ever.
+    """
+    if revoked or not enabled:
+        return Standing(Health.HEALTH_REVOKED, (REVOKED if revoked else CLIENT_DISABLED,))
     ranked = sorted(opened, key=lambda one: (-of_condition(one), -one.severity, one.kind, one.subject))
     reasons = tuple(condition.message for condition in ranked)
     if ranked and of_condition(ranked[0]) is Health.HEALTH_SILENT:

@@ -1,6 +1,6 @@
 """Wires the hub: the only file that sees all its parts.
 
-Uplink ─▶ commit ─▶ journal ─▶ deliver ─▶ store
+Uplink ─▶ commit ─▶ journal ─▶ deliver ─▶ store ─▶ fan-out: routes ─▶ receivers
             ▲          └─────▶ live ─▶ Watch
             └─ vigil: what is wrong, and what is over
 """
@@ -41,6 +41,7 @@ from zeus_hub.database import explained, open_database
 from zeus_hub.deliver import Canaries, Delivery
 from zeus_hub.echo import Echo
 from zeus_hub.enrol import Enrol
+from zeus_hub.fanout import FanOut
 from zeus_hub.fleet import Fleet
 from zeus_hub.ingest import Ingest
 from zeus_hub.live import Live
@@ -127,6 +128,7 @@ class _Parts:
     committer: Committer
     delivery: Delivery
     live: Live
+    fanout: FanOut
     echo: Echo
     ingest: Ingest
     vigil: Vigil
@@ -166,8 +168,9 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         return vigil.holds(key, since)
 
     way = _lay(settings, engine, sunk, is_open)
+    fanout = FanOut(engine, settings.routes_dir, clocks.wall)
     ingest = Ingest(guard, way.committer, fleet, clocks)
-    sources = _sources(way, fleet, ingest, authority, clocks.wall())
+    sources = _sources(way, fanout, fleet, ingest, authority, clocks.wall())
     lookout = Lookout(sources, Tracker([way.delivery.name]), settings.conditions, clocks)
     echo = Echo(lookout, way.live)
     notes = opened.read(way.committer.notes(opened.PREFIX))
@@ -180,6 +183,7 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         committer=way.committer,
         delivery=way.delivery,
         live=way.live,
+        fanout=fanout,
         echo=echo,
         ingest=ingest,
         vigil=vigil,
@@ -207,19 +211,33 @@ def _lay(settings: ZeusSettings, engine: Engine, canaries: Canaries, is_open: Is
     return _Way(committer, delivery, live)
 
 
-def _sources(way: _Way, fleet: Fleet, ingest: Ingest, authority: Authority, now: datetime) -> Sources:
+def _sources(
+    way: _Way, fanout: FanOut, fleet: Fleet, ingest: Ingest, authority: Authority, now: datetime
+) -> Sources:
     """Say where the vigil finds out what it judges."""
     committer, delivery = way.committer, way.delivery
+
+    def sinks() -> list[SinkState]:
+        store = SinkState(delivery.name, delivery.position, delivery.problem)
+        told = {name: postman.problem for name, postman in fanout.postmen.items()}
+        others = {"routes": fanout.problem, **told}
+        return [store, *(_state(name, problem, way.live.last) for name, problem in others.items())]
+
     return Sources(
         fleet=fleet,
         accounts=committer.accounts,
         clones=ingest.clones,
-        sinks=lambda: [SinkState(delivery.name, delivery.position, delivery.problem)],
+        sinks=sinks,
         last=lambda: way.live.last,
         journal_problem=lambda: committer.problem,
         authority_ends=authority.certificate.not_valid_after_utc,
         certificate_ends=min(now + HUB_LIFETIME, authority.certificate.not_valid_after_utc),
     )
+
+
+def _state(name: str, problem: str, last: int) -> SinkState:
+    """Return how something is that reads no journal: it stands still while it has a problem."""
+    return SinkState(name, 0 if problem else last, problem)
 
 
 async def _run(
@@ -258,6 +276,7 @@ def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
     """Let every part that works for itself begin."""
     group.create_task(parts.committer.run(), name="commit")
     group.create_task(parts.delivery.run(), name="deliver")
+    group.create_task(parts.fanout.run(), name="fan-out")
     group.create_task(parts.guard.run(), name="authorise")
     group.create_task(parts.fleet.run(), name="fleet")
     group.create_task(parts.echo.run(), name="canaries")

@@ -72,8 +72,8 @@ class Ingest(UplinkServicer):
         key = (stream.holder.client, stream.holder.name)
         hello = await _hello(context)
         link = Link(stream, context, key, hello.epoch, pace.FULL)
-        self._take_over(link, hello.instance)
         try:
+            self._take_over(link, hello.instance)
             self._fleet.connected(key, hello.vitals_interval_seconds)
             logs.event(
                 LOG, logging.INFO, "node connected", client=key[0], node=key[1], version=hello.agent_version
@@ -89,26 +89,31 @@ class Ingest(UplinkServicer):
 
     def _take_over(self, link: Link, instance: bytes) -> None:
         """Let a node have one stream, the newest: it may have lost the old one without our knowing."""
-        old = self._links.get(link.key)
+        old, self._links[link.key] = self._links.get(link.key), link
         self._clones.seen(link.key, instance, link.context.peer(), self._clocks.monotonic())
         if old is not None:
             logs.event(LOG, logging.WARNING, "second stream of a node", client=link.key[0], node=link.key[1])
             reason = "a newer stream of this node took over: does the same identity run on two machines?"
             old.stream.end(EndedError(grpc.StatusCode.ABORTED, reason))
-            self._report(old)
             # From here on nothing of the old stream gets to disk any more, but for what the disk is at. So
             # the marks in the new one's Welcome, which are read behind that, are the last word.
-            old.over = True
-        self._links[link.key] = link
+            self._close(old)
 
     def _end(self, link: Link) -> None:
-        self._report(link)
-        link.over = True
-        if self._links.get(link.key) is not link:
-            return
-        del self._links[link.key]
-        self._fleet.gone(link.key)
-        logs.event(LOG, logging.INFO, "node disconnected", client=link.key[0], node=link.key[1])
+        try:
+            self._close(link)
+        finally:  # whatever the node's last words are: who is gone must not stay connected
+            if self._links.get(link.key) is link:
+                del self._links[link.key]
+                self._fleet.gone(link.key)
+                logs.event(LOG, logging.INFO, "node disconnected", client=link.key[0], node=link.key[1])
+
+    def _close(self, link: Link) -> None:
+        """Take nothing of a stream any more but the vitals that wait."""
+        try:
+            self._report(link)
+        finally:
+            link.over = True
 
     def _set_pace(self) -> None:
         """Tell all nodes how much they may send, where that has changed."""

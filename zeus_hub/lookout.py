@@ -140,7 +140,7 @@ class Lookout:
         if report is not None:
             ends.append(report.at + silence_seconds(interval))
         known = NodeFacts(
-            shut_out=node.revoked is not None or not seen.enabled,
+            shut_out=node.shut_out,
             seen=node.last_seen is not None,
             heard=seen.heard is not None,
             tells=report is not None and at - report.at <= silence_seconds(interval),
@@ -180,10 +180,14 @@ class Lookout:
         return 0.0 if trend is None else trend.skew_seconds()
 
     def _quiet(self, seen: Seen, interval: int, at: float) -> float:
-        """Return how long nothing was heard that could have been: to a hub that was away nodes come later."""
-        if seen.heard is not None and seen.heard >= self._hears_since:
+        """Return how long nothing was heard that could have been.
+
+        To a hub that was away, or that let them in again, nodes come later.
+        """
+        since = max(self._hears_since, seen.let_in)
+        if seen.heard is not None and seen.heard >= since:
             return at - seen.heard
-        return at - self._hears_since - max(0.0, REDIAL_SECONDS - silence_seconds(interval))
+        return at - since - max(0.0, REDIAL_SECONDS - silence_seconds(interval))
 
     def _told(self, known: NodeFacts, key: Key, seen: Seen, at: float) -> NodeFacts:
         """Add what a node's vitals say."""

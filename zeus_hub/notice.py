@@ -84,7 +84,7 @@ class Notice:
     number: int
     """1 for the first notice of the group; with `group`, what makes a notice known that comes again."""
     reason: Reason
-    """ "new": the first; "more": alerts have come; "repeat": nobody has done anything; "over": all are closed."""
+    """ "new": the first; "more": alerts came; "repeat": nobody has done anything; "over": all are closed."""
     route: str
     """The name of the route that put them together."""
     client: str

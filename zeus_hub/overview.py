@@ -4,8 +4,9 @@ Every text is cleaned and cut on arrival. `at` is a monotonic clock in seconds; 
 the hub.
 """
 
+import itertools
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,9 +15,11 @@ from socme.text import clean
 from socme.v1.vitals_pb2 import Health, NodeStatus
 from socme.v1.watch_pb2 import Bookmark, FleetEvent, Snapshot, StoredAlert, WatchEvent
 from socme.view import health_name, lag_bytes, moment
-from zeus_hub.samples import fullest, used
+from zeus_hub.samples import busy, fullest, used
 
-STALE_SECONDS = 5.0  # without a word of the hub, which speaks every two
+# Without a word of the hub, which speaks every two or three. A person is to see it within five, and a new
+# picture comes every half a second.
+STALE_SECONDS = 4.0
 MOST_NODES = 20_000
 MOST_ALERTS = 200
 SPAN = 5  # seconds of one bar of the rate
@@ -83,6 +86,10 @@ class Overview:
         self.nodes: dict[tuple[str, str], Node] = {}
         self.alerts: deque[Alert] = deque(maxlen=MOST_ALERTS)
         """Newest first."""
+        self.days: Mapping[str, str] = {}
+        """How nodes were in the last 24 hours, by their places (see `place`): a line of bars each."""
+        self.days_trouble = ""
+        """Why that is not known; empty where it is."""
         self._heard: dict[str, float] = {}
         self._lost: dict[str, str] = {}
         self._spans: dict[int, Counter[str]] = {}
@@ -112,6 +119,11 @@ class Overview:
     def lost(self, stream: str, reason: str) -> None:
         """Take note that there is no contact."""
         self._lost[stream] = clean(reason, LONGEST_TEXT)
+
+    def was(self, days: Mapping[tuple[str, str], str], trouble: str = "") -> None:
+        """Take how nodes were, by client and node, or why that cannot be learnt."""
+        self.days = {place(*key): bars for key, bars in itertools.islice(days.items(), MOST_NODES)}
+        self.days_trouble = clean(trouble, LONGEST_TEXT)
 
     def trouble(self, at: float) -> str:
         """Return why what is shown may be old; empty where it is not."""
@@ -170,15 +182,20 @@ class Overview:
             self._time = time, at
 
 
+def place(client: str, node: str) -> str:
+    """Return a node's name as it is shown."""
+    return clean(f"{client}/{node}", LONGEST_NAME)
+
+
 def _node(status: NodeStatus) -> Node:
     vitals = status.vitals
     known = status.HasField("vitals")
     return Node(
-        place=clean(f"{status.client}/{status.node}", LONGEST_NAME),
+        place=place(status.client, status.node),
         health=status.health,
         reasons=clean("; ".join(status.reasons), LONGEST_TEXT),
         seen=moment(status.last_seen) if status.HasField("last_seen") else None,
-        cpu=round(min(max(vitals.cpu_usage, 0), 1) * 1000) if vitals.cpu_count else None,
+        cpu=busy(vitals),
         memory=used(vitals.memory),
         disk=fullest(vitals),
         spool=vitals.spool.alerts if known else None,
@@ -191,7 +208,7 @@ def _alert(stored: StoredAlert) -> Alert:
     return Alert(
         time=moment(stored.received) if stored.HasField("received") else None,
         severity=severity_name(alert.severity),
-        place=clean(f"{stored.client}/{stored.node}", LONGEST_NAME),
+        place=place(stored.client, stored.node),
         title=clean(alert.rule.name or alert.message or f"rule {alert.rule.id or '?'}", LONGEST_TEXT),
         source=clean(alert.source_endpoint.ip, LONGEST_NAME),
         destination=clean(alert.destination_endpoint.ip, LONGEST_NAME),

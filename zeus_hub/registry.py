@@ -78,6 +78,13 @@ class Node:
     health: Health.ValueType = Health.HEALTH_UNSPECIFIED
     """What can be relied on, and why, the worst first; the registry itself does not know (vigil.py)."""
     reasons: tuple[str, ...] = ()
+    enabled: bool = True
+    """Whether anything is taken from its client."""
+
+    @property
+    def shut_out(self) -> bool:
+        """Whether nothing is taken from it."""
+        return self.revoked is not None or not self.enabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +337,9 @@ def _nodes(*, with_vitals: bool = True) -> Select[tuple[object, ...]]:
     table = database.node
     columns = [column for column in table.c if column is not table.c.vitals]
     vitals = table.c.vitals if with_vitals else null().label("vitals")
-    return select(database.client.c.name.label("client"), *columns, vitals).join_from(table, database.client)
+    client = database.client
+    owner = client.c.name.label("client"), client.c.enabled
+    return select(*owner, *columns, vitals).join_from(table, client)
 
 
 def _seen(connection: Connection) -> dict[int, frozenset[str]]:
@@ -361,6 +370,7 @@ def _node(row: Row[tuple[object, ...]]) -> Node:
         last_seen=_moment(row.last_seen_us),
         interval_seconds=row.interval_seconds,
         vitals=row.vitals,
+        enabled=row.enabled,
     )
 
 

@@ -64,6 +64,7 @@ class Entries:
                 last_seen=None,
                 interval_seconds=0,
                 vitals=None,
+                enabled=row[5],
             )
             for row in rows - before
         ]

@@ -96,10 +96,9 @@ def sample(vitals: Vitals, before: Vitals | None, seconds: int) -> Sample:
     known = {source.name: source for source in before.sources} if before is not None else {}
     steps = [(known[source.name], source) for source in vitals.sources if source.name in known]
     sensors = [(old, new) for old, new in steps if old.HasField("sensor") and new.HasField("sensor")]
-    offset = vitals.clock_offset_seconds if vitals.HasField("clock_offset_seconds") else math.nan
     return Sample(
         seconds=seconds,
-        cpu=_thousandths(vitals.cpu_usage) if vitals.cpu_count else None,
+        cpu=busy(vitals),
         memory=used(vitals.memory),
         disk=fullest(vitals),
         spool=_cut(vitals.spool.alerts),
@@ -108,8 +107,13 @@ def sample(vitals: Vitals, before: Vitals | None, seconds: int) -> Sample:
         dropped=_added((old.sensor.dropped, new.sensor.dropped) for old, new in sensors),
         records=_of_sources(steps, "records"),
         spooled=_of_sources(steps, "spooled"),
-        clock_ms=max(-MOST, min(round(offset * 1000), MOST)) if math.isfinite(offset) else None,
+        clock_ms=_clock_ms(vitals),
     )
+
+
+def busy(vitals: Vitals) -> int | None:
+    """Return which share of a node's processors is in use, in thousandths; None where it does not say."""
+    return _thousandths(vitals.cpu_usage) if vitals.cpu_count else None
 
 
 def used(capacity: Capacity) -> int | None:
@@ -197,6 +201,14 @@ def _added(steps: Iterable[tuple[int, int]]) -> int:
 
 def _cut(number: int) -> int:
     return min(number, MOST)
+
+
+def _clock_ms(vitals: Vitals) -> int | None:
+    offset = vitals.clock_offset_seconds
+    if not vitals.HasField("clock_offset_seconds") or not math.isfinite(offset):
+        return None
+    # Cut before it is rounded: a thousand times a number that is finite need not be.
+    return round(max(-MOST, min(offset * 1000, MOST)))
 
 
 def _thousandths(share: float) -> int | None:

@@ -3,7 +3,7 @@
 The others stand in database.py, which is what opens it.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 METADATA = MetaData(
     naming_convention={
@@ -47,7 +47,7 @@ triage_change = Table(
     Column("alert_number", BigInteger, nullable=False),
     Column("time_us", BigInteger, nullable=False),
     Column("actor", String(63), nullable=False),
-    Column("action", String(16), nullable=False),  # triaged.ACTIONS
+    Column("action", String(16), nullable=False),  # "close": the name of a function in triaged.py
     Column("before", Integer, nullable=False),  # socme.v1.TriageStatus
     Column("status", Integer, nullable=False),
     Column("verdict", Integer, nullable=False),
@@ -93,4 +93,70 @@ tactic = Table(
     Column("name", String(LONGEST_TACTIC), primary_key=True),
     Column("alerts", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# How far the router has come: the last alert and the last change of triage that it took (router.py). One row,
+# made when there are rules for the first time: what was there before is nobody's news.
+router = Table(
+    "router",
+    METADATA,
+    Column("name", String(16), primary_key=True),
+    Column("alert_number", BigInteger, nullable=False),
+    Column("change_number", BigInteger, nullable=False),
+    Column("clock", LargeBinary, nullable=False),  # routes.steady.Steady
+)
+
+# The groups that live, what inhibits others, and where each alert went: contents as routes.kept writes them.
+living_group = Table(
+    "living_group",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+firing = Table(
+    "firing",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+routed = Table(
+    "routed",
+    METADATA,
+    Column("alert_number", NUMBER, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+# What people have asked not to be told of for a while (silences.py); one that is ended early has its `until`
+# moved, so that nothing is deleted.
+silence = Table(
+    "silence",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("client", String(63), nullable=False),
+    Column("match", Text, nullable=False),  # an expression; "" for all alerts of the client
+    Column("made_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("who", String(63), nullable=False),
+    Column("why", Text, nullable=False),
+    Index(None, "until_us"),
+)
+
+# What is to be told, and to whom (outbox.py); a row is one notice for one receiver.
+outbox = Table(
+    "outbox",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("receiver", String(63), nullable=False),
+    Column("group_key", String(32), nullable=False),
+    Column("notice_number", Integer, nullable=False),
+    Column("notice", LargeBinary, nullable=False),  # notice.Notice as JSON
+    Column("state", Integer, nullable=False),  # outbox.State
+    Column("attempts", Integer, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("done_us", BigInteger, nullable=False),  # 0 while it waits
+    Column("reason", Text, nullable=False),
+    Column("reference", String(128), nullable=False),  # what the receiver calls the group; "" for none
+    Index(None, "receiver", "state", "number"),
+    Index(None, "receiver", "group_key"),
 )

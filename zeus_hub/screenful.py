@@ -1,12 +1,12 @@
 """An overview as the lines of a terminal of some size. Pure: nothing is read as markup."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from rich.text import Text
 
-from socme.show import count, size
+from socme.show import age, count, size
 from socme.table import STYLES
 from zeus_hub.overview import MINUTE, Alert, Node, Overview
 from zeus_hub.samples import WHOLE
@@ -33,6 +33,7 @@ _NODE = (  # columns of nodes: name, width, and from which width of the terminal
     ("DISK", 4, 90),
     ("SPOOL", 7, 0),
     ("LAG", 9, 100),
+    ("CPU, LAST 24 H", 24, 140),
     ("REASON", 0, 0),
 )
 _ALERT = (("TIME", 8, 0), ("SEVERITY", 8, 0), ("NODE", 24, 0), ("FROM → TO", 33, 120), ("RULE", 0, 0))
@@ -52,9 +53,9 @@ def draw(overview: Overview, *, width: int, height: int, at: float) -> list[Text
     lines = [
         *_head(overview, nodes, time, trouble),
         _rates(overview, at),
-        Text(),
+        Text(overview.days_trouble, style="yellow"),
         _heading(_NODE, width),
-        *(_line(_node(node, time), _NODE, width) for node in nodes[:shown]),
+        *(_line(_node(node, time, overview.days), _NODE, width) for node in nodes[:shown]),
         Text(_rest(nodes[shown:]), style="dim"),
         _heading(_ALERT, width),
         *(_line(_alert(alert), _ALERT, width) for alert in overview.alerts),
@@ -93,17 +94,18 @@ def _joined(name: str, told: Sequence[Cell]) -> Text:
     return Text.assemble(*parts)
 
 
-def _node(node: Node, time: datetime | None) -> list[Cell]:
+def _node(node: Node, time: datetime | None, days: Mapping[str, str]) -> list[Cell]:
     since = time - node.seen if time is not None and node.seen is not None else None
     return [
         (node.place, ""),
         (node.word, HEALTH.get(node.word, "")),
-        ("-" if since is None else _ago(since), ""),
+        ("-" if since is None else age(since), ""),
         _share(node.cpu),
         _share(node.memory),
         _share(node.disk, "bold red" if node.disk is not None and node.disk >= FULL else ""),
         ("-" if node.spool is None else count(node.spool), ""),
         ("-" if node.lag is None else size(node.lag), ""),
+        (days.get(node.place, ""), "cyan"),
         (node.reasons, ""),
     ]
 
@@ -146,11 +148,3 @@ def _line(cells: Sequence[Cell], columns: Columns, width: int) -> Text:
 
 def _share(share: int | None, style: str = "") -> Cell:
     return ("-" if share is None else f"{share / WHOLE:.0%}", style)
-
-
-def _ago(past: timedelta) -> str:
-    seconds = max(0, int(past.total_seconds()))
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"

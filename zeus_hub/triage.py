@@ -99,7 +99,7 @@ def reopen(engine: Engine, chosen: Chosen, *, by: str, now: datetime) -> Outcome
 
 
 def comment(engine: Engine, chosen: Chosen, text: str, *, by: str, now: datetime) -> Outcome:
-    """Say something about alerts."""
+    """Say something about alerts; an alert of which `by` has said just that last has it already."""
     text = words.comment(text)
     return _do(engine, chosen, triaged.comment(text, words.person(by), now), {"comment": text})
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, insert, select, text
+from sqlalchemy import Connection, Row, func, insert, select, text
 
 from socme.triage import ACKNOWLEDGED, CLOSED, NEW
 from socme.v1.watch_pb2 import Triage, Verdict
@@ -92,12 +92,14 @@ def reopen(actor: str, now: datetime) -> Deed:
 
 
 def comment(words: str, actor: str, now: datetime) -> Deed:
-    """Say something about alerts."""
+    """Say something about alerts, unless just that is the last comment already and by the same person."""
     return Deed("comment", lambda state: replace(state, comments=state.comments + 1), actor, now, words)
 
 
 def change(connection: Connection, numbers: Sequence[int], deed: Deed) -> int:
     """Do something to alerts, by their numbers, at most ASKED_AT_ONCE; return how many it changed."""
+    if deed.text:
+        numbers = _unsaid(connection, numbers, deed)
     known = {row.alert_number: _state(row) for row in _rows(connection, numbers)}
     query = select(
         alert.c.number,
@@ -148,6 +150,23 @@ def _rows(connection: Connection, numbers: Sequence[int]) -> Iterable[Row[tuple[
     for begin in range(0, len(numbers), ASKED_AT_ONCE):
         some = numbers[begin : begin + ASKED_AT_ONCE]
         yield from connection.execute(select(table).where(table.c.alert_number.in_(some)))
+
+
+def _unsaid(connection: Connection, numbers: Sequence[int], deed: Deed) -> Sequence[int]:
+    """Return the alerts of which the last comment is another one, or by somebody else.
+
+    Who repeats a command that was interrupted means the rest, and no State tells what has been said.
+    """
+    table = schema.triage_change
+    comments = select(func.max(table.c.number))
+    comments = comments.where(table.c.alert_number.in_(numbers), table.c.action == deed.action)
+    said = select(table.c.alert_number).where(
+        table.c.number.in_(comments.group_by(table.c.alert_number)),
+        table.c.actor == deed.actor,
+        table.c.text == deed.text,
+    )
+    there = set(connection.execute(said).scalars())
+    return [number for number in numbers if number not in there]
 
 
 def _state(row: Row[tuple[object, ...]]) -> State:

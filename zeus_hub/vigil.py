@@ -126,11 +126,14 @@ class Vigil:
         for key in keys:
             seen = self._fleet.seen(key)
             if key == HUB:
-                standing = health.of_node(opened.get(HUB, ()), revoked=False, heard=True, seen=True)
+                standing = health.of_node(
+                    opened.get(HUB, ()), revoked=False, enabled=True, heard=True, seen=True
+                )
             elif seen is not None:
                 standing = health.of_node(
                     opened.get(key, ()),
                     revoked=seen.node.revoked is not None,
+                    enabled=seen.node.enabled,
                     heard=seen.report is not None,
                     seen=seen.node.last_seen is not None,
                 )

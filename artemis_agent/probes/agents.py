@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from socket import socket
 
-from artemis_agent.probes import outside
+from artemis_agent.probes import connections, outside
 from artemis_agent.probes.outside import MOST_BYTES, UnknownError
-from artemis_agent.values import integer, mapping
+from artemis_agent.values import mapping
 from socme.v1.vitals_pb2 import Vitals, WazuhAgents
 
 SOCKET = Path("queue/db/wdb")  # below Wazuh's folder
@@ -21,8 +21,6 @@ QUERY = (
     b"global sql select connection_status, count(*) as agents from agent where id > 0"
     b" group by connection_status"
 )
-_LARGEST = 2**32 - 1
-_FIELDS = ("active", "disconnected", "never_connected", "pending")
 
 
 def parse(answer: bytes) -> WazuhAgents:
@@ -36,12 +34,8 @@ def parse(answer: bytes) -> WazuhAgents:
         raise UnknownError("wazuh-db answers something else than JSON") from error
     if not isinstance(rows, list):
         raise UnknownError("wazuh-db answers no list")
-    found = WazuhAgents()
-    for row in map(mapping, rows):
-        status, number = row.get("connection_status"), integer(row.get("agents"), 0, _LARGEST)
-        if status in _FIELDS and number is not None:
-            setattr(found, str(status), number)
-    return found
+    by_word = {str(row.get("connection_status")): row.get("agents") for row in map(mapping, rows)}
+    return WazuhAgents(**connections.counts(by_word))
 
 
 def ask(wazuh: Path) -> Vitals:

@@ -9,6 +9,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ MOST_BYTES = 1024 * 1024  # of one answer; an honest one has a few KiB
 LONGEST_REASON = 160  # characters; they travel with the vitals
 # Where programs are that a unit's PATH may lack, NixOS's first.
 _FOLDERS = ("/run/current-system/sw/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
+_LOOK_SECONDS = 0.002  # between two looks whether a program that has said its last is gone
 _REAP_SECONDS = 0.2  # for a killed program to be gone
 
 Run: TypeAlias = Callable[[Sequence[str]], str | None]
@@ -138,8 +140,7 @@ def _drain(child: subprocess.Popen[bytes], name: str, until: float) -> tuple[byt
                 _take(key.fileobj, said, ready)
             if sum(map(len, said.values())) > MOST_BYTES:
                 raise UnknownError(f"{name} says more than {MOST_BYTES} bytes")
-    with suppress(subprocess.TimeoutExpired):
-        child.wait(max(0.0, until - time.monotonic()))
+    _await_end(child, until)
     return bytes(said[child.stdout]), bytes(said[child.stderr])
 
 
@@ -150,11 +151,22 @@ def _take(pipe: Any, said: dict[Any, bytearray], ready: selectors.BaseSelector) 
         ready.unregister(pipe)
 
 
+def _await_end(child: subprocess.Popen[bytes], until: float) -> None:
+    """Wait until a program has ended, or a time has come, and leave it to be reaped (see _end)."""
+    pause = threading.Event()
+    only_look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while os.waitid(os.P_PID, child.pid, only_look) is None and time.monotonic() < until:
+        pause.wait(_LOOK_SECONDS)
+
+
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a program with all that it started, and do not wait for one that cannot be ended."""
-    if child.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
+    """End a program with all that it started, and do not wait for one that cannot be ended.
+
+    What it started may outlive it. Until the program itself is reaped, its number is that of its group alone;
+    afterwards it may be anybody's. So nothing here may poll before the group is killed.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
     pipes: tuple[IO[bytes] | None, ...] = (child.stdout, child.stderr)
     for pipe in pipes:
         if pipe is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from artemis_agent.probes import outside
 from artemis_agent.probes.outside import Run, UnknownError
+from artemis_agent.values import LARGEST_UINT32
 from socme.text import clean
 from socme.v1.vitals_pb2 import Service, ServiceState
 
@@ -22,7 +23,6 @@ _FOLDERS = (
 )
 _NOT_HERE = {"not-found", "masked"}  # masked: somebody wants it not to be there
 _LONGEST_WORD = 40  # characters of a state; systemd's have a dozen
-_LARGEST_UINT32 = 2**32 - 1
 # Of the second version, of the first, and of both together.
 _GROUPS = tuple(f"sys/fs/cgroup/{kind}system.slice" for kind in ("", "systemd/", "unified/"))
 _STATES: Mapping[str, ServiceState.ValueType] = {
@@ -93,7 +93,7 @@ def _service(unit: str, told: Mapping[str, str], now_us: int) -> Service:
         state=_STATES.get(active, ServiceState.SERVICE_STATE_UNSPECIFIED),
         detail=f"{active} ({sub})" if sub else active,
         seconds=max(0, now_us - changed) // 1_000_000 if changed else 0,
-        restarts=min(_number(told.get("NRestarts")), _LARGEST_UINT32),
+        restarts=min(_number(told.get("NRestarts")), LARGEST_UINT32),
     )
     if load != "loaded":  # a file with an error
         service.detail = f"{load}, {service.detail}"

@@ -10,14 +10,12 @@ from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from artemis_agent.probes import outside
+from artemis_agent.probes import connections, outside
 from artemis_agent.probes.outside import LIMIT_SECONDS, Answer, UnknownError
-from artemis_agent.values import integer, mapping, text
+from artemis_agent.values import mapping, text
 from socme.v1.vitals_pb2 import Vitals, WazuhAgents
 
 TOKEN_SECONDS = 600.0  # for which a token is used; Wazuh's last 900. Each login counts against its limit
-_LARGEST = 2**32 - 1
-_FIELDS = ("active", "disconnected", "never_connected", "pending")
 _OK, _UNAUTHORISED = 200, 401
 
 
@@ -27,11 +25,10 @@ def parse(body: bytes) -> WazuhAgents:
         told = mapping(json.loads(body))
     except (ValueError, RecursionError) as error:
         raise UnknownError("the Wazuh API answers something else than JSON") from error
-    connection = mapping(mapping(told.get("data")).get("connection"))
-    counts = {name: integer(connection.get(name), 0, _LARGEST) for name in _FIELDS}
-    if told.get("error") or counts["active"] is None:
+    found = connections.counts(mapping(mapping(told.get("data")).get("connection")))
+    if told.get("error") or "active" not in found:
         raise UnknownError(f"the Wazuh API: {text(told.get('message')) or 'an answer without agents'}")
-    return WazuhAgents(**{name: number for name, number in counts.items() if number is not None})
+    return WazuhAgents(**found)
 
 
 @dataclass(slots=True)

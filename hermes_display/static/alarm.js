@@ -14,9 +14,11 @@ let since = 0; // how many when the panel came
 let waiting = null;
 let shown = null;
 let shownAt = 0;
+let soundedAt = -Infinity;
 
 function sound() {
-  if (root.dataset.sound !== "on") return;
+  if (root.dataset.sound !== "on" || performance.now() - soundedAt < LASTS * 1_000) return;
+  soundedAt = performance.now();
   const audio = new AudioContext();
   const tone = new OscillatorNode(audio, { frequency: TONE });
   const loud = new GainNode(audio, { gain: 0 });
@@ -49,11 +51,15 @@ function show(row) {
   tickAlarm();
 }
 
-export function takeAlarm({ number, keys, newest }) {
+// `taken` are those about which somebody has done something. Fewer than before: this screen was shut out, or
+// its service began anew, and nothing of what it showed is left.
+export function takeAlarm({ number, taken, newest }) {
   const isNews = seen !== null && number > seen;
+  const isOver = (row) => row && (number < seen || taken.includes(row.key));
+  if (isOver(waiting)) waiting = null;
+  if (isOver(shown)) hide();
   if (seen === null || find("#alarm").hidden) since = isNews ? seen : number;
   seen = number;
-  if (shown && !keys.includes(shown.key)) hide();
   if (!isNews || !newest) return;
   waiting = newest;
   if (!shown || performance.now() - shownAt >= HOLDS) show(newest);

@@ -16,12 +16,12 @@ export function drawTimeline(timeline) {
   const canvas = find("#timeline canvas");
   const ratio = devicePixelRatio;
   const [width, height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio].map(Math.round);
-  if (!timeline || !width || !height) return;
+  if (!width || !height) return;
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
   const pen = canvas.getContext("2d");
   pen.clearRect(0, 0, width, height);
-  draw(pen, timeline, width, height, unit() * ratio);
+  if (timeline) draw(pen, timeline, width, height, unit() * ratio);
 }
 
 function draw(pen, { end, quarters }, width, height, one) {

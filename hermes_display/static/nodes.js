@@ -3,7 +3,7 @@
 import { element, find, reconcile, write } from "./dom.js";
 import { aged, words } from "./words.js";
 
-const MARKS = { blind: "×", silent: "?", late: "…", care: "!", new: "·", good: "" };
+const MARKS = { blind: "×", silent: "?", late: "…", care: "!", new: "·", good: "", off: "" };
 const MANY = 24; // squares in two rows
 const VERY_MANY = 60;
 

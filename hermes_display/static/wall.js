@@ -67,7 +67,7 @@ function take(frame) {
   }
   const changed = Object.keys(frame.parts);
   if (changed.some((name) => name.startsWith("tile") || name.startsWith("hours"))) drawTiles(parts, changed);
-  for (const name of changed) if (frame.parts[name] !== null) DRAW[name]?.(frame.parts[name]);
+  for (const name of changed) DRAW[name]?.(frame.parts[name]);
   if (frame.parts.alarm) takeAlarm(frame.parts.alarm);
   drawLink();
 }

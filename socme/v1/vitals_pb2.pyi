@@ -73,7 +73,7 @@ class _NodeStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NodeState.V
     NODE_STATE_OFFLINE: _NodeState.ValueType  # 4
     """Not connected; last_seen says since when."""
     NODE_STATE_REVOKED: _NodeState.ValueType  # 5
-    """Its certificate was revoked; nothing is taken from it."""
+    """Nothing is taken from it: its certificate was revoked, or its client is disabled."""
 
 class NodeState(_NodeState, metaclass=_NodeStateEnumTypeWrapper):
     """Whether the hub can trust a node to speak up. ECS has no such field."""
@@ -89,7 +89,7 @@ NODE_STATE_STALE: NodeState.ValueType  # 3
 NODE_STATE_OFFLINE: NodeState.ValueType  # 4
 """Not connected; last_seen says since when."""
 NODE_STATE_REVOKED: NodeState.ValueType  # 5
-"""Its certificate was revoked; nothing is taken from it."""
+"""Nothing is taken from it: its certificate was revoked, or its client is disabled."""
 Global___NodeState: _TypeAlias = NodeState  # noqa: Y015
 
 class _Health:
@@ -111,7 +111,7 @@ class _HealthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Health.ValueTy
     HEALTH_SILENT: _Health.ValueType  # 5
     """Nothing is heard of the node."""
     HEALTH_REVOKED: _Health.ValueType  # 6
-    """Its certificate was revoked."""
+    """Nothing is taken from it: its certificate was revoked, or its client is disabled. That is no trouble."""
 
 class Health(_Health, metaclass=_HealthEnumTypeWrapper):
     """What can be relied on, from best to worst."""
@@ -129,7 +129,7 @@ HEALTH_BLIND: Health.ValueType  # 4
 HEALTH_SILENT: Health.ValueType  # 5
 """Nothing is heard of the node."""
 HEALTH_REVOKED: Health.ValueType  # 6
-"""Its certificate was revoked."""
+"""Nothing is taken from it: its certificate was revoked, or its client is disabled. That is no trouble."""
 Global___Health: _TypeAlias = Health  # noqa: Y015
 
 @_typing.final

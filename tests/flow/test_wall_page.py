@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.slow
 
 PROMPT = 1.0  # seconds from a node's log to the page
 LOST = 5.0  # seconds in which people must learn that what they see is old
-BUSY = 2.0  # seconds more, for two busy cores
-TRIES = 10
+BUSY = 2.0  # seconds more, for a machine that does much else
+LEAST, MOST = 3, 11  # alerts, of which the middle one is judged
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def line(number: int) -> str:
 
 
 def test_an_alert_is_on_the_page_within_a_second(stage: Stage, tmp_path: Path, page: "Page") -> None:
-    """From the line in the node's log: the best of a few, on a machine that has other things to do."""
+    """From the line in the node's log, half of them at least: the machine has other things to do."""
     log = tmp_path / "alerts.json"
     log.touch()
     hub = stage.hub()
@@ -63,20 +64,20 @@ def test_an_alert_is_on_the_page_within_a_second(stage: Stage, tmp_path: Path, p
     page.locator(".tile .online", has_text="1/1").wait_for(timeout=30_000)
 
     took: list[float] = []
-    for number in range(TRIES):
+    for number in range(MOST):
         begun = time.monotonic()
         with log.open("a") as file:
             file.write(line(number))
         page.locator("#feed .title", has_text=f"Alert {number}").wait_for(timeout=10_000)
         took.append(time.monotonic() - begun)
-        if number >= 2 and min(took) < PROMPT:
+        if len(took) >= LEAST and statistics.median(took) < PROMPT:
             break
         page.wait_for_timeout(1_500)  # a row a second
-    assert min(took) < PROMPT, took
+    assert statistics.median(took) < PROMPT, took
 
 
 def test_an_open_page_outlives_the_hub_and_the_daemon(stage: Stage, tmp_path: Path, page: "Page") -> None:
-    """It says within five seconds that it is old, and goes on by itself; nobody touches it."""
+    """It says within five seconds (and two) that it is old, and goes on by itself; nobody touches it."""
     log = tmp_path / "alerts.json"
     log.write_text(line(1))
     hub = stage.hub()

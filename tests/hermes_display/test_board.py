@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_display import feed, pages
+from hermes_display.alarms import MOST_ALARMS
 from hermes_display.board import (
-    MOST_ALARMS,
+    MOST_ALERTS,
     MOST_CLIENTS,
     MOST_NODES,
     MOST_SEEN,
@@ -18,14 +19,16 @@ from hermes_display.board import (
     order,
 )
 from hermes_display.feed import MOST_WAITING, ROWS
+from hermes_display.pages import Pages
 from hermes_display.rows import LONGEST_NAME, LONGEST_TITLE
 from hermes_display.tally import CRITICAL, HIGH, LOW, UNKNOWN
-from socme.v1.alert_pb2 import Alert, Endpoint, Host, Rule, Severity, Threat
+from socme.v1.alert_pb2 import Alert, AlertSource, ConditionState, Endpoint, Host, Rule, Severity, Threat
 from socme.v1.vitals_pb2 import ClientStatus, Health, NodeState, NodeStatus, Vitals
 from socme.v1.watch_pb2 import (
     Bookmark,
     ClientSummary,
     FleetEvent,
+    Lagged,
     SeverityCount,
     Slot,
     Snapshot,
@@ -226,6 +229,60 @@ def test_a_snapshot_replaces_what_was_there() -> None:
     assert board.time == NOON
 
 
+def many_low(number: int = MOST_ALERTS) -> tuple[StoredAlert, ...]:
+    low = Severity.SEVERITY_LOW
+    return tuple(stored(100 + each, severity=low, client="acme", count=2) for each in range(number))
+
+
+def test_what_is_shown_stays_where_a_snapshot_has_low_alerts_alone() -> None:
+    """It has the latest of all; at fifty a second, those are of the last seconds."""
+    board = folded(told(summary("acme", high=2)), alert(1), second(1), second(2), alert(2))
+    board = fold(board, triaged(change(2, NEW, CLOSED)))
+    fresh = fold(board, told(summary("acme", high=1), alerts=many_low()))
+    assert titles(fresh) == ["Alert 1"]
+
+    whole = fold(board, told(summary("acme", high=1), alerts=many_low(10)))
+    assert titles(whole) == [], "a snapshot that has all there is knows better"
+    gone = fold(board, told(summary("beta"), alerts=many_low()))
+    assert titles(gone) == [], "the client is not there any more"
+
+
+def test_a_row_that_goes_on_keeps_its_older_alerts_over_a_snapshot() -> None:
+    board = folded(told(summary("acme")), *(alert(number, name="Scan") for number in range(20)))
+    again = (*many_low(MOST_ALERTS - 1), stored(500, name="Scan"))
+    board = fold(board, told(summary("acme"), alerts=again))
+    assert [row.count for row in board.feed.shown] == [21]
+
+
+def test_after_a_gap_nothing_is_kept_that_may_be_closed() -> None:
+    board = folded(told(summary("acme", high=1)), alert(1), WatchEvent(lagged=Lagged(reason="away")))
+    assert titles(fold(board, told(summary("acme"), alerts=many_low()))) == []
+
+
+def test_the_end_of_something_is_no_alarm_and_counts_as_nothing() -> None:
+    """The hub's own alert that a critical condition is over; it closes both a moment later."""
+    end = stored(7, severity=SEVERE, name="The disk is full (over)")
+    end.alert.source = AlertSource.ALERT_SOURCE_SOCME
+    end.alert.condition.state = ConditionState.CONDITION_STATE_CLEARED
+    before = folded(told(summary("acme", open={"critical": 1}, fresh={"critical": 1})))
+    board = fold(before, WatchEvent(alerts=StoredAlerts(alerts=[end])))
+    assert (board.alarms.number, board.feed, board.clients) == (0, before.feed, before.clients)
+
+    closed = change(7, NEW, CLOSED, severity=SEVERE), change(6, NEW, CLOSED, severity=SEVERE)
+    board = fold(board, triaged(*closed))
+    assert board.clients["acme"].open.get(CRITICAL, 0) == 0
+    again = fold(board, triaged(change(7, CLOSED, NEW, severity=SEVERE)))
+    assert again.clients["acme"].open == {CRITICAL: 1}, "who opens it again counts it"
+
+
+def test_the_same_said_by_a_node_is_an_alert_like_others() -> None:
+    claimed = stored(7, severity=SEVERE)
+    claimed.alert.source = AlertSource.ALERT_SOURCE_WAZUH
+    claimed.alert.condition.state = ConditionState.CONDITION_STATE_CLEARED
+    board = folded(told(summary("acme")), WatchEvent(alerts=StoredAlerts(alerts=[claimed])))
+    assert board.alarms.number == 1
+
+
 def test_open_and_fresh_alerts_are_told_apart() -> None:
     one = summary("acme", high=90, open={"high": 7, "low": 2}, fresh={"high": 1})
     client = folded(told(one, summary("quiet", low=5))).clients
@@ -394,14 +451,14 @@ def test_a_screen_that_is_refused_has_nothing_to_show() -> None:
     full = folded(
         WatchEvent(snapshot=snapshot(stored(1), clients=(summary("acme", high=1),))),
         FleetEvent(node=status()),
-        board=Board(Link(up=True, since=NOON), least=Severity.SEVERITY_HIGH),
+        board=Board(Link(up=True, since=NOON), least=Severity.SEVERITY_HIGH, pages=Pages(most=6)),
     )
     away = Link(up=False, since=NOON, reason="no answer")
     refused = Link(up=False, since=NOON, reason="this certificate was revoked", refused=True)
 
     assert fold(full, away).feed == full.feed
     assert full.feed.shown
-    assert fold(full, refused) == Board(refused, Severity.SEVERITY_HIGH)
+    assert fold(full, refused) == Board(refused, Severity.SEVERITY_HIGH, pages=full.pages)
 
 
 def test_a_new_connection_tells_all_nodes_anew() -> None:

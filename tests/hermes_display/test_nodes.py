@@ -47,6 +47,15 @@ def test_what_the_hub_says_of_a_node_counts(health: int, grade: str) -> None:
     assert ("drops 4 %" in node.trouble) == (grade in ("care", "late", "blind"))
 
 
+@pytest.mark.parametrize("state", [NodeState.NODE_STATE_ONLINE, NodeState.NODE_STATE_OFFLINE])
+def test_a_node_of_which_nothing_is_taken_is_no_trouble(state: NodeState.ValueType) -> None:
+    """Its client was disabled; or it was revoked itself."""
+    told = status(state=state)
+    told.health = Health.HEALTH_REVOKED
+    assert (read_node(told).grade, read_node(told).trouble) == ("off", "")
+    assert read_node(status(state=NodeState.NODE_STATE_REVOKED)).grade == "off"
+
+
 @pytest.mark.parametrize(
     ("state", "grade"),
     [

@@ -259,6 +259,24 @@ def critical(number: int, name: str = NAMES[6]) -> WatchEvent:
     return live(alert(number, name, CRITICAL, now()))
 
 
+def took(number: int, name: str) -> WatchEvent:
+    """Return that somebody looks after a critical alert."""
+    one = alert(number, name, CRITICAL, now())
+    taken = TriageChange(
+        client=one.client, node=one.node, id=one.alert.id, severity=CRITICAL, count=1, received=one.received
+    )
+    taken.after.status, taken.after.owner = ACKNOWLEDGED, "m.riviere"
+    return WatchEvent(triage=TriageChanges(changes=[taken]))
+
+
+# How many points of the last day's picture have a colour.
+INK = """(() => {
+  const canvas = document.querySelector("#timeline canvas");
+  const points = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return points.filter((value, index) => index % 4 === 3 && value).length;
+})()"""
+
+
 async def test_a_new_critical_alert_takes_the_bottom_row_and_flashes_its_tile() -> None:
     async with chromium() as browser, screen(browser, board("quiet", 8)) as shown:
         assert not await shown.page.is_visible("#alarm")
@@ -293,21 +311,67 @@ async def test_alarms_that_pile_up_are_counted_and_sound_once() -> None:
         assert await shown.number("window.tones") == 1
 
 
+async def test_a_flood_of_alarms_is_one_panel_that_sounds_once() -> None:
+    """The panel stays up, shows each for two seconds at least, and is not raised anew for every alert."""
+    async with chromium() as browser, screen(browser, board("quiet", 8), sound=True) as shown:
+        shown.at.add(critical(600))
+        await shown.find("#alarm")
+        await shown.page.evaluate(
+            """() => {
+              window.hides = 0;
+              const panel = document.querySelector("#alarm");
+              const look = () => { if (panel.hidden) window.hides += 1; };
+              new MutationObserver(look).observe(panel, { attributes: true });
+            }"""
+        )
+        for number in range(601, 625):
+            shown.at.add(critical(number, NAMES[number % 8]))
+            await shown.page.wait_for_timeout(100)
+        await shown.find("#alarm .more", text="+24 more")
+        assert await shown.number("window.hides") == 0
+        assert await shown.number("window.tones") == 1
+
+
+async def test_an_alarm_that_was_taken_before_its_turn_is_not_shown() -> None:
+    async with chromium() as browser, screen(browser, board("quiet", 8)) as shown:
+        shown.at.add(critical(600))
+        await shown.find("#alarm")
+        shown.at.add(critical(601, NAMES[2]))
+        await shown.find(f".tile[data-key='{key(NAMES[2])}'].critical")
+        shown.at.add(took(601, NAMES[2]))
+        await shown.find(f".tile[data-key='{key(NAMES[2])}'].handled")
+        await shown.page.wait_for_timeout(3 * SECOND)
+        assert await shown.find("#alarm .client") == NAMES[6]
+
+
+async def test_a_screen_that_is_shut_out_is_blank() -> None:
+    """Not one number, name or line of the last day is left, painted or in the service."""
+    async with chromium() as browser, screen(browser, board("busy", 8)) as shown:
+        shown.at.add(critical(600))
+        await shown.find("#alarm")
+        shown.at.add(critical(601), Link(up=False, since=now(), reason="revoked", refused=True))
+        await shown.find("#banner", text="revoked")
+        await shown.gone("#alarm")
+        await shown.gone(".tile")
+        assert await shown.number(INK) == 0
+        left = await shown.page.evaluate("() => document.querySelector('main').innerText")
+        for word in (*NAMES, "Credential", "LSASS"):
+            assert word not in left
+        await shown.page.wait_for_timeout(3 * SECOND)
+        assert not await shown.page.is_visible("#alarm"), "one that waited for its turn is gone, too"
+        async with shown.at.browser.stream("GET", "/events") as answer:
+            async for line in answer.aiter_lines():
+                if line.startswith("data: {"):
+                    parts = json.loads(line.removeprefix("data: "))["parts"]
+                    break
+        assert (parts["timeline"], parts["tactics"], parts["feed"]) == (None, [], [])
+
+
 async def test_an_alarm_ends_when_somebody_takes_the_alert_and_the_tile_calms_down() -> None:
     async with chromium() as browser, screen(browser, board("quiet", 8)) as shown:
         shown.at.add(critical(600))
         await shown.find("#alarm")
-        one = alert(600, NAMES[6], CRITICAL, now())
-        taken = TriageChange(
-            client=one.client,
-            node=one.node,
-            id=one.alert.id,
-            severity=CRITICAL,
-            count=1,
-            received=one.received,
-        )
-        taken.after.status, taken.after.owner = ACKNOWLEDGED, "m.riviere"
-        shown.at.add(WatchEvent(triage=TriageChanges(changes=[taken])))
+        shown.at.add(took(600, NAMES[6]))
         await shown.gone("#alarm", within=2 * SECOND)
         assert "IN HAND" in await shown.find(".tile.handled")
         assert "m.riviere" in await shown.find("#feed .owner")
@@ -428,6 +492,43 @@ async def test_the_light_theme_is_light() -> None:
 
 
 # What it costs
+
+
+async def test_the_picture_moves_a_little_against_burn_in() -> None:
+    """Each ten minutes, by a few pixels, and it comes back to where it was."""
+    async with chromium() as browser, screen(browser, board("quiet", 8)) as shown:
+        places = []
+        for step in range(6):
+            await shown.page.clock.install(time=datetime(2026, 3, 1, 12, step * 10, 1, tzinfo=UTC))
+            await shown.page.reload()
+            await shown.find(".tile")
+            places.append(await shown.number("document.querySelector('#tiles').getBoundingClientRect().left"))
+        assert len(set(places[:5])) == 5
+        assert max(places) - min(places) <= 8
+        assert places[5] == places[0]
+
+
+@pytest.mark.parametrize(("hour", "anew"), [(4, True), (5, False)])
+async def test_the_page_begins_anew_in_the_night(hour: int, *, anew: bool) -> None:
+    """At four by its own clock. The one that is moved here does not begin anew, so the page does so again."""
+    async with chromium() as browser, screen(browser, board("quiet", 8)) as shown:
+        page = shown.page
+        before = await page.evaluate("() => new Date(2026, 2, 1, 12).getTimezoneOffset()")
+        night = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hour, minutes=before)
+        await page.clock.install(time=night - timedelta(hours=2))
+        await page.reload()
+        await shown.find(".tile")
+        begun: list[str] = []
+        page.on("load", lambda loaded: begun.append(loaded.url))
+        # While time is skipped the page hears nothing, and would begin anew for that.
+        await page.route("**/healthz", lambda route: route.abort())
+        await page.clock.fast_forward(2 * 3_600_000 - 10_000)
+        await shown.gone("#banner")
+        shown.wrong.clear()
+        await page.unroute("**/healthz")
+        assert begun == []
+        await page.wait_for_timeout(15 * SECOND)  # its clock goes on as ours does
+        assert bool(begun) is anew
 
 
 async def test_an_idle_page_draws_a_frame_a_second() -> None:

@@ -40,6 +40,39 @@ def test_the_page_of_a_client_with_something_new_comes_at_once_and_stays_its_who
     assert after(60, 14, 28, 29, to=shown) == [2, 2, 0]
 
 
+def news(*places: int, to: Pages, total: int = 60) -> Pages:
+    for place in places:
+        to = pages.jumped(to, place, total)
+    return to
+
+
+def test_a_client_with_news_every_few_seconds_hides_no_other() -> None:
+    """Its page comes out of turn once in a round, and does not stay longer for it."""
+    shown = pages.ticked(Pages(), 60, at(0))
+    seen = []
+    for second in range(1, 120):
+        shown = pages.ticked(news(45, to=shown), 60, at(second))
+        seen.append(shown.number)
+    assert min(seen.count(page) for page in (0, 1)) >= 30
+    assert seen.count(2) >= 30
+
+
+def test_pages_with_news_are_seen_one_after_another() -> None:
+    shown = news(45, 25, 46, to=pages.ticked(Pages(), 60, at(0)))
+    assert after(60, 1, 5, 6, 20, 21, to=shown) == [2, 2, 1, 1, 2]
+
+
+def test_what_is_on_the_screen_needs_no_jump() -> None:
+    shown = pages.ticked(Pages(), 60, at(0))
+    assert news(3, to=shown) == shown
+    assert news(3, to=shown, total=20) == shown
+
+
+def test_a_page_that_waits_and_is_gone_is_not_shown() -> None:
+    shown = news(45, 25, to=pages.ticked(Pages(), 60, at(0)))
+    assert after(20, 1, 6, 7, to=shown) == [0, 0, 0]
+
+
 def test_a_page_that_is_gone_is_not_shown() -> None:
     """Clients went; a clock that was put back holds no page for ever."""
     assert pages.on_page(list(range(5)), Pages(2)) == (0, [0, 1, 2, 3, 4])

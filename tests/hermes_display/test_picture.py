@@ -121,9 +121,9 @@ def test_a_roll_up_is_shown_with_its_count() -> None:
 def test_an_alarm_names_its_client_in_full_and_which_tile_it_is() -> None:
     critical = stored(1, severity=Severity.SEVERITY_CRITICAL)
     alarm = drawn(told(summary("acme", name="Acme Industrie", short="Acme")), live(critical))["alarm"]
-    assert (alarm["number"], len(alarm["keys"])) == (1, 1)
+    assert (alarm["number"], alarm["taken"]) == (1, [])
     assert (alarm["newest"]["client"], alarm["newest"]["tile"]) == ("Acme Industrie", "acme")
-    assert drawn()["alarm"] == {"number": 0, "keys": [], "newest": None}
+    assert drawn()["alarm"] == {"number": 0, "taken": [], "newest": None}
 
 
 def test_an_alert_of_an_unknown_client_makes_a_tile() -> None:
@@ -184,6 +184,14 @@ def test_nodes_are_drawn_by_state_and_the_worst_are_named() -> None:
         ("acme-6", "", None),
     ]
     assert len(nodes["worst"]) == WORST
+
+
+def test_nodes_of_a_client_that_was_disabled_are_drawn_and_neither_counted_nor_named() -> None:
+    off = status("acme-2", state=OFFLINE, last_seen=LONG_AGO)
+    off.health = Health.HEALTH_REVOKED
+    nodes = drawn(told(), node("acme-1"), FleetEvent(node=off))["nodes"]
+    assert (nodes["good"], nodes["total"], nodes["worst"]) == (1, 1, [])
+    assert nodes["squares"] == ["good", "off"]
 
 
 def test_all_nodes_count_and_the_worst_are_drawn_where_there_are_too_many() -> None:

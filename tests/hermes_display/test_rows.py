@@ -62,7 +62,37 @@ def test_a_row_of_very_many_alerts_stays_small_and_counts_them_all() -> None:
         many = rows.joined(many, row(number))
     assert many.count == 500
     assert len(many.members) <= MOST_MEMBERS + 1
+    assert not many.is_handled
     assert rows.triaged(many, row(499).key, Stage.CLOSED, "") is not None
+
+
+def many(number: int) -> Row:
+    made = row(0)
+    for each in range(1, number):
+        made = rows.joined(made, row(each))
+    return made
+
+
+def test_who_is_done_with_all_that_a_row_knows_is_done_with_the_row() -> None:
+    """Of hundreds that say the same, the oldest are counted together, and nothing is heard of each."""
+    closed: Row | None = many(MOST_MEMBERS + 100)
+    handled = many(MOST_MEMBERS + 100)
+    for number in range(MOST_MEMBERS + 100):
+        assert closed is not None
+        after = rows.triaged(handled, row(number).key, Stage.ACKNOWLEDGED, "anna")
+        assert after is not None
+        closed, handled = rows.triaged(closed, row(number).key, Stage.CLOSED, ""), after
+    assert closed is None
+    assert handled.is_handled
+
+
+def test_addresses_of_ipv6_are_told_whole_and_apart() -> None:
+    one, other = stored(1, name="Scan"), stored(2, name="Scan")
+    near = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:"
+    for alert, end in ((one, "1111"), (other, "2222")):
+        alert.alert.source_endpoint.ip, alert.alert.destination_endpoint.ip = f"{near}9999", f"{near}{end}"
+    assert f"{near}1111" in rows.read(one).facts[1]
+    assert not rows.says_the_same(rows.read(one), rows.read(other))
 
 
 def test_a_row_is_handled_when_all_its_alerts_are_and_gone_when_all_are_closed() -> None:

@@ -88,6 +88,12 @@ def test_what_becomes_of_a_node_is_one_line() -> None:
     assert lines(BLIND)[0].split()[1] == "blind", "one that is found so is told as well"
 
 
+def test_a_node_that_was_revoked_is_told_once_and_not_at_every_start() -> None:
+    gone = node(NodeState.NODE_STATE_REVOKED, Health.HEALTH_REVOKED)
+    assert lines(gone, gone) == []
+    assert [line.split()[1] for line in lines(WELL, gone, gone)] == ["revoked"]
+
+
 def test_the_clock_of_a_nodes_line_is_this_machines() -> None:
     out = io.StringIO()
     Tail(as_json=False, out=out, now=lambda: NOON).show(BLIND)

@@ -270,6 +270,14 @@ def test_a_port_that_is_taken_is_told() -> None:
             bind(f"127.0.0.1:{port}")
 
 
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0"])
+def test_a_wall_is_served_to_its_own_machine_alone(listen: str) -> None:
+    """It has no login."""
+    with pytest.raises(OperatorError, match="no login") as caught:
+        bind(listen).close()
+    assert "ssh -L" in str(caught.value)
+
+
 def test_ipv6_is_understood() -> None:
     with bind("[::1]:0") as listener:
         assert listener.family is socket.AF_INET6

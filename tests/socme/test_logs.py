@@ -63,3 +63,17 @@ def test_fields_survive_other_handlers(caplog: pytest.LogCaptureFixture) -> None
         logs.event(LOG, logging.INFO, "connected", hub="zeus")
 
     assert caplog.records[0].fields == {"hub": "zeus"}  # type: ignore[attr-defined]
+
+
+def test_a_library_that_is_hushed_is_not_in_the_log_nor_on_standard_error() -> None:
+    found = lines(
+        "logs.hush('chatty')",
+        "logs.hush('chatty')",
+        "logging.getLogger('chatty').error('https://token@x')",
+        "logging.getLogger('chatty.part').error('https://token@x')",
+        "log.info('mine')",
+        debug=True,
+    )
+
+    assert len(found) == 1
+    assert found[0].endswith("mine")

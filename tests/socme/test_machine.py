@@ -1,5 +1,9 @@
 """All vital signs as rows: of a full node, of an empty one, and of one where much is unknown."""
 
+import math
+
+import pytest
+
 from socme.machine import vitals_rows
 from socme.v1.vitals_pb2 import (
     Capacity,
@@ -129,3 +133,10 @@ def test_rules_of_unknown_number() -> None:
     made.suricata.ClearField("rules_failed")
 
     assert dict(vitals_rows(made))["suricata rules"] == "unknown, written 2 h 0 min ago"
+
+
+@pytest.mark.parametrize("what", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_unknown(what: float) -> None:
+    rows = dict(vitals_rows(Vitals(cpu_count=4, cpu_usage=what, clock_offset_seconds=what)))
+
+    assert (rows["processors"], rows["clock"]) == ("4, unknown", "unknown")

@@ -1,4 +1,5 @@
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -74,10 +75,25 @@ def test_everything_is_shown_on_aligned_safe_lines() -> None:
         (3599, "59 min 59 s"),
         (3600, "1 h 0 min"),
         (86_400, "1 d 0 h"),
+        (math.nan, "unknown"),
+        (-math.inf, "unknown"),
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
     assert show.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("past", "text"),
+    [
+        (timedelta(seconds=-5), "0 s"),
+        (timedelta(seconds=59.9), "59 s"),
+        (timedelta(minutes=60), "1 h"),
+        (timedelta(hours=47), "1 d"),
+    ],
+)
+def test_ages(past: timedelta, text: str) -> None:
+    assert show.age(past) == text
 
 
 @pytest.mark.parametrize(

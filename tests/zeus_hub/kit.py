@@ -124,6 +124,7 @@ def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
 def settings(state_dir: Path, conditions: ConditionSettings = SHIPPED, **changes: object) -> ZeusSettings:
     return ZeusSettings(
         state_dir=state_dir,
+        routes_dir=state_dir / "routes.d",
         listen="127.0.0.1:0",
         journal=JournalSettings(**changes),  # type: ignore[arg-type]
         conditions=conditions,

@@ -12,6 +12,7 @@ from tests.zeus_hub.kit import eventually
 from zeus_hub import database, fleet, history, hours, ledger, registry
 from zeus_hub.database import open_database, reading, writing
 from zeus_hub.fleet import LARGEST_VITALS, Fleet
+from zeus_hub.health import CLIENT_DISABLED
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = ("acme", "n1")
@@ -219,6 +220,32 @@ def test_of_a_revoked_node_nothing_else_need_be_found_out(engine: Engine) -> Non
     assert (message.state, message.health) == (NodeState.NODE_STATE_REVOKED, Health.HEALTH_REVOKED)
 
 
+def test_nothing_is_expected_of_a_disabled_clients_node_until_it_is_let_in_again(engine: Engine) -> None:
+    """And then it is as unknown as when the hub starts."""
+    at = 1.0
+    known = Fleet(engine, lambda: NOW, lambda: at)
+    known.connected(KEY, 10)
+    known.reported(KEY, Vitals(hostname="box"))
+    known.gone(KEY)
+    known.judged(KEY, Health.HEALTH_SILENT, ("nothing was heard",))
+
+    registry.disable_client(engine, "acme")
+    known._follow(*known._registered())
+    (seen,) = known.nodes()
+    shut_out = fleet.status(seen.node, NOW)
+    assert (shut_out.state, shut_out.health) == (NodeState.NODE_STATE_REVOKED, Health.HEALTH_REVOKED)
+    assert list(shut_out.reasons) == [CLIENT_DISABLED]
+    assert registry.get_node(engine, *KEY).shut_out
+
+    at = 2.0
+    registry.enable_client(engine, "acme")
+    known._follow(*known._registered())
+    (again,) = known.nodes()
+    assert fleet.status(again.node, NOW).state == NodeState.NODE_STATE_OFFLINE
+    assert (again.heard, again.report, again.let_in, again.changes) == (None, None, 2.0, seen.changes + 1)
+    assert KEY in known.touched()
+
+
 def test_what_is_made_of_a_client_is_told_once(engine: Engine) -> None:
     known = Fleet(engine, lambda: NOW)
     for client in ("beta", "acme", "acme"):
@@ -238,7 +265,7 @@ async def test_a_client_that_is_disabled_in_another_process_is_noticed(
         task = group.create_task(known.run())
         assert known.enabled == {"acme": True}
         registry.disable_client(engine, "acme")
-        await eventually(lambda: [seen.enabled for seen in known.nodes()] == [False])
+        await eventually(lambda: [seen.node.enabled for seen in known.nodes()] == [False])
         task.cancel()
 
     assert known.enabled == {"acme": False}

@@ -22,7 +22,7 @@ def opened(kind: str, severity: Severity.ValueType = Severity.SEVERITY_HIGH, sub
 
 
 def node(*found: Open) -> Standing:
-    return health.of_node(found, revoked=False, heard=True, seen=True)
+    return health.of_node(found, revoked=False, enabled=True, heard=True, seen=True)
 
 
 @pytest.mark.parametrize(
@@ -63,21 +63,29 @@ def test_the_worst_comes_first() -> None:
 
 def test_without_conditions_a_node_is_up_if_it_was_heard() -> None:
     assert node() == UP
-    unheard = health.of_node((), revoked=False, heard=False, seen=True)
+    unheard = health.of_node((), revoked=False, enabled=True, heard=False, seen=True)
     assert unheard == Standing(Health.HEALTH_UNSPECIFIED, (health.UNHEARD,))
-    assert health.of_node((), revoked=False, heard=False, seen=False) == Standing(Health.HEALTH_UNSPECIFIED)
+    assert health.of_node((), revoked=False, enabled=True, heard=False, seen=False) == Standing(
+        Health.HEALTH_UNSPECIFIED
+    )
 
 
 def test_a_node_that_was_silent_when_the_hub_started_still_is() -> None:
-    found = health.of_node([opened("node_silent")], revoked=False, heard=False, seen=True)
+    found = health.of_node([opened("node_silent")], revoked=False, enabled=True, heard=False, seen=True)
 
     assert found.health == Health.HEALTH_SILENT
 
 
 def test_a_revoked_node_is_nothing_else() -> None:
-    found = health.of_node([opened("node_silent")], revoked=True, heard=True, seen=True)
+    found = health.of_node([opened("node_silent")], revoked=True, enabled=True, heard=True, seen=True)
 
     assert found == Standing(Health.HEALTH_REVOKED, (health.REVOKED,))
+
+
+def test_a_node_of_a_disabled_client_is_no_trouble() -> None:
+    found = health.of_node([opened("node_silent")], revoked=False, enabled=False, heard=True, seen=True)
+
+    assert found == Standing(Health.HEALTH_REVOKED, (health.CLIENT_DISABLED,))
 
 
 BLIND = Standing(Health.HEALTH_BLIND, ("no packets", "clock off"))

@@ -157,6 +157,7 @@ def test_the_hours_of_all_nodes(engine: Engine) -> None:
     assert list(found) == list(NODES)
     assert [one.seconds - START for one in found["beta", "beta-1"]] == [0, HOUR]
     assert history.fleet(engine, at(2 * DAY)) == {}
+    assert list(history.fleet(engine, at(2 * HOUR), ["beta", "nobody"])) == [NODES[2]]
 
 
 def test_a_node_that_there_is_not_is_told(engine: Engine) -> None:

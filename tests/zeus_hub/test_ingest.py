@@ -330,6 +330,31 @@ async def test_a_node_that_floods_vitals_costs_little_and_its_newest_count(
     assert len(taken) <= 3
 
 
+async def test_a_node_whose_last_words_cannot_be_taken_is_gone_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the reason is."""
+    real = Fleet.reported
+
+    def failing(self: Fleet, key: tuple[str, str], vitals: Vitals) -> bool:
+        if vitals.hostname == "last words":
+            raise OverflowError
+        return real(self, key, vitals)
+
+    monkeypatch.setattr(Fleet, "reported", failing)
+    made = _made(monkeypatch)
+    async with hub(tmp_path) as zeus:
+        async with linked(zeus.address, await zeus.node()) as link:
+            for hostname in ("box", "last words"):
+                await link.vitals(Vitals(hostname=hostname))
+            await link.batch(1, [alert(1)])
+            await link.until_acked(1)
+        await eventually(lambda: not made[0]._links)
+        (seen,) = made[0]._fleet.nodes()
+
+        assert not seen.node.connected
+
+
 async def test_a_node_that_reads_nothing_disturbs_nobody(tmp_path: Path) -> None:
     """Its acknowledgements are merged, not queued; what it sends is bounded by flow control."""
     async with hub(tmp_path) as zeus:

@@ -11,15 +11,15 @@ from typing import Any, TypeAlias
 
 import grpc
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from socme import tls
 from socme.batch import pack
 from socme.v1.uplink_pb2 import AlertBatch, Dropped, Hello, HubMessage, NodeMessage
-from socme.v1.vitals_pb2 import LedgerHour, SourceVitals, SpoolVitals, Vitals
+from socme.v1.vitals_pb2 import Vitals
 from tests.zeus_hub.kit import LIMIT, Hub, Link, Machine, alert, connect, hub, linked
+from tests.zeus_hub.whatever import TEXTS, TIMES, UINT32, UINT64, messages
 
 Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, HubMessage]"
 ANSWERS = {
@@ -29,11 +29,7 @@ ANSWERS = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.INTERNAL,  # no answer of a hub: what the caller's own gRPC makes of a late write
 }
-UINT32, UINT64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
-INT64 = st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 5)
 SMALL = st.integers(0, 6)
-TIMES = st.none() | st.builds(Timestamp, seconds=INT64, nanos=st.integers(-(2**31), 2**31 - 1))
-TEXTS = st.text(max_size=20)
 PAYLOADS = (
     st.just(pack([alert(1).SerializeToString()]).payload)
     | st.binary(max_size=50)
@@ -45,7 +41,7 @@ HELLOS = st.builds(
     Hello,
     agent_version=TEXTS,
     epoch=st.sampled_from([b"e" * 16, b"f" * 16, b"", b"x" * 17]),
-    time=TIMES,
+    time=st.none() | TIMES,
     vitals_interval_seconds=UINT32,
     instance=st.sampled_from([b"", b"i" * 16, b"j" * 16, b"short"]),
 )
@@ -59,26 +55,7 @@ BATCHES = st.builds(
     decoded_bytes=st.integers(0, 500) | UINT64,
     alerts_before=SMALL | UINT64,
 )
-LEDGERS = st.builds(
-    LedgerHour, source=TEXTS, hour=TIMES, read=UINT64, filtered=st.dictionaries(TEXTS, UINT64, max_size=3)
-)
-SOURCES = st.builds(
-    SourceVitals,
-    name=TEXTS,
-    kind=TEXTS,
-    bytes=UINT64,
-    last_record_age_seconds=st.none() | st.floats(),
-    dropped=st.dictionaries(TEXTS, UINT64, max_size=3),
-)
-VITALS = st.builds(
-    Vitals,
-    time=TIMES,
-    hostname=TEXTS,
-    cpu_usage=st.floats(),
-    sources=st.lists(SOURCES, max_size=3),
-    ledger=st.lists(LEDGERS, max_size=3),
-    spool=st.none() | st.builds(SpoolVitals, alerts=UINT64, oldest_age_seconds=st.none() | st.floats()),
-)
+VITALS = messages(Vitals)
 MESSAGES = (
     BATCHES.map(lambda batch: NodeMessage(batch=batch).SerializeToString())
     | VITALS.map(lambda vitals: NodeMessage(vitals=vitals).SerializeToString())

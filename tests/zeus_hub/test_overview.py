@@ -1,5 +1,6 @@
 """What `zeus top` makes of what the hub says."""
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from socme.v1.vitals_pb2 import Health, NodeState, NodeStatus, Vitals
 from socme.v1.watch_pb2 import Bookmark, FleetEvent, Snapshot, StoredAlert, StoredAlerts, WatchEvent
 from tests.zeus_hub.stored import NOON, alert
 from zeus_hub import overview
+from zeus_hub.commands import top
 from zeus_hub.overview import ALERTS, FLEET, MOST_ALERTS, SPANS, STALE_SECONDS, Node, Overview
 
 
@@ -79,6 +81,14 @@ def test_a_nodes_line() -> None:
     )
 
 
+@pytest.mark.parametrize("usage", [math.nan, math.inf, -math.inf])
+def test_a_share_that_is_no_number_is_unknown(usage: float) -> None:
+    found = made()
+    found.take(node(vitals=Vitals(cpu_usage=usage, cpu_count=2)), 100)
+
+    assert found.worst_first()[0].cpu is None
+
+
 def test_alerts_are_newest_first_and_bounded() -> None:
     found = made()
     found.take(WatchEvent(snapshot=Snapshot(alerts=[alert(1), alert(2)])), 100)
@@ -110,6 +120,7 @@ def test_what_is_not_heard_is_told() -> None:
     assert found.trouble(0) == "refused\ufffd"
     found = made()
     assert found.trouble(100 + STALE_SECONDS) == ""
+    assert STALE_SECONDS + top.REFRESH_SECONDS < 5, "what is promised"
     assert found.trouble(106) == "STALE: nothing heard of the hub for 6 s"
     found.take(WatchEvent(bookmark=Bookmark()), 106)
     assert "for 6 s" in found.trouble(106), "the other stream is as quiet as before"
@@ -134,9 +145,20 @@ def test_the_hubs_clock_goes_on() -> None:
     assert made().time(107) == NOON + timedelta(seconds=7)
 
 
+def test_how_nodes_were_or_why_that_is_not_known() -> None:
+    found = made()
+    found.was({("acme", "evil\x1b"): "▁█"})
+    assert found.days == {"acme/evil\ufffd": "▁█"}
+    found.was({}, "the disk\nis full")
+
+    assert (found.days, found.days_trouble) == ({}, "the disk\ufffdis full")
+
+
 def test_nodes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overview, "MOST_NODES", 2)
     found = made()
+    found.was({("acme", f"n{number}"): "" for number in range(4)})
+    assert len(found.days) == 2
     for number in range(4):
         found.take(node(f"n{number}"), 100)
     found.take(node("n1", Health.HEALTH_BLIND), 100)

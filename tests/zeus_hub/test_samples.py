@@ -86,8 +86,9 @@ def test_whatever_a_node_claims_fits_the_database() -> None:
 
     assert (found.cpu, found.clock_ms, found.memory) == (None, None, 1000)
     assert {found.spool, found.lag, found.records, found.packets} == {MOST}
-    vitals.clock_offset_seconds = -1e300
-    assert sample(vitals, None, 0).clock_ms == -MOST
+    for offset, kept in ((-1e300, -MOST), (1e306, MOST), (math.nan, None)):  # a thousand times 1e306 is none
+        vitals.clock_offset_seconds = offset
+        assert sample(vitals, None, 0).clock_ms == kept
 
 
 def test_two_samples_of_a_moment_are_the_newer_one_with_what_both_added() -> None:

@@ -64,6 +64,17 @@ def test_it_fits_whatever_the_size(width: int, height: int) -> None:
         assert all(line.cell_len <= width and "\n" not in line.plain for line in lines)
 
 
+def test_a_wide_terminal_shows_how_busy_nodes_were() -> None:
+    found = full()
+    found.was({("acme", "acme-1"): "▁█" * 12}, "no bars: [red]why[/red]")
+    lines = plain(found, width=150)
+
+    assert lines[3] == "no bars: [red]why[/red]"
+    assert lines[4].split("LAG")[1].split("REASON")[0].strip() == "CPU, LAST 24 H"
+    assert lines[4].index("CPU, LAST") == lines[6].index("▁█" * 12)
+    assert "█" not in "".join(plain(found, width=139)[4:])
+
+
 def test_nodes_leave_room_for_alerts_and_say_how_many_are_hidden() -> None:
     found = full()
     for number in range(100):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -109,6 +110,44 @@ def test_what_is_so_already_changes_nothing(engine: Engine) -> None:
     assert triage.acknowledge(engine, [ref(1)], by="ada", now=LATER) == Outcome(1, 0)
 
     assert [one.action for one in triage.history(engine, ref(1))] == ["acknowledge", "close"]
+
+
+def test_a_comment_that_is_the_last_one_already_is_not_made_again(engine: Engine) -> None:
+    """Unless somebody else says so, or something else was said since."""
+
+    def say(text: str, by: str = "ada") -> int:
+        return triage.comment(engine, [ref(1), ref(2)], text, by=by, now=LATER).changed
+
+    triage.comment(engine, [ref(2)], "a scan", by="ada", now=LATER)
+    triage.close(engine, [ref(2)], FALSE, "so it was", by="bob", now=LATER)
+    assert [
+        say("a scan"),
+        say("a scan"),
+        say("a scan", by="bob"),
+        say("a scan"),
+        say("no"),
+        say("a scan"),
+    ] == [*(1, 0, 2, 2, 2, 2)]
+    assert [stored(engine, number).triage.comments for number in (1, 2)] == [5, 5]
+    assert len(audit.entries(engine)) == 7
+
+
+def test_a_comment_on_many_that_was_interrupted_is_made_once_on_each(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triage, "PORTION", 1)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(threading.Event, "wait", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            triage.comment(engine, Filters(client="acme"), "a scan", by="ada", now=LATER)
+    again = triage.comment(engine, Filters(client="acme"), "a scan", by="ada", now=LATER)
+
+    assert again == Outcome(3, 2)
+    assert [stored(engine, number).triage.comments for number in (1, 2, 4)] == [1, 1, 1]
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_verdict_can_be_corrected(engine: Engine) -> None:

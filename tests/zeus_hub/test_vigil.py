@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from socme.identity import utc_now
 from socme.v1.alert_pb2 import Canary
-from socme.v1.vitals_pb2 import CanaryVitals, Health, LedgerHour, Vitals
+from socme.v1.vitals_pb2 import CanaryVitals, Health, LedgerHour, NodeState, Vitals
 from socme.v1.watch_pb2 import WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
 from tests.zeus_hub.kit import LIMIT, alert, connect, eventually, hub, linked
@@ -99,6 +99,37 @@ async def test_a_client_that_goes_blind_is_told_with_its_reason_and_its_share(
         "acme-1: eve.json cannot be read (permission denied): run `artemis check` there"
     ]
     assert blind.HasField("since")
+
+
+async def test_a_node_of_a_disabled_client_is_no_trouble_and_may_take_its_time_to_come_back(
+    tmp_path: Path, time: Time
+) -> None:
+    async with hub(tmp_path, clocks=time.clocks) as zeus, connect(zeus.address, zeus.operator()) as channel:
+        fleet, node = Fleet(channel), await zeus.node()
+
+        def told() -> tuple[int, int]:
+            return fleet.nodes["acme-1"].state, fleet.nodes["acme-1"].health
+
+        async with asyncio.TaskGroup() as group:
+            follower = group.create_task(fleet.follow())
+            async with linked(zeus.address, node) as link:
+                await link.vitals(Vitals(hostname="box"))
+                await eventually(lambda: fleet.state("acme") == (Health.HEALTH_UP, []))
+            await time.pass_(40)
+            await eventually(lambda: told() == (NodeState.NODE_STATE_OFFLINE, Health.HEALTH_SILENT))
+            registry.disable_client(zeus.engine, "acme")
+            await eventually(lambda: told() == (NodeState.NODE_STATE_REVOKED, Health.HEALTH_REVOKED))
+            await time.pass_(600)
+            registry.enable_client(zeus.engine, "acme")
+            await eventually(lambda: told() == (NodeState.NODE_STATE_OFFLINE, Health.HEALTH_UNSPECIFIED))
+            await time.pass_(REDIAL_SECONDS - 10)
+            raised = [state for _, _, state in conditions(zeus)]
+            async with linked(zeus.address, node) as link:
+                await link.vitals(Vitals(hostname="box"))
+                await eventually(lambda: told() == (NodeState.NODE_STATE_ONLINE, Health.HEALTH_UP))
+            follower.cancel()
+
+    assert raised == [RAISED, CLEARED], "once, and not again when it was let in"
 
 
 async def test_a_restart_raises_nothing_anew_and_clears_what_is_over(tmp_path: Path, time: Time) -> None:

@@ -1,4 +1,4 @@
-"""What people do, followed over real mTLS: in order, each once, nobody else's, within a second."""
+"""What people do, followed over real mTLS: in order, each once, nobody else's, and soon."""
 
 import asyncio
 import itertools
@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 
 from socme.identity import utc_now
 from socme.v1.alert_pb2 import Alert, Severity
@@ -25,6 +26,8 @@ NEW, ACKNOWLEDGED, CLOSED = (
     TriageStatus.TRIAGE_STATUS_CLOSED,
 )
 BENIGN = Verdict.VERDICT_BENIGN
+# Of half of what is done. The hub looks twice a second; three times as much is for a machine that is busy.
+HEARD_SECONDS = 2.0
 
 
 def refs(*numbers: int, place: str = "acme/acme-1") -> list[Ref]:
@@ -58,24 +61,31 @@ def opened(snapshot: Snapshot) -> dict[str, tuple[dict[int, int], dict[int, int]
     }
 
 
-async def test_a_watcher_hears_within_a_second_of_what_was_done(tmp_path: Path) -> None:
+async def test_a_watcher_hears_within_two_seconds_of_what_was_done(tmp_path: Path) -> None:
     async with hub(tmp_path) as zeus:
         await stored(zeus, await zeus.node(), [alert(1, HIGH), alert(2)])
         async with eye(zeus, zeus.operator()) as looking:
             assert opened((await looking.read()).snapshot)["acme"] == ({1: 1, 3: 1}, {1: 1, 3: 1})
-            begun = asyncio.get_running_loop().time()
             triage.acknowledge(zeus.engine, refs(1), by="ada", now=utc_now())
             (first,) = await changes(looking, 1)
-            seconds = asyncio.get_running_loop().time() - begun
             triage.close(zeus.engine, refs(1), BENIGN, "the admin", by="bob", now=utc_now())
             (second,) = await changes(looking, 1)
+            took = [await _seconds_until_heard(zeus, looking, str(number)) for number in range(5)]
 
-    assert seconds < 5, "half a second where nothing else runs"
+    assert median(took) < HEARD_SECONDS
     assert (first.client, first.node, first.id) == ("acme", "acme-1", alert(1).id)
     assert (first.severity, first.before, first.after.status) == (HIGH, NEW, ACKNOWLEDGED)
     assert first.after.owner == first.after.changed_by == "ada"
     assert (second.before, second.after.status, second.after.verdict) == (ACKNOWLEDGED, CLOSED, BENIGN)
     assert second.after.reason == "the admin"
+
+
+async def _seconds_until_heard(zeus: Hub, looking: Eye, words: str) -> float:
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    triage.comment(zeus.engine, refs(2), words, by="ada", now=utc_now())
+    await changes(looking, 1)
+    return clock() - begun
 
 
 async def test_a_snapshot_knows_what_was_done_before(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from socme.v1.vitals_pb2 import NodeStatus
 
 _COLUMNS = ["NODE", "STATE", "HEALTH", "LAST SEEN", "AGENT", "SPOOL", "LAG", "DISK", "REASON"]
+DAY = "CPU, LAST 24 H"
+DAY_WIDTH = 140  # columns of a terminal from which on there is room for a day's bars beside the reasons
 LONGEST_VERSION = 12  # characters
 LONGEST_NAME = 20  # characters of a fact's name
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
-_KIB = 1024
 
 app = typer.Typer(help="List, show and revoke nodes.", no_args_is_help=True)
 
@@ -57,7 +57,7 @@ def list_(
 ) -> None:
     """List nodes: state, what can be relied on, what is not here yet, and their fullest disks."""
     from zeus_hub import registry  # noqa: PLC0415
-    from zeus_hub.commands import standing, state  # noqa: PLC0415
+    from zeus_hub.commands import past, standing, state  # noqa: PLC0415
 
     now = utc_now()
     settings = state.read_settings(config)
@@ -66,6 +66,7 @@ def list_(
             node for node in registry.list_nodes(engine, client=client) if node.client != registry.HUB[0]
         ]
         standings = standing.load(engine, settings, now)
+        days = {} if json else past.processors(engine, now, [client] if client else ())
     statuses = [standings.node(node) for node in nodes[:limit]]
     from socme.table import show_table  # noqa: PLC0415
     from socme.view import node_view  # noqa: PLC0415
@@ -73,15 +74,22 @@ def list_(
     if json:
         for status in statuses:
             print_json(node_view(status))
-    else:
-        show_table(_COLUMNS, [_row(status, now) for status in statuses])
+        return
+    columns, rows = _COLUMNS, [_row(status, now) for status in statuses]
+    if _has_room():
+        columns = [*columns[:-1], DAY, columns[-1]]
+        rows = [
+            [*row[:-1], days.get((status.client, status.node)), row[-1]]
+            for row, status in zip(rows, statuses, strict=True)
+        ]
+    show_table(columns, rows)
 
 
 @app.command("show")
 def show(place: PlaceArgument, *, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
     """Show a node, its vital signs and how they were in the last 24 hours, and how far its canaries come.
 
-    As JSON: of the last 24 hours by half an hour, and of the last 31 days by the hour.
+    As JSON: the last 24 hours in full, and the last 31 days by the hour.
     """
     from socme.view import node_view  # noqa: PLC0415
     from zeus_hub import history, registry  # noqa: PLC0415
@@ -95,7 +103,7 @@ def show(place: PlaceArgument, *, config: ConfigOption = CONFIG, json: JsonOptio
         month = history.month(engine, place.client, place.node, now) if json else []
     status, canaries = standings.node(node), standings.canaries(node)
     if json:
-        day = [past.view(point) for point in past.day(samples, now) if point is not None]
+        day = [past.sample_view(sample) for sample in samples]
         told = {"day": day, "month": [past.view(point) for point in month]}
         print_json({**node_view(status), "canaries": list(canaries), "history": told})
         return
@@ -124,26 +132,17 @@ def revoke(place: PlaceArgument, *, config: ConfigOption = CONFIG) -> None:
     suggest("To let it in again", f"zeus token create --client {place.client} --node {place.node}", config)
 
 
-def age(since: datetime, now: datetime) -> str:
-    """Return how long ago something was, in its largest unit."""
-    seconds = max(0, int((now - since) / timedelta(seconds=1)))
-    for length, unit in _UNITS:
-        if seconds >= length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"
+def _has_room() -> bool:
+    """Tell whether a line of bars for each node leaves room for the rest; in a pipe nothing is cut."""
+    from socme.table import console  # noqa: PLC0415
 
-
-def size(count: float) -> str:
-    """Return a number of bytes in its largest unit."""
-    for unit in ("B", "KiB", "MiB"):
-        if count < _KIB:
-            return f"{count:.4g} {unit}"
-        count /= _KIB
-    return f"{count:.1f} GiB"
+    out = console()
+    return not out.is_terminal or out.width >= DAY_WIDTH
 
 
 def _facts(status: "NodeStatus", now: datetime) -> Iterator[tuple[str, object]]:
     """Yield what the hub itself knows of a node, for a person."""
+    from socme.show import age  # noqa: PLC0415
     from socme.view import health_name, moment, state_name  # noqa: PLC0415
 
     yield "node", f"{status.client}/{status.node}"
@@ -153,11 +152,11 @@ def _facts(status: "NodeStatus", now: datetime) -> Iterator[tuple[str, object]]:
         yield "" if number else "because", reason
     for name in ("enrolled", "last_seen"):
         found = moment(getattr(status, name)) if status.HasField(name) else None
-        told = "never" if found is None else f"{found:%Y-%m-%d %H:%M:%S} UTC, {age(found, now)}"
+        told = "never" if found is None else f"{found:%Y-%m-%d %H:%M:%S} UTC, {age(now - found)} ago"
         yield name.replace("_", " "), told
     taken = moment(status.vitals.time) if status.vitals.HasField("time") else None
     if taken is not None:
-        yield "vitals of", f"{taken:%Y-%m-%d %H:%M:%S} UTC, {age(taken, now)}"
+        yield "vitals of", f"{taken:%Y-%m-%d %H:%M:%S} UTC, {age(now - taken)} ago"
 
 
 def _short(rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -185,6 +184,7 @@ def _reached(stage: str, reached: Mapping[str, object]) -> str:
 
 
 def _row(status: "NodeStatus", now: datetime) -> list[object]:
+    from socme.show import age, size  # noqa: PLC0415
     from socme.text import clean  # noqa: PLC0415
     from socme.view import health_name, lag_bytes, moment, state_name  # noqa: PLC0415
     from zeus_hub.samples import WHOLE, fullest  # noqa: PLC0415
@@ -196,7 +196,7 @@ def _row(status: "NodeStatus", now: datetime) -> list[object]:
         f"{status.client}/{status.node}",
         state_name(status.state),
         health_name(status.health),
-        age(seen, now) if seen is not None else "never",
+        f"{age(now - seen)} ago" if seen is not None else "never",
         clean(vitals.agent_version, LONGEST_VERSION),
         vitals.spool.alerts if known else None,
         size(lag_bytes(vitals)) if known else None,

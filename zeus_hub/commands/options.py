@@ -47,6 +47,13 @@ def moment(text: str) -> datetime:
         ) from error
 
 
+def ahead(text: str) -> datetime:
+    """Read a duration as in that long, or a date or time as moment() does."""
+    if _AMOUNT.fullmatch(text.strip()):
+        return utc_now() + duration(text)
+    return moment(text)
+
+
 def address(text: str) -> str:
     """Read an IP address and return its short form, as alerts have it."""
     try:

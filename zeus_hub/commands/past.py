@@ -1,15 +1,23 @@
 """How a node was: a line of bars for a person, numbers for scripts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
+from sqlalchemy import Engine
+
 from socme.show import Row, count, size
+from zeus_hub import history
 from zeus_hub.database import EPOCH, MICROSECOND
-from zeus_hub.samples import WHOLE, Point, Sample, aligned, points
+from zeus_hub.history import HOUR, QUARTER
+from zeus_hub.samples import WHOLE, Key, Point, Sample, aligned, points
 from zeus_hub.sparks import sparkline
 
 STEP = 1800  # seconds of one bar
 BARS = 48  # a day
+HOURS = 24  # bars of a day in a line of many nodes
+PACKED_SECONDS = (
+    QUARTER + 300
+)  # after which an hour that has begun is there: its first quarter is packed by then
 _MICROSECONDS = 1_000_000
 
 
@@ -17,6 +25,18 @@ def day(samples: Sequence[Sample], now: datetime) -> list[Point | None]:
     """Return the last 24 hours by half an hour, the oldest first; None where nothing was heard."""
     last = int(now.timestamp()) // STEP * STEP
     return aligned(points(samples, STEP), last - (BARS - 1) * STEP, STEP, BARS)
+
+
+def processors(engine: Engine, now: datetime, clients: Collection[str] = ()) -> dict[Key, str]:
+    """Return how busy the processors of all nodes, or of some clients', were: a bar for each of 24 hours.
+
+    Of all numbers that are kept it tells most at a glance: when a machine was heard, when it works, and
+    when it does more than usual. Spool and lag are 0 nearly always. Blocks on the database.
+    """
+    newest = (int(now.timestamp()) - PACKED_SECONDS) // HOUR * HOUR
+    begin = newest - (HOURS - 1) * HOUR
+    found = history.fleet(engine, now, clients)
+    return {key: _bars(aligned(hours, begin, HOUR, HOURS), "cpu", WHOLE) for key, hours in found.items()}
 
 
 def rows(samples: Sequence[Sample], now: datetime) -> Iterator[Row]:
@@ -39,24 +59,45 @@ def rows(samples: Sequence[Sample], now: datetime) -> Iterator[Row]:
         yield f"  {name}", f"{_bars(bars, name)}  {shown}"
 
 
-def view(point: Point) -> dict[str, object]:
-    """Return what a span of time comes to, as JSON has it: shares from 0 to 1."""
+def sample_view(sample: Sample) -> dict[str, object]:
+    """Return a node's numbers at one moment, as JSON has them: shares from 0 to 1."""
     return {
-        "time": (EPOCH + point.seconds * _MICROSECONDS * MICROSECOND).isoformat().replace("+00:00", "Z"),
+        "time": _time(sample.seconds),
+        "cpu": _share(sample.cpu),
+        "memory": _share(sample.memory),
+        "disk": _share(sample.disk),
+        **_rest(sample),
+    }
+
+
+def view(point: Point) -> dict[str, object]:
+    """Return what a span of time comes to, likewise."""
+    return {
+        "time": _time(point.seconds),
         "samples": point.samples,
         "cpu": _share(point.cpu),
         "cpu_most": _share(point.cpu_most),
         "memory": _share(point.memory),
         "memory_most": _share(point.memory_most),
         "disk": _share(point.disk),
-        "spool_alerts": point.spool,
-        "lag_bytes": point.lag,
-        "packets": point.packets,
-        "dropped": point.dropped,
-        "records": point.records,
-        "spooled": point.spooled,
-        "clock_offset_seconds": None if point.clock_ms is None else point.clock_ms / 1000,
+        **_rest(point),
     }
+
+
+def _rest(told: Sample | Point) -> dict[str, object]:
+    return {
+        "spool_alerts": told.spool,
+        "lag_bytes": told.lag,
+        "packets": told.packets,
+        "dropped": told.dropped,
+        "records": told.records,
+        "spooled": told.spooled,
+        "clock_offset_seconds": None if told.clock_ms is None else told.clock_ms / 1000,
+    }
+
+
+def _time(seconds: int) -> str:
+    return (EPOCH + seconds * _MICROSECONDS * MICROSECOND).isoformat().replace("+00:00", "Z")
 
 
 def _bars(bars: Sequence[Point | None], name: str, top: int | None = None) -> str:

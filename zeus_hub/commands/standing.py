@@ -57,7 +57,7 @@ class Standings:
             return DOWN
         if (node.client, node.name) == HUB:
             mine = [one for one in self.opened if (one.client, one.node) == HUB]
-            return health.of_node(mine, revoked=False, heard=True, seen=True)
+            return health.of_node(mine, revoked=False, enabled=True, heard=True, seen=True)
         unheard = self.pulse.unheard if self.pulse is not None else ()
         heard = f"{node.client}/{node.name}" not in unheard
         return chronicle.standing(node, self.opened, heard=heard)

@@ -15,9 +15,10 @@ from zeus_hub.database import explained, open_database
 
 
 def read_settings(config: Path) -> ZeusSettings:
-    """Read a settings file; its state folder is absolute then."""
+    """Read a settings file; its folders are absolute then."""
     settings = load(ZeusSettings, config)
-    return settings.model_copy(update={"state_dir": beside(config, settings.state_dir)})
+    folders = {key: beside(config, getattr(settings, key)) for key in ("state_dir", "routes_dir")}
+    return settings.model_copy(update=folders)
 
 
 @contextmanager

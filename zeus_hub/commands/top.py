@@ -8,8 +8,9 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,7 @@ import typer
 from socme.backoff import delays
 from socme.commands import ConfigOption
 from socme.errors import OperatorError
+from socme.identity import utc_now
 from zeus_hub.commands import watch
 from zeus_hub.commands.options import CONFIG, MinSeverityOption, plain
 
@@ -24,14 +26,17 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from socme.v1.watch_pb2 import FleetEvent, FleetRequest, WatchEvent, WatchRequest
+    from zeus_hub.config import ZeusSettings
     from zeus_hub.overview import Overview
 
 REFRESH_SECONDS = 0.5
+LOOK_BACK_SECONDS = 300  # between two looks at how nodes were: each bar stands for an hour
 LATEST = 100  # alerts to begin with
 LONGEST_PAUSE = 2.0  # seconds between attempts to reach the hub
 QUIT = b"qQ\x03\x04"  # q, and Ctrl-C and Ctrl-D where a terminal hands them on
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+Days = Callable[[], "Mapping[tuple[str, str], str]"]  # how nodes were, by client and node; blocks
 Ended = asyncio.Future[None]  # when it is over, and the error that ends it, if one does
 
 
@@ -49,6 +54,7 @@ def top(
 
     from socme.table import console  # noqa: PLC0415
     from socme.v1.watch_pb2 import FleetRequest, WatchRequest  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.overview import Overview  # noqa: PLC0415
 
     out = console()
@@ -59,7 +65,8 @@ def top(
     alerts.min_severity = min_severity or 0  # type: ignore[assignment]  # any number goes on the wire
     fleet = FleetRequest(clients=client or [])
     live = Live(console=out, auto_refresh=False, screen=True, redirect_stdout=False, redirect_stderr=False)
-    asyncio.run(show(connect, Overview(address), alerts, fleet, live))
+    days = partial(_days, state.read_settings(config), client or [])
+    asyncio.run(show(connect, Overview(address), alerts, fleet, live, days))
 
 
 async def show(
@@ -68,6 +75,7 @@ async def show(
     alerts: "WatchRequest",
     fleet: "FleetRequest",
     live: "Live",
+    days: Days,
 ) -> None:
     """Draw what the hub says until a person ends it; OperatorError where it refuses, or never answered."""
     loop = asyncio.get_running_loop()
@@ -82,6 +90,7 @@ async def show(
             group.create_task(_follow(connect, request, overview, ended), name=name)
             for name, request in (("alerts", alerts), ("fleet", fleet))
         ]
+        tasks.append(group.create_task(_look_back(days, overview), name="days"))
         with suppress(OSError), _keys(ended), live:  # OSError: the terminal went away
             while not ended.done():
                 _draw(overview, live)
@@ -121,6 +130,24 @@ async def _follow(
                 return
             overview.lost(stream, str(error))
         await asyncio.sleep(next(pauses))
+
+
+async def _look_back(days: Days, overview: "Overview") -> None:
+    """Learn how nodes were, over and over, in a thread of its own: a picture waits for nothing."""
+    while True:
+        try:
+            overview.was(await asyncio.to_thread(days))
+        except OperatorError as error:
+            overview.was({}, f"no bars of the last 24 hours: {' '.join(str(error).split())}")
+        await asyncio.sleep(LOOK_BACK_SECONDS)
+
+
+def _days(settings: "ZeusSettings", clients: "Collection[str]") -> "Mapping[tuple[str, str], str]":
+    """Return how nodes were, as the hub wrote it down. Blocks on the database."""
+    from zeus_hub.commands import past, state  # noqa: PLC0415
+
+    with state.opened(settings) as engine:
+        return past.processors(engine, utc_now(), clients)
 
 
 def _draw(overview: "Overview", live: "Live") -> None:

@@ -13,9 +13,7 @@ class DownError(Exception):
     missing permission, a licence that is read-only); people are told, and nothing is given up.
     """
 
-    def __init__(
-        self, reason: str, *, retry_after: float | None = None, misconfigured: bool = False
-    ) -> None:
+    def __init__(self, reason: str, *, retry_after: float | None = None, misconfigured: bool = False) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.misconfigured = misconfigured
@@ -39,8 +37,8 @@ class Receiver(Protocol):
     """A place that is told of groups of alerts, each notice at least once, those of a group in order.
 
     The same notice may come again (a crash, a time-out after the other side had it): by `Notice.group` and
-    `Notice.number` the receiver makes sure that nobody sees it twice, as far as the other side allows. Between
-    two notices of a group some may be left out: each tells of the whole.
+    `Notice.number` the receiver makes sure that nobody sees it twice, as far as the other side allows.
+    Between two notices of a group some may be left out: each tells of the whole.
 
     No retrying, no waiting longer than its own time limits, no threads that outlive `close`. Nothing in a
     notice is a reason for another exception than RefusedError.
@@ -50,8 +48,9 @@ class Receiver(Protocol):
         """Tell; raise DownError or RefusedError."""
 
     async def test(self) -> str:
-        """Send something harmless, or look whether sending would work; return a sentence that says what was
-        found; raise DownError or RefusedError with a message that names the trouble and its mend.
+        """Send something harmless, or look whether sending would work; return what was found in a sentence.
+
+        Raise DownError or RefusedError with a message that names the trouble and its mend.
         """
 
     async def close(self) -> None:

@@ -78,11 +78,41 @@ def test_a_program_that_hangs_is_ended_with_what_it_started(tmp_path: Path) -> N
         outside.run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; wait"], limit_seconds=0.3)
 
     assert time.monotonic() - begun < 10
-    pid = int((tmp_path / "pid").read_text())
+    assert ends(tmp_path / "pid")
+
+
+def test_what_a_program_leaves_behind_is_ended_though_the_program_has_gone(tmp_path: Path) -> None:
+    """It holds the program's output, so that nobody knows whether all was said."""
+    with pytest.raises(UnknownError, match=r"sh gave no answer in time"):
+        outside.run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid"], limit_seconds=0.3)
+
+    assert ends(tmp_path / "pid")
+
+
+def test_what_a_program_leaves_behind_is_ended_when_it_has_answered(tmp_path: Path) -> None:
+    said = outside.run(
+        ["sh", "-c", f"sleep 60 >/dev/null 2>&1 & echo $! > {tmp_path}/pid; echo told; exit 0"]
+    )
+
+    assert said == "told\n"
+    assert ends(tmp_path / "pid")
+
+
+def test_a_program_that_says_its_last_and_goes_on_is_ended_in_time() -> None:
+    begun = time.monotonic()
+    with pytest.raises(UnknownError, match=r"sh: exit code -9"):
+        outside.run(["sh", "-c", "exec >&- 2>&-; exec sleep 60"], limit_seconds=0.3)
+
+    assert time.monotonic() - begun < 10
+
+
+def ends(file: Path) -> bool:
+    """Tell whether a process is soon gone, by the file that has its number."""
+    pid = int(file.read_text())
     until = time.monotonic() + 5
     while is_running(pid) and time.monotonic() < until:
         threading.Event().wait(0.01)
-    assert not is_running(pid)
+    return not is_running(pid)
 
 
 def is_running(pid: int) -> bool:

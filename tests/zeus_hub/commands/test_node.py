@@ -4,19 +4,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.console import Console
+from sqlalchemy import insert, select
 
+from socme import table
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import Vitals
 from tests.zeus_hub import stored
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.stored import NOON, alert
+from tests.zeus_hub.stored import alert
 from tests.zeus_hub.test_samples import ONE
-from zeus_hub import history, registry
-from zeus_hub.commands.node import age, size
+from zeus_hub import database, health, history, registry
+from zeus_hub.commands import past
 from zeus_hub.database import writing
 from zeus_hub.local import Pulse, write_pulse
 from zeus_hub.raising import Open
+from zeus_hub.samples import POINT_NAMES, point_values, summary
 
 
 @pytest.fixture
@@ -34,9 +38,15 @@ def fleet(place: Place) -> Place:
     )
     registry.record_sightings(engine, {("acme", "acme-1"): seen})
     at = int(datetime.now(UTC).timestamp())
-    sample = replace(ONE, seconds=at, cpu=500, spool=12, packets=100, dropped=1, clock_ms=None)
+    sample = replace(ONE, seconds=at, cpu=500, spool=12, packets=50, dropped=1, clock_ms=None)
+    busy = summary((at - past.PACKED_SECONDS) // history.HOUR * history.HOUR, [replace(sample, cpu=1000)])
     with writing(engine) as connection:
-        history.put(connection, {(("acme", "acme-1"), at): sample})
+        for ago in (0, 30):
+            one = replace(sample, seconds=at - ago)
+            history.put(connection, {(("acme", "acme-1"), one.seconds): one})
+        numbers = dict(zip(POINT_NAMES, point_values(busy), strict=True))
+        mine = select(database.node.c.id).where(database.node.c.name == "acme-1").scalar_subquery()
+        connection.execute(insert(history.hour).values(numbers | {"node_id": mine}))
     blind = Open(
         *("acme", "acme-1", "source_silent", "eve.json"),
         since=datetime.now(UTC),
@@ -57,11 +67,23 @@ def fleet(place: Place) -> Place:
 def test_list_as_a_table(fleet: Place) -> None:
     head, first, second, third = fleet.run("node", "list").splitlines()
 
-    assert " ".join(head.split()) == "NODE STATE HEALTH LAST SEEN AGENT SPOOL LAG DISK REASON"
+    assert " ".join(head.split()) == "NODE STATE HEALTH LAST SEEN AGENT SPOOL LAG DISK CPU, LAST 24 H REASON"
     assert first.split()[:3] == ["acme/acme-1", "online", "blind"]
-    assert "0.1.0  12     5 KiB  91%   eve.json cannot be read\ufffd[2J" in first
-    assert second.split() == ["acme/acme-2", "new", "unknown", "never", "-", "-", "-", "-", "-"]
+    assert "0.1.0 12 5.0 KiB 91% █ eve.json cannot be read\ufffd[2J" in " ".join(first.split())
+    assert second.split() == ["acme/acme-2", "new", "unknown", "never", "-", "-", "-", "-", "-", "-"]
     assert third.startswith("beta/beta-1")
+
+
+@pytest.mark.parametrize(("width", "shown"), [(139, False), (140, True)])
+def test_a_narrow_terminal_has_no_room_for_bars(
+    fleet: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    shown: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr(table, "console", lambda: Console(force_terminal=True, markup=False, width=width))
+
+    assert ("LAST 24 H" in fleet.run("node", "list")) is shown
 
 
 def test_list_as_json(fleet: Place) -> None:
@@ -101,7 +123,7 @@ def test_show(fleet: Place) -> None:
     ):
         assert row in shown
     assert any(row.startswith("cpu") and row.endswith("▅ 50% last, at most 50%") for row in shown)
-    assert any(row.startswith("dropped") and row.endswith("1 of 100 packets (1.00%)") for row in shown)
+    assert any(row.startswith("dropped") and row.endswith("2 of 100 packets (2.00%)") for row in shown)
 
 
 def test_show_as_json(fleet: Place) -> None:
@@ -109,14 +131,17 @@ def test_show_as_json(fleet: Place) -> None:
 
     assert (node["state"], node["health"]) == ("online", "blind")
     assert node["canaries"][0]["stages"] == {"sink store": {"number": 7, "seconds": 0.25}}
-    (point,) = node["history"]["day"]
-    assert (point["cpu"], point["spool_alerts"], point["packets"], point["clock_offset_seconds"]) == (
+    *_, before, last = node["history"]["day"]
+    assert (last["cpu"], last["spool_alerts"], last["packets"], last["clock_offset_seconds"]) == (
         0.5,
         12,
-        100,
+        50,
         None,
     )
-    assert node["history"]["month"] == []
+    between = datetime.fromisoformat(last["time"]) - datetime.fromisoformat(before["time"])
+    assert between == timedelta(seconds=30), "in full"
+    (hour,) = node["history"]["month"]
+    assert (hour["cpu"], hour["samples"]) == (1.0, 1)
 
 
 def test_of_a_node_that_never_came_there_is_little_to_show(fleet: Place) -> None:
@@ -135,7 +160,7 @@ def test_of_a_node_that_has_not_come_back_since_the_hub_started_nothing_is_claim
 
     assert acme["health"] == "unknown"
     assert "health" not in node
-    assert node["reasons"][0] == "nothing was heard of it since the hub started"
+    assert node["reasons"][0] == health.UNHEARD
 
 
 def test_a_hub_that_does_not_run_knows_of_nobody_how_it_is(fleet: Place) -> None:
@@ -144,6 +169,18 @@ def test_a_hub_that_does_not_run_knows_of_nobody_how_it_is(fleet: Place) -> None
 
     assert node["reasons"] == ["the hub does not run: start `zeus serve`"]
     assert "unknown" in fleet.run("node", "list")
+
+
+def test_nodes_of_a_disabled_client_are_shut_out_with_the_reason(fleet: Place) -> None:
+    fleet.run("client", "disable", "acme")
+    nodes = fleet.objects("node", "list", "--json")
+
+    assert [(node["state"], node.get("health")) for node in nodes] == [
+        ("revoked", "revoked"),
+        ("revoked", "revoked"),
+        ("new", None),
+    ]
+    assert nodes[0]["reasons"] == [health.CLIENT_DISABLED]
 
 
 def test_revoke(fleet: Place) -> None:
@@ -172,31 +209,3 @@ def test_what_names_no_node_is_wrong_usage(fleet: Place, name: str) -> None:
 def test_without_a_hub_the_node_is_named(place: Place) -> None:
     with pytest.raises(OperatorError, match=r"there is no hub in .*, and no node nobody/n1"):
         place.try_("node", "revoke", "nobody/n1")
-
-
-@pytest.mark.parametrize(
-    ("past", "told"),
-    [
-        (timedelta(seconds=-5), "0 s ago"),  # a clock that was put back
-        (timedelta(seconds=59.9), "59 s ago"),
-        (timedelta(minutes=60), "1 h ago"),
-        (timedelta(hours=47), "1 d ago"),
-    ],
-)
-def test_age(past: timedelta, told: str) -> None:
-    assert age(NOON - past, NOON) == told
-
-
-@pytest.mark.parametrize(
-    ("count", "told"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1 KiB"),
-        (1536, "1.5 KiB"),
-        (5 * 1024**3, "5.0 GiB"),
-        (2**63, "8589934592.0 GiB"),
-    ],
-)
-def test_size(count: int, told: str) -> None:
-    assert size(count) == told

@@ -12,16 +12,26 @@ import sys
 import termios
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 
 from socme.errors import OperatorError
+from socme.identity import utc_now
 from socme.service import Notifier
+from tests.flow import programs
 from tests.zeus_hub.commands.place import Place
+from tests.zeus_hub.kit import eventually
 from tests.zeus_hub.stored import alert
-from zeus_hub import hub
-from zeus_hub.commands.state import read_settings
+from tests.zeus_hub.test_samples import ONE
+from zeus_hub import database, history, hub
+from zeus_hub.commands import past, top
+from zeus_hub.commands.state import opened, read_settings
+from zeus_hub.database import writing
+from zeus_hub.overview import Overview
+from zeus_hub.samples import POINT_NAMES, point_values, summary
 
 LIMIT = 40.0  # seconds that anything here may take
 OTHER_SCREEN_LEFT = "\x1b[?1049l"
@@ -59,10 +69,10 @@ class Terminal:
 
 
 @contextmanager
-def terminal(place: Place) -> Iterator[Terminal]:
-    """Run the command in a terminal of 120 columns."""
+def terminal(place: Place, columns: int = 120) -> Iterator[Terminal]:
+    """Run the command in a terminal."""
     end, other = pty.openpty()
-    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     command = [sys.executable, "-m", "zeus_hub", "top", "--config", str(place.config)]
     environment = {**os.environ, "TERM": "xterm-256color"}
     for name in ("COLUMNS", "LINES", "NO_COLOR"):
@@ -109,6 +119,45 @@ async def test_it_shows_the_fleet_and_alerts_and_ends_with_q(fleet: Place) -> No
             assert await shown.ends() == 0
 
 
+async def test_a_wide_terminal_shows_how_busy_nodes_were(fleet: Place) -> None:
+    settings = read_settings(fleet.config)
+    with opened(settings) as engine, writing(engine) as connection:
+        newest = (int(utc_now().timestamp()) - past.PACKED_SECONDS) // history.HOUR * history.HOUR
+        point = summary(newest - history.HOUR, [replace(ONE, cpu=1000)])
+        numbers = dict(zip(POINT_NAMES, point_values(point), strict=True))
+        node = select(database.node.c.id).where(database.node.c.name == "acme-1").scalar_subquery()
+        connection.execute(insert(history.hour).values(numbers | {"node_id": node}))
+    async with running(fleet):
+        with terminal(fleet, columns=160) as shown:
+            await shown.shows("CPU, LAST 24 H")
+            await shown.shows("█")
+
+
+async def test_how_nodes_were_is_asked_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be learnt is told, and the old bars go: they would pass for new ones."""
+    monkeypatch.setattr(top, "LOOK_BACK_SECONDS", 0)
+    overview, told = Overview("hub:1"), [""]
+    seen: set[tuple[int, str]] = set()
+
+    def days() -> dict[tuple[str, str], str]:
+        seen.add((len(overview.days), overview.days_trouble))
+        if told[0]:
+            raise OperatorError(told[0], "Make room.")
+        return {("acme", "acme-1"): "▁█"}
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(top._look_back(days, overview))
+        await eventually(lambda: bool(overview.days))
+        told[0] = "the disk is full"
+        trouble = "no bars of the last 24 hours: the disk is full Make room."
+        await eventually(lambda: (overview.days, overview.days_trouble) == ({}, trouble))
+        told[0] = ""
+        await eventually(lambda: (0, trouble) in seen and overview.days_trouble == "")
+        task.cancel()
+
+    assert overview.days == {"acme/acme-1": "▁█"}
+
+
 async def test_it_takes_another_size(fleet: Place) -> None:
     async with running(fleet):
         with terminal(fleet) as shown:
@@ -127,6 +176,20 @@ async def test_a_hub_that_goes_away_is_told_within_five_seconds(fleet: Place) ->
                 await shown.shows("no contact with the hub")
             shown.process.send_signal(signal.SIGINT)
             assert await shown.ends() == 0
+
+
+async def test_a_hub_that_is_frozen_is_told_within_five_seconds(tmp_path: Path) -> None:
+    """It holds its connections and says nothing."""
+    frozen = programs.Hub(tmp_path / "hub")
+    try:
+        await asyncio.to_thread(frozen.program.start)
+        with terminal(Place(frozen.folder)) as shown:
+            await shown.shows("live")
+            os.kill(frozen.program.pid, signal.SIGSTOP)
+            async with asyncio.timeout(5):
+                await shown.shows("STALE: nothing heard of the hub for 4 s")
+    finally:
+        frozen.program.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

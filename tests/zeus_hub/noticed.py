@@ -1,0 +1,47 @@
+"""Notices for tests."""
+
+from datetime import UTC, datetime, timedelta
+
+from socme.v1.alert_pb2 import Severity
+from zeus_hub.notice import Member, Notice, Observable, Technique, Title
+
+NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+
+
+def notice(
+    group: str = "a" * 32, *, number: int = 1, reason: str = "new", count: int = 3, fresh: int = 3
+) -> Notice:
+    """Return a notice of a brute force."""
+    return Notice(
+        group=group,
+        number=number,
+        reason=reason,  # type: ignore[arg-type]
+        route="brute force",
+        client="acme",
+        client_name="Acme",
+        labels=(("client", "acme"), ("source.ip", "203.0.113.9")),
+        severity=Severity.SEVERITY_HIGH,
+        count=count,
+        fresh=fresh,
+        first=NOON,
+        last=NOON + timedelta(seconds=30),
+        titles=(Title("sshd: brute force", count),),
+        techniques=(Technique("T1110", "Brute Force", ("Credential Access",)),),
+        observables=(Observable("ip", "203.0.113.9"), Observable("ip", "10.0.0.5", internal=True)),
+        members=(
+            Member(
+                id="0" * 31 + "1",
+                node="acme-1",
+                time=NOON,
+                received=NOON + timedelta(seconds=1),
+                severity=Severity.SEVERITY_HIGH,
+                source="wazuh",
+                rule_id="5763",
+                rule_name="sshd: brute force",
+                host="web-1",
+                source_ip="203.0.113.9",
+                destination_ip="10.0.0.5",
+                techniques=("T1110",),
+            ),
+        ),
+    )

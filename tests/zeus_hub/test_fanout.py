@@ -1,0 +1,216 @@
+"""From a node's alerts to TheHive and people's mail, through a real hub, and what happens as rules change."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from socme.v1.alert_pb2 import Alert, Rule, Severity
+from tests.zeus_hub.kit import Hub, alert, eventually, give, hub, linked
+from tests.zeus_hub.receivers.post import Office, Trust, served, trust
+from tests.zeus_hub.receivers.thehive.hive import KEY, Hive
+from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, serving
+from zeus_hub import fanout, outbox, postman
+from zeus_hub.database import reading
+
+RULES = """
+[receiver.soc]
+kind = "mail"
+host = "localhost"
+port = {port}
+sender = "zeus@soc.example"
+to = ["soc@example.org"]
+ca_file = "ca.pem"
+
+[receiver.hive]
+kind = "thehive"
+url = "{url}"
+key_file = "key"
+organisations = {{ acme = "acme", beta = "globex" }}
+
+[[route]]
+name = "brute force"
+match = 'rule.id == "5763"'
+group_by = ["source.ip"]
+group_wait = "{wait}"
+group_interval = "{interval}"
+receivers = ["soc", "hive"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(fanout, "STEP_SECONDS", 0.05)
+    monkeypatch.setattr(postman, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(postman, "LONGEST_PAUSE", 0.2)
+
+
+class World:
+    """A hub's folder, a mail server and a TheHive."""
+
+    def __init__(self, folder: Path, tls: Trust, port: int, hive: Server, office: Office) -> None:
+        self.state_dir, self.hive, self.office = folder / "hub", hive, office
+        self._port, self._ca = port, tls.ca_file
+
+    def rules(self, text: str = RULES, *, wait: str = "1s", interval: str = "2s") -> None:
+        """Write the rules."""
+        folder = self.state_dir / "routes.d"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ca.pem").write_bytes(self._ca.read_bytes())
+        (folder / "key").write_text(KEY + "\n")
+        said = text.format(port=self._port, url=self.hive.url, wait=wait, interval=interval)
+        (folder / "new").write_text(said)
+        (folder / "new").rename(folder / "rules.toml")
+
+    @property
+    def alerts(self) -> list[dict[str, object]]:
+        """What TheHive has."""
+        return list(self.hive.hive.alerts.values())
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    office, tls = Office(), trust(tmp_path)
+    async with served(office, starttls=tls.server) as port, serving(Hive()) as hive:
+        yield World(tmp_path, tls, port, hive, office)
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[Hub]:
+    """Run the hub; it has begun to go by rules."""
+    async with hub(world.state_dir) as zeus:
+        await eventually(lambda: _began(zeus))
+        yield zeus
+
+
+def brute(numbers: range) -> list[Alert]:
+    rule = Rule(id="5763", name="sshd: brute force")
+    made = []
+    for number in numbers:
+        one = alert(number, Severity.SEVERITY_HIGH)
+        one.rule.CopyFrom(rule)
+        one.source_endpoint.ip, one.destination_endpoint.ip = "203.0.113.9", "10.0.0.5"
+        one.threat.technique_ids.append("T1110.001")
+        made.append(one)
+    return made
+
+
+def waiting(zeus: Hub, receiver: str) -> int:
+    with reading(zeus.engine) as connection:
+        return sum(each.waiting for each in outbox.standings(connection) if each.receiver == receiver)
+
+
+def said(world: World, text: str) -> Callable[[], bool]:
+    return lambda: any(text in each["Subject"] for each in world.office.mails)
+
+
+@pytest.mark.slow
+async def test_ten_thousand_alerts_of_one_source_are_one_alert_in_thehive_and_one_mail(world: World) -> None:
+    """And a flood of another client that looks the same is told by itself."""
+    world.rules(wait="5s", interval="1h")
+    async with running(world) as zeus:
+        for client in ("acme", "beta"):
+            async with linked(zeus.address, await zeus.node(client, f"{client}-1")) as link:
+                for sequence in range(1, 21):
+                    await link.batch(sequence, brute(range(500 * sequence, 500 * sequence + 500)))
+                await link.until_acked(20)
+        await eventually(lambda: len(world.alerts) == 2 and len(world.office.mails) == 2)
+
+    assert [each["type"] for each in world.alerts] == ["socme", "socme"]
+    for each in world.alerts:
+        assert "10,000" in str(each["description"]) or "10000" in str(each["description"])
+    assert all(world.office.encrypted)
+    mails = [mail.get_body(("plain",)) for mail in world.office.mails]
+    assert all(mail is not None and "10,000" in mail.get_content() for mail in mails)
+
+
+async def test_what_comes_later_updates_the_alert_and_is_a_mail_of_the_same_thread(world: World) -> None:
+    world.rules()
+    async with running(world) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.batch(1, brute(range(3)))
+            await eventually(lambda: len(world.alerts) == 1 and len(world.office.mails) == 1)
+            await link.batch(2, brute(range(3, 8)))
+            await eventually(lambda: len(world.office.mails) == 2 and not waiting(zeus, "hive"))
+
+    assert len(world.alerts) == 1
+    first, second = world.office.mails
+    assert second["References"] == first["Message-ID"]
+
+
+async def test_thehive_that_is_down_delays_no_mail_and_is_caught_up(world: World) -> None:
+    """The connection is cut after the first request was done, too: no second alert comes of it."""
+    world.hive.faults += [
+        Fault("cut", on="POST /api/v1/alert"),
+        Fault("answer", on="", times=6, after=1),
+    ]
+    world.rules()
+    async with running(world) as zeus:
+        await give(zeus, await zeus.node(), brute(range(4)))
+        await eventually(lambda: len(world.office.mails) == 1)
+        await eventually(lambda: len(world.alerts) == 1 and not waiting(zeus, "hive"))
+
+    assert len(world.alerts) == 1
+
+
+async def test_rules_that_are_wrong_change_nothing_and_are_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.rules()
+    async with running(world) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.batch(1, brute(range(3)))
+            await eventually(lambda: len(world.office.mails) == 1)
+            world.rules(RULES.replace('rule.id == "5763"', "rule.id == 5763"))
+            await eventually(lambda: "the rules are refused" in caplog.text)
+            await link.batch(2, brute(range(3, 8)))
+            await eventually(lambda: len(world.office.mails) == 2)
+            world.rules(RULES.replace("soc@example.org", "other@example.org"))
+            await link.batch(3, brute(range(8, 9)))
+            await eventually(lambda: ["other@example.org"] in world.office.recipients)
+
+
+async def test_while_the_first_rules_are_wrong_alerts_wait_for_right_ones(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing that came since the router began is lost to a slip of the pen."""
+    world.rules()
+    async with running(world):
+        pass
+    world.rules(RULES.replace("group_by", "grup_by"))
+    async with running(world) as zeus:
+        await eventually(lambda: "grup_by" in caplog.text or "the rules are refused" in caplog.text)
+        await give(zeus, await zeus.node(), brute(range(3)))
+        await asyncio.sleep(0.3)  # it is not told: there is no moment at which that could be seen
+        assert not world.office.mails
+        world.rules()
+        await eventually(lambda: len(world.office.mails) == 1)
+
+
+async def test_a_hub_that_was_stopped_tells_what_was_due_and_nothing_twice(world: World) -> None:
+    world.rules(wait="2s", interval="1h")
+    async with running(world) as zeus:
+        await give(zeus, await zeus.node(), brute(range(3)))
+        await eventually(lambda: _groups(zeus) == 1)
+    assert not world.office.mails
+    async with running(world) as zeus:
+        await eventually(lambda: len(world.office.mails) == 1 and len(world.alerts) == 1)
+        await eventually(lambda: not waiting(zeus, "hive") and not waiting(zeus, "soc"))
+    async with running(world) as zeus:
+        await eventually(lambda: _groups(zeus) == 1)
+    assert (len(world.office.mails), len(world.alerts)) == (1, 1)
+
+
+def _groups(zeus: Hub) -> int:
+    with reading(zeus.engine) as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM living_group").scalar_one())
+
+
+def _began(zeus: Hub) -> bool:
+    with reading(zeus.engine) as connection:
+        return bool(connection.exec_driver_sql("SELECT count(*) FROM router").scalar_one())

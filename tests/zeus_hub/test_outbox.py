@@ -1,0 +1,194 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from tests.zeus_hub.noticed import NOON, notice
+from zeus_hub import outbox
+from zeus_hub.database import open_database, reading, writing
+from zeus_hub.outbox import Letter
+from zeus_hub.receivers.contract import Receipt
+
+LATER = NOON + timedelta(minutes=5)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = open_database("sqlite:///zeus.db", tmp_path)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with writing(engine) as made:
+        yield made
+
+
+def first(connection: Connection, receiver: str = "mail") -> Letter:
+    found = outbox.next_of(connection, receiver)
+    assert found is not None
+    return found
+
+
+def test_a_letter_says_what_was_put_in(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(), NOON)
+
+    letter = first(connection)
+    assert letter.notice == notice()
+    assert (letter.due, letter.attempts, letter.reason) == (NOON, 0, "")
+
+
+def test_letters_come_in_the_order_of_writing_each_to_its_receiver(connection: Connection) -> None:
+    for group, receiver in (("b" * 32, "mail"), ("a" * 32, "mail"), ("c" * 32, "hive")):
+        outbox.put(connection, receiver, notice(group), NOON)
+
+    assert first(connection).notice.group == "b" * 32
+    assert first(connection, "hive").notice.group == "c" * 32
+    assert outbox.next_of(connection, "nobody") is None
+
+
+def test_what_waits_of_a_group_is_told_together_in_the_older_ones_place(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(count=3, fresh=3), NOON)
+    outbox.put(connection, "mail", notice("b" * 32), NOON)
+    outbox.put(connection, "mail", notice(number=2, reason="more", count=8, fresh=5), LATER)
+
+    letter = first(connection)
+    assert letter.notice == notice(number=2, reason="new", count=8, fresh=8)
+    outbox.told(connection, letter, Receipt(), LATER)
+    assert first(connection).notice.group == "b" * 32
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "both"),
+    [
+        ("new", "more", "new"),
+        ("new", "repeat", "new"),
+        ("new", "over", "over"),
+        ("more", "repeat", "repeat"),
+        ("repeat", "over", "over"),
+    ],
+)
+def test_two_that_are_told_together_say_what_matters(older: str, newer: str, both: str) -> None:
+    made = outbox.together(notice(reason=older, fresh=2), notice(number=2, reason=newer, fresh=3))
+
+    assert (made.reason, made.fresh, made.number) == (both, 5, 2)
+
+
+def test_what_is_told_is_not_told_again(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(), NOON)
+    outbox.told(connection, first(connection), Receipt("~41"), LATER)
+
+    assert outbox.next_of(connection, "mail") is None
+    assert outbox.reference(connection, "mail", notice().group) == "~41"
+    assert outbox.reference(connection, "hive", notice().group) == ""
+
+
+def test_what_came_while_it_was_told_is_told_next(connection: Connection) -> None:
+    """A notice that grew while the receiver had the old one: only the rest is fresh."""
+    outbox.put(connection, "mail", notice(count=3, fresh=3), NOON)
+    on_its_way = first(connection)
+    outbox.put(connection, "mail", notice(number=2, reason="more", count=8, fresh=5), NOON)
+    outbox.told(connection, on_its_way, Receipt("~41"), LATER)
+
+    letter = first(connection)
+    assert letter.notice == notice(number=2, reason="more", count=8, fresh=5)
+    assert letter.due == LATER
+    outbox.told(connection, letter, Receipt(), LATER)
+    assert outbox.reference(connection, "mail", notice().group) == "~41"
+
+
+def test_what_did_not_arrive_waits_and_says_why(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(), NOON)
+    outbox.postponed(connection, first(connection), "connection refused", LATER)
+
+    letter = first(connection)
+    assert (letter.attempts, letter.reason, letter.due) == (1, "connection refused", LATER)
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.oldest, standing.reason) == (1, NOON, "connection refused")
+
+
+def test_what_was_refused_is_set_aside_and_holds_up_nothing(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(), NOON)
+    outbox.put(connection, "mail", notice("b" * 32), NOON)
+    outbox.refused(connection, first(connection), "no such mailbox", LATER)
+
+    assert first(connection).notice.group == "b" * 32
+    [aside] = outbox.set_aside(connection, "mail")
+    assert (aside.notice, aside.reason) == (notice(), "no such mailbox")
+    assert list(outbox.set_aside(connection, "hive")) == []
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.refused, standing.told) == (1, 1, 0)
+
+
+def test_what_grew_while_it_was_refused_is_tried_once_more(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(), NOON)
+    on_its_way = first(connection)
+    outbox.put(connection, "mail", notice(number=2, reason="more"), NOON)
+    outbox.refused(connection, on_its_way, "too large", LATER)
+
+    assert first(connection).notice.number == 2
+
+
+def test_what_was_refused_can_be_tried_again(connection: Connection) -> None:
+    for group in ("a" * 32, "b" * 32):
+        outbox.put(connection, "mail", notice(group), NOON)
+        outbox.refused(connection, first(connection), "full", NOON)
+    [one, other] = outbox.set_aside(connection)
+
+    assert outbox.again(connection, "hive", LATER) == 0
+    assert outbox.again(connection, "mail", LATER, [other.number]) == 1
+    assert first(connection).number == other.number
+    assert outbox.again(connection, "mail", LATER) == 2, "what waits is tried at once as well"
+    assert first(connection).number == one.number
+    assert list(outbox.set_aside(connection)) == []
+
+
+def test_of_a_group_that_was_refused_more_than_once_the_latest_is_tried_again(connection: Connection) -> None:
+    for number in (1, 2):
+        outbox.put(connection, "mail", notice(number=number), NOON)
+        outbox.refused(connection, first(connection), "full", NOON)
+
+    assert outbox.again(connection, "mail", LATER) == 1
+    assert first(connection).notice.number == 2
+
+
+def test_trying_again_leaves_what_a_later_notice_tells(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(), NOON)
+    outbox.refused(connection, first(connection), "full", NOON)
+    outbox.put(connection, "mail", notice(number=2, reason="more"), NOON)
+
+    assert outbox.again(connection, "mail", LATER) == 1
+    assert first(connection).notice.number == 2
+
+
+def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connection) -> None:
+    for group in ("a" * 32, "b" * 32, "c" * 32):
+        outbox.put(connection, "mail", notice(group), NOON)
+    outbox.told(connection, first(connection), Receipt(), NOON)
+    outbox.refused(connection, first(connection), "full", NOON)
+
+    assert outbox.forget(connection, NOON + outbox.KEPT) == 0
+    assert outbox.forget(connection, NOON + outbox.KEPT + timedelta(seconds=1)) == 1
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.refused, standing.told) == (1, 1, 0)
+
+
+def test_a_rolled_back_decision_tells_nobody(engine: Engine) -> None:
+    with engine.connect() as connection:
+        outbox.put(connection, "mail", notice(), NOON)
+        connection.rollback()
+    with reading(engine) as connection:
+        assert outbox.next_of(connection, "mail") is None
+
+
+def test_times_and_texts_survive(connection: Connection) -> None:
+    odd = replace(
+        notice(), client_name="Ünï\N{BELL}", first=datetime(2026, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    )
+    outbox.put(connection, "mail", odd, NOON)
+
+    assert first(connection).notice == odd

@@ -1,0 +1,214 @@
+"""The way to a receiver: in order, tried again, set aside, and nothing forgotten over a stop."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.zeus_hub.noticed import NOON, notice
+from zeus_hub import outbox, postman
+from zeus_hub.database import open_database, reading, writing
+from zeus_hub.notice import Notice
+from zeus_hub.postman import Postman
+from zeus_hub.receivers.contract import DownError, Receipt, RefusedError
+
+LIMIT = 20.0  # seconds that anything may take
+A, B = "a" * 32, "b" * 32
+
+
+@dataclass
+class Recorder:
+    """A receiver that does what a test says."""
+
+    answers: list[Exception | Receipt] = field(default_factory=list)
+    """One for each notice; then all is well."""
+    got: list[Notice] = field(default_factory=list)
+    closed: bool = False
+    held: asyncio.Event | None = None
+    """Until this is set, nothing is answered."""
+
+    async def send(self, told: Notice) -> Receipt:
+        """Take note, and answer."""
+        self.got.append(told)
+        if self.held is not None:
+            await self.held.wait()
+        answer = self.answers.pop(0) if self.answers else Receipt()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def test(self) -> str:
+        """Find all well."""
+        return "fine"
+
+    async def close(self) -> None:
+        """Take note."""
+        self.closed = True
+
+
+class Clock:
+    """A time of day that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        """Return it."""
+        return self.now
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = open_database("sqlite:///zeus.db", tmp_path)
+    yield made
+    made.dispose()
+
+
+@asynccontextmanager
+async def at_work(engine: Engine, receiver: Recorder, clock: Clock) -> AsyncIterator[Postman]:
+    with ThreadPoolExecutor(1) as thread:
+        made = Postman("mail", receiver, engine, thread, clock=clock, rng=random.Random(1))
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(made.run())
+            yield made
+            task.cancel()
+
+
+def write(engine: Engine, *notices: Notice) -> None:
+    with writing(engine) as connection:
+        for each in notices:
+            outbox.put(connection, "mail", each, NOON)
+
+
+def standing(engine: Engine) -> outbox.Standing:
+    with reading(engine) as connection:
+        [found] = outbox.standings(connection)
+        return found
+
+
+async def until(made: Postman, condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT):
+        while not condition():
+            made.wake()
+            await asyncio.sleep(0.005)
+
+
+async def test_letters_are_told_in_order_and_once(engine: Engine) -> None:
+    write(engine, notice(B), notice(A))
+    receiver = Recorder()
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: standing(engine).told == 2)
+    async with at_work(engine, receiver, Clock()) as made:
+        write(engine, notice(A, number=2, reason="more"))
+        await until(made, lambda: standing(engine).told == 3)
+
+    assert [(told.group, told.number) for told in receiver.got] == [(B, 1), (A, 1), (A, 2)]
+    assert receiver.closed
+
+
+async def test_a_receiver_that_is_down_is_tried_again_later_and_told_of_each_group_once(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(engine, notice(A, count=3, fresh=3), notice(B))
+    receiver, clock = Recorder([DownError("connection refused")] * 3), Clock()
+    with caplog.at_level(logging.INFO):
+        async with at_work(engine, receiver, clock) as made:
+            for tries in (1, 2, 3):
+                await until(made, lambda tries=tries: len(receiver.got) == tries)  # type: ignore[misc]
+                await until(made, lambda: made.problem == "connection refused")
+                assert standing(engine).reason == "connection refused"
+                made.wake()
+                assert len(receiver.got) == tries, "not before its time"
+                if tries == 2:
+                    write(engine, notice(A, number=2, reason="more", count=8, fresh=5))
+                clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
+            await until(made, lambda: standing(engine).told == 2)
+            assert made.problem == ""
+
+    assert [told.group for told in receiver.got] == [A, A, A, A, B]
+    assert (receiver.got[3].count, receiver.got[3].fresh, receiver.got[3].reason) == (8, 8, "new")
+    assert caplog.text.count("receiver is down") == 1
+    assert "receiver is back" in caplog.text
+
+
+async def test_what_is_refused_for_good_is_set_aside_and_holds_up_nothing(engine: Engine) -> None:
+    write(engine, notice(A), notice(B))
+    receiver = Recorder([RefusedError("no such custom field")])
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: standing(engine).told == 1)
+        assert made.problem == ""
+
+    with reading(engine) as connection:
+        [aside] = outbox.set_aside(connection)
+    assert (aside.notice.group, aside.reason) == (A, "no such custom field")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "least"),
+    [
+        (DownError("wait", retry_after=120), timedelta(seconds=119)),
+        (DownError("wait", retry_after=1e9), timedelta(seconds=postman.HOPELESS_PAUSE - 1)),
+        (DownError("the key is wrong", misconfigured=True), timedelta(seconds=postman.HOPELESS_PAUSE - 1)),
+        (ZeroDivisionError("secret"), timedelta(seconds=postman.HOPELESS_PAUSE - 1)),
+    ],
+)
+async def test_some_trouble_needs_more_time(engine: Engine, trouble: Exception, least: timedelta) -> None:
+    """The other side asks for it, or no waiting mends it, or we have a fault: nothing is lost by it."""
+    write(engine, notice(A))
+    receiver, clock = Recorder([trouble]), Clock()
+    async with at_work(engine, receiver, clock) as made:
+        await until(made, lambda: standing(engine).reason != "")
+        clock.now += least
+        made.wake()
+        assert len(receiver.got) == 1
+        clock.now += timedelta(seconds=2)
+        await until(made, lambda: standing(engine).told == 1)
+    assert "secret" not in standing(engine).reason
+
+
+async def test_a_receiver_that_never_answers_is_given_up_in_time(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postman, "SEND_SECONDS", 0.01)
+    write(engine, notice(A))
+    async with at_work(engine, Recorder(held=asyncio.Event()), Clock()) as made:
+        await until(made, lambda: made.problem == "no answer within 0.01 s")
+    assert standing(engine).waiting == 1
+
+
+async def test_a_letter_that_was_on_its_way_when_the_hub_stopped_is_told_again(engine: Engine) -> None:
+    """Whether it arrived, nobody knows; the receiver knows it by group and number."""
+    write(engine, notice(A))
+    held = Recorder(held=asyncio.Event())
+    async with at_work(engine, held, Clock()) as made:
+        await until(made, lambda: len(held.got) == 1)
+    again = Recorder()
+    async with at_work(engine, again, Clock()) as made:
+        await until(made, lambda: standing(engine).told == 1)
+
+    assert held.got == again.got == [notice(A)]
+
+
+async def test_a_database_that_is_away_is_waited_for(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(postman, "CHECK_SECONDS", 0.01)
+    write(engine, notice(A))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE outbox RENAME TO away")
+        connection.commit()
+    async with at_work(engine, Recorder(), Clock()) as made:
+        await until(made, lambda: "outbox" in made.problem)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("ALTER TABLE away RENAME TO outbox")
+            connection.commit()
+        await until(made, lambda: standing(engine).told == 1)
+    assert caplog.text.count("receiver is down") == 1

@@ -1,0 +1,282 @@
+"""From stored alerts to letters: once each, over crashes, and as people go on with triage and silences."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from socme.v1.alert_pb2 import Severity
+from socme.v1.watch_pb2 import StoredAlert, Verdict
+from tests.zeus_hub.stored import NOON, alert, database, keep
+from zeus_hub import outbox, router, silences, triage
+from zeus_hub.database import reading
+from zeus_hub.notice import Notice
+from zeus_hub.router import Router, Step
+from zeus_hub.routes.reading import load
+from zeus_hub.routes.rules import Rules
+from zeus_hub.silences import Wish
+from zeus_hub.triage import Ref
+
+RULES = """
+[receiver.mail]
+kind = "mail"
+[receiver.hive]
+kind = "thehive"
+
+[[route]]
+name = "brute force"
+match = 'rule.id == "5763"'
+group_by = ["source.ip"]
+group_wait = "30s"
+receivers = ["mail", "hive"]
+"""
+BEGUN = NOON + timedelta(days=1)
+Said = tuple[str, int, int, int]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = database(tmp_path)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Rules:
+    folder = tmp_path / "routes.d"
+    folder.mkdir()
+    (folder / "rules.toml").write_text(RULES)
+    return load(folder)
+
+
+class Run:
+    """A router that takes steps when a test says so."""
+
+    def __init__(self, engine: Engine, rules: Rules) -> None:
+        self.engine = engine
+        self.router = Router(engine)
+        self.router.heed(rules)
+        self.at(0)
+
+    def at(self, seconds: float) -> Step:
+        """Take steps at a time until there is no more."""
+        now = BEGUN + timedelta(seconds=seconds)
+        step = self.router.step(now)
+        while step.more:
+            step = self.router.step(now)
+        return step
+
+
+def brute(numbers: range, *, place: str = "acme/acme-1", ip: str = "203.0.113.9") -> list[StoredAlert]:
+    high = Severity.SEVERITY_HIGH
+    return [
+        alert(each, place=place, rule="5763", name="sshd: brute force", ips=(ip, "10.0.0.5"), severity=high)
+        for each in numbers
+    ]
+
+
+def letters(engine: Engine, receiver: str = "mail") -> list[Notice]:
+    """Return what waits for a receiver, in order, and let it be told."""
+    found = []
+    with engine.begin() as connection:
+        while letter := outbox.next_of(connection, receiver):
+            found.append(letter.notice)
+            outbox.told(connection, letter, outbox.Receipt(), BEGUN)
+    return found
+
+
+def said(notices: Sequence[Notice]) -> list[Said]:
+    return [(each.reason, each.number, each.count, each.fresh) for each in notices]
+
+
+def ref(number: int) -> Ref:
+    return Ref("acme", "acme-1", number.to_bytes(16))
+
+
+def test_a_flood_is_one_letter_for_each_receiver(engine: Engine, rules: Rules) -> None:
+    run = Run(engine, rules)
+    keep(engine, brute(range(1200)))
+
+    assert run.at(1).receivers == frozenset()
+    assert run.at(31).receivers == {"mail", "hive"}
+    [told] = letters(engine)
+    assert letters(engine, "hive") == [told]
+    assert (told.reason, told.count, told.fresh, told.client) == ("new", 1200, 1200, "acme")
+    assert dict(told.labels)["source.ip"] == "203.0.113.9"
+    assert run.at(3600).receivers == frozenset()
+
+
+def test_what_was_there_before_there_were_rules_is_nobodys_news(engine: Engine, rules: Rules) -> None:
+    keep(engine, brute(range(5)))
+    run = Run(engine, rules)
+    keep(engine, brute(range(5, 7)))
+    run.at(60)
+    run.at(120)
+
+    assert said(letters(engine)) == [("new", 1, 2, 2)]
+
+
+def test_two_clients_never_share_a_group(engine: Engine, rules: Rules) -> None:
+    run = Run(engine, rules)
+    for place in ("acme/acme-1", "beta/beta-1"):
+        keep(engine, brute(range(10), place=place))
+    run.at(1)
+    run.at(60)
+
+    told = letters(engine)
+    assert sorted(each.client for each in told) == ["acme", "beta"]
+    assert said(told) == [("new", 1, 10, 10)] * 2
+    assert len({each.group for each in told}) == 2
+
+
+def test_alerts_that_no_route_takes_tell_nobody(engine: Engine, rules: Rules) -> None:
+    run = Run(engine, rules)
+    keep(engine, [alert(1, rule="1002")])
+    run.at(1)
+    run.at(3600)
+
+    assert letters(engine) == []
+
+
+def test_more_that_comes_is_told_at_the_next_interval(engine: Engine, rules: Rules) -> None:
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(0)
+    run.at(30)
+    keep(engine, brute(range(3, 8)))
+    run.at(60)
+    assert said(letters(engine)) == [("new", 1, 3, 3)]
+    run.at(330)
+    assert said(letters(engine)) == [("more", 2, 8, 5)]
+
+
+def test_alerts_that_somebody_closed_in_time_are_told_to_nobody(engine: Engine, rules: Rules) -> None:
+    run = Run(engine, rules)
+    keep(engine, brute(range(2)))
+    run.at(0)
+    refs = [ref(0), ref(1)]
+    triage.close(engine, refs, Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
+    run.at(31)
+    run.at(3600)
+
+    assert letters(engine) == []
+
+
+def test_changes_of_alerts_that_were_not_taken_yet_wait_for_them(engine: Engine, rules: Rules) -> None:
+    """Both are there when the router comes to look."""
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    triage.close(engine, [ref(0)], Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
+    triage.acknowledge(engine, [ref(1), ref(2)], by="ada", now=BEGUN)
+    run.at(1)
+    run.at(2)
+    run.at(31)
+    assert said(letters(engine)) == [("new", 1, 3, 3)]
+    run.at(40_000)
+    assert letters(engine) == [], "somebody looks after what is open: no repeats"
+    triage.close(engine, [ref(1), ref(2)], Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
+    run.at(40_001)
+    run.at(40_400)
+    assert [each.reason for each in letters(engine)] == ["over"]
+
+
+def test_a_restart_at_any_moment_changes_nothing(engine: Engine, rules: Rules) -> None:
+    """The groups, and what is due, are as they were."""
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    run = Run(engine, rules)
+    run.at(31)
+    run = Run(engine, rules)
+    run.at(32)
+    keep(engine, brute(range(3, 5)))
+    run.at(33)
+    run = Run(engine, rules)
+    run.at(331)
+
+    told = letters(engine)
+    assert len({each.group for each in told}) == 1
+    assert (told[-1].count, sum(each.fresh for each in told)) == (5, 5)
+
+
+def test_a_step_that_fails_is_made_again(
+    engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the disk is full, at the worst moment: the letters are written, and nothing is kept."""
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    tell = Router._tell
+
+    def fails(*arguments: object) -> frozenset[str]:
+        tell(*arguments)  # type: ignore[arg-type]
+        raise OperationalError("insert", {}, Exception("disk full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(router.Router, "_tell", fails)
+        with pytest.raises(OperationalError):
+            run.at(31)
+    assert letters(engine) == []
+    run.at(32)
+    assert said(letters(engine)) == [("new", 1, 3, 3)]
+    run.at(33)
+    assert letters(engine) == []
+
+
+def test_a_silence_holds_back_what_is_there_and_what_comes(engine: Engine, rules: Rules) -> None:
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    wish = Wish(
+        client="acme", match='source.ip == "203.0.113.9"', until=BEGUN + timedelta(hours=1), why="a scan"
+    )
+    made = silences.add(engine, wish, who="ada", now=BEGUN)
+    keep(engine, brute(range(3, 5)))
+    run.at(60)
+    run.at(900)
+    assert letters(engine) == []
+    silences.end(engine, made.number, who="ada", now=BEGUN + timedelta(seconds=1000))
+    run.at(1001)
+    run.at(1300)
+    assert said(letters(engine)) == [("new", 1, 5, 5)]
+
+
+def test_rules_that_change_take_effect_at_once(engine: Engine, rules: Rules) -> None:
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    run.router.heed(Rules())
+    run.at(31)
+    run.at(3600)
+    assert letters(engine) == [], "groups of a route that is gone end without a word"
+    run.router.heed(rules)
+    keep(engine, brute(range(3, 4)))
+    run.at(3601)
+    run.at(3700)
+    assert said(letters(engine)) == [("new", 1, 1, 1)]
+
+
+def test_without_rules_nothing_is_written(engine: Engine) -> None:
+    run = Run(engine, Rules())
+    keep(engine, brute(range(3)))
+    run.at(10)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM router").scalar_one() == 0
+
+
+def test_a_step_in_which_nothing_happens_writes_nothing(engine: Engine, rules: Rules) -> None:
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    version = "PRAGMA data_version"  # changes where another connection has written
+    with closing(sqlite3.connect(str(engine.url.database))) as watching:
+        before = watching.execute(version).fetchone()
+        run.at(2)
+        assert watching.execute(version).fetchone() == before
+        run.at(31)
+        assert watching.execute(version).fetchone() != before

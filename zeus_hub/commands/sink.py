@@ -1,0 +1,210 @@
+"""`zeus sink`: where alerts go from the store: how it stands with each receiver, and what it refused."""
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from socme.commands import FAILED, ConfigOption, JsonOption
+from socme.errors import OperatorError
+from socme.identity import utc_now
+from zeus_hub.commands.options import CONFIG, moment, plain, print_json
+
+if TYPE_CHECKING:
+    from zeus_hub.config import ZeusSettings
+    from zeus_hub.outbox import Letter, Standing
+    from zeus_hub.routes.rules import Rules
+
+_COLUMNS = ["SINK", "KIND", "WAITING", "SINCE (UTC)", "REFUSED", "TOLD", "TROUBLE"]
+_REFUSED = ["NUMBER", "CLIENT", "ROUTE", "ALERTS", "REFUSED BECAUSE"]
+LONGEST_TEST = 120.0  # seconds
+LONGEST_LINE = 1000  # characters
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", parser=plain, help="The receiver's name, as in the rules.")
+]
+
+app = typer.Typer(help="Look after the places that alerts go to.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
+    """List receivers: what waits, since when and why, what was refused, and what was told in 30 days."""
+    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import reading  # noqa: PLC0415
+
+    settings = state.read_settings(config)
+    rules = _rules(settings)
+    with state.opened(settings) as engine, reading(engine) as connection:
+        standings = {each.receiver: each for each in outbox.standings(connection)}
+    names = sorted({*rules.receivers, *standings})
+    kinds = {name: each.kind for name, each in rules.receivers.items()}
+    if json:
+        for name in names:
+            print_json(_view(name, kinds.get(name), standings.get(name)))
+        return
+    from socme.table import show_table  # noqa: PLC0415
+
+    show_table(_COLUMNS, [_row(name, kinds.get(name), standings.get(name)) for name in names])
+
+
+@app.command("refused")
+def refused(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The receiver's name; all of them without.")
+    ] = None,
+    *,
+    config: ConfigOption = CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """List what receivers refused for good, the oldest first, and why."""
+    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import reading  # noqa: PLC0415
+
+    with state.opened(state.read_settings(config)) as engine, reading(engine) as connection:
+        letters = list(outbox.set_aside(connection, name))
+    if json:
+        for letter in letters:
+            print_json(_letter_view(letter))
+        return
+    from socme.table import show_table  # noqa: PLC0415
+
+    rows = [
+        [
+            each.number,
+            each.notice.client,
+            each.notice.route,
+            each.notice.count,
+            f"{each.receiver}: {each.reason}",
+        ]
+        for each in letters
+    ]
+    show_table(_REFUSED, rows)
+
+
+@app.command("retry")
+def retry(
+    name: NameArgument,
+    numbers: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="NUMBER", help="Only these, as `zeus sink refused` tells them."),
+    ] = None,
+    *,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Try again at once what waits, and what was refused."""
+    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import writing  # noqa: PLC0415
+
+    settings = state.read_settings(config)
+    with state.opened(settings) as engine, writing(engine) as connection:
+        _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
+        tried = outbox.again(connection, name, utc_now(), numbers or ())
+    typer.echo(f"{tried} to be told to {name}; the hub tries within 5 seconds")
+
+
+@app.command("replay")
+def replay(
+    name: NameArgument,
+    since: Annotated[
+        datetime,
+        typer.Option(
+            metavar="TIME", parser=moment, help="What was told since: 2h, 3d, or 2026-07-01T12:00 (UTC)."
+        ),
+    ],
+    *,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Tell a receiver again of every group of which it was told since a time, each once, as a whole."""
+    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import writing  # noqa: PLC0415
+
+    settings = state.read_settings(config)
+    with state.opened(settings) as engine, writing(engine) as connection:
+        _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
+        count = outbox.replay(connection, name, since, utc_now())
+    typer.echo(f"{count} groups to be told to {name} again")
+
+
+@app.command("test")
+def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
+    """Send a receiver a test message, or look whether sending would work; say what is in the way."""
+    from socme.text import clean  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.fanout import Build  # noqa: PLC0415
+    from zeus_hub.receivers.contract import DownError, RefusedError  # noqa: PLC0415
+
+    settings = state.read_settings(config)
+    rules = _rules(settings)
+    _check_name(settings, set(rules.receivers), name)
+
+    async def ask() -> str:
+        receiver = Build()(rules.receivers[name])
+        try:
+            async with asyncio.timeout(LONGEST_TEST):
+                return await receiver.test()
+        finally:
+            await receiver.close()
+
+    try:
+        typer.echo(f"ok  {clean(asyncio.run(ask()), LONGEST_LINE)}")
+    except (DownError, RefusedError) as error:
+        raise OperatorError(f"receiver {name}: {error}", "Mend that, and test again.") from error
+    except TimeoutError:
+        typer.echo(f"receiver {name}: no answer within {LONGEST_TEST:g} s", err=True)
+        raise typer.Exit(FAILED) from None
+
+
+def _rules(settings: "ZeusSettings") -> "Rules":
+    from zeus_hub.routes.reading import load  # noqa: PLC0415
+
+    return load(settings.routes_dir)
+
+
+def _check_name(settings: "ZeusSettings", known: set[str], name: str) -> None:
+    if name not in known and name not in _rules(settings).receivers:
+        raise OperatorError(f"there is no receiver {name!r}", "`zeus sink list` shows them.")
+
+
+def _view(name: str, kind: str | None, standing: "Standing | None") -> dict[str, object]:
+    from socme.view import stamp  # noqa: PLC0415
+
+    return {
+        "name": name,
+        "kind": kind,
+        "waiting": standing.waiting if standing else 0,
+        "since": stamp(standing.oldest) if standing and standing.oldest else None,
+        "refused": standing.refused if standing else 0,
+        "told": standing.told if standing else 0,
+        "trouble": standing.reason if standing else "",
+    }
+
+
+def _row(name: str, kind: str | None, standing: "Standing | None") -> list[object]:
+    if standing is None:
+        return [name, kind, 0, "", 0, 0, ""]
+    since = f"{standing.oldest:%Y-%m-%d %H:%M:%S}" if standing.oldest else ""
+    where = kind or "not in the rules"
+    return [name, where, standing.waiting, since, standing.refused, standing.told, standing.reason]
+
+
+def _letter_view(letter: "Letter") -> dict[str, object]:
+    from socme.view import stamp  # noqa: PLC0415
+
+    notice = letter.notice
+    return {
+        "number": letter.number,
+        "receiver": letter.receiver,
+        "group": notice.group,
+        "client": notice.client,
+        "route": notice.route,
+        "count": notice.count,
+        "first": stamp(notice.first),
+        "last": stamp(notice.last),
+        "reason": letter.reason,
+    }

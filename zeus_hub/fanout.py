@@ -1,0 +1,193 @@
+"""Fan-out: reads the rules, lets the router decide, and sends what it decides on its way.
+
+    routes.d ─▶ rules ─▶ router ─▶ outbox ─▶ a postman for each receiver
+
+Rules are read again when a file of the folder changes, and taken as a whole or not at all: while they are
+wrong, those before go on. At the start there are none before; then nothing is decided, and what comes
+meanwhile waits in the store.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from socme import logs
+from socme.errors import OperatorError
+from zeus_hub import outbox
+from zeus_hub.database import writing
+from zeus_hub.postman import Postman
+from zeus_hub.receivers import kinds
+from zeus_hub.receivers.contract import Receiver
+from zeus_hub.router import Router
+from zeus_hub.routes import rules
+from zeus_hub.routes.reading import load
+from zeus_hub.routes.rules import Rules
+
+LOG = logging.getLogger("zeus.fanout")
+
+STEP_SECONDS = 0.5  # between two steps of the router where nothing comes
+LOOK_SECONDS = 2.0  # between two looks at the folder
+TROUBLE_SECONDS = 5.0  # between two attempts while the database cannot be used
+FORGET_SECONDS = 3600.0  # between two looks at what was told long ago
+
+Marks = Mapping[str, tuple[int, int]]
+"""Of each file of the folder, when it was written and how long it is."""
+
+
+class Build:
+    """Makes receivers; a test makes others."""
+
+    def __call__(self, described: rules.Receiver) -> Receiver:
+        """Return a receiver; raise OperatorError with the place where it is described."""
+        try:
+            return kinds.build(
+                described.name, {"kind": described.kind, **described.options}, described.place.file.parent
+            )
+        except OperatorError as error:
+            said = f"{described.place}: receiver.{described.name}: {error.args[0]}"
+            raise OperatorError(said, error.mend) from error
+
+
+@dataclass(slots=True)
+class _Office:
+    """A postman at work."""
+
+    described: rules.Receiver
+    postman: Postman
+    task: asyncio.Task[None]
+
+
+class FanOut:
+    """Lives on the event loop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        clock: Callable[[], datetime],
+        build: Callable[[rules.Receiver], Receiver] | None = None,
+    ) -> None:
+        self.problem = ""
+        """Why the rules are refused, or cannot be followed; empty when all is well."""
+        self._engine = engine
+        self._folder = folder
+        self._clock = clock
+        self._build = build or Build()
+        self._router = Router(engine)
+        self._ready = asyncio.Event()  # there are rules, or there is no need of any
+        self._offices: dict[str, _Office] = {}
+        self._marks: Marks | None = None
+
+    @property
+    def postmen(self) -> Mapping[str, Postman]:
+        """The ways to the receivers, by name."""
+        return {name: office.postman for name, office in self._offices.items()}
+
+    async def run(self) -> None:
+        """Fan out for ever."""
+        with ThreadPoolExecutor(1, "router") as router, ThreadPoolExecutor(1, "letters") as letters:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch(group, router, letters), name="rules")
+                group.create_task(self._route(router), name="router")
+                group.create_task(self._forget(letters), name="forget")
+
+    async def _watch(self, group: asyncio.TaskGroup, router: Executor, letters: Executor) -> None:
+        """Read the rules whenever they change."""
+        loop = asyncio.get_running_loop()
+        while True:
+            marks = await loop.run_in_executor(letters, _marks, self._folder)
+            if marks != self._marks:
+                self._marks = marks
+                await self._heed(group, router, letters)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _heed(self, group: asyncio.TaskGroup, router: Executor, letters: Executor) -> None:
+        """Read the rules and go by them; where they are wrong, say so and go on as before."""
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(letters, load, self._folder)
+            made = {name: self._build(each) for name, each in found.receivers.items() if self._is_new(each)}
+        except OperatorError as error:
+            self.problem = str(error)
+            logs.event(LOG, logging.ERROR, "the rules are refused", reason=self.problem)
+            return
+        self.problem = ""
+        await loop.run_in_executor(router, self._router.heed, found)
+        await self._staff(group, letters, found, made)
+        self._ready.set()
+        for warning in found.warnings:
+            logs.event(LOG, logging.WARNING, "odd rules", reason=warning)
+        logs.event(LOG, logging.INFO, "rules", routes=len(found.routes), receivers=len(found.receivers))
+
+    def _is_new(self, described: rules.Receiver) -> bool:
+        """Tell whether a receiver has to be made: it is another one, or its secrets may be."""
+        office = self._offices.get(described.name)
+        return office is None or office.described != described or bool(office.postman.problem)
+
+    async def _staff(
+        self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Receiver]
+    ) -> None:
+        """Let postmen go whose receiver is gone or another one, and begin with the new ones."""
+        gone = [name for name in self._offices if name not in found.receivers or name in made]
+        tasks = [self._offices.pop(name).task for name in gone]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for name, receiver in made.items():
+            postman = Postman(name, receiver, self._engine, letters, clock=self._clock)
+            task = group.create_task(postman.run(), name=f"postman {name}")
+            self._offices[name] = _Office(found.receivers[name], postman, task)
+
+    async def _route(self, router: Executor) -> None:
+        """Take steps."""
+        loop = asyncio.get_running_loop()
+        await self._ready.wait()
+        trouble = ""
+        while True:
+            try:
+                step = await loop.run_in_executor(router, self._router.step, self._clock())
+            except SQLAlchemyError as error:
+                reason = str(error.__cause__ or error)
+                if reason != trouble:
+                    trouble = reason
+                    logs.event(LOG, logging.ERROR, "alerts are not routed", reason=reason)
+                await asyncio.sleep(TROUBLE_SECONDS)
+                continue
+            trouble = ""
+            for name in step.receivers & self._offices.keys():
+                self._offices[name].postman.wake()
+            if not step.more:
+                await asyncio.sleep(STEP_SECONDS)
+
+    async def _forget(self, letters: Executor) -> None:
+        """Forget, now and then, what was told long ago."""
+        loop = asyncio.get_running_loop()
+
+        def forget() -> int:
+            with writing(self._engine) as connection:
+                return outbox.forget(connection, self._clock())
+
+        while True:
+            forgotten = 0
+            with suppress(SQLAlchemyError):  # whoever needs the database says what is wrong with it
+                forgotten = await loop.run_in_executor(letters, forget)
+            await asyncio.sleep(STEP_SECONDS if forgotten else FORGET_SECONDS)
+
+
+def _marks(folder: Path) -> Marks:
+    """Return what changes where a file of a folder does."""
+    found = {}
+    for path in folder.glob("*"):
+        with suppress(OSError):  # gone since, or not to be looked at: reading says why
+            stat = path.stat()
+            found[path.name] = (stat.st_mtime_ns, stat.st_size)
+    return found

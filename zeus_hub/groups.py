@@ -1,0 +1,163 @@
+"""What is kept of groups of alerts: read once at the start, and written in the transaction that moves on.
+
+All functions work within a transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Row as SqlRow
+
+from socme.v1.watch_pb2 import StoredAlert
+from zeus_hub import body, database, schema
+from zeus_hub.database import moment
+from zeus_hub.figures import last_change
+from zeus_hub.notice import Member
+from zeus_hub.routes.grouping import NOWHERE, Changes
+from zeus_hub.routes.inhibition import Source
+from zeus_hub.routes.kept import Kept, Routed, Row, decode_routed, decode_row, decode_source, decode_steady
+from zeus_hub.routes.kept import encode as encoded
+from zeus_hub.routes.steady import Steady
+
+NAME = "router"
+_AT_ONCE = 500  # names in one statement
+
+
+_STORED = (
+    select(database.alert.c.number, database.client.c.name.label("client"))
+    .add_columns(database.node.c.name.label("node"), database.alert.c.received_us, database.alert.c.body)
+    .join(database.client, database.client.c.id == database.alert.c.client_id)
+    .join(database.node, database.node.c.id == database.alert.c.node_id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the router has come."""
+
+    alert: int
+    """The number of the last alert that it took."""
+    change: int
+    """The number of the last change of triage that it took."""
+    steady: Steady
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody did about one alert."""
+
+    number: int
+    alert: int
+    before: int
+    """A socme.v1.TriageStatus, as the next."""
+    after: int
+
+
+def progress(connection: Connection) -> Progress | None:
+    """Return how far the router has come; None before it ever began."""
+    table = schema.router
+    row = connection.execute(select(table).where(table.c.name == NAME)).one_or_none()
+    return None if row is None else Progress(row.alert_number, row.change_number, decode_steady(row.clock))
+
+
+def begin(connection: Connection, steady: Steady) -> Progress:
+    """Let the router begin behind all that is there: nobody wants to be told of last year."""
+    highest = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
+    begun = Progress(highest, last_change(connection), steady)
+    connection.execute(
+        insert(schema.router).values(
+            name=NAME, alert_number=begun.alert, change_number=begun.change, clock=encoded(steady)
+        )
+    )
+    return begun
+
+
+def load(connection: Connection) -> tuple[list[Row], list[Source]]:
+    """Return all groups that live, and all that inhibits."""
+    groups, firing = schema.living_group, schema.firing
+    rows = [decode_row(content) for content in connection.execute(select(groups.c.content)).scalars()]
+    sources = [decode_source(content) for content in connection.execute(select(firing.c.content)).scalars()]
+    return rows, sources
+
+
+def save(connection: Connection, changes: Changes, reached: Progress) -> None:
+    """Keep what has changed, and how far the router has come with it."""
+    _put(connection, schema.living_group, "id", {row.group.id: row for row in changes.rows}, changes.ended)
+    _put(connection, schema.firing, "name", {each.name: each for each in changes.sources}, changes.silent)
+    table = schema.router
+    connection.execute(
+        update(table)
+        .where(table.c.name == NAME)
+        .values(alert_number=reached.alert, change_number=reached.change, clock=encoded(reached.steady))
+    )
+
+
+def arrivals(connection: Connection, after: int, limit: int) -> list[tuple[int, StoredAlert]]:
+    """Return some alerts behind a number, in order, as they came: without what people did since."""
+    query = _STORED.where(database.alert.c.number > after).order_by(database.alert.c.number).limit(limit)
+    return [_read(row) for row in connection.execute(query)]
+
+
+def remembered(connection: Connection, client: str, members: Sequence[Member]) -> list[StoredAlert]:
+    """Return the alerts that a group remembers, whole."""
+    alert = database.alert
+    ids = [bytes.fromhex(member.id) for member in members]
+    query = _STORED.where(database.client.c.name == client, alert.c.id.in_(ids))
+    return [stored for _, stored in map(_read, connection.execute(query))]
+
+
+def changes(connection: Connection, after: int, up_to: int, limit: int) -> list[Change]:
+    """Return some changes behind a number, in order, as far as they are about alerts up to one."""
+    table = schema.triage_change
+    query = select(table).where(table.c.number > after).order_by(table.c.number).limit(limit)
+    found = []
+    for row in connection.execute(query):
+        if row.alert_number > up_to:
+            break
+        found.append(Change(row.number, row.alert_number, row.before, row.status))
+    return found
+
+
+def keep_routed(connection: Connection, routed: Mapping[int, Routed]) -> None:
+    """Keep where alerts went, by their numbers."""
+    rows = [
+        {"alert_number": number, "content": encoded(each)}
+        for number, each in routed.items()
+        if each != NOWHERE
+    ]
+    if rows:
+        connection.execute(insert(schema.routed), rows)
+
+
+def routed(connection: Connection, numbers: Sequence[int]) -> dict[int, Routed]:
+    """Return where alerts went; of those that went nowhere, nothing."""
+    table = schema.routed
+    rows = connection.execute(select(table).where(table.c.alert_number.in_(numbers)))
+    return {row.alert_number: decode_routed(row.content) for row in rows}
+
+
+def titles(connection: Connection) -> dict[str, str]:
+    """Return what clients are called for people, by name."""
+    table = database.client
+    return {row.name: row.title for row in connection.execute(select(table.c.name, table.c.title))}
+
+
+def _read(row: SqlRow[tuple[object, ...]]) -> tuple[int, StoredAlert]:
+    stored = StoredAlert(client=row.client, node=row.node, alert=body.decode(row.body))
+    stored.received.FromDatetime(moment(row.received_us))
+    return row.number, stored
+
+
+def _put(
+    connection: Connection, table: Table, key: str, kept: Mapping[str, Kept], gone: Sequence[str]
+) -> None:
+    """Replace some rows, and delete others."""
+    column = table.c[key]
+    stale = [*kept, *gone]
+    for begin_at in range(0, len(stale), _AT_ONCE):
+        part = stale[begin_at : begin_at + _AT_ONCE]
+        connection.execute(delete(table).where(column.in_(part)))
+    if kept:
+        rows = [{key: name, "content": encoded(each)} for name, each in kept.items()]
+        connection.execute(insert(table), rows)

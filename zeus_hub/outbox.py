@@ -1,0 +1,296 @@
+"""What is to be told, and to whom: a row for each notice and receiver, until it is told or refused.
+
+Written in the transaction that decides to tell, so that nothing is told twice after a crash and nothing
+forgotten. Each tells of its group as a whole, so one that still waits gives way to the next of its group: a
+receiver that was down for a day is told of each group once. All functions work within a transaction.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+import msgspec
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+
+from zeus_hub import schema
+from zeus_hub.database import microseconds, moment
+from zeus_hub.notice import Notice
+from zeus_hub.receivers.contract import Receipt
+
+KEPT = timedelta(
+    days=30
+)  # after which what was told is forgotten; what was refused stays until a person looks
+LONGEST_REASON = 1000  # characters
+MOST_FORGOTTEN = 1000  # rows in one transaction
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Notice)
+
+
+class State(IntEnum):
+    """What became of a row; the numbers stand in the database."""
+
+    WAITING = 0
+    TOLD = 1
+    REFUSED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One notice on its way to one receiver."""
+
+    number: int
+    """In the order of writing."""
+    receiver: str
+    notice: Notice
+    attempts: int
+    due: datetime
+    reason: str
+    """Why it did not arrive the last time; empty where nobody tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands with one receiver."""
+
+    receiver: str
+    waiting: int
+    refused: int
+    told: int
+    """Within the time that is kept."""
+    oldest: datetime | None
+    """Since when the oldest that waits does so."""
+    reason: str
+    """Why that one did not arrive the last time it was tried."""
+
+
+def put(connection: Connection, receiver: str, notice: Notice, now: datetime) -> None:
+    """Let a receiver be told; what waits of the same group is told with it, in the older one's place."""
+    table = schema.outbox
+    waiting = and_(
+        table.c.receiver == receiver, table.c.state == State.WAITING, table.c.group_key == notice.group
+    )
+    older = connection.execute(select(table).where(waiting)).one_or_none()
+    if older is not None:
+        merged = together(_DECODER.decode(older.notice), notice)
+        connection.execute(
+            update(table)
+            .where(table.c.number == older.number)
+            .values(notice=_ENCODER.encode(merged), notice_number=merged.number)
+        )
+        return
+    connection.execute(
+        insert(table).values(
+            receiver=receiver,
+            group_key=notice.group,
+            notice_number=notice.number,
+            notice=_ENCODER.encode(notice),
+            state=State.WAITING,
+            attempts=0,
+            created_us=microseconds(now),
+            due_us=microseconds(now),
+            done_us=0,
+            reason="",
+            reference="",
+        )
+    )
+
+
+def together(older: Notice, newer: Notice) -> Notice:
+    """Return what tells both of two notices of one group: all that is fresh, and that it is new if it is."""
+    first = "new" if older.reason == "new" and newer.reason != "over" else newer.reason
+    return replace(newer, fresh=older.fresh + newer.fresh, reason=first)
+
+
+def next_of(connection: Connection, receiver: str) -> Letter | None:
+    """Return what a receiver is to be told next, whenever that is due; None for nothing."""
+    table = schema.outbox
+    row = connection.execute(
+        select(table)
+        .where(table.c.receiver == receiver, table.c.state == State.WAITING)
+        .order_by(table.c.number)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _letter(row)
+
+
+def told(connection: Connection, letter: Letter, receipt: Receipt, now: datetime) -> None:
+    """Note that a receiver has it. Where it grew meanwhile, the rest is told as well."""
+    _close(connection, letter, State.TOLD, "; ".join(receipt.warnings), now, reference=receipt.reference)
+
+
+def refused(connection: Connection, letter: Letter, reason: str, now: datetime) -> None:
+    """Set it aside: the receiver will never take it."""
+    _close(connection, letter, State.REFUSED, reason, now)
+
+
+def postponed(connection: Connection, letter: Letter, reason: str, due: datetime) -> None:
+    """Note that it did not arrive, and when to try again."""
+    table = schema.outbox
+    connection.execute(
+        update(table)
+        .where(table.c.number == letter.number)
+        .values(attempts=table.c.attempts + 1, reason=reason[:LONGEST_REASON], due_us=microseconds(due))
+    )
+
+
+def standings(connection: Connection) -> list[Standing]:
+    """Return how it stands with each receiver that ever was to be told something, by name."""
+    table = schema.outbox
+    counts: dict[str, dict[int, int]] = {}
+    for receiver, state, count in connection.execute(
+        select(table.c.receiver, table.c.state, func.count()).group_by(table.c.receiver, table.c.state)
+    ):
+        counts.setdefault(receiver, {})[state] = count
+    return [_standing(connection, receiver, counts[receiver]) for receiver in sorted(counts)]
+
+
+def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[Letter]:
+    """Yield what receivers refused, the oldest first."""
+    table = schema.outbox
+    query = select(table).where(table.c.state == State.REFUSED).order_by(table.c.number)
+    if receiver is not None:
+        query = query.where(table.c.receiver == receiver)
+    for row in connection.execute(query):
+        yield _letter(row)
+
+
+def again(connection: Connection, receiver: str, now: datetime, numbers: Collection[int] = ()) -> int:
+    """Let what was refused be tried again, and what waits at once; return how many of both.
+
+    Of a group of which something waits, only that is tried: it tells of the whole.
+    """
+    table = schema.outbox
+    waiting = select(table.c.group_key).where(table.c.receiver == receiver, table.c.state == State.WAITING)
+    chosen = and_(
+        table.c.receiver == receiver,
+        table.c.state == State.REFUSED,
+        table.c.group_key.not_in(waiting.scalar_subquery()),
+    )
+    if numbers:
+        chosen = and_(chosen, table.c.number.in_(numbers))
+    due = {"due_us": microseconds(now), "attempts": 0}
+    latest = select(func.max(table.c.number)).where(chosen).group_by(table.c.group_key)
+    newest = list(connection.execute(latest).scalars())
+    connection.execute(
+        update(table).where(table.c.number.in_(newest)).values(state=State.WAITING, done_us=0, **due)
+    )
+    hurried = connection.execute(
+        update(table)
+        .where(
+            table.c.receiver == receiver,
+            table.c.state == State.WAITING,
+            table.c.number.not_in(newest),
+        )
+        .values(due_us=microseconds(now))
+    )
+    return len(newest) + hurried.rowcount
+
+
+def replay(connection: Connection, receiver: str, since: datetime, now: datetime) -> int:
+    """Let a receiver be told again of each group of which it was told since a time; return of how many.
+
+    Of the whole, and once: the last notice of each, unless one waits.
+    """
+    table = schema.outbox
+    waiting = select(table.c.group_key).where(table.c.receiver == receiver, table.c.state == State.WAITING)
+    latest = (
+        select(func.max(table.c.number))
+        .where(
+            table.c.receiver == receiver,
+            table.c.state == State.TOLD,
+            table.c.done_us >= microseconds(since),
+            table.c.group_key.not_in(waiting.scalar_subquery()),
+        )
+        .group_by(table.c.group_key)
+    )
+    numbers = list(connection.execute(latest).scalars())
+    for begin in range(0, len(numbers), MOST_FORGOTTEN):
+        part = numbers[begin : begin + MOST_FORGOTTEN]
+        values = {
+            "state": State.WAITING,
+            "done_us": 0,
+            "due_us": microseconds(now),
+            "attempts": 0,
+            "reason": "",
+        }
+        connection.execute(update(table).where(table.c.number.in_(part)).values(**values))
+    return len(numbers)
+
+
+def reference(connection: Connection, receiver: str, group: str) -> str:
+    """Return what a receiver calls a group; empty where it has no name there."""
+    table = schema.outbox
+    found = connection.execute(
+        select(table.c.reference)
+        .where(table.c.receiver == receiver, table.c.group_key == group, table.c.reference != "")
+        .order_by(table.c.number.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return found or ""
+
+
+def forget(connection: Connection, now: datetime) -> int:
+    """Forget some of what was told long ago; return how many."""
+    table = schema.outbox
+    old = (
+        select(table.c.number)
+        .where(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT))
+        .limit(MOST_FORGOTTEN)
+    )
+    numbers = list(connection.execute(old).scalars())
+    connection.execute(delete(table).where(table.c.number.in_(numbers)))
+    return len(numbers)
+
+
+def _close(
+    connection: Connection, letter: Letter, state: State, reason: str, now: datetime, *, reference: str = ""
+) -> None:
+    """Be done with a letter, unless its row has grown since it was read: then what is new is due."""
+    table = schema.outbox
+    row = connection.execute(select(table).where(table.c.number == letter.number)).one()
+    grown = row.notice_number != letter.notice.number
+    values: dict[str, object] = {"attempts": row.attempts + 1, "reason": reason[:LONGEST_REASON]}
+    if reference:
+        values["reference"] = reference
+    if grown and state is State.TOLD:
+        newer = _DECODER.decode(row.notice)
+        rest = replace(
+            newer,
+            fresh=newer.fresh - letter.notice.fresh,
+            reason="more" if newer.reason == "new" else newer.reason,
+        )
+        values |= {"notice": _ENCODER.encode(rest), "due_us": microseconds(now), "attempts": 0, "reason": ""}
+    elif not grown:
+        values |= {"state": state, "done_us": microseconds(now)}
+    connection.execute(update(table).where(table.c.number == letter.number).values(**values))
+
+
+def _letter(row: Row[tuple[object, ...]]) -> Letter:
+    return Letter(
+        number=row.number,
+        receiver=row.receiver,
+        notice=_DECODER.decode(row.notice),
+        attempts=row.attempts,
+        due=moment(row.due_us),
+        reason=row.reason,
+    )
+
+
+def _standing(connection: Connection, receiver: str, counts: dict[int, int]) -> Standing:
+    table = schema.outbox
+    first = connection.execute(
+        select(table.c.created_us, table.c.reason)
+        .where(table.c.receiver == receiver, table.c.state == State.WAITING)
+        .order_by(table.c.number)
+        .limit(1)
+    ).one_or_none()
+    return Standing(
+        receiver=receiver,
+        waiting=counts.get(State.WAITING, 0),
+        refused=counts.get(State.REFUSED, 0),
+        told=counts.get(State.TOLD, 0),
+        oldest=None if first is None else moment(first.created_us),
+        reason="" if first is None else first.reason,
+    )

@@ -1,0 +1,226 @@
+"""Telling people by mail: one SMTP session for each message, encrypted unless the settings say otherwise."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from aiosmtplib import (
+    SMTP,
+    SMTPException,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPSenderRefused,
+    SMTPServerDisconnected,
+    SMTPTimeoutError,
+)
+
+from socme.errors import OperatorError
+from socme.identity import utc_now
+from socme.text import clean
+from zeus_hub.notice import Notice
+from zeus_hub.receivers.contract import DownError, Receipt, RefusedError
+from zeus_hub.receivers.letter import address, compose
+from zeus_hub.receivers.wording import Wording, Words
+
+LONGEST_ANSWER = 300  # characters of what a server says
+QUIT = 2.0  # seconds for a farewell; the mail has been taken by then
+
+Security = Literal["starttls", "tls", "none"]
+
+_AUTHENTICATION = {530, 534, 535, 538}  # a login is wanted, or of another kind, or was wrong
+_TOO_LARGE = 552
+# A connection that ends in the middle of TLS is cut, not misconfigured.
+_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """How mail leaves the hub."""
+
+    host: str
+    port: int
+    security: Security = "starttls"
+    """ "starttls": encrypted before anything is said, or not at all. "tls": encrypted from the first byte.
+    "none": in the clear, for a server on the same machine; it takes no password."""
+    user: str = ""
+    """Empty: no login."""
+    password: str = field(default="", repr=False)
+    sender: str
+    recipients: tuple[str, ...]
+    ca_file: Path | None = None
+    """Certificates of those who vouch for the server, PEM. None: the system's."""
+    seconds: float = 30.0
+    """How long one mail may take."""
+
+
+class Mail:
+    """A Receiver. `name` is what people know it by. Raises OperatorError for settings that cannot work."""
+
+    def __init__(
+        self, name: str, settings: MailSettings, wording: Wording, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._wording = wording
+        self._now = now
+        try:
+            self._sender = address(settings.sender)
+            self._recipients = [address(each) for each in settings.recipients]
+        except ValueError as error:
+            raise OperatorError(f"{name}: {error}", "Write it without a name.") from error
+        if not self._recipients:
+            raise OperatorError(f"{name}: nobody would get its mail", "Give recipients.")
+        if settings.security == "none" and settings.user:
+            raise OperatorError(
+                f"{name}: a password would travel in the clear", 'Set security to "starttls" or "tls".'
+            )
+        self._tls = _trust(name, settings)
+
+    async def send(self, notice: Notice) -> Receipt:
+        """Mail a notice. Sent again, it has the same Message-ID; more than that SMTP does not offer."""
+        words = self._wording.of(notice)
+        return await self.post(words, key=f"{notice.group}.{notice.number}", thread=f"{notice.group}.1")
+
+    async def test(self) -> str:
+        """Send a mail that says that it is a test."""
+        key = f"test.{self._now():%Y%m%d%H%M%S%f}"
+        receipt = await self.post(self._wording.test(self._name), key=key)
+        told = f"{self._settings.host} took a test message for {', '.join(self._settings.recipients)}"
+        return "; ".join((told, *receipt.warnings))
+
+    async def post(self, words: Words, *, key: str, thread: str = "") -> Receipt:
+        """Mail any words; `key` is theirs alone. Raises as send() does."""
+        mail = compose(words, self._sender, self._recipients, self._now(), key=key, thread=thread)
+        message_id = str(mail["Message-ID"])
+        try:
+            async with asyncio.timeout(self._settings.seconds):
+                refused = await self._hand_over(mail.as_bytes())
+        except TimeoutError as error:
+            raise DownError(
+                f"{self._server} did not take the mail within {self._settings.seconds:g} s"
+            ) from error
+        return Receipt(message_id, (*words.warnings, *refused))
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    @property
+    def _server(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
+
+    async def _hand_over(self, mail: bytes) -> list[str]:
+        """Give a mail to the server; return who does not get it, and why."""
+        client = await self._connected()
+        try:
+            refused, _ = await client.sendmail(
+                self._sender.addr_spec, [each.addr_spec for each in self._recipients], mail
+            )
+            with suppress(SMTPException, TimeoutError):  # whatever becomes of the farewell, it has the mail
+                await client.quit(timeout=QUIT)
+        except SMTPRecipientsRefused as error:
+            raise self._nobody(error) from error
+        except SMTPResponseException as error:
+            raise self._answered(error) from error
+        except (SMTPException, OSError) as error:
+            raise self._broken(error) from error
+        finally:
+            client.close()
+        return [
+            f"{who} does not get it: {answer.code} {clean(answer.message, LONGEST_ANSWER)}"
+            for who, answer in refused.items()
+        ]
+
+    async def _connected(self) -> SMTP:
+        """Return a session that is encrypted and logged in, as the settings say."""
+        settings = self._settings
+        client = SMTP(
+            hostname=settings.host,
+            port=settings.port,
+            username=settings.user or None,
+            password=settings.password if settings.user else None,
+            use_tls=settings.security == "tls",
+            start_tls=settings.security == "starttls",  # None would fall back to clear text
+            tls_context=self._tls,
+            timeout=settings.seconds,
+        )
+        try:
+            await client.connect()
+        except SMTPResponseException as error:
+            raise self._turned_away(error) from error
+        except (SMTPException, OSError) as error:
+            raise self._broken(error) from error
+        return client
+
+    def _turned_away(self, error: SMTPResponseException) -> DownError:
+        """Say what an answer means that came before there was a mail: no mail is to blame for it."""
+        if error.code in _AUTHENTICATION:
+            user = f" as {self._settings.user}" if self._settings.user else ""
+            return self._wrong(f"does not let SOCme log in{user}: {_answer(error)}")
+        return self._down(error, misconfigured=_for_good(error.code))
+
+    def _answered(self, error: SMTPResponseException) -> DownError | RefusedError:
+        """Say what an answer to a mail means."""
+        if error.code in _AUTHENTICATION:
+            return self._wrong(f"wants a login: {_answer(error)}")
+        if isinstance(error, SMTPSenderRefused) and error.code != _TOO_LARGE:
+            return self._down(error, misconfigured=_for_good(error.code))  # it would refuse any mail
+        if _for_good(error.code):
+            return RefusedError(f"{self._server} refuses the mail: {_answer(error)}")
+        return self._down(error, misconfigured=False)
+
+    def _nobody(self, error: SMTPRecipientsRefused) -> DownError | RefusedError:
+        """Say what it means that no recipient was accepted: as long as one may be later, wait."""
+        told = "; ".join(f"{each.recipient}: {_answer(each)}" for each in error.recipients)
+        if any(each.code in _AUTHENTICATION for each in error.recipients):
+            return self._wrong(f"wants a login: {told}")
+        if all(_for_good(each.code) for each in error.recipients):
+            return RefusedError(f"{self._server} knows none of the recipients: {told}")
+        return DownError(f"{self._server} takes no mail for the recipients now: {told}")
+
+    def _broken(self, error: BaseException) -> DownError:
+        """Say what broke on the way; TLS that cannot work and a login that is not offered are named."""
+        for each in _causes(error):
+            if isinstance(each, ssl.SSLCertVerificationError):
+                return self._wrong(f"is not trusted: {clean(each.verify_message, LONGEST_ANSWER)}")
+            if isinstance(each, ssl.SSLError) and not isinstance(each, _CUT):
+                return self._wrong(f"speaks no TLS on this port that SOCme does: {each.reason}")
+        if isinstance(error, SMTPTimeoutError | SMTPServerDisconnected | OSError):
+            return DownError(f"{self._server} cannot be reached: {clean(str(error), LONGEST_ANSWER)}")
+        # What is left is said by the client: no STARTTLS is offered, or no login that it knows.
+        return self._wrong(f"does not offer what the settings ask for: {clean(str(error), LONGEST_ANSWER)}")
+
+    def _wrong(self, what: str) -> DownError:
+        return DownError(f"{self._server} {what}", misconfigured=True)
+
+    def _down(self, error: SMTPResponseException, *, misconfigured: bool) -> DownError:
+        return DownError(f"{self._server} takes no mail: {_answer(error)}", misconfigured=misconfigured)
+
+
+def _trust(name: str, settings: MailSettings) -> ssl.SSLContext | None:
+    if settings.security == "none":
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:  # a missing file, or one without certificates
+        raise OperatorError(
+            f"{name}: {settings.ca_file} cannot be used: {error}", "It must hold certificates as PEM."
+        ) from error
+
+
+def _for_good(code: int) -> bool:
+    return code >= 500  # noqa: PLR2004 - as SMTP has it
+
+
+def _answer(error: SMTPResponseException) -> str:
+    return f"{error.code} {clean(error.message, LONGEST_ANSWER)}"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__

@@ -1,0 +1,151 @@
+"""When somebody is told of a group, and why: Alertmanager's timers, with triage beside them. Pure.
+
+A group begins with an alert and waits group_wait for companions (not where one is urgent). From then on it is
+looked at every group_interval: is there something that nobody was told of, it is told, in one notice that
+tells of all; are all alerts closed, that is told, and the group ends; has repeat_interval gone by while some
+alert is still new, all is told again. Where nobody acknowledges anything, escalation tells others in between.
+A group that nothing comes into for resolve_after ends without a word.
+
+A look that comes late (the hub was down) stands for all that were missed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import floor
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from zeus_hub.notice import Reason
+from zeus_hub.routes.group import Group, Veil
+from zeus_hub.routes.rules import Escalation, Route
+
+IsHeld = Callable[[str], bool]
+"""Tells whether what a name in a veil stands for (a silence, an inhibition) holds alerts back now."""
+
+
+class Telling(NamedTuple):
+    """What is to be told of a group."""
+
+    reason: Reason
+    """ "repeat" also where only those are told that an escalation adds."""
+    number: int
+    """Of the notice within its group."""
+    fresh: int
+    """Alerts that have not been told to all receivers, a roll-up counted with its count."""
+    receivers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How things stand when a group is looked at."""
+
+    now: float
+    muted: bool
+    """Whether it is a time at which the route tells nobody."""
+    is_held: IsHeld
+
+
+class Looked(NamedTuple):
+    """What came of a look."""
+
+    group: Group
+    telling: Telling | None
+    ended: bool
+
+
+def look(group: Group, route: Route, moment: Moment) -> Looked:
+    """Return what is to be told of a group now, and the group after that."""
+    due = moment.now >= group.due
+    expired = moment.now >= group.came + route.resolve_after
+    audible = [veil for veil in group.veils if not any(moment.is_held(name) for name in veil.names)]
+    new = any(veil.new for veil in audible) and not moment.muted and not expired
+    reason = _reason(group, audible, silent=moment.muted) if due else None
+    if due and not reason and new and _may_repeat(group, route, moment.now):
+        reason = "repeat"
+    level = _level(group, route, moment.now) if new else group.level
+    over = due and not group.open and (reason == "over" or not group.notices)
+    after = _after(group, route, moment.now, reason, level)
+    return Looked(after, _telling(group, route, reason, level), over or expired)
+
+
+def wake(group: Group, route: Route) -> float:
+    """Return when the group must be looked at again unless something happens to it."""
+    times = [group.due, group.came + route.resolve_after]
+    if group.chain is not None and group.level < len(route.escalate):
+        times.append(group.chain + route.escalate[group.level].after)
+    return min(times)
+
+
+def is_muted(route: Route, now: datetime) -> bool:
+    """Tell whether it is a time at which a route tells nobody."""
+    if any(hush.holds(now) for hush in route.mute):
+        return True
+    return bool(route.active) and not any(hush.holds(now) for hush in route.active)
+
+
+def _reason(group: Group, audible: Sequence[Veil], *, silent: bool) -> Reason | None:
+    """Return what has happened that is to be told at a look that was due; None for nothing."""
+    if silent:
+        return None
+    if not group.open:
+        return "over" if group.notices else None
+    if any(veil.untold for veil in audible):
+        return "more" if group.notices else "new"
+    return None
+
+
+def _may_repeat(group: Group, route: Route, now: float) -> bool:
+    return bool(group.notices) and _tick(group, route, now) - group.told_at >= route.repeat_interval
+
+
+def _tick(group: Group, route: Route, now: float) -> float:
+    """Return when the look should have been: the last of those that were due."""
+    return group.due + floor((now - group.due) / route.group_interval) * route.group_interval
+
+
+def _level(group: Group, route: Route, now: float) -> int:
+    """Return how many steps of its escalation a group has come to."""
+    if group.chain is None:
+        return group.level
+    return max(group.level, sum(now - group.chain >= step.after for step in route.escalate))
+
+
+def _telling(group: Group, route: Route, reason: Reason | None, level: int) -> Telling | None:
+    if reason:
+        steps = route.escalate[: max(group.reached, level) if reason == "over" else level]
+        receivers = (*route.receivers, *_names(steps))
+    elif level > group.level:
+        reason, receivers = "repeat", _names(route.escalate[group.level : level])
+    else:
+        return None
+    return Telling(reason, group.notices + 1, group.fresh, tuple(dict.fromkeys(receivers)))
+
+
+def _names(steps: Iterable[Escalation]) -> tuple[str, ...]:
+    return tuple(name for step in steps for name in step.receivers)
+
+
+def _after(group: Group, route: Route, now: float, reason: Reason | None, level: int) -> Group:
+    """Return the group after a look, and after it was told."""
+    tick = _tick(group, route, now)
+    told = reason is not None or level > group.level
+    group = replace(
+        group,
+        due=tick + route.group_interval if now >= group.due else group.due,
+        notices=group.notices + told,
+        level=level,
+        reached=max(group.reached, level),
+    )
+    if reason is None:
+        return group
+    begins = group.chain is None and reason in ("new", "more") and group.new
+    return replace(
+        group,
+        told=group.taken,
+        fresh=0,
+        told_at=tick,
+        veils=tuple(replace(veil, untold=0) for veil in group.veils),
+        chain=now if begins else group.chain,
+    )

@@ -1,0 +1,108 @@
+"""Which alerts fire that make others not worth telling. Pure.
+
+A source is all open alerts that match an inhibition's `source` and have its `equal` fields alike. It holds
+targets back while one of them is open and the latest came within a day. Of a target that matches `source` as
+well, only such alerts hold it back as do not match both: two of a kind would silence each other.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from socme.v1.watch_pb2 import StoredAlert
+from zeus_hub.routes.facts import value
+from zeus_hub.routes.matcher import Subject
+from zeus_hub.routes.rules import Inhibition
+
+FIRES_SECONDS = 86_400.0  # since its latest alert; the same as a group's resolve_after where nothing is said
+MOST_SOURCES = 10_000  # that are remembered; what one more would hold back is told
+DIGEST_BYTES = 16  # whoever chooses a field must not find another with the same digest
+PREFIX = "inhibit:"
+_BOTH, _ONE = "+", "-"
+
+
+class Source(Struct, frozen=True):
+    """What is remembered of a source."""
+
+    name: str
+    """Of the inhibition, and of what is alike."""
+    came: float
+    """When the latest came, in seconds of a steady clock."""
+    one_sided: int = 0
+    """Open alerts that match only `source`."""
+    two_sided: int = 0
+    """Open alerts that match `target` too."""
+
+
+class Sources:
+    """All that fire."""
+
+    def __init__(self, sources: Iterable[Source] = ()) -> None:
+        self._sources = {source.name: source for source in sources}
+        self.changed: set[str] = set()
+        """Names of those that are not as they were when this was emptied last."""
+
+    def get(self, name: str) -> Source | None:
+        """Return a source; None for one that is not remembered."""
+        return self._sources.get(name)
+
+    def fire(self, mark: str, now: float) -> None:
+        """Take an alert that is a source; `mark` as marks() gives it."""
+        name = mark[:-1]
+        source = self._sources.get(name) or Source(name, now)
+        if name not in self._sources and len(self._sources) >= MOST_SOURCES:
+            self.expire(now)
+            if len(self._sources) >= MOST_SOURCES:
+                return
+        self._put(_counted(replace(source, came=now), mark, 1))
+
+    def change(self, mark: str, opened: int) -> None:
+        """Take it that a source's alert was closed (-1) or opened again (1)."""
+        source = self._sources.get(mark[:-1])
+        if source is not None:
+            self._put(_counted(source, mark, opened))
+
+    def expire(self, now: float) -> None:
+        """Forget what has not come for so long that it does not fire any more."""
+        for name in [name for name, source in self._sources.items() if now >= source.came + FIRES_SECONDS]:
+            del self._sources[name]
+            self.changed.add(name)
+
+    def holds(self, veil: str, now: float) -> bool:
+        """Tell whether targets with such a name in their veil are held back."""
+        source = self._sources.get(veil.removeprefix(PREFIX)[:-1])
+        if source is None or now >= source.came + FIRES_SECONDS:
+            return False
+        return source.one_sided > 0 or (source.two_sided > 0 and veil.endswith(_ONE))
+
+    def _put(self, source: Source) -> None:
+        self.changed.add(source.name)
+        self._sources[source.name] = source
+
+
+def marks(
+    inhibitions: Sequence[Inhibition], stored: StoredAlert, subject: Subject
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return of which sources an alert is one, and what is in its veil as a target."""
+    fires, veil = [], []
+    for inhibition in inhibitions:
+        source, target = inhibition.source.holds(subject), inhibition.target.holds(subject)
+        if source or target:
+            name = _name(inhibition, stored) + (_BOTH if source and target else _ONE)
+            fires += [name] if source else []
+            veil += [PREFIX + name] if target else []
+    return tuple(fires), tuple(veil)
+
+
+def _name(inhibition: Inhibition, stored: StoredAlert) -> str:
+    alike = json.dumps([inhibition.key, *(value(stored, path) for path in inhibition.equal)])
+    return hashlib.blake2b(alike.encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def _counted(source: Source, mark: str, by: int) -> Source:
+    if mark.endswith(_BOTH):
+        return replace(source, two_sided=max(0, source.two_sided + by))
+    return replace(source, one_sided=max(0, source.one_sided + by))

@@ -1,0 +1,270 @@
+"""Reads the rules that people have written: all files of a folder as one, or all that is wrong with them."""
+
+import itertools
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from socme.errors import OperatorError
+from zeus_hub.routes.checker import nearest
+from zeus_hub.routes.lines import first_line, line_of, syntax_line
+from zeus_hub.routes.rules import Escalation, Inhibition, Place, Receiver, Route, Rules
+from zeus_hub.routes.sections import LONGEST_NAME, InhibitSection, MuteSection, RouteSection, RulesFile
+
+MOST_FILES = 1000
+LONGEST_FILE = 1024 * 1024  # bytes
+MOST_ROUTES = 1000
+MOST_TOLD = 50  # problems in one message
+
+_PHRASES = {
+    "extra_forbidden": "there is no such key",
+    "missing": "this key is needed",
+    "tuple_type": "write a list in [square brackets]",
+    "dict_type": "write a table",
+    "model_type": "write a table",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "string_type": "write it in quotes",
+    "string_pattern_mismatch": f"a name has 1 to {LONGEST_NAME} letters, digits, blanks, '.', '_' and '-'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong."""
+
+    place: Place
+    reason: str
+
+    def __str__(self) -> str:
+        """Return it as compilers do."""
+        return f"{self.place}: {self.reason}"
+
+
+class RulesError(OperatorError):
+    """The rules are refused as a whole; `problems` has all that is wrong, the message the first of them."""
+
+    def __init__(self, folder: Path, problems: Sequence[Problem]) -> None:
+        shown = [f"    {problem}" for problem in problems[:MOST_TOLD]]
+        if len(problems) > MOST_TOLD:
+            shown.append(f"    and {len(problems) - MOST_TOLD} more")
+        super().__init__("\n".join([f"{folder}: wrong rules:", *shown]), "Mend what is named.")
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    text: str
+    content: RulesFile
+
+    def place(self, *steps: str | int) -> Place:
+        return Place(self.path, line_of(self.text, steps))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read so far, and what is wrong with it."""
+
+    files: list[_File] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def wrong(self, place: Place, reason: str) -> None:
+        self.problems.append(Problem(place, reason))
+
+
+def load(folder: Path) -> Rules:
+    """Return the rules of all `*.toml` files of a folder, in the order of their names.
+
+    A folder that is not there has none. Raise RulesError, which tells of everything that is wrong.
+    """
+    reading = _Reading()
+    paths = sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))
+    if len(paths) > MOST_FILES:
+        reading.wrong(Place(folder, 1), f"there are more than {MOST_FILES} files")
+    for path in paths[:MOST_FILES]:
+        _read(reading, path)
+    # What is in a file that cannot be read would be missed by the others.
+    rules = None if reading.problems else _whole(reading)
+    if rules is None or reading.problems:
+        raise RulesError(
+            folder, sorted(reading.problems, key=lambda each: (each.place.file, each.place.line))
+        )
+    return rules
+
+
+def _read(reading: _Reading, path: Path) -> None:
+    """Add one file, or what is wrong with it."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LONGEST_FILE + 1)
+        text = raw.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reading.wrong(Place(path, 1), f"cannot be read: {error}")
+        return
+    if len(raw) > LONGEST_FILE:
+        reading.wrong(Place(path, 1), f"is longer than {LONGEST_FILE} bytes")
+        return
+    try:
+        values = tomllib.loads(text)
+        reading.files.append(_File(path, text, RulesFile(**values)))
+    except tomllib.TOMLDecodeError as error:
+        reading.wrong(Place(path, syntax_line(str(error))), f"not TOML: {error}")
+    except ValidationError as error:
+        for where, reason, line in _explained(error):
+            at = line_of(text, where)
+            reading.wrong(Place(path, first_line(text, at) + line - 1 if line else at), reason)
+
+
+def _explained(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str, int]]:
+    """Yield where what is wrong, in words of the file, and the line of an expression, from 1 on, or 0.
+
+    What stands there is not told: it may be a secret.
+    """
+    problems = error.errors(include_url=False, include_input=False)
+    for problem in problems:
+        where = problem["loc"]
+        # A list whose one entry is wrong counts as empty, too: that is no news.
+        if any(other["loc"][: len(where)] == where for other in problems if len(other["loc"]) > len(where)):
+            continue
+        reason = _PHRASES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        line = int(problem.get("ctx", {}).get("line", 0))
+        yield where, f"{'.'.join(str(step) for step in where) or 'the file'}: {reason}", line
+
+
+def _whole(reading: _Reading) -> Rules:
+    """Return the rules of files that are right each by itself, and find what is wrong between them."""
+    receivers = dict(_receivers(reading))
+    mutes = dict(_mutes(reading))
+    routes = [
+        route
+        for file in reading.files
+        for number, section in enumerate(file.content.route)
+        for route in [_route(reading, file, number, section, mutes)]
+    ]
+    inhibitions = [
+        _inhibition(file, number, section)
+        for file in reading.files
+        for number, section in enumerate(file.content.inhibit)
+    ]
+    _check_names(reading, routes)
+    _check_receivers(reading, routes, receivers)
+    if len(routes) > MOST_ROUTES:
+        reading.wrong(routes[MOST_ROUTES].place, f"there are more than {MOST_ROUTES} routes")
+    return Rules(tuple(routes), tuple(inhibitions), receivers, tuple(_warnings(routes, receivers, mutes)))
+
+
+def _receivers(reading: _Reading) -> Iterator[tuple[str, Receiver]]:
+    seen: dict[str, Place] = {}
+    for file in reading.files:
+        for name, options in file.content.receiver.items():
+            place, kind = file.place("receiver", name), options.get("kind")
+            if name in seen:
+                reading.wrong(place, f"receiver.{name}: this name is taken, in {seen[name]}")
+            if not isinstance(kind, str) or not kind:
+                reading.wrong(place, f'receiver.{name}: say what it is, as kind = "…"')
+                kind = ""
+            seen[name] = place
+            rest = {key: value for key, value in options.items() if key != "kind"}
+            yield name, Receiver(name, kind, rest, place)
+
+
+def _mutes(reading: _Reading) -> Iterator[tuple[str, tuple[MuteSection, Place]]]:
+    seen: dict[str, Place] = {}
+    for file in reading.files:
+        for number, section in enumerate(file.content.mute):
+            place = file.place("mute", number, "name")
+            if section.name in seen:
+                reading.wrong(place, f"mute {section.name}: this name is taken, in {seen[section.name]}")
+            seen[section.name] = place
+            yield section.name, (section, place)
+
+
+def _route(
+    reading: _Reading,
+    file: _File,
+    number: int,
+    section: RouteSection,
+    mutes: dict[str, tuple[MuteSection, Place]],
+) -> Route:
+    for key in ("mute", "active"):
+        for name in getattr(section, key):
+            if name not in mutes:
+                guess = nearest(name, list(mutes))
+                reading.wrong(
+                    file.place("route", number, key),
+                    f"route {section.name}: no [[mute]] is called {name}{guess}",
+                )
+    return Route(
+        name=section.name,
+        place=file.place("route", number),
+        clients=None if section.clients is None else frozenset(section.clients),
+        match=section.match,
+        group_by=_with_client(section.group_by),
+        group_wait=section.group_wait,
+        group_interval=section.group_interval,
+        repeat_interval=section.repeat_interval,
+        resolve_after=section.resolve_after,
+        receivers=tuple(dict.fromkeys(section.receivers)),
+        goes_on=section.continue_,
+        mute=tuple(mutes[name][0].hush() for name in section.mute if name in mutes),
+        active=tuple(mutes[name][0].hush() for name in section.active if name in mutes),
+        urgent=section.severity(),
+        escalate=tuple(Escalation(step.after, step.receivers) for step in section.escalate),
+    )
+
+
+def _inhibition(file: _File, number: int, section: InhibitSection) -> Inhibition:
+    return Inhibition(
+        place=file.place("inhibit", number),
+        source=section.source,
+        target=section.target,
+        equal=_with_client(section.equal),
+    )
+
+
+def _with_client(paths: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(["client", *paths]))
+
+
+def _check_names(reading: _Reading, routes: Sequence[Route]) -> None:
+    seen: dict[str, Place] = {}
+    for route in routes:
+        if route.name in seen:
+            reading.wrong(route.place, f"route {route.name}: this name is taken, in {seen[route.name]}")
+        seen.setdefault(route.name, route.place)
+
+
+def _told(route: Route) -> list[str]:
+    """Return all receivers that a route names."""
+    return [*route.receivers, *(name for step in route.escalate for name in step.receivers)]
+
+
+def _check_receivers(reading: _Reading, routes: Sequence[Route], receivers: dict[str, Receiver]) -> None:
+    for route in routes:
+        for name in dict.fromkeys(_told(route)):
+            if name not in receivers:
+                guess = nearest(name, list(receivers))
+                reading.wrong(route.place, f"route {route.name}: there is no [receiver.{name}]{guess}")
+
+
+def _warnings(
+    routes: Sequence[Route], receivers: dict[str, Receiver], mutes: dict[str, tuple[MuteSection, Place]]
+) -> Iterator[str]:
+    """Yield what is not wrong, but hardly meant."""
+    used = Counter(name for route in routes for name in _told(route))
+    for receiver in receivers.values():
+        if receiver.name not in used:
+            yield f"{receiver.place}: no route names receiver.{receiver.name}"
+    named = {each.name for route in routes for each in (*route.mute, *route.active)}
+    for name, (_, place) in mutes.items():
+        if name not in named:
+            yield f"{place}: no route names mute {name}"
+    for route, below in itertools.pairwise(routes):
+        if route.match is None and route.clients is None and not route.goes_on:
+            yield f"{below.place}: never tried, since {route.name} ({route.place}) takes all alerts"
+            return

@@ -1,0 +1,103 @@
+"""What people have agreed on: who is told of which alerts, and when. Values that are known to be right."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zeus_hub.routes.hush import Hush
+from zeus_hub.routes.matcher import Matcher, names
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is written."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        """Return it as compilers do."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """Who else is told where nobody has acknowledged anything."""
+
+    after: float
+    """Seconds since the first notice."""
+    receivers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Which alerts are told together, to whom and when; spans of time are seconds."""
+
+    name: str
+    place: Place
+    clients: frozenset[str] | None
+    """None for all."""
+    match: Matcher | None
+    """None for everything."""
+    group_by: tuple[str, ...]
+    """Fields that the alerts of a group have in common; `client` is the first."""
+    group_wait: float
+    group_interval: float
+    repeat_interval: float
+    resolve_after: float
+    receivers: tuple[str, ...]
+    goes_on: bool
+    """Whether later routes are tried too where this one matches."""
+    mute: tuple[Hush, ...]
+    """At none of these times anybody is told."""
+    active: tuple[Hush, ...]
+    """Only at these times somebody is told; always, where there are none."""
+    urgent: int | None
+    """The severity from which nobody waits for companions; None for none."""
+    escalate: tuple[Escalation, ...]
+    """The earliest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inhibition:
+    """While an alert that is a source fires, nobody is told of the targets that equal it."""
+
+    place: Place
+    source: Matcher
+    target: Matcher
+    equal: tuple[str, ...]
+    """Fields; `client` is the first."""
+
+    @property
+    def key(self) -> str:
+        """The same as long as it says the same, wherever it stands."""
+        return json.dumps([self.source.text, self.target.text, *self.equal])
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A place that is told, as it is described; what the options mean, its kind knows."""
+
+    name: str
+    kind: str
+    options: Mapping[str, object] = field(repr=False)
+    """May name secrets: never shown."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All that is agreed on."""
+
+    routes: tuple[Route, ...] = ()
+    """In the order in which they are tried."""
+    inhibitions: tuple[Inhibition, ...] = ()
+    receivers: Mapping[str, Receiver] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    """What is not wrong, but hardly meant."""
+
+    def names(self) -> frozenset[str]:
+        """Return what a subject must have for all matchers to be asked."""
+        sides = [side for each in self.inhibitions for side in (each.source, each.target)]
+        return names([*(route.match for route in self.routes), *sides])

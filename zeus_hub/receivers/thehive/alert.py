@@ -96,7 +96,7 @@ def creation(notice: Notice, settings: TheHiveSettings, data: Sequence[Datum]) -
         "observables": [observable_body([each], settings) for each in data],
         "customFields": custom_fields(notice, settings),
     }
-    if notice.link and fits(notice.link, LONGEST_LINK):
+    if notice.link.startswith(("https://", "http://")) and fits(notice.link, LONGEST_LINK):
         body["externalLink"] = notice.link
     if settings.case_template:
         body["caseTemplate"] = settings.case_template

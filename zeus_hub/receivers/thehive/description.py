@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from socme import severity
+from socme.text import REPLACEMENT
 from zeus_hub.notice import Member, Notice
 from zeus_hub.receivers.thehive.markdown import literal
 
@@ -22,6 +23,7 @@ _LINE = re.compile(
     r" What is written below it stays\.[ \t\r]*$",
     re.MULTILINE,
 )
+_HALF = re.compile("[\ud800-\udfff]")  # of a character, which JSON can hold and TheHive would not take back
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def told(description: str) -> Told | None:
     found = _LINE.search(description)
     if found is None:
         return None
-    remark = description[found.end() :].strip("\r\n")
+    remark = _HALF.sub(REPLACEMENT, description[found.end() :]).strip("\r\n")
     if len(remark) > LONGEST_REMARK:
         return None
     return Told(int(found[1]), found[2], remark)

@@ -7,7 +7,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -103,9 +103,9 @@ class Line:
         `known`: say who we are. Raise DownError for those, for a key that is refused, and for no answer.
         """
         await self._wait()
-        headers = {"Authorization": f"Bearer {self._settings.key}"} if known else {}
+        headers = [("Authorization", f"Bearer {self._settings.key}".encode())] if known else []
         if organisation:
-            headers["X-Organisation"] = organisation
+            headers.append(("X-Organisation", organisation.encode("latin-1")))  # as TheHive's own client does
         try:
             async with asyncio.timeout(self._settings.limit_seconds):
                 answer, asked = await self._exchange(method, path, body, headers)
@@ -130,10 +130,12 @@ class Line:
             self._next = max(now, self._next) + self._settings.pause_seconds
 
     async def _exchange(
-        self, method: str, path: str, body: object, headers: Mapping[str, str]
+        self, method: str, path: str, body: object, headers: Sequence[tuple[str, bytes]]
     ) -> tuple[Answer, float | None]:
         content = None if body is None else json.dumps(body).encode()
-        sent = {**headers, "Content-Type": "application/json"} if content is not None else headers
+        sent = [(name.encode(), value) for name, value in headers]
+        if content is not None:
+            sent.append((b"Content-Type", b"application/json"))
         async with self._client.stream(method, path, content=content, headers=sent) as answer:
             parts = bytearray()
             async for part in answer.aiter_raw():

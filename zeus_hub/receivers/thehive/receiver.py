@@ -132,6 +132,8 @@ class TheHive:
 
     async def _change(self, work: _Work, there: Held) -> Receipt:
         """Bring an alert up to date; whatever was done before is not done again."""
+        if there.stage == "Closed" and work.notice.reason != "over":
+            work.warnings.append("the alert is closed in TheHive, where nobody may see that it goes on")
         before = told(there.description)
         if before is None or before.number < work.notice.number:
             await self._add_observables(work, there)

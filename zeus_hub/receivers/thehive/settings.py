@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
 
 from socme.errors import OperatorError
 
@@ -83,9 +85,11 @@ def check(settings: TheHiveSettings) -> None:
 
 
 def _check_line(settings: TheHiveSettings) -> None:
-    parts = urlsplit(settings.url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    parts = _parts(settings.url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise OperatorError("the url of TheHive is none", 'Write it as "https://hive.example".')
+    if parts.query or parts.fragment:
+        raise OperatorError("the url of TheHive goes on behind its path", "Leave out ? and #.")
     if parts.username or parts.password:
         raise OperatorError("the url of TheHive holds a password", "Use an API key instead.")
     if not _KEY.fullmatch(settings.key):
@@ -94,6 +98,17 @@ def _check_line(settings: TheHiveSettings) -> None:
         )
     if settings.pause_seconds < 0 or settings.limit_seconds <= 0:
         raise OperatorError("a time for TheHive is negative", "Use seconds.")
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of a URL; None where it is none, to us or to the library that will use it."""
+    try:
+        httpx.URL(url)
+        parts = urlsplit(url)
+        port = parts.port
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return None if port == 0 or re.search(r"\s", url) else parts
 
 
 def _check_organisations(settings: TheHiveSettings) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from zeus_hub.notice import (
@@ -18,6 +19,11 @@ from zeus_hub.notice import (
     Title,
 )
 
+UNHURRIED = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 GROUP = "0123456789abcdef" * 2
 LINE = (

@@ -1,5 +1,6 @@
 """What TheHive is sent: always what it takes, whatever the alerts say."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,10 @@ from hypothesis import strategies as st
 from tests.zeus_hub.receivers.thehive import forms
 from tests.zeus_hub.receivers.thehive.connected import settings
 from tests.zeus_hub.receivers.thehive.hive import SITE
-from tests.zeus_hub.receivers.thehive.notices import NOON, kinds, notice, notices, texts
+from tests.zeus_hub.receivers.thehive.notices import NOON, UNHURRIED, kinds, notice, notices, texts
 from zeus_hub.notice import Notice, Observable, Technique
 from zeus_hub.receivers.thehive import alert
-from zeus_hub.receivers.thehive.description import Told
+from zeus_hub.receivers.thehive.description import described, told
 from zeus_hub.receivers.thehive.settings import Value
 
 FIELDS: dict[str, Value] = {
@@ -29,12 +30,14 @@ def problem_of_procedure(body: alert.Json) -> str:
     return forms.procedure(known)(body)
 
 
+@UNHURRIED
 @given(notices)
 def test_any_notice_makes_an_alert_that_thehive_takes(notice: Notice) -> None:
     data, _ = alert.data_of(notice.observables, alert.PREDEFINED)
 
     assert forms.alert(SITE).problem(alert.creation(notice, FULL, data)) == ""
     assert forms.alert(SITE).problem(alert.bare_creation(notice, FULL)) == ""
+    assert all(re.fullmatch(r"[\w.:@/+-]+", tag) for tag in alert.tags(notice, FULL))
     assert forms.COMMENT.problem({"message": alert.comment(notice)}) == ""
     assert [
         problem_of_procedure(body) for body in alert.procedures(notice).values() if problem_of_procedure(body)
@@ -42,10 +45,12 @@ def test_any_notice_makes_an_alert_that_thehive_takes(notice: Notice) -> None:
     assert forms.tags(list(alert.procedures(notice))) == ""
 
 
-@given(
-    notices, st.one_of(st.none(), st.builds(Told, st.integers(0, 99_999), texts, texts)), st.integers(0, 4)
-)
-def test_any_notice_makes_a_change_that_thehive_takes(notice: Notice, before: Told | None, at: int) -> None:
+@UNHURRIED
+@given(notices, notices, st.one_of(st.none(), texts), st.integers(0, 4))
+def test_any_notice_makes_a_change_that_thehive_takes(
+    notice: Notice, earlier: Notice, remark: str | None, at: int
+) -> None:
+    before = None if remark is None else told(described(earlier, number=earlier.number, remark=remark))
     body = alert.update(notice, FULL, before, at)
 
     assert forms.alert_update(SITE).problem(body) == ""
@@ -54,6 +59,7 @@ def test_any_notice_makes_a_change_that_thehive_takes(notice: Notice, before: To
         assert "description" not in body
 
 
+@UNHURRIED
 @given(
     st.lists(st.builds(Observable, kinds, st.one_of(texts, st.sampled_from("aAbB")), st.booleans())),
     st.dictionaries(st.one_of(kinds, st.just(alert.OTHER)), st.booleans()),
@@ -147,9 +153,9 @@ def test_tactics_go_by_their_short_names() -> None:
     assert "tactic" not in next(iter(alert.procedures(notice(techniques=(Technique("T1078"),))).values()))
 
 
-def test_a_link_that_is_too_long_is_left_out() -> None:
-    assert "externalLink" not in alert.creation(notice(link=""), FULL, ())
-    assert "externalLink" not in alert.creation(notice(link="https://zeus.example/" + "x" * 500), FULL, ())
+def test_a_link_that_is_none_or_too_long_is_left_out() -> None:
+    for link in ("", "https://zeus.example/" + "x" * 500, "javascript:alert(1)", "https://zeus.example/\n"):
+        assert "externalLink" not in alert.creation(notice(link=link), FULL, ())
 
 
 def test_severity_is_thehive_s_own() -> None:

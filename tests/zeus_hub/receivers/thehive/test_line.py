@@ -53,6 +53,16 @@ async def test_a_request_says_who_asks_and_for_which_organisation() -> None:
     assert "authorization" not in server.requests[1].headers
 
 
+async def test_an_organisation_may_have_accents() -> None:
+    async with serving() as server:
+        server.hive.memberships["Société"] = frozenset()
+        line = Line(settings(server.url))
+        answer = await line.ask("GET", "/api/v1/user/current", organisation="Société")
+        await line.close()
+
+    assert answer.told()["organisation"] == "Société"
+
+
 async def test_requests_begin_no_closer_together_than_they_may() -> None:
     now = [100.0]
     pauses: list[float] = []

@@ -5,12 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tests.zeus_hub.receivers.thehive.notices import HOSTILE, texts
+from tests.zeus_hub.receivers.thehive.notices import HOSTILE, UNHURRIED, texts
 from zeus_hub.receivers.thehive.markdown import cut, fits, literal
 
 RENDERERS = (MarkdownIt("commonmark"), MarkdownIt("gfm-like", {"linkify": False, "html": True}))
 
 
+@UNHURRIED
 @given(texts)
 def test_a_literal_is_one_code_span_and_nothing_else(text: str) -> None:
     for renderer in RENDERERS:
@@ -34,6 +35,7 @@ def test_nothing_is_something_to_see() -> None:
     assert literal(" \n ", 10) == "`-`"
 
 
+@UNHURRIED
 @given(texts, st.integers(1, 600))
 def test_a_cut_text_has_at_most_as_many_units_as_thehive_counts(text: str, longest: int) -> None:
     made = cut(text, longest)

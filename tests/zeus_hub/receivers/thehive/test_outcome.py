@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.zeus_hub.receivers.thehive.notices import UNHURRIED
 from tests.zeus_hub.receivers.thehive.test_standing import anything
 from zeus_hub.receivers.thehive import outcome
 from zeus_hub.receivers.thehive.outcome import OVERLAP, Cursor, Hint, Mark, following, fresh, hint, moved
@@ -73,6 +74,7 @@ def test_what_is_not_ours_or_makes_no_sense_is_nothing(change: dict[str, Any]) -
     assert of_alert({**ALERT, **change}) is None
 
 
+@UNHURRIED
 @given(st.dictionaries(st.sampled_from([*ALERT, *CASE]), anything))
 def test_no_answer_is_an_error(row: dict[str, Any]) -> None:
     of_alert({**ALERT, **row})
@@ -81,6 +83,7 @@ def test_no_answer_is_an_error(row: dict[str, Any]) -> None:
     following(Cursor(0), [row])
 
 
+@UNHURRIED
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=60),
     st.integers(1, 5),
@@ -161,6 +164,7 @@ def test_a_body_that_names_nothing_is_nothing(body: bytes) -> None:
     assert hint(body) is None
 
 
+@UNHURRIED
 @given(st.one_of(st.binary(), anything.map(lambda told: json.dumps(told).encode())))
 def test_no_body_is_an_error(body: bytes) -> None:
     hint(body)

@@ -3,12 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.zeus_hub.receivers.thehive.connected import connected, outlasted, settings
 from tests.zeus_hub.receivers.thehive.hive import KEY, SITE, Hive, Reply, error
-from tests.zeus_hub.receivers.thehive.notices import GROUP, HOSTILE, hostile, notice
+from tests.zeus_hub.receivers.thehive.notices import GROUP, HOSTILE, UNHURRIED, hostile, notice
 from tests.zeus_hub.receivers.thehive.queries import Row
 from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, Way
 from zeus_hub.notice import Observable, Technique
@@ -152,6 +155,34 @@ async def test_whatever_request_is_lost_all_is_told_once(way: Way, lost: int) ->
         assert only(server)["description"].startswith("24 alerts, ")
 
 
+ways = st.sampled_from(("cut", "cut before", "answer"))
+steps = st.tuples(st.integers(1, 4), st.one_of(st.none(), st.tuples(ways, st.integers(0, 9))))
+
+
+@hypothesis.settings(UNHURRIED, max_examples=25)  # each takes many connections
+@given(st.lists(steps, min_size=1, max_size=8))
+async def test_any_notices_and_any_losses_end_in_one_alert_that_is_right(
+    told: list[tuple[int, tuple[Way, int] | None]],
+) -> None:
+    """Each by a receiver of its own, as after a crash; the latest notice arrives in the end."""
+    hive = Hive()
+    for number, loss in [*told, (5, None)]:
+        async with connected(hive) as (server, receiver):
+            if loss is not None:
+                server.faults.append(Fault(loss[0], after=loss[1]))
+            domains = tuple(Observable("domain", f"{each}.example") for each in range(number))
+            try:
+                await receiver.send(notice(number, observables=domains))
+            except DownError as error:
+                assert loss is not None, error  # noqa: PT017 - only a loss is an excuse
+
+    assert only(server)["description"].startswith("60 alerts, ")
+    assert set(data(server)) == {f"{each}.example" for each in range(5)}
+    assert len(only(server)["procedures"]) == 1
+    headings = [each.partition(":")[0] for each in comments(server)]
+    assert len(set(headings)) == len(headings)
+
+
 async def test_an_alert_whose_creation_is_cut_off_is_not_made_again() -> None:
     async with connected() as (server, hive):
         server.faults.append(Fault("cut", on=CREATE))
@@ -273,6 +304,17 @@ async def test_an_alert_that_became_a_case_is_told_on() -> None:
 
         assert (await hive.send(notice(2, reason="over"))).warnings == ()
         assert "all are closed in SOCme" in comments(server)[0]
+
+
+async def test_that_a_closed_alert_goes_on_is_said_to_the_hub() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice())
+        only(server)["stage"] = "Closed"
+
+        (warning,) = (await hive.send(notice(2))).warnings
+        assert "closed in TheHive" in warning
+        assert (await hive.send(notice(3, reason="over"))).warnings == ()
+        assert len(comments(server)) == 2
 
 
 async def test_comments_end_where_there_are_too_many() -> None:

@@ -18,6 +18,10 @@ def test_ordinary_settings_pass() -> None:
     "wrong",
     [
         {"url": "hive.example"},
+        {"url": "https://exa mple"},
+        {"url": "https://[::1"},
+        {"url": "https://hive.example:port"},
+        {"url": "https://hive.example:99999"},
         {"url": "file:///etc/passwd"},
         {"url": "https://"},
         {"url": "https://ann:secret@hive.example"},

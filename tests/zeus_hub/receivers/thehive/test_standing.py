@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.zeus_hub.receivers.thehive.notices import UNHURRIED
 from zeus_hub.receivers.thehive import standing
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -61,6 +62,7 @@ def test_a_permission_may_be_given_whole() -> None:
     assert standing.missing({}) is None
 
 
+@UNHURRIED
 @given(anything)
 def test_nothing_that_is_said_is_an_error(told: Any) -> None:  # noqa: ANN401 - anything
     for each in (

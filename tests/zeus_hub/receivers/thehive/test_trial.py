@@ -1,4 +1,4 @@
-"""`zeus receiver test` on a TheHive: each trouble is told apart and named, and nothing is made."""
+"""Whether alerts could be made: each trouble is told apart and named, and nothing is made."""
 
 import pytest
 

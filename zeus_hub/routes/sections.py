@@ -198,5 +198,5 @@ class RulesFile(Section):
     mute: tuple[MuteSection, ...] = ()
     """Times with names."""
 
-    receiver: Annotated[dict[Name, dict[str, Any]], Field(default_factory=dict)]
+    receiver: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """[receiver.NAME]: `kind`, and what that kind wants to know."""

@@ -161,6 +161,8 @@ def _method(node: Node, scope: Scope) -> Type:
         raise _error(target, f"{name}() is for text; this is {told(kind)}{mend}")
     given = _expect(arguments[0], scope, Text)
     if name == "matches":
+        if scope.loops == DEEPEST_LOOPS:
+            raise _error(node, "matches() within two loops is too expensive; contains() is not")
         _check_pattern(arguments[0], given)
     return TRUTH
 

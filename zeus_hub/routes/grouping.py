@@ -25,7 +25,7 @@ from zeus_hub.routes.silence import PREFIX, Silence
 from zeus_hub.routes.steady import Steady
 from zeus_hub.routes.summary import fold, weight
 
-MOST_GROUPS = 1000  # of one client by one route at a time; further alerts share a group called "others"
+MOST_GROUPS = 500  # of one client by one route at a time; further alerts share a group called "others"
 
 
 NOWHERE = Routed()
@@ -91,6 +91,10 @@ class Grouping:
     def rows(self) -> Sequence[Row]:
         """All groups that live."""
         return tuple(self._rows.values())
+
+    def next(self) -> float | None:
+        """Return when, in seconds of `steady`, a group must be looked at next; None for never."""
+        return min((at for at in self._wakes.values() if at > self.steady.seconds), default=None)
 
     def heed(self, rules: Rules, silences: Iterable[Silence]) -> None:
         """Go by these rules and silences from now on. Groups whose route is gone end without a word."""

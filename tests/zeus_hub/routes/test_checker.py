@@ -104,6 +104,12 @@ WRONG = [
         29,
         "more than 2 of exists",
     ),
+    (
+        'rule.groups.exists(g, rule.references.exists(r, r.matches("a")))',
+        1,
+        49,
+        "matches() within two loops is too expensive",
+    ),
     # patterns and networks
     ('client.matches("(")', 1, 16, "this is no regular expression: unclosed group"),
     ("client.matches(node)", 1, 16, "must be written here as text"),

@@ -4,6 +4,7 @@ import pytest
 
 from socme.v1.alert_pb2 import Action, AlertSource, ConditionState, Severity
 from socme.v1.watch_pb2 import StoredAlert
+from tests.conftest import REPOSITORY
 from tests.zeus_hub.routes.made import alert
 from zeus_hub.routes import facts
 from zeus_hub.routes.facts import FIELDS, NAMES, scalars, value, variables
@@ -53,6 +54,13 @@ def test_an_alert_says_what_it_says_under_the_names_of_ecs() -> None:
         "condition.state": "raised",
     }
     assert {path: found(stored, path) for path in expected} == expected
+
+
+def test_every_field_is_documented_with_its_meaning() -> None:
+    kinds = {"text": "text", "number": "number", "texts": "list of texts"}
+    table = [f"| `{path}` | {kinds[one.kind]} | {one.meaning} |" for path, one in FIELDS.items()]
+
+    assert "\n".join(table) in (REPOSITORY / "docs" / "routes.md").read_text()
 
 
 def test_severities_have_names() -> None:

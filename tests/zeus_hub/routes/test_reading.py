@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import REPOSITORY
 from zeus_hub.routes import reading
 from zeus_hub.routes.reading import RulesError, load
 from zeus_hub.routes.rules import Rules
@@ -75,6 +76,14 @@ def test_all_files_make_the_rules_in_the_order_of_their_names(tmp_path: Path) ->
     assert rules.inhibitions[0].equal == ("client", "node")
     assert rules.receivers["mail"].kind == "smtp"
     assert rules.receivers["mail"].options == {"to": ["soc@example.org"]}
+    assert rules.warnings == ()
+
+
+def test_the_example_in_the_documentation_is_right(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs" / "routes.md").read_text()
+    rules = load(written(tmp_path, example=text.split("```toml\n")[1].split("```")[0]))
+
+    assert [route.name for route in rules.routes] == ["accounts", "brute force", "rest"]
     assert rules.warnings == ()
 
 

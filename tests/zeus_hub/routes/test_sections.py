@@ -1,8 +1,13 @@
 """What may stand in a file of routes.d."""
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
+from socme.settings import Section
+from tests.conftest import REPOSITORY
+from zeus_hub.routes.durations import written
 from zeus_hub.routes.sections import InhibitSection, MuteSection, RouteSection, RulesFile
 
 MUTE = {"name": "night", "zone": "Europe/Paris"}
@@ -95,6 +100,24 @@ def test_both_sides_of_an_inhibition_are_expressions() -> None:
     assert section.source.text == "severity >= high"
     with pytest.raises(ValidationError, match="there is no nde"):
         InhibitSection(source="severity >= high", target='nde == ""')
+
+
+@pytest.mark.parametrize(
+    ("table", "section"), [("route", RouteSection), ("inhibit", InhibitSection), ("mute", MuteSection)]
+)
+def test_every_key_is_documented_in_its_order(table: str, section: type[Section]) -> None:
+    text = (REPOSITORY / "docs" / "routes.md").read_text()
+    told = text.split(f"### [[{table}]]")[1].partition("\n#")[0]
+
+    keys = [field.alias or name for name, field in section.model_fields.items()]
+    assert re.findall(r"^\| `([a-z_]+)` \|", told, re.MULTILINE) == keys
+
+
+@pytest.mark.parametrize("key", ["group_wait", "group_interval", "repeat_interval", "resolve_after"])
+def test_spans_have_the_documented_defaults(key: str) -> None:
+    text = (REPOSITORY / "docs" / "routes.md").read_text()
+
+    assert f'| `{key}` | `"{written(getattr(route(), key))}"` |' in text
 
 
 def test_a_file_may_be_empty() -> None:

@@ -27,7 +27,6 @@ from zeus_hub.routes.summary import fold, weight
 
 MOST_GROUPS = 500  # of one client by one route at a time; further alerts share a group called "others"
 
-
 NOWHERE = Routed()
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from socme.text import UNSAFE
 from tests.conftest import REPOSITORY
 from zeus_hub.routes import reading
 from zeus_hub.routes.reading import RulesError, load
@@ -198,6 +199,14 @@ def test_secrets_are_not_in_the_message(tmp_path: Path) -> None:
     ]
 
 
+def test_the_message_is_safe_to_print(tmp_path: Path) -> None:
+    bad = '[[route]]\nname = "x"\nreceivers = ["mail"]\ngroup_by = ["\\u001b[31m\\u202e' + "x" * 9999 + '"]'
+    (found,) = problems(written(tmp_path, a=bad))
+
+    assert not UNSAFE.search(found)
+    assert len(found) < 600
+
+
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b"\xff")
     (tmp_path / "b.toml").mkdir()
@@ -207,6 +216,10 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert [each.split(":")[0] for each in found] == ["a.toml", "b.toml", "c.toml"]
     assert all(": cannot be read: " in each for each in found[:2])
     assert "is longer than" in found[2]
+
+
+def test_a_file_that_is_nested_deeply_is_refused(tmp_path: Path) -> None:
+    assert problems(written(tmp_path, a="a = " + "[" * 100_000)) == ["a.toml:1: is nested too deeply"]
 
 
 def test_the_number_of_files_and_routes_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

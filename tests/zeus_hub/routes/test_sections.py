@@ -59,6 +59,8 @@ def test_times_are_those_of_a_place() -> None:
         ({"match": 3}, "write it in quotes"),
         ({"group_by": ["clint"]}, "there is no field clint; is it client?"),
         ({"group_by": ["rule.groups"]}, "is a list"),
+        ({"group_by": [["client"]]}, "there is no field"),
+        ({"group_by": [{}]}, "there is no field"),
         ({"group_wait": 30}, "give a number with s, m, h or d"),
         ({"group_interval": "0s"}, "greater than or equal to 1"),
         ({"resolve_after": "5m"}, "resolve_after must be longer than 5m"),

@@ -114,7 +114,11 @@ class Grouping:
             self._put(Row(cover(row.group, silence.veil), row.summary))
 
     def take(self, alerts: Sequence[StoredAlert], now: datetime) -> list[Routed]:
-        """Take alerts, in the journal's order, and return where each went."""
+        """Take alerts, in the journal's order, and return where each went.
+
+        StoredAlert.triage says where an alert stands as it comes: what led there must not come as a change,
+        and what comes later must.
+        """
         self._advance(now)
         waiting: dict[str, _Waiting] = {}
         fires: list[tuple[str, ...]] = []

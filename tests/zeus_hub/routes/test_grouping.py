@@ -342,6 +342,16 @@ def test_the_same_alerts_make_the_same_groups_after_a_crash() -> None:
     assert one.rows[0].group.id == other.rows[0].group.id
 
 
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 30))
+def test_it_does_not_matter_in_which_portions_alerts_come(numbers: list[int], cut: int) -> None:
+    rules = Rules((route(goes_on=True, urgent=None), route(name="second", urgent=None)), (INHIBITION,))
+    alerts = [alert(place, rule=str(number), severity=number) for place, number in enumerate(numbers)]
+    one, other = Grouping(rules), Grouping(rules)
+
+    assert other.take(alerts[:cut], NOON) + other.take(alerts[cut:], NOON) == one.take(alerts, NOON)
+    assert sorted(one.rows, key=repr) == sorted(other.rows, key=repr)
+
+
 def test_after_a_group_has_ended_the_next_alert_begins_another() -> None:
     groups = Grouping(Rules((route(),)))
     (routed,) = groups.take([alert(1)], NOON)

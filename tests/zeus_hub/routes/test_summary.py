@@ -89,6 +89,18 @@ def test_members_are_the_latest() -> None:
     assert [int(member.id, 16) for member in summary.members] == list(range(99, 99 - MOST_MEMBERS, -1))
 
 
+@given(st.lists(st.integers(0, 99), min_size=1, max_size=200), st.integers(1, 199))
+def test_it_does_not_matter_in_which_portions_alerts_come(numbers: list[int], cut: int) -> None:
+    alerts = [
+        alert(place, name=f"rule {number}", severity=number % 5, count=number, ips=(f"192.0.2.{number}", ""))
+        for place, number in enumerate(numbers)
+    ]
+    whole = fold(None, alerts)
+
+    if cut < len(alerts):
+        assert fold(fold(None, alerts[:cut]), alerts[cut:]) == whole
+
+
 def test_a_member_without_a_time_of_its_own_has_that_of_its_arrival() -> None:
     stored = alert()
     assert fold(None, [stored]).members[0].time == NOON

@@ -34,8 +34,8 @@ from zeus_hub.routes.types import (
 
 DEEPEST_LOOPS = 2  # exists, all, … within each other: the work is multiplied
 LONGEST_PATTERN = 500  # characters of a regular expression
-# The engine builds a pattern anew for each alert, and refuses one that takes more than 10 MiB. One that it would
-# not take this many times over takes milliseconds each time.
+# The engine builds a pattern anew for each alert, and refuses one that takes more than 10 MiB. One that it
+# refuses when it stands there this many times takes milliseconds each time.
 PATTERN_TIMES = 25
 _BYTES_OF_CHARACTER = 4  # at the most: size() counts those
 _MACROS = ("exists", "all", "exists_one", "filter", "map")
@@ -161,6 +161,8 @@ def _method(node: Node, scope: Scope) -> Type:
         raise _error(target, f"{name}() is for text; this is {told(kind)}{mend}")
     given = _expect(arguments[0], scope, Text)
     if name == "matches":
+        if scope.loops == DEEPEST_LOOPS:
+            raise _error(node, "matches() within two loops is too expensive; contains() is not")
         _check_pattern(arguments[0], given)
     return TRUTH
 

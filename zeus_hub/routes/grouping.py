@@ -25,8 +25,7 @@ from zeus_hub.routes.silence import PREFIX, Silence
 from zeus_hub.routes.steady import Steady
 from zeus_hub.routes.summary import fold, weight
 
-MOST_GROUPS = 1000  # of one client by one route at a time; further alerts share a group called "others"
-
+MOST_GROUPS = 500  # of one client by one route at a time; further alerts share a group called "others"
 
 NOWHERE = Routed()
 
@@ -92,6 +91,10 @@ class Grouping:
         """All groups that live."""
         return tuple(self._rows.values())
 
+    def next(self) -> float | None:
+        """Return when, in seconds of `steady`, a group must be looked at next; None for never."""
+        return min((at for at in self._wakes.values() if at > self.steady.seconds), default=None)
+
     def heed(self, rules: Rules, silences: Iterable[Silence]) -> None:
         """Go by these rules and silences from now on. Groups whose route is gone end without a word."""
         self._rules = rules
@@ -111,7 +114,11 @@ class Grouping:
             self._put(Row(cover(row.group, silence.veil), row.summary))
 
     def take(self, alerts: Sequence[StoredAlert], now: datetime) -> list[Routed]:
-        """Take alerts, in the journal's order, and return where each went."""
+        """Take alerts, in the journal's order, and return where each went.
+
+        StoredAlert.triage says where an alert stands as it comes: what led there must not come as a change,
+        and what comes later must.
+        """
         self._advance(now)
         waiting: dict[str, _Waiting] = {}
         fires: list[tuple[str, ...]] = []

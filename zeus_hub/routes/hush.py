@@ -51,10 +51,11 @@ ALL_DAY: Span = (0, _MINUTES_OF_DAY)
 
 def days(text: str) -> frozenset[int]:
     """Return the days of "mon" or "mon-fri", which may go past Sunday; raise ValueError for anything else."""
-    first, _, last = text.partition("-")
-    if first not in DAYS or (last or first) not in DAYS:
+    first, dash, last = text.partition("-")
+    last = last if dash else first
+    if first not in DAYS or last not in DAYS:
         raise ValueError(f'give days as "mon" or "mon-fri", of {", ".join(DAYS)}')
-    begin, end = DAYS.index(first), DAYS.index(last or first)
+    begin, end = DAYS.index(first), DAYS.index(last)
     return frozenset((begin + step) % len(DAYS) for step in range((end - begin) % len(DAYS) + 1))
 
 

@@ -42,7 +42,7 @@ def first_line(text: str, line: int) -> int:
     TOML leaves out a line feed straight behind three quotes.
     """
     lines = text.splitlines()
-    opened = line <= len(lines) and re.search(r"""("\""|''')\s*$""", lines[line - 1])
+    opened = line <= len(lines) and re.search(r"""=\s*("\""|''')\s*$""", lines[line - 1])
     return line + 1 if opened else line
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from socme.errors import OperatorError
+from socme.text import clean
 from zeus_hub.routes.checker import nearest
 from zeus_hub.routes.lines import first_line, line_of, syntax_line
 from zeus_hub.routes.rules import Escalation, Inhibition, Place, Receiver, Route, Rules
@@ -19,6 +20,7 @@ MOST_FILES = 1000
 LONGEST_FILE = 1024 * 1024  # bytes
 MOST_ROUTES = 1000
 MOST_TOLD = 50  # problems in one message
+LONGEST_REASON = 500  # characters
 
 _PHRASES = {
     "extra_forbidden": "there is no such key",
@@ -74,7 +76,7 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
 
     def wrong(self, place: Place, reason: str) -> None:
-        self.problems.append(Problem(place, reason))
+        self.problems.append(Problem(place, clean(reason, LONGEST_REASON)))
 
 
 def load(folder: Path) -> Rules:
@@ -111,9 +113,11 @@ def _read(reading: _Reading, path: Path) -> None:
         return
     try:
         values = tomllib.loads(text)
-        reading.files.append(_File(path, text, RulesFile(**values)))
+        reading.files.append(_File(path, text, RulesFile.model_validate(values)))
     except tomllib.TOMLDecodeError as error:
         reading.wrong(Place(path, syntax_line(str(error))), f"not TOML: {error}")
+    except RecursionError:
+        reading.wrong(Place(path, 1), "is nested too deeply")
     except ValidationError as error:
         for where, reason, line in _explained(error):
             at = line_of(text, where)

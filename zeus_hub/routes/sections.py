@@ -18,12 +18,13 @@ MOST_NAMED = 100  # receivers, clients, fields or times in one list
 LONGEST_NAME = 63
 
 
-def _field(path: object) -> str:
-    if path in set(scalars()):
-        return str(path)
+def _field(given: object) -> str:
+    path, known = str(given), list(scalars())
+    if path in known:
+        return path
     if path in FIELDS:
         raise ValueError(f"{path} is a list, of which an alert may have many at once: take another field")
-    raise ValueError(f"there is no field {path}{nearest(str(path), list(scalars()))}")
+    raise ValueError(f"there is no field {path}{nearest(path, known)}")
 
 
 def _matcher(text: object) -> Matcher:
@@ -198,5 +199,5 @@ class RulesFile(Section):
     mute: tuple[MuteSection, ...] = ()
     """Times with names."""
 
-    receiver: Annotated[dict[Name, dict[str, Any]], Field(default_factory=dict)]
+    receiver: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """[receiver.NAME]: `kind`, and what that kind wants to know."""

@@ -76,8 +76,7 @@ def parse(text: str) -> Tree[Token]:
     try:
         tree = _parser().parse(text)
     except UnexpectedCharacters as error:
-        character = text[error.pos_in_stream]
-        raise MatcherError(f"CEL knows no {character!r} here", error.line, error.column) from error
+        raise MatcherError(f"CEL knows no {error.char!r} here", error.line, error.column) from error
     except UnexpectedInput as error:
         raise MatcherError(*_unexpected(text, error)) from error
     _check_depth(tree)

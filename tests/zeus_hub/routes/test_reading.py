@@ -1,0 +1,248 @@
+"""The rules of a folder: all of them, or all that is wrong with them."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from socme.text import UNSAFE
+from tests.conftest import REPOSITORY
+from zeus_hub.routes import reading
+from zeus_hub.routes.reading import RulesError, load
+from zeus_hub.routes.rules import Rules
+
+GOOD = """
+[[mute]]
+name = "night"
+times = ["22:00-06:00"]
+zone = "Europe/Paris"
+
+[[inhibit]]
+source = 'condition.kind == "node_silent"'
+target = 'event.module == "socme" && severity < high'
+equal = ["node"]
+
+[[route]]
+name = "brute force"
+clients = ["acme"]
+match = 'rule.groups.exists(g, g == "authentication_failed")'
+group_by = ["source.ip"]
+receivers = ["mail", "mail"]
+mute = ["night"]
+continue = true
+escalate = [{after = "15m", receivers = ["phone"]}]
+
+[receiver.mail]
+kind = "smtp"
+to = ["soc@example.org"]
+
+[receiver.phone]
+kind = "apprise"
+url_file = "/run/credentials/phone"
+"""
+SPAN = 'give a number with s, m, h or d in quotes, as "30s", "5m", "4h" or "1d"'
+REST = """
+[[route]]
+name = "rest"
+receivers = ["mail"]
+"""
+
+
+def written(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text)
+    return folder
+
+
+def problems(folder: Path) -> list[str]:
+    """Return what is wrong with a folder, each with the file's name and the line."""
+    with pytest.raises(RulesError) as caught:
+        load(folder)
+    return [f"{each.place.file.name}:{each.place.line}: {each.reason}" for each in caught.value.problems]
+
+
+def test_all_files_make_the_rules_in_the_order_of_their_names(tmp_path: Path) -> None:
+    rules = load(written(tmp_path, b20=REST, a10=GOOD))
+    brute, rest = rules.routes
+
+    assert (brute.name, brute.place.file.name, brute.place.line) == ("brute force", "a10.toml", 12)
+    assert brute.clients == frozenset({"acme"})
+    assert brute.group_by == ("client", "source.ip")
+    assert brute.receivers == ("mail",)
+    assert (brute.goes_on, rest.goes_on) == (True, False)
+    assert brute.mute[0].name == "night"
+    assert [(step.after, step.receivers) for step in brute.escalate] == [(900, ("phone",))]
+    assert rest.match is None
+    assert rules.inhibitions[0].equal == ("client", "node")
+    assert rules.receivers["mail"].kind == "smtp"
+    assert rules.receivers["mail"].options == {"to": ["soc@example.org"]}
+    assert rules.warnings == ()
+
+
+def test_the_example_in_the_documentation_is_right(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs" / "routes.md").read_text()
+    rules = load(written(tmp_path, example=text.split("```toml\n")[1].split("```")[0]))
+
+    assert [route.name for route in rules.routes] == ["accounts", "brute force", "rest"]
+    assert rules.warnings == ()
+
+
+def test_a_folder_that_is_not_there_has_no_rules(tmp_path: Path) -> None:
+    assert load(tmp_path / "routes.d") == Rules()
+
+
+def test_other_files_are_left_alone(tmp_path: Path) -> None:
+    written(tmp_path, good=GOOD + REST)
+    (tmp_path / "notes.txt").write_text("[[")
+    (tmp_path / ".hidden.toml").write_text("[[")
+
+    assert len(load(tmp_path).routes) == 2
+
+
+def test_everything_that_is_wrong_with_files_is_told_at_once(tmp_path: Path) -> None:
+    one = '''
+[[route]]
+name = "x"
+match = """
+severity >= high &&
+  client == 3"""
+receivers = ["mail"]
+group_wait = "30"
+foo = 1
+'''
+    two = """
+[[inhibit]]
+source = 'severity > low'
+target = '''sevrity > low'''
+
+[receiver.mail]
+kind = "smtp"
+"""
+    assert problems(written(tmp_path, one=one, two=two, three="a = \n[[[")) == [
+        "one.toml:6: route.0.match: column 3 of it: text and a number are never the same",
+        "one.toml:8: route.0.group_wait: " + SPAN,
+        "one.toml:9: route.0.foo: there is no such key",
+        "three.toml:1: not TOML: Invalid value (at line 1, column 5)",
+        "two.toml:4: inhibit.0.target: column 1 of it: there is no sevrity; is it severity?",
+    ]
+
+
+def test_everything_that_is_wrong_between_files_is_told_at_once(tmp_path: Path) -> None:
+    one = """
+[[route]]
+name = "x"
+receivers = ["mial"]
+mute = ["nigt"]
+escalate = [{after = "15m", receivers = ["phone"]}]
+[receiver.mail]
+kind = "smtp"
+"""
+    two = """
+[[mute]]
+name = "night"
+zone = "UTC"
+[[mute]]
+name = "night"
+zone = "UTC"
+[[route]]
+name = "x"
+receivers = ["mail"]
+[receiver.mail]
+kind = "smtp"
+[receiver.nothing]
+to = "x"
+"""
+    first = tmp_path / "one.toml"
+    assert problems(written(tmp_path, one=one, two=two)) == [
+        "one.toml:2: route x: there is no [receiver.mial]; is it mail?",
+        "one.toml:2: route x: there is no [receiver.phone]",
+        "one.toml:5: route x: no [[mute]] is called nigt; is it night?",
+        f"two.toml:6: mute night: this name is taken, in {tmp_path / 'two.toml'}:3",
+        f"two.toml:8: route x: this name is taken, in {first}:2",
+        f"two.toml:11: receiver.mail: this name is taken, in {first}:7",
+        'two.toml:13: receiver.nothing: say what it is, as kind = "…"',
+    ]
+
+
+def test_the_message_is_for_the_person_at_the_keyboard(tmp_path: Path) -> None:
+    with pytest.raises(RulesError) as caught:
+        load(written(tmp_path, a="\n".join(f"key{number} = 1" for number in range(80))))
+
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{tmp_path}: wrong rules:"
+    assert lines[1] == f"    {tmp_path}/a.toml:1: key0: there is no such key"
+    assert lines[-2:] == ["    and 30 more", "  Mend what is named."]
+
+
+def test_what_is_hardly_meant_is_a_warning(tmp_path: Path) -> None:
+    more = '\n[[route]]\nname = "last"\nreceivers = ["mail"]\n[receiver.spare]\nkind = "smtp"\n'
+    more += '[[mute]]\nname = "day"\nzone = "UTC"\n'
+    path = tmp_path / "a.toml"
+
+    lines = (GOOD + REST + more).splitlines()
+    spare, day = lines.index("[receiver.spare]") + 1, lines.index('name = "day"') + 1
+    rest, last = lines.index('name = "rest"'), lines.index('name = "last"')
+    assert load(written(tmp_path, a=GOOD + REST + more)).warnings == (
+        f"{path}:{spare}: no route names receiver.spare",
+        f"{path}:{day}: no route names mute day",
+        f"{path}:{last}: never tried, since rest ({path}:{rest}) takes all alerts",
+    )
+
+
+def test_secrets_are_not_in_the_message(tmp_path: Path) -> None:
+    bad = '[receiver.mail]\npassword = "hunter2"\n[[route]]\nname = "hunter2!"\nreceivers = "hunter2"\n'
+
+    assert problems(written(tmp_path, a=bad)) == [
+        "a.toml:4: route.0.name: a name has 1 to 63 letters, digits, blanks, '.', '_' and '-'",
+        "a.toml:5: route.0.receivers: write a list in [square brackets]",
+    ]
+
+
+def test_the_message_is_safe_to_print(tmp_path: Path) -> None:
+    bad = '[[route]]\nname = "x"\nreceivers = ["mail"]\ngroup_by = ["\\u001b[31m\\u202e' + "x" * 9999 + '"]'
+    (found,) = problems(written(tmp_path, a=bad))
+
+    assert not UNSAFE.search(found)
+    assert len(found) < 600
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xff")
+    (tmp_path / "b.toml").mkdir()
+    (tmp_path / "c.toml").write_text("#" * (reading.LONGEST_FILE + 1))
+
+    found = problems(tmp_path)
+    assert [each.split(":")[0] for each in found] == ["a.toml", "b.toml", "c.toml"]
+    assert all(": cannot be read: " in each for each in found[:2])
+    assert "is longer than" in found[2]
+
+
+def test_a_file_that_is_nested_deeply_is_refused(tmp_path: Path) -> None:
+    assert problems(written(tmp_path, a="a = " + "[" * 100_000)) == ["a.toml:1: is nested too deeply"]
+
+
+def test_the_number_of_files_and_routes_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_FILES", 2)
+    monkeypatch.setattr(reading, "MOST_ROUTES", 1)
+    written(tmp_path, a=GOOD, b=REST)
+    assert problems(tmp_path) == ["b.toml:2: there are more than 1 routes"]
+    written(tmp_path, c="")
+    assert problems(tmp_path) == [f"{tmp_path.name}:1: there are more than 2 files"]
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(GOOD)), st.integers(0, 12), st.text(alphabet="[]\"'=#\n.aé\x00", max_size=4))
+def test_no_file_is_a_surprise(tmp_path: Path, place: int, length: int, put: str) -> None:
+    """What is broken by hand is refused, with a line that is there, or is still right."""
+    text = GOOD[:place] + put + GOOD[place + length :]
+    (tmp_path / "a.toml").write_text(text, newline="")
+    try:
+        load(tmp_path)
+    except RulesError as error:
+        wrong = error.problems
+    else:
+        return
+
+    assert wrong
+    assert all(1 <= each.place.line <= text.count("\n") + 2 for each in wrong)

@@ -32,17 +32,21 @@ class Office:
     encrypted: list[bool] = field(default_factory=list)
     users: list[bytes] = field(default_factory=list)
     hang: bool = False
+    slow: float = 0.0
+    """Seconds before each answer to a mail's sender or recipient."""
     cut: bool = False
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        await asyncio.sleep(self.slow)
         envelope.mail_from = address
         return self.answers.get("MAIL", "250 OK")
 
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        await asyncio.sleep(self.slow)
         answer = self.answers.get(address, "250 OK")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)

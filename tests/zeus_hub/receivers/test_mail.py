@@ -153,10 +153,11 @@ async def test_a_wrong_password_is_named_but_not_told(office: Office, tls: Trust
     assert not office.mails
 
 
-async def test_a_server_that_offers_no_starttls_gets_nothing(office: Office) -> None:
+@pytest.mark.parametrize("user", ["", USER])
+async def test_a_server_that_offers_no_starttls_gets_nothing(office: Office, user: str) -> None:
     async with served(office) as port:
-        with pytest.raises(DownError, match="STARTTLS") as caught:
-            await mail(port, None, user=USER, password=PASSWORD).send(NOTICE)
+        with pytest.raises(DownError, match="STARTTLS extension not supported") as caught:
+            await mail(port, None, user=user, password=PASSWORD).send(NOTICE)
 
     assert caught.value.misconfigured
     assert not office.mails
@@ -203,6 +204,16 @@ async def test_a_server_that_hangs_is_given_up_in_time(office: Office, tls: Trus
             await mail(port, tls, seconds=0.5).send(NOTICE)
 
     assert not caught.value.misconfigured
+
+
+async def test_a_server_that_is_slow_at_every_step_is_given_up_in_time(office: Office, tls: Trust) -> None:
+    """No step takes longer than the limit; together they do."""
+    office.slow = 0.3
+    async with served(office, starttls=tls.server) as port:
+        with pytest.raises(DownError, match=r"within 0\.7 s"):
+            await mail(port, tls, seconds=0.7).send(NOTICE)
+
+    assert office.mails == []
 
 
 async def test_a_server_that_says_nothing_at_all_is_given_up_in_time(tls: Trust) -> None:

@@ -6,7 +6,7 @@ import hmac
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -179,6 +179,28 @@ async def test_who_gives_no_answer_is_given_up_in_time(tls: Trust) -> None:
             await receiver.send(NOTICE)
 
     assert not caught.value.misconfigured
+
+
+async def test_who_answers_a_little_at_a_time_is_given_up_in_time(tls: Trust) -> None:
+    """No read takes longer than the limit; together they do."""
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"X-More: x\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0, ssl=tls.server)
+    async with (
+        server,
+        webhook(server.sockets[0].getsockname()[1], tls.ca_file, seconds=0.5) as receiver,
+        asyncio.timeout(10),
+    ):
+        with pytest.raises(DownError, match=r"within 0\.5 s"):
+            await receiver.send(NOTICE)
 
 
 async def test_a_cut_connection_may_work_later_with_the_same_key(tls: Trust) -> None:

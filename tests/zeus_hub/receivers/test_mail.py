@@ -12,7 +12,7 @@ from socme.errors import OperatorError
 from tests.zeus_hub.receivers.notices import LATER, NIGHT, NOTICE, PARIS
 from tests.zeus_hub.receivers.post import PASSWORD, USER, Office, Trust, served, trust
 from zeus_hub.notice import Title
-from zeus_hub.receivers.contract import DownError, RefusedError
+from zeus_hub.receivers.contract import DownError, Receiver, RefusedError
 from zeus_hub.receivers.mail import Mail, MailSettings
 from zeus_hub.receivers.wording import load
 
@@ -300,5 +300,7 @@ def test_a_password_is_not_shown() -> None:
     assert "hunter22" not in repr(replace(SETTINGS, user="zeus", password="hunter22"))
 
 
-async def test_closing_is_harmless(tls: Trust) -> None:
-    await mail(1, tls).close()
+async def test_it_is_a_receiver_and_closing_it_is_harmless(tls: Trust) -> None:
+    receiver: Receiver = mail(1, tls)
+
+    await receiver.close()

@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 from tests.zeus_hub.receivers.listener import Listener, listening
 from tests.zeus_hub.receivers.notices import ID, LATER, NOTICE, PARIS, hostile
 from zeus_hub.notice import Notice, Reason, Title
-from zeus_hub.receivers.contract import DownError, RefusedError
+from zeus_hub.receivers.contract import DownError, Receiver, RefusedError
 from zeus_hub.receivers.push import Push
 from zeus_hub.receivers.wording import LONGEST_SHORT, load
 
@@ -152,6 +152,17 @@ async def test_markup_is_escaped_where_a_service_takes_html() -> None:
     message = json.loads(listener.requests[0].body)["message"]
     assert "<script" not in message
     assert "&lt;script&gt;" in message
+
+
+async def test_an_alert_calls_nobody_in_a_chat() -> None:
+    loud = replace(NOTICE, titles=(Title("@everyone <!channel> <@U1> root@host", 1),))
+    listener = Listener()
+    async with listening(listener) as port:
+        await push(port).send(loud)
+
+    told = json.loads(listener.requests[0].body)
+    for text in (told["title"], told["message"]):
+        assert "@ everyone < !channel> < @ U1> root@host" in text
 
 
 @pytest.mark.parametrize(
@@ -363,7 +374,7 @@ async def test_hostile_text_is_one_message_of_text() -> None:
         for notice in _hostile():
             await receiver.send(notice)
             told = json.loads(listener.requests[-1].body)
-            assert told["title"] == WORDING.of(notice).subject.strip()
+            assert told["title"].replace(" ", "") == WORDING.of(notice).subject.replace(" ", "")
 
     assert len(listener.requests) == len(_hostile())
 
@@ -383,8 +394,10 @@ def _hostile() -> list[Notice]:
     return _FOUND
 
 
-async def test_closing_is_harmless() -> None:
-    await push(1).close()
+async def test_it_is_a_receiver_and_closing_it_is_harmless() -> None:
+    receiver: Receiver = push(1)
+
+    await receiver.close()
 
 
 def test_ids_are_cut_for_the_telephone() -> None:

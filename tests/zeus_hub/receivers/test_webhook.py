@@ -19,7 +19,7 @@ from tests.zeus_hub.receivers.listener import Listener, listening
 from tests.zeus_hub.receivers.notices import GROUP, ID, NOTICE, hostile
 from tests.zeus_hub.receivers.post import Trust, trust
 from zeus_hub.notice import Notice
-from zeus_hub.receivers.contract import DownError, RefusedError
+from zeus_hub.receivers.contract import DownError, Receiver, RefusedError
 from zeus_hub.receivers.webhook import Webhook, WebhookSettings, encode, signature
 
 SECRET = b"shared with nobody"
@@ -241,6 +241,13 @@ async def test_a_test_is_marked(tls: Trust) -> None:
     assert found == "ticket system: the other side answered a test with status 202"
     assert json.loads(listener.requests[0].body) == {"version": 1, "test": True}
     assert "socme-signature" in listener.requests[0].headers
+
+
+async def test_it_is_a_receiver(tls: Trust) -> None:
+    async with webhook(1, tls.ca_file) as made:
+        receiver: Receiver = made
+
+        assert receiver is made
 
 
 async def test_a_hostile_group_is_no_header(tls: Trust) -> None:

@@ -35,6 +35,9 @@ class Office:
     slow: float = 0.0
     """Seconds before each answer to a mail's sender or recipient."""
     cut: bool = False
+    mute: bool = False
+    """It has nothing to say to a farewell."""
+    names: list[str] = field(default_factory=list)
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -65,6 +68,18 @@ class Office:
             assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return answer
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.names.append(hostname)
+        return responses
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.mute:
+            await asyncio.Event().wait()
+        return "221 bye"
 
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, kind: str, data: object

@@ -228,6 +228,29 @@ async def test_a_server_that_says_nothing_at_all_is_given_up_in_time(tls: Trust)
     assert not caught.value.misconfigured
 
 
+async def test_a_mail_that_was_taken_is_whatever_becomes_of_the_farewell(office: Office, tls: Trust) -> None:
+    office.mute = True
+    async with served(office, starttls=tls.server) as port, asyncio.timeout(10):
+        await mail(port, tls, seconds=0.9).send(NOTICE)
+
+    assert len(office.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("hub.soc.example", "hub.soc.example"), ("hub", "[127.0.0.1]"), ("a b.c", "[127.0.0.1]")],
+)
+async def test_it_says_who_it_is_without_asking_the_dns(
+    office: Office, tls: Trust, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: name)
+    monkeypatch.setattr("socket.getfqdn", lambda: pytest.fail("it asked the DNS"))
+    async with served(office, starttls=tls.server) as port:
+        await mail(port, tls).send(NOTICE)
+
+    assert set(office.names) == {told}
+
+
 async def test_a_connection_that_is_cut_may_work_later_with_the_same_id(office: Office, tls: Trust) -> None:
     """Whether the server had the mail is not to be known: it comes again, as the same one."""
     office.cut = True

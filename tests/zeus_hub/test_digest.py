@@ -32,7 +32,7 @@ from zeus_hub.notice import Title
 from zeus_hub.receivers.rendering import LANGUAGES, Language, Templates
 from zeus_hub.receivers.wording import LONGEST_SHORT, LONGEST_SUBJECT
 
-DIGESTS = {language: Digests(language, Templates(language, PARIS)) for language in LANGUAGES}
+DIGESTS = {language: Digests(Templates(language, PARIS)) for language in LANGUAGES}
 START = datetime(2026, 11, 30, 23, tzinfo=UTC)  # midnight in Paris
 END = START + timedelta(days=31)
 UP, LATE, DEGRADED = Health.HEALTH_UP, Health.HEALTH_LATE, Health.HEALTH_DEGRADED
@@ -325,4 +325,4 @@ def test_a_site_s_broken_page_is_found_at_load(tmp_path: Path) -> None:
     (tmp_path / "en" / "month.html").write_text("ok\n{{ report.nonsense }}")
 
     with pytest.raises(OperatorError, match=r"month\.html, line 2: .*nonsense"):
-        Digests("en", Templates("en", PARIS, tmp_path))
+        Digests(Templates("en", PARIS, tmp_path))

@@ -1,6 +1,8 @@
 """Telling people by mail: one SMTP session for each message, encrypted unless the settings say otherwise."""
 
 import asyncio
+import re
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -28,12 +30,13 @@ from zeus_hub.receivers.letter import address, compose
 from zeus_hub.receivers.wording import Wording, Words
 
 LONGEST_ANSWER = 300  # characters of what a server says
-QUIT = 2.0  # seconds for a farewell; the mail has been taken by then
+QUIT = 1.0  # seconds for a farewell; the mail has been taken by then
 
 Security = Literal["starttls", "tls", "none"]
 
 _AUTHENTICATION = {530, 534, 535, 538}  # a login is wanted, or of another kind, or was wrong
 _TOO_LARGE = 552
+_FULL_NAME = re.compile(r"[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+")
 # A connection that ends in the middle of TLS is cut, not misconfigured.
 _CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
@@ -96,15 +99,19 @@ class Mail:
     async def post(self, words: Words, *, key: str, thread: str = "") -> Receipt:
         """Mail any words; `key` is theirs alone. Raises as send() does."""
         mail = compose(words, self._sender, self._recipients, self._now(), key=key, thread=thread)
-        message_id = str(mail["Message-ID"])
+        client = self._client()
         try:
             async with asyncio.timeout(self._settings.seconds):
-                refused = await self._hand_over(mail.as_bytes())
+                await self._connect(client)
+                refused = await self._hand_over(client, mail.as_bytes())
+            await _farewell(client)
         except TimeoutError as error:
             raise DownError(
                 f"{self._server} did not take the mail within {self._settings.seconds:g} s"
             ) from error
-        return Receipt(message_id, (*words.warnings, *refused))
+        finally:
+            client.close()
+        return Receipt(str(mail["Message-ID"]), (*words.warnings, *refused))
 
     async def close(self) -> None:
         """Nothing is kept open."""
@@ -113,34 +120,12 @@ class Mail:
     def _server(self) -> str:
         return f"{self._settings.host}:{self._settings.port}"
 
-    async def _hand_over(self, mail: bytes) -> list[str]:
-        """Give a mail to the server; return who does not get it, and why."""
-        client = await self._connected()
-        try:
-            refused, _ = await client.sendmail(
-                self._sender.addr_spec, [each.addr_spec for each in self._recipients], mail
-            )
-            with suppress(SMTPException, TimeoutError):  # whatever becomes of the farewell, it has the mail
-                await client.quit(timeout=QUIT)
-        except SMTPRecipientsRefused as error:
-            raise self._nobody(error) from error
-        except SMTPResponseException as error:
-            raise self._answered(error) from error
-        except (SMTPException, OSError) as error:
-            raise self._broken(error) from error
-        finally:
-            client.close()
-        return [
-            f"{who} does not get it: {answer.code} {clean(answer.message, LONGEST_ANSWER)}"
-            for who, answer in refused.items()
-        ]
-
-    async def _connected(self) -> SMTP:
-        """Return a session that is encrypted and logged in, as the settings say."""
+    def _client(self) -> SMTP:
         settings = self._settings
-        client = SMTP(
+        return SMTP(
             hostname=settings.host,
             port=settings.port,
+            local_hostname=_own_name(),
             username=settings.user or None,
             password=settings.password if settings.user else None,
             use_tls=settings.security == "tls",
@@ -148,13 +133,32 @@ class Mail:
             tls_context=self._tls,
             timeout=settings.seconds,
         )
+
+    async def _connect(self, client: SMTP) -> None:
+        """Begin a session that is encrypted and logged in, as the settings say."""
         try:
             await client.connect()
         except SMTPResponseException as error:
             raise self._turned_away(error) from error
         except (SMTPException, OSError) as error:
             raise self._broken(error) from error
-        return client
+
+    async def _hand_over(self, client: SMTP, mail: bytes) -> list[str]:
+        """Give a mail to the server; return who does not get it, and why."""
+        try:
+            refused, _ = await client.sendmail(
+                self._sender.addr_spec, [each.addr_spec for each in self._recipients], mail
+            )
+        except SMTPRecipientsRefused as error:
+            raise self._nobody(error) from error
+        except SMTPResponseException as error:
+            raise self._answered(error) from error
+        except (SMTPException, OSError) as error:
+            raise self._broken(error) from error
+        return [
+            f"{who} does not get it: {answer.code} {clean(answer.message, LONGEST_ANSWER)}"
+            for who, answer in refused.items()
+        ]
 
     def _turned_away(self, error: SMTPResponseException) -> DownError:
         """Say what an answer means that came before there was a mail: no mail is to blame for it."""
@@ -210,6 +214,19 @@ def _trust(name: str, settings: MailSettings) -> ssl.SSLContext | None:
         raise OperatorError(
             f"{name}: {settings.ca_file} cannot be used: {error}", "It must hold certificates as PEM."
         ) from error
+
+
+async def _farewell(client: SMTP) -> None:
+    """End a session politely; whatever becomes of it, the server has the mail."""
+    with suppress(SMTPException, OSError):
+        async with asyncio.timeout(QUIT):
+            await client.quit()
+
+
+def _own_name() -> str:
+    """Return what this machine calls itself to a server, without asking the DNS, which may be away."""
+    name = socket.gethostname()
+    return name if _FULL_NAME.fullmatch(name) else "[127.0.0.1]"
 
 
 def _for_good(code: int) -> bool:

@@ -37,6 +37,8 @@ _KINDS = MappingProxyType(
         Severity.SEVERITY_MEDIUM: NotifyType.WARNING,
     }
 )
+# "@everyone", "<!channel>": what would have a chat service call people because an alert says so.
+_CALL = re.compile(r"(?<!\w)@(?=\w)|<(?=[!@#])")
 _STATUS = re.compile(r"\berror=(\d{3})\b")  # how Apprise's services say which answer they got
 _DENIED = frozenset({401, 403, 404, 407})  # the address or what is in it is wrong
 _LATER = frozenset({408, 425, 429})
@@ -99,8 +101,8 @@ class Push:
     def _notify(self, words: Words, kind: NotifyType) -> AppriseResult:
         brief = _is_brief(self._apprise[0])
         return self._apprise.notify(
-            body=words.short if brief else words.text,
-            title="" if brief else words.subject,
+            body=_CALL.sub(r"\g<0> ", words.short if brief else words.text),
+            title="" if brief else _CALL.sub(r"\g<0> ", words.subject),
             notify_type=kind,
             body_format=NotifyFormat.TEXT,
         )

@@ -47,6 +47,7 @@ class Templates:
     """
 
     def __init__(self, language: Language, zone: ZoneInfo, site: Path | None = None) -> None:
+        self.language = language
         self.zone = zone
         self._site = site / language if site is not None else None
         if site is not None and not site.is_dir():

@@ -32,17 +32,24 @@ class Office:
     encrypted: list[bool] = field(default_factory=list)
     users: list[bytes] = field(default_factory=list)
     hang: bool = False
+    slow: float = 0.0
+    """Seconds before each answer to a mail's sender or recipient."""
     cut: bool = False
+    mute: bool = False
+    """It has nothing to say to a farewell."""
+    names: list[str] = field(default_factory=list)
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        await asyncio.sleep(self.slow)
         envelope.mail_from = address
         return self.answers.get("MAIL", "250 OK")
 
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        await asyncio.sleep(self.slow)
         answer = self.answers.get(address, "250 OK")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
@@ -61,6 +68,18 @@ class Office:
             assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return answer
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.names.append(hostname)
+        return responses
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.mute:
+            await asyncio.Event().wait()
+        return "221 bye"
 
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, kind: str, data: object

@@ -61,6 +61,14 @@ def test_a_mail_has_the_words_as_text_and_as_a_page() -> None:
     assert mail["Subject"] == WORDS.subject
 
 
+def test_letters_that_are_not_ascii_travel_as_ascii() -> None:
+    """By any server, old ones too."""
+    mail = mailed(replace(WORDS, text="été", html="<p>été</p>"))
+
+    assert [each["Content-Transfer-Encoding"] for each in mail.iter_parts()] == ["quoted-printable"] * 2
+    assert part(mail, "plain") == "été"
+
+
 def test_words_without_a_page_are_text_alone() -> None:
     assert mailed(replace(WORDS, html="")).get_content_type() == "text/plain"
 

@@ -12,7 +12,7 @@ from socme.errors import OperatorError
 from tests.zeus_hub.receivers.notices import LATER, NIGHT, NOTICE, PARIS
 from tests.zeus_hub.receivers.post import PASSWORD, USER, Office, Trust, served, trust
 from zeus_hub.notice import Title
-from zeus_hub.receivers.contract import DownError, RefusedError
+from zeus_hub.receivers.contract import DownError, Receiver, RefusedError
 from zeus_hub.receivers.mail import Mail, MailSettings
 from zeus_hub.receivers.wording import load
 
@@ -153,10 +153,11 @@ async def test_a_wrong_password_is_named_but_not_told(office: Office, tls: Trust
     assert not office.mails
 
 
-async def test_a_server_that_offers_no_starttls_gets_nothing(office: Office) -> None:
+@pytest.mark.parametrize("user", ["", USER])
+async def test_a_server_that_offers_no_starttls_gets_nothing(office: Office, user: str) -> None:
     async with served(office) as port:
-        with pytest.raises(DownError, match="STARTTLS") as caught:
-            await mail(port, None, user=USER, password=PASSWORD).send(NOTICE)
+        with pytest.raises(DownError, match="STARTTLS extension not supported") as caught:
+            await mail(port, None, user=user, password=PASSWORD).send(NOTICE)
 
     assert caught.value.misconfigured
     assert not office.mails
@@ -205,6 +206,16 @@ async def test_a_server_that_hangs_is_given_up_in_time(office: Office, tls: Trus
     assert not caught.value.misconfigured
 
 
+async def test_a_server_that_is_slow_at_every_step_is_given_up_in_time(office: Office, tls: Trust) -> None:
+    """No step takes longer than the limit; together they do."""
+    office.slow = 0.3
+    async with served(office, starttls=tls.server) as port:
+        with pytest.raises(DownError, match=r"within 0\.7 s"):
+            await mail(port, tls, seconds=0.7).send(NOTICE)
+
+    assert office.mails == []
+
+
 async def test_a_server_that_says_nothing_at_all_is_given_up_in_time(tls: Trust) -> None:
     held: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
@@ -215,6 +226,29 @@ async def test_a_server_that_says_nothing_at_all_is_given_up_in_time(tls: Trust)
             writer.close()
 
     assert not caught.value.misconfigured
+
+
+async def test_a_mail_that_was_taken_is_whatever_becomes_of_the_farewell(office: Office, tls: Trust) -> None:
+    office.mute = True
+    async with served(office, starttls=tls.server) as port, asyncio.timeout(10):
+        await mail(port, tls, seconds=0.9).send(NOTICE)
+
+    assert len(office.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("hub.soc.example", "hub.soc.example"), ("hub", "[127.0.0.1]"), ("a b.c", "[127.0.0.1]")],
+)
+async def test_it_says_who_it_is_without_asking_the_dns(
+    office: Office, tls: Trust, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: name)
+    monkeypatch.setattr("socket.getfqdn", lambda: pytest.fail("it asked the DNS"))
+    async with served(office, starttls=tls.server) as port:
+        await mail(port, tls).send(NOTICE)
+
+    assert set(office.names) == {told}
 
 
 async def test_a_connection_that_is_cut_may_work_later_with_the_same_id(office: Office, tls: Trust) -> None:
@@ -289,5 +323,7 @@ def test_a_password_is_not_shown() -> None:
     assert "hunter22" not in repr(replace(SETTINGS, user="zeus", password="hunter22"))
 
 
-async def test_closing_is_harmless(tls: Trust) -> None:
-    await mail(1, tls).close()
+async def test_it_is_a_receiver_and_closing_it_is_harmless(tls: Trust) -> None:
+    receiver: Receiver = mail(1, tls)
+
+    await receiver.close()

@@ -6,7 +6,7 @@ import hmac
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tests.zeus_hub.receivers.listener import Listener, listening
 from tests.zeus_hub.receivers.notices import GROUP, ID, NOTICE, hostile
 from tests.zeus_hub.receivers.post import Trust, trust
 from zeus_hub.notice import Notice
-from zeus_hub.receivers.contract import DownError, RefusedError
+from zeus_hub.receivers.contract import DownError, Receiver, RefusedError
 from zeus_hub.receivers.webhook import Webhook, WebhookSettings, encode, signature
 
 SECRET = b"shared with nobody"
@@ -181,6 +181,28 @@ async def test_who_gives_no_answer_is_given_up_in_time(tls: Trust) -> None:
     assert not caught.value.misconfigured
 
 
+async def test_who_answers_a_little_at_a_time_is_given_up_in_time(tls: Trust) -> None:
+    """No read takes longer than the limit; together they do."""
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"X-More: x\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0, ssl=tls.server)
+    async with (
+        server,
+        webhook(server.sockets[0].getsockname()[1], tls.ca_file, seconds=0.5) as receiver,
+        asyncio.timeout(10),
+    ):
+        with pytest.raises(DownError, match=r"within 0\.5 s"):
+            await receiver.send(NOTICE)
+
+
 async def test_a_cut_connection_may_work_later_with_the_same_key(tls: Trust) -> None:
     listener = Listener(cut=True)
     async with listening(listener, tls.server) as port, webhook(port, tls.ca_file) as receiver:
@@ -219,6 +241,13 @@ async def test_a_test_is_marked(tls: Trust) -> None:
     assert found == "ticket system: the other side answered a test with status 202"
     assert json.loads(listener.requests[0].body) == {"version": 1, "test": True}
     assert "socme-signature" in listener.requests[0].headers
+
+
+async def test_it_is_a_receiver(tls: Trust) -> None:
+    async with webhook(1, tls.ca_file) as made:
+        receiver: Receiver = made
+
+        assert receiver is made
 
 
 async def test_a_hostile_group_is_no_header(tls: Trust) -> None:

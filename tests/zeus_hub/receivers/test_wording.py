@@ -11,7 +11,7 @@ from socme.text import UNSAFE
 from tests.zeus_hub.receivers.notices import BAIT, ID, LATER, NOTICE, PARIS, hostile
 from zeus_hub.notice import Notice, Reason, Technique, Title
 from zeus_hub.receivers.rendering import LANGUAGES, Language
-from zeus_hub.receivers.wording import LONGEST_SHORT, LONGEST_SUBJECT, Wording, gsm, load
+from zeus_hub.receivers.wording import LONGEST_SHORT, LONGEST_SUBJECT, Wording, gsm, load, one_line
 
 WORDINGS = {language: load(language, PARIS) for language in LANGUAGES}
 FACTS = (
@@ -173,6 +173,11 @@ def test_a_short_text_keeps_its_command_however_long_the_rest_is(wording: Wordin
 
     assert len(short) <= LONGEST_SHORT
     assert short.endswith(f"zeus alert ack {ID[:8]}")
+
+
+def test_a_subject_is_one_line_whatever_a_site_s_template_makes() -> None:
+    assert one_line("a\r\nBcc: b\x00\u2028c\td") == "a Bcc: b\ufffd c d"
+    assert len(one_line("x" * 1000)) == LONGEST_SUBJECT
 
 
 def test_letters_that_sms_has_not_are_replaced() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artemis_agent import spool_commands
+from artemis_agent import break_glass_commands, spool_commands
 from socme import commands
 from socme.commands import ConfigOption, JsonOption
 
@@ -24,6 +24,7 @@ CONFIG = commands.config_path(PROGRAM)
 SHIPPED_FILTER = ("low", False)  # min_severity and keep_both of FilterSettings, which takes long to import
 app = commands.application(PROGRAM, "Sends the alerts of Wazuh and Suricata on this network to the hub.")
 app.add_typer(spool_commands.app, name="spool")
+app.add_typer(break_glass_commands.app, name="break-glass")
 
 
 class KindName(StrEnum):

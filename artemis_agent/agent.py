@@ -43,6 +43,7 @@ from socme.v1.alert_pb2 import Alert
 from socme.v1.vitals_pb2 import CanaryVitals, SourceVitals, SpoolVitals, Vitals
 
 if TYPE_CHECKING:
+    from artemis_agent.break_glass import Glass
     from artemis_agent.source import Kind
 
 LOG = logging.getLogger("artemis.agent")
@@ -91,6 +92,8 @@ class Agent:
     outlook: Outlook
     chores: Worker
     """The thread that looks at the identity and the status file, and writes canaries."""
+    glass: "Glass | None" = None
+    """What tells people itself where no hub is reached."""
     told: Told = field(default_factory=Told)
 
     @property
@@ -171,6 +174,7 @@ async def _run(agent: Agent, notifier: Notifier) -> None:
         vitals=agent.vitals,
         interval_seconds=agent.plan.vitals_seconds,
         bury=agent.bury,
+        told_since=agent.glass.told_since if agent.glass else None,
     )
     async with asyncio.TaskGroup() as tasks:
         for number, each in enumerate(agent.followed):
@@ -184,6 +188,8 @@ async def _run(agent: Agent, notifier: Notifier) -> None:
         tasks.create_task(uplink.serve(line, random.SystemRandom()), name="uplink")
         tasks.create_task(_tell(agent, notifier), name="status")
         tasks.create_task(agent.outlook.run(), name="outlook")
+        if agent.glass is not None:
+            tasks.create_task(agent.glass.run(), name="break-glass")
         tasks.create_task(notifier.watch(agent.is_working), name="watchdog")
         logs.event(LOG, logging.INFO, "running", version=VERSION, state_dir=agent.plan.state_dir)
         notifier.ready(f"following {len(agent.followed)} sources")
@@ -216,7 +222,19 @@ async def _make(plan: Plan, stack: AsyncExitStack) -> Agent:
         link=link,
         outlook=_outlook(plan, link, stack),
         chores=chores,
+        glass=_glass(plan, spool, link, stack),
     )
+
+
+def _glass(plan: Plan, spool: Spool, link: Link, stack: AsyncExitStack) -> "Glass | None":
+    """Return what tells people itself, where the settings ask for it."""
+    if plan.break_glass is None:
+        return None
+    from artemis_agent.break_glass import Glass  # noqa: PLC0415 - nothing of it is there where nobody asks
+
+    glass = Glass(plan.break_glass, plan.state_dir, spool, link)
+    stack.callback(glass.close)
+    return glass
 
 
 def _outlook(plan: Plan, link: Link, stack: AsyncExitStack) -> Outlook:
@@ -353,11 +371,12 @@ async def _write_status(agent: Agent) -> str:
         clock_offset_seconds=link.clock_offset_seconds,
     )
     set_aside = agent.spool.set_aside
+    glass = agent.glass.view() if agent.glass else None
     try:
         sources, spool = await agent.sources(), await agent.spool_vitals()
         agent.outlook.compare(sources, spool)
         await agent.chores.do(
-            lambda: status.tell(agent.plan.state_dir, connection, sources, spool, set_aside)
+            lambda: status.tell(agent.plan.state_dir, connection, sources, spool, set_aside, glass)
         )
     except (OSError, SpoolWriteError) as error:
         return str(error)

@@ -15,12 +15,13 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from artemis_agent import preview, status
-from artemis_agent.config import ArtemisSettings, SourceSettings
+from artemis_agent import preview, smtp, status
+from artemis_agent.config import ArtemisSettings, SourceSettings, break_glass_of
 from artemis_agent.line_file import open_line_file
 from artemis_agent.lock import is_running
 from artemis_agent.peek import peek, size_of
 from artemis_agent.place import newest
+from artemis_agent.plan import BreakGlass
 from artemis_agent.repair import set_aside
 from socme import identity, tls
 from socme.enrol import explain, split_address
@@ -73,6 +74,8 @@ def check(config: Path) -> Iterator[Line]:
     for source in settings.source:
         yield _check_source(source, beside(config, source.path))
     yield from _check_spool(state_dir, settings.spool.max_bytes)
+    if settings.break_glass is not None:
+        yield _check_break_glass(break_glass_of(settings.break_glass, config))
     try:
         own = identity.load(state_dir, now=identity.utc_now(), command="artemis enroll TOKEN")
     except OperatorError as error:
@@ -168,6 +171,16 @@ def _check_spool(state_dir: Path, max_bytes: int) -> Iterator[Line]:
         yield Line(f"spool: {told.unaccounted} alerts are unaccounted for", "artemis spool check")
     for aside in set_aside(state_dir):
         yield Line(f"spool: a damaged one was set aside at {aside}", _ASIDE)
+
+
+def _check_break_glass(plan: BreakGlass) -> Line:
+    """Come as far as a mail could be handed in; none is."""
+    try:
+        smtp.probe(plan.server)
+    except smtp.MailError as error:
+        return Line(f"break-glass: {error}", "correct [break_glass] in the settings; no mail could leave now")
+    whom = ", ".join(plan.recipients)
+    return Line(f"break-glass: mail server {plan.server.host}:{plan.server.port} for {whom}")
 
 
 def _check_identity(own: Identity) -> Line:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from artemis_agent.place import is_changing
-from artemis_agent.plan import Api, Burst, Follow, Neighbours, Plan
+from artemis_agent.plan import Api, BreakGlass, Burst, Follow, MailServer, Neighbours, Plan
 from artemis_agent.source import Kind
 from socme.address import split
 from socme.errors import OperatorError
@@ -16,6 +16,7 @@ from socme.settings import Section, Settings, SeverityName, beside, load
 MOST_SOURCES = 32  # a hub looks at no more of one node (zeus_hub/trend.py)
 VITALS_OF_A_CANARY = 4  # what the hub makes of a canary is as old as the vitals that tell of it
 LEAST_VITALS = 1.0  # seconds between two vitals
+MAIL_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9@:_.\\-]{0,239}\.[a-z]+$")]
 """A setting that names a systemd unit with its kind: "suricata.service"."""
@@ -144,6 +145,60 @@ class ProbeSettings(Section):
     """Where TheHive is. None: http://127.0.0.1:9000, where this machine has its unit."""
 
 
+MailAddress = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        max_length=254,
+    ),
+]
+"""A setting that is a mail address, "soc@example.org"."""
+
+
+class BreakGlassSettings(Section):
+    """Whom this node tells of critical alerts itself where it reaches no hub. Without this table, nobody."""
+
+    after_minutes: Annotated[float, Field(ge=1, le=1440)] = 15.0
+    """How long no hub must have taken anything before the first mail. A hub that refuses this node is one
+    that is reached."""
+
+    min_severity: Literal["high", "critical"] = "critical"
+    """Alerts below it are not told. What is less severe than high waits for the hub in another lane."""
+
+    to: Annotated[tuple[MailAddress, ...], Field(min_length=1, max_length=10)]
+    """Who is told: one to ten mail addresses of the client's own people."""
+
+    sender: MailAddress
+    """The mail address that it comes from."""
+
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+    """The SMTP server; one that can be reached without the way to the hub."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """None: 587, or 465 with security = "tls", or 25 with "none"."""
+
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the way to the server is encrypted; never in clear text but with "none"."""
+
+    user: Annotated[str, Field(pattern=r"^[!-~]*$")] = ""
+    """Who logs in there; empty for no login."""
+
+    password_file: Path | None = None
+    """The file with that user's password, readable for Artemis alone."""
+
+    ca_file: Path | None = None
+    """Who vouches for the server (PEM). None: whom this system trusts."""
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> "BreakGlassSettings":
+        """Refuse half a login, and a password that anyone on the way could read."""
+        if bool(self.user) != bool(self.password_file):
+            raise ValueError("user and password_file belong together: give both or none")
+        if self.user and self.security == "none":
+            raise ValueError('security = "none" sends no password: use "starttls" or "tls", or no user')
+        return self
+
+
 def _listed(given: object) -> object:
     """Let one address stand for a list of one."""
     return (given,) if isinstance(given, str) else given
@@ -205,6 +260,9 @@ class ArtemisSettings(Settings):
     probes: ProbeSettings = ProbeSettings()
     """What runs beside Artemis, for the vital signs."""
 
+    break_glass: BreakGlassSettings | None = None
+    """Whom this node tells of critical alerts itself where it reaches no hub; None for nobody."""
+
     @property
     def vitals_seconds(self) -> float:
         """Seconds between two vitals."""
@@ -246,6 +304,7 @@ def plan_of(settings: ArtemisSettings, config: Path) -> Plan:
         spool_days=spool.max_age_days,
         drops_lowest=spool.when_full == "drop-lowest",
         neighbours=neighbours_of(settings.probes, config),
+        break_glass=None if settings.break_glass is None else break_glass_of(settings.break_glass, config),
     )
 
 
@@ -262,6 +321,25 @@ def neighbours_of(settings: ProbeSettings, config: Path) -> Neighbours:
         wazuh_api=None if api is None else _api(api, config),
         suricata_config=beside(config, settings.suricata_config),
         thehive_url=settings.thehive_url,
+    )
+
+
+def break_glass_of(settings: BreakGlassSettings, config: Path) -> BreakGlass:
+    """Return what settings say of whom this node tells itself."""
+    server = MailServer(
+        host=settings.host,
+        port=settings.port or MAIL_PORTS[settings.security],
+        security=settings.security,
+        user=settings.user,
+        password_file=None if settings.password_file is None else beside(config, settings.password_file),
+        ca_file=None if settings.ca_file is None else beside(config, settings.ca_file),
+    )
+    return BreakGlass(
+        after_seconds=settings.after_minutes * 60,
+        min_severity=settings.min_severity,
+        recipients=settings.to,
+        sender=settings.sender,
+        server=server,
     )
 
 

@@ -25,6 +25,8 @@ class Link:
     """Why the hub takes fewer batches than usual now, or none; empty where it does not."""
     paused: bool = False
     """Whether it takes none now."""
+    turned_away: bool = False
+    """Whether the last attempt ended with a hub that says that this node may not connect."""
     rejected: Rejected | None = None
     """A batch that the hub did not take, until it is split or given up."""
     clock_offset_seconds: float | None = None

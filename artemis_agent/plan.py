@@ -56,6 +56,29 @@ class Neighbours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in; each value as artemis_agent.config.BreakGlassSettings says it."""
+
+    host: str
+    port: int
+    security: Literal["starttls", "tls", "none"]
+    user: str
+    password_file: Path | None
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass:
+    """When this node tells people of alerts itself, and whom; as BreakGlassSettings says it."""
+
+    after_seconds: float
+    min_severity: str
+    recipients: tuple[str, ...]
+    sender: str
+    server: MailServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What an agent does; each value as artemis_agent.config says it."""
 
@@ -72,3 +95,5 @@ class Plan:
     spool_days: float
     drops_lowest: bool
     neighbours: Neighbours
+    break_glass: BreakGlass | None
+    """None: this node tells nobody of anything but the hub."""

@@ -82,10 +82,12 @@ def tell(
     sources: Sequence[SourceVitals],
     spool: SpoolVitals,
     set_aside: str,
+    break_glass: Mapping[str, Any] | None = None,
 ) -> None:
     """Replace the status file. Blocks; a reader sees the old one or the new one, never half of it.
 
-    `set_aside` is the path of a damaged spool that this start met; empty for none.
+    `set_aside` is the path of a damaged spool that this start met; empty for none. `break_glass` is how
+    things stand with telling people itself; None where nobody asked for it.
     """
     told = {
         "format": FORMAT,
@@ -101,6 +103,7 @@ def tell(
         "clock_offset_seconds": connection.clock_offset_seconds,
         "spool": json_format.MessageToDict(spool),
         "set_aside": set_aside,
+        "break_glass": break_glass,
         "sources": [json_format.MessageToDict(source) for source in sources],
     }
     fresh = state_dir / f"{NAME}.new"
@@ -178,6 +181,7 @@ def as_json(status: Status, *, name: str) -> dict[str, object]:
         "clock_offset_seconds": told.get("clock_offset_seconds"),
         "spool": view.spool_view(status.spool) | {"lanes": dict(status.lanes)},
         "set_aside": told.get("set_aside"),
+        "break_glass": told.get("break_glass"),
         "sources": [
             view.source_view(source) | {"offset": status.offsets.get(source.name)}
             for source in status.sources
@@ -203,10 +207,22 @@ def rows(status: Status, *, name: str) -> Iterator[Row]:
         yield "", ", ".join(f"{lane} {show.count(alerts)}" for lane, alerts in status.lanes.items())
     if told.get("set_aside"):
         yield "", f"SET ASIDE: a damaged spool, {told['set_aside']}: artemis spool repair"
+    yield from _break_glass_rows(told.get("break_glass") or {})
     for source in status.sources:
         yield from show.source_rows(source)
         if source.name in status.offsets:
             yield "", f"read up to byte {show.count(status.offsets[source.name])}"
+
+
+def _break_glass_rows(told: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield whom this node tells itself, where it does, and what is wrong with that."""
+    if told:
+        whom = ", ".join(map(str, told.get("to", ())))
+        yield "break-glass", f"mails {whom} after {told.get('after_minutes'):g} min without a hub"
+        if told.get("last_mail"):
+            yield "", f"last mail {told['last_mail']}; {told.get('told')} alerts that it told may wait still"
+        if told.get("problem"):
+            yield "", f"PROBLEM: {told['problem']}"
 
 
 def _lanes(state_dir: Path) -> dict[str, int]:

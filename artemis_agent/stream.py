@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ from socme.v1.uplink_pb2 import (
     NodeMessage,
     Pace,
     Refusal,
+    Told,
     Welcome,
 )
 from socme.v1.vitals_pb2 import Vitals
@@ -46,6 +47,7 @@ ACK_SECONDS = 60.0  # a hub that takes batches and acknowledges none for so long
 STEADY_SECONDS = 10.0  # a connection that lasted so long was a success, and the pauses begin small again
 SETTLE_SECONDS = 5.0  # how long a stream may take to know why it ended
 INSTANCE_BYTES = 16
+MOST_TOLD = 2000  # ids in one message, by the contract
 _URGENT, _NORMAL = Lane.LANE_URGENT, Lane.LANE_NORMAL  # looked up once: protobuf's enums are slow to ask
 _LANES = (_URGENT, _NORMAL)
 _DROPPED = Encoding.ENCODING_DROPPED
@@ -63,6 +65,9 @@ class Cargo:
     """Between two vitals."""
     bury: Callable[[bytes, str], Awaitable[None]]
     """Keep a serialised alert that the hub does not take, and why, for a person."""
+    told_since: Callable[[int], Awaitable[tuple[int, Sequence[bytes]]]] | None = None
+    """Return ids of alerts that this node told people of itself, behind the first few of them, and how many
+    there are; None where it tells nobody."""
     instance: bytes = field(default_factory=lambda: secrets.token_bytes(INSTANCE_BYTES))
     """Names this run of the agent: the hub tells two machines with one identity apart by it."""
 
@@ -91,6 +96,8 @@ class Stream:
             lane: {each: _BEYOND for each in _LANES if each != lane} for lane in _LANES
         }
         self._writing = asyncio.Lock()
+        self._saying = asyncio.Lock()
+        self._said = 0  # ids of told alerts that left on this stream, those before them counted
         self._before: dict[int, int] = {}  # alerts in front of the next batch of each lane
         self._covered: dict[int, int] = {}  # what Welcome said the hub has, by lane
         self._sent: dict[int, int] = {}  # the last sequence that left on this stream, by lane
@@ -227,6 +234,7 @@ class Stream:
         size = 0  # of the next batch, where it is known
         while True:
             await self._until(partial(self._may_send, lane, size))
+            await self._say_told()
             entries = await self._spool.next(after)
             for entry in entries:
                 size = len(entry.packed.payload)
@@ -236,6 +244,15 @@ class Stream:
                 await self._send(entry)
                 size = 0
             self._wake()  # whoever waits until nothing urgent is there
+
+    async def _say_told(self) -> None:
+        """Say which alerts people were told of, before a batch that may hold one leaves."""
+        if self._cargo.told_since is None:
+            return
+        async with self._saying:  # the other lane waits, too
+            self._said, ids = await self._cargo.told_since(self._said)
+            for begin in range(0, len(ids), MOST_TOLD):
+                await self._write(NodeMessage(told=Told(alerts=ids[begin : begin + MOST_TOLD])))
 
     def _may_send(self, lane: int, size: int) -> bool:
         if not self._window.has_room(lane, size):

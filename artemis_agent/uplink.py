@@ -47,6 +47,7 @@ async def serve(uplink: Uplink, rng: random.Random) -> None:
         found = await _ask(uplink)
         outcome = found if isinstance(found, Refused) else await _attempt(uplink, found, redial)
         service.raise_if_cancelled()
+        uplink.link.turned_away = isinstance(outcome, Refused) and not isinstance(found, Refused)
         seconds = redial.pause(outcome, 1 if isinstance(found, Refused) else len(found[0]))
         _report(uplink.link, outcome, seconds)
         if isinstance(outcome, Refused):

@@ -181,6 +181,7 @@ class Alert(_message.Message):
     NATIVE_ID_FIELD_NUMBER: _builtins.int
     CANARY_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """16 bytes of BLAKE2b over source kind and name, file identity, byte offset and raw line; the same line
     read twice from the same place has the same id. ECS: event.id (as 32 hexadecimal digits).
@@ -279,6 +280,12 @@ class Alert(_message.Message):
     def condition(self) -> Global___Condition:
         """What SOCme says of itself; present where source is ALERT_SOURCE_SOCME."""
 
+    @_builtins.property
+    def told(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Other alerts of the same node, by id, that the node told people of itself (uplink.proto: Told). Present in
+        the hub's report of that, which stands before them in its journal.
+        """
+
     def __init__(
         self,
         *,
@@ -313,10 +320,11 @@ class Alert(_message.Message):
         native_id: _builtins.str = ...,
         canary: Global___Canary | None = ...,
         condition: Global___Condition | None = ...,
+        told: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["canary", b"canary", "condition", b"condition", "destination_endpoint", b"destination_endpoint", "file", b"file", "first", b"first", "host", b"host", "last", b"last", "network", b"network", "observed", b"observed", "rule", b"rule", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "canary", b"canary", "condition", b"condition", "count", b"count", "decoder", b"decoder", "destination_endpoint", b"destination_endpoint", "domain", b"domain", "file", b"file", "first", b"first", "host", b"host", "id", b"id", "last", b"last", "location", b"location", "message", b"message", "native_id", b"native_id", "network", b"network", "observed", b"observed", "offset", b"offset", "origin", b"origin", "process", b"process", "raw", b"raw", "raw_bytes", b"raw_bytes", "raw_cut", b"raw_cut", "rule", b"rule", "severity", b"severity", "source", b"source", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time", "url", b"url", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "canary", b"canary", "condition", b"condition", "count", b"count", "decoder", b"decoder", "destination_endpoint", b"destination_endpoint", "domain", b"domain", "file", b"file", "first", b"first", "host", b"host", "id", b"id", "last", b"last", "location", b"location", "message", b"message", "native_id", b"native_id", "network", b"network", "observed", b"observed", "offset", b"offset", "origin", b"origin", "process", b"process", "raw", b"raw", "raw_bytes", b"raw_bytes", "raw_cut", b"raw_cut", "rule", b"rule", "severity", b"severity", "source", b"source", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time", "told", b"told", "url", b"url", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Alert: _TypeAlias = Alert  # noqa: Y015

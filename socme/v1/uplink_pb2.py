@@ -27,41 +27,43 @@ from socme.v1 import alert_pb2 as socme_dot_v1_dot_alert__pb2
 from socme.v1 import vitals_pb2 as socme_dot_v1_dot_vitals__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15socme/v1/uplink.proto\x12\x08socme.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14socme/v1/alert.proto\x1a\x15socme/v1/vitals.proto\"\x85\x01\n\x0bNodeMessage\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x0f.socme.v1.HelloH\x00\x12%\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x14.socme.v1.AlertBatchH\x00\x12\"\n\x06vitals\x18\x03 \x01(\x0b\x32\x10.socme.v1.VitalsH\x00\x42\t\n\x07message\"\xcc\x01\n\nHubMessage\x12$\n\x07welcome\x18\x01 \x01(\x0b\x32\x11.socme.v1.WelcomeH\x00\x12\x1c\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\r.socme.v1.AckH\x00\x12)\n\ngoing_away\x18\x03 \x01(\x0b\x32\x13.socme.v1.GoingAwayH\x00\x12$\n\x07refusal\x18\x04 \x01(\x0b\x32\x11.socme.v1.RefusalH\x00\x12\x1e\n\x04pace\x18\x05 \x01(\x0b\x32\x0e.socme.v1.PaceH\x00\x42\t\n\x07message\"\x8a\x01\n\x05Hello\x12\x15\n\ragent_version\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x0c\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x17vitals_interval_seconds\x18\x04 \x01(\r\x12\x10\n\x08instance\x18\x05 \x01(\x0c\"\x95\x01\n\x07Welcome\x12\x13\n\x0bhub_version\x18\x01 \x01(\t\x12\x1d\n\x05marks\x18\x02 \x03(\x0b\x32\x0e.socme.v1.Mark\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cwindow_bytes\x18\x04 \x01(\x04\x12\x16\n\x0ewindow_batches\x18\x05 \x01(\r\"E\n\x04Mark\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.socme.v1.Lane\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\r\n\x05\x63heck\x18\x03 \x01(\x0c\"\xb1\x01\n\nAlertBatch\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.socme.v1.Lane\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12$\n\x08\x65ncoding\x18\x03 \x01(\x0e\x32\x12.socme.v1.Encoding\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x0e\n\x06\x61lerts\x18\x05 \x01(\r\x12\x15\n\rdecoded_bytes\x18\x06 \x01(\x04\x12\x15\n\ralerts_before\x18\x07 \x01(\x04\"A\n\x07\x44ropped\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x61lerts\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\")\n\x06\x41lerts\x12\x1f\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x0f.socme.v1.Alert\"5\n\x03\x41\x63k\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.socme.v1.Lane\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"I\n\x07Refusal\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.socme.v1.Lane\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\"D\n\x04Pace\x12\x14\n\x0cwindow_bytes\x18\x01 \x01(\x04\x12\x16\n\x0ewindow_batches\x18\x02 \x01(\r\x12\x0e\n\x06reason\x18\x03 \x01(\t\"8\n\tGoingAway\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x1b\n\x13retry_after_seconds\x18\x02 \x01(\x01*>\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLANE_NORMAL\x10\x01\x12\x0f\n\x0bLANE_URGENT\x10\x02*M\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x11\n\rENCODING_ZSTD\x10\x01\x12\x14\n\x10\x45NCODING_DROPPED\x10\x02\x32\x44\n\x06Uplink\x12:\n\x07\x43onnect\x12\x15.socme.v1.NodeMessage\x1a\x14.socme.v1.HubMessage(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15socme/v1/uplink.proto\x12\x08socme.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14socme/v1/alert.proto\x1a\x15socme/v1/vitals.proto\"\xa5\x01\n\x0bNodeMessage\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x0f.socme.v1.HelloH\x00\x12%\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x14.socme.v1.AlertBatchH\x00\x12\"\n\x06vitals\x18\x03 \x01(\x0b\x32\x10.socme.v1.VitalsH\x00\x12\x1e\n\x04told\x18\x04 \x01(\x0b\x32\x0e.socme.v1.ToldH\x00\x42\t\n\x07message\"\xcc\x01\n\nHubMessage\x12$\n\x07welcome\x18\x01 \x01(\x0b\x32\x11.socme.v1.WelcomeH\x00\x12\x1c\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\r.socme.v1.AckH\x00\x12)\n\ngoing_away\x18\x03 \x01(\x0b\x32\x13.socme.v1.GoingAwayH\x00\x12$\n\x07refusal\x18\x04 \x01(\x0b\x32\x11.socme.v1.RefusalH\x00\x12\x1e\n\x04pace\x18\x05 \x01(\x0b\x32\x0e.socme.v1.PaceH\x00\x42\t\n\x07message\"\x8a\x01\n\x05Hello\x12\x15\n\ragent_version\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x0c\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x17vitals_interval_seconds\x18\x04 \x01(\r\x12\x10\n\x08instance\x18\x05 \x01(\x0c\"\x95\x01\n\x07Welcome\x12\x13\n\x0bhub_version\x18\x01 \x01(\t\x12\x1d\n\x05marks\x18\x02 \x03(\x0b\x32\x0e.socme.v1.Mark\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cwindow_bytes\x18\x04 \x01(\x04\x12\x16\n\x0ewindow_batches\x18\x05 \x01(\r\"E\n\x04Mark\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.socme.v1.Lane\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\r\n\x05\x63heck\x18\x03 \x01(\x0c\"\xb1\x01\n\nAlertBatch\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.socme.v1.Lane\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12$\n\x08\x65ncoding\x18\x03 \x01(\x0e\x32\x12.socme.v1.Encoding\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x0e\n\x06\x61lerts\x18\x05 \x01(\r\x12\x15\n\rdecoded_bytes\x18\x06 \x01(\x04\x12\x15\n\ralerts_before\x18\x07 \x01(\x04\"A\n\x07\x44ropped\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x61lerts\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x16\n\x04Told\x12\x0e\n\x06\x61lerts\x18\x01 \x03(\x0c\")\n\x06\x41lerts\x12\x1f\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x0f.socme.v1.Alert\"5\n\x03\x41\x63k\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.socme.v1.Lane\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"I\n\x07Refusal\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.socme.v1.Lane\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\"D\n\x04Pace\x12\x14\n\x0cwindow_bytes\x18\x01 \x01(\x04\x12\x16\n\x0ewindow_batches\x18\x02 \x01(\r\x12\x0e\n\x06reason\x18\x03 \x01(\t\"8\n\tGoingAway\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x1b\n\x13retry_after_seconds\x18\x02 \x01(\x01*>\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLANE_NORMAL\x10\x01\x12\x0f\n\x0bLANE_URGENT\x10\x02*M\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x11\n\rENCODING_ZSTD\x10\x01\x12\x14\n\x10\x45NCODING_DROPPED\x10\x02\x32\x44\n\x06Uplink\x12:\n\x07\x43onnect\x12\x15.socme.v1.NodeMessage\x1a\x14.socme.v1.HubMessage(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'socme.v1.uplink_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LANE']._serialized_start=1368
-  _globals['_LANE']._serialized_end=1430
-  _globals['_ENCODING']._serialized_start=1432
-  _globals['_ENCODING']._serialized_end=1509
+  _globals['_LANE']._serialized_start=1424
+  _globals['_LANE']._serialized_end=1486
+  _globals['_ENCODING']._serialized_start=1488
+  _globals['_ENCODING']._serialized_end=1565
   _globals['_NODEMESSAGE']._serialized_start=114
-  _globals['_NODEMESSAGE']._serialized_end=247
-  _globals['_HUBMESSAGE']._serialized_start=250
-  _globals['_HUBMESSAGE']._serialized_end=454
-  _globals['_HELLO']._serialized_start=457
-  _globals['_HELLO']._serialized_end=595
-  _globals['_WELCOME']._serialized_start=598
-  _globals['_WELCOME']._serialized_end=747
-  _globals['_MARK']._serialized_start=749
-  _globals['_MARK']._serialized_end=818
-  _globals['_ALERTBATCH']._serialized_start=821
-  _globals['_ALERTBATCH']._serialized_end=998
-  _globals['_DROPPED']._serialized_start=1000
-  _globals['_DROPPED']._serialized_end=1065
-  _globals['_ALERTS']._serialized_start=1067
-  _globals['_ALERTS']._serialized_end=1108
-  _globals['_ACK']._serialized_start=1110
-  _globals['_ACK']._serialized_end=1163
-  _globals['_REFUSAL']._serialized_start=1165
-  _globals['_REFUSAL']._serialized_end=1238
-  _globals['_PACE']._serialized_start=1240
-  _globals['_PACE']._serialized_end=1308
-  _globals['_GOINGAWAY']._serialized_start=1310
-  _globals['_GOINGAWAY']._serialized_end=1366
-  _globals['_UPLINK']._serialized_start=1511
-  _globals['_UPLINK']._serialized_end=1579
+  _globals['_NODEMESSAGE']._serialized_end=279
+  _globals['_HUBMESSAGE']._serialized_start=282
+  _globals['_HUBMESSAGE']._serialized_end=486
+  _globals['_HELLO']._serialized_start=489
+  _globals['_HELLO']._serialized_end=627
+  _globals['_WELCOME']._serialized_start=630
+  _globals['_WELCOME']._serialized_end=779
+  _globals['_MARK']._serialized_start=781
+  _globals['_MARK']._serialized_end=850
+  _globals['_ALERTBATCH']._serialized_start=853
+  _globals['_ALERTBATCH']._serialized_end=1030
+  _globals['_DROPPED']._serialized_start=1032
+  _globals['_DROPPED']._serialized_end=1097
+  _globals['_TOLD']._serialized_start=1099
+  _globals['_TOLD']._serialized_end=1121
+  _globals['_ALERTS']._serialized_start=1123
+  _globals['_ALERTS']._serialized_end=1164
+  _globals['_ACK']._serialized_start=1166
+  _globals['_ACK']._serialized_end=1219
+  _globals['_REFUSAL']._serialized_start=1221
+  _globals['_REFUSAL']._serialized_end=1294
+  _globals['_PACE']._serialized_start=1296
+  _globals['_PACE']._serialized_end=1364
+  _globals['_GOINGAWAY']._serialized_start=1366
+  _globals['_GOINGAWAY']._serialized_end=1422
+  _globals['_UPLINK']._serialized_start=1567
+  _globals['_UPLINK']._serialized_end=1635
 # @@protoc_insertion_point(module_scope)

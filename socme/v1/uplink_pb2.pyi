@@ -4,7 +4,7 @@ isort:skip_file
 The stream between a node and the hub. The node dials; the client and node names come from its
 certificate alone, never from a message.
 
-  node → hub   Hello, then AlertBatch and Vitals in any mix
+  node → hub   Hello, then AlertBatch, Vitals and Told in any mix
   hub → node   Welcome, then Ack, Pace and Refusal in any mix, at last GoingAway
 
 A batch belongs to the node until an Ack covers it; from then on it belongs to the hub, which has
@@ -94,6 +94,7 @@ class NodeMessage(_message.Message):
     HELLO_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     VITALS_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello:
         """First on every stream, once."""
@@ -106,18 +107,23 @@ class NodeMessage(_message.Message):
     def vitals(self) -> _vitals_pb2.Vitals:
         """The node's vital signs; also the node's sign of life."""
 
+    @_builtins.property
+    def told(self) -> Global___Told:
+        """Alerts that the node told people of itself; before the batches that hold them."""
+
     def __init__(
         self,
         *,
         hello: Global___Hello | None = ...,
         batch: Global___AlertBatch | None = ...,
         vitals: _vitals_pb2.Vitals | None = ...,
+        told: Global___Told | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "hello", b"hello", "message", b"message", "vitals", b"vitals"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "hello", b"hello", "message", b"message", "told", b"told", "vitals", b"vitals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "hello", b"hello", "message", b"message", "vitals", b"vitals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "hello", b"hello", "message", b"message", "told", b"told", "vitals", b"vitals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "batch", "vitals"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "batch", "vitals", "told"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -363,6 +369,30 @@ class Dropped(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Dropped: _TypeAlias = Dropped  # noqa: Y015
+
+@_typing.final
+class Told(_message.Message):
+    """Alerts that the node told people of itself while it reached no hub (break-glass), so that the hub does not
+    tell them again. It is on the hub's disk once a batch is that was sent after it; until such a batch is
+    acknowledged the node sends it again on every stream, before the first batch.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def alerts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Alert.id of each; 1 to 2000."""
+
+    def __init__(
+        self,
+        *,
+        alerts: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+
+Global___Told: _TypeAlias = Told  # noqa: Y015
 
 @_typing.final
 class Alerts(_message.Message):

@@ -4,7 +4,7 @@ isort:skip_file
 The stream between a node and the hub. The node dials; the client and node names come from its
 certificate alone, never from a message.
 
-  node → hub   Hello, then AlertBatch and Vitals in any mix
+  node → hub   Hello, then AlertBatch, Vitals and Told in any mix
   hub → node   Welcome, then Ack, Pace and Refusal in any mix, at last GoingAway
 
 A batch belongs to the node until an Ack covers it; from then on it belongs to the hub, which has

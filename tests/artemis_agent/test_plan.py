@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from artemis_agent.config import plan
-from artemis_agent.plan import Api, Burst, Follow, Neighbours, Plan
+from artemis_agent.plan import Api, BreakGlass, Burst, Follow, MailServer, Neighbours, Plan
 from socme.apart import apart
 
 SETTINGS = """
@@ -33,6 +33,14 @@ wazuh_dir = "ossec"
 [probes.wazuh_api]
 user = "reader"
 password_file = "password"
+[break_glass]
+after_minutes = 5
+min_severity = "high"
+to = ["it@client.example"]
+sender = "artemis@client.example"
+host = "mail.client.example"
+user = "artemis"
+password_file = "mail-password"
 """
 
 
@@ -70,6 +78,20 @@ def test_it_is_what_the_settings_say_and_comes_whole_from_another_process(tmp_pa
             ),
             suricata_config=Path("/etc/suricata/suricata.yaml"),
             thehive_url=None,
+        ),
+        break_glass=BreakGlass(
+            after_seconds=300,
+            min_severity="high",
+            recipients=("it@client.example",),
+            sender="artemis@client.example",
+            server=MailServer(
+                host="mail.client.example",
+                port=587,
+                security="starttls",
+                user="artemis",
+                password_file=tmp_path / "mail-password",
+                ca_file=None,
+            ),
         ),
     )
 

@@ -1,0 +1,167 @@
+"""One mail handed to one server, by the standard library. Blocks, and never for long.
+
+The hub's mail goes by aiosmtplib. A node sends a few mails in its life, so what Python brings along does: it
+costs no package and, imported when the first mail is sent, no memory at rest. It leaves two things to us: to
+hang up on a server that answers drop by drop, and to say what failed in words without a secret.
+"""
+
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from email.message import EmailMessage
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+from artemis_agent.plan import MailServer
+from socme.text import clean
+
+STEP_SECONDS = 15.0  # for the connection, and for each answer
+ALL_SECONDS = 45.0  # for all of it, but for the look-up of the server's name
+LONGEST_ANSWER = 200  # characters of what a server says
+LONGEST_SECRET = 1024  # bytes
+
+
+class MailError(Exception):
+    """Why a mail did not leave, for people."""
+
+
+class _Client(smtplib.SMTP):
+    """Hangs up after ALL_SECONDS, whatever the server does."""
+
+    def connect(self, *args: Any, **named: Any) -> tuple[int, bytes]:  # noqa: ANN401 - as they come
+        """Connect, and watch the time from now on."""
+        self._watch = Timer(ALL_SECONDS, self._hang_up)
+        self._watch.daemon = True
+        self._watch.start()
+        try:
+            return super().connect(*args, **named)
+        except BaseException:
+            self._watch.cancel()
+            raise
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._watch.cancel()
+        super().close()
+
+    def _hang_up(self) -> None:
+        held = self.sock
+        if held is not None:
+            with suppress(OSError):
+                # The plain one's: that of TLS would take apart what another thread reads from.
+                socket.socket.shutdown(held, socket.SHUT_RDWR)
+
+
+class _SecureClient(_Client, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte."""
+
+
+def send(server: MailServer, mail: EmailMessage) -> str:
+    """Hand in a mail; return who of its recipients does not get it, and why, or "". Raise MailError."""
+    with _session(server) as client:
+        refused = client.send_message(mail)
+    return "; ".join(f"{who}: {_answer(*answer)}" for who, answer in refused.items())
+
+
+def probe(server: MailServer) -> None:
+    """Come as far as a mail could be handed in; raise MailError."""
+    with _session(server) as client:
+        client.noop()
+
+
+@contextmanager
+def _session(server: MailServer) -> Iterator[smtplib.SMTP]:
+    try:
+        client = _open(server)
+        try:
+            if server.user:
+                client.login(server.user, _password(server.password_file))
+            yield client
+            with suppress(
+                smtplib.SMTPException, OSError
+            ):  # whatever becomes of the farewell, it has the mail
+                client.quit()
+        finally:
+            client.close()
+    except (smtplib.SMTPException, OSError) as error:
+        what = _answered(server, error) if isinstance(error, smtplib.SMTPException) else _broken(error)
+        raise MailError(f"mail server {server.host}:{server.port} {what}") from error
+    except UnicodeError as error:
+        raise MailError("the password must be plain ASCII") from error
+
+
+def _answered(server: MailServer, error: smtplib.SMTPException) -> str:
+    """Say what a server's answer means."""
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            refused = (f"{who}: {_answer(*answer)}" for who, answer in error.recipients.items())
+            return f"takes none of the recipients: {'; '.join(refused)}"
+        case smtplib.SMTPAuthenticationError():
+            return f"does not let {server.user} log in: {_answer(error.smtp_code, error.smtp_error)}"
+        case smtplib.SMTPNotSupportedError():
+            return f"does not offer what the settings ask for: {_clean(str(error))}"
+        case smtplib.SMTPResponseException():
+            return f"refuses: {_answer(error.smtp_code, error.smtp_error)}"
+    return _broken(error)
+
+
+def _broken(error: OSError) -> str:
+    """Say what broke on the way."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"is not trusted: {_clean(error.verify_message)}"
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        return f"speaks no TLS on this port: {_clean(str(error.reason or error))}"
+    return f"cannot be reached: {_clean(str(error) or type(error).__name__)}"
+
+
+def _open(server: MailServer) -> smtplib.SMTP:
+    """Return a client that is as secure as is asked for; no secret was sent yet."""
+    who: dict[str, Any] = {
+        "host": server.host,
+        "port": server.port,
+        "timeout": STEP_SECONDS,
+        "local_hostname": "[127.0.0.1]",  # a name would be asked of the DNS, which may be away as the hub is
+    }
+    if server.security == "none":
+        return _Client(**who)
+    trust = _trust(server.ca_file)
+    if server.security == "tls":
+        return _SecureClient(**who, context=trust)
+    client = _Client(**who)
+    try:
+        client.starttls(context=trust)  # raises where it is not offered
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # a missing file, or one without certificates
+        raise MailError(f"{ca_file} cannot be used: {error.strerror or error}") from error
+
+
+def _password(path: Path | None) -> str:
+    assert path is not None  # noqa: S101 - the settings give both or none
+    try:
+        with path.open("rb") as file:
+            secret = file.read(LONGEST_SECRET + 1).strip()
+    except OSError as error:
+        raise MailError(f"{path} cannot be read: {error.strerror}") from error
+    if not secret or len(secret) > LONGEST_SECRET:
+        raise MailError(f"{path} is {'too long' if secret else 'empty'}: put the password there, alone")
+    return secret.decode("utf-8")
+
+
+def _answer(code: int, said: bytes | str) -> str:
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    return f"{code} {_clean(text)}"
+
+
+def _clean(text: str) -> str:
+    return clean(" ".join(text.split()), LONGEST_ANSWER)

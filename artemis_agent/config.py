@@ -158,7 +158,7 @@ MailAddress = Annotated[
 class BreakGlassSettings(Section):
     """Whom this node tells of critical alerts itself where it reaches no hub. Without this table, nobody."""
 
-    after_minutes: Annotated[float, Field(ge=1, le=1440)] = 15.0
+    after_minutes: Annotated[float, Field(ge=0.05, le=1440)] = 15.0
     """How long no hub must have taken anything before the first mail. A hub that refuses this node is one
     that is reached."""
 

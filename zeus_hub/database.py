@@ -38,7 +38,7 @@ from socme.errors import OperatorError
 from zeus_hub import schema, series
 from zeus_hub.upgrade import upgrade
 
-HEAD = "0007"  # revision of the schema below; the newest file in migrations/versions
+HEAD = "0008"  # revision of the schema below; the newest file in migrations/versions
 CACHE_KIB = 64 * 1024  # of a connection that writes: a large transaction of the store
 CHECKPOINT_PAGES = (
     16_000  # of the write-ahead log, 64 MB: a page that is written again meanwhile is copied once

@@ -18,10 +18,10 @@ from socme import VERSION, logs
 from socme.batch import Packed
 from socme.journal import Draft
 from socme.spiffe import Role
-from socme.v1.uplink_pb2 import AlertBatch, Hello, HubMessage, Mark, NodeMessage, Refusal, Welcome
+from socme.v1.uplink_pb2 import AlertBatch, Hello, HubMessage, Mark, NodeMessage, Refusal, Told, Welcome
 from socme.v1.uplink_pb2_grpc import UplinkServicer
 from socme.v1.vitals_pb2 import Vitals
-from zeus_hub import envelope, pace
+from zeus_hub import envelope, pace, telegrams
 from zeus_hub.authorise import Context, EndedError, Guard, Stream
 from zeus_hub.clocks import Clocks
 from zeus_hub.clone import Clones, Key
@@ -155,6 +155,8 @@ class Ingest(UplinkServicer):
                 case "vitals":
                     self._hear(link, message.vitals)
                     await asyncio.sleep(link.talk.heard(time.monotonic()))
+                case "told":
+                    await self._hear_told(link, message.told)
                 case "hello":
                     raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "a second Hello")
                 case _:  # a kind that this hub is too old to know
@@ -179,6 +181,16 @@ class Ingest(UplinkServicer):
         )
         await link.take(size)
         await self._committer.hand_in(handed)
+
+    async def _hear_told(self, link: Link, told: Told) -> None:
+        """Put a report into the journal, before the batches that come behind it on the stream."""
+        objection = telegrams.objection(told)
+        if objection:
+            raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, objection)
+        self._fleet.heard(link.key)
+        report = telegrams.report(*link.key, told.alerts, self._clocks.wall())
+        await self._committer.announce(link.origin, [report], {}, may_repeat=True)
+        await asyncio.sleep(link.talk.heard(time.monotonic()))
 
     def _refuse(self, key: Key, batch: AlertBatch, objection: Objection) -> Refusal:
         """Return what to tell of a batch that is not taken; raise EndedError where that mends nothing."""

@@ -45,6 +45,8 @@ class Handed:
     """What it says instead of alerts; it makes no entry then."""
     notes: Mapping[str, bytes | None] = field(default_factory=dict)
     """What is written down with the hub's own batch; None: what is forgotten."""
+    may_repeat: bool = False
+    """Whether the hub's own batch may have been written before, so that watchers are to be spared it."""
     wanted: Callable[[], bool] = lambda: True
     """Whether anybody still waits for it; otherwise it may be left out, and stays the node's."""
 
@@ -209,7 +211,7 @@ class Journalist:
         last = change.own[origin] if origin in change.own else self._own(origin)
         change.own[origin] = last + 1
         change.drafts.append(replace(handed.draft, sequence=last + 1))
-        change.new.append(True)  # what the hub tells, it tells once (opened.py)
+        change.new.append(not handed.may_repeat)  # what the hub itself sees, it tells once (opened.py)
         account = self._account(change, origin) or Account()
         change.accounts[origin] = account.with_own(handed.draft.packed.alerts)
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import groups, outbox, silences
+from zeus_hub import foretold, groups, outbox, silences
 from zeus_hub.database import writing
 from zeus_hub.groups import Progress
 from zeus_hub.routes.grouping import NOWHERE, Changes, Grouping, Told
@@ -125,7 +125,8 @@ class Router:
         now: datetime,
     ) -> None:
         if taken:
-            routed = grouping.take([stored for _, stored in taken], now)
+            alerts = [stored for _, stored in taken]
+            routed = grouping.take(alerts, now, told=foretold.take(connection, alerts, now))
             numbers = (number for number, _ in taken)
             groups.keep_routed(connection, dict(zip(numbers, routed, strict=True)))
 

@@ -126,6 +126,17 @@ routed = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
+# Alerts that nodes told people of themselves, until they come (foretold.py).
+told_by_node = Table(
+    "told_by_node",
+    METADATA,
+    Column("alert_id", LargeBinary(16), primary_key=True),
+    Column("origin", String(127), primary_key=True),  # "client/node"
+    Column("told_us", BigInteger, nullable=False),
+    Index(None, "origin"),
+    Index(None, "told_us"),
+)
+
 # What people have asked not to be told of for a while (silences.py); one that is ended early has its `until`
 # moved, so that nothing is deleted.
 silence = Table(

@@ -28,6 +28,7 @@ from socme.v1.uplink_pb2 import (
     NodeMessage,
     Pace,
     Refusal,
+    Told,
     Welcome,
 )
 from socme.v1.uplink_pb2_grpc import UplinkServicer, add_UplinkServicer_to_server
@@ -125,6 +126,7 @@ class Hub(UplinkServicer):
     came: list[tuple[bytes, AlertBatch]] = field(default_factory=list)
     """The batches, each with its epoch."""
     vitals: list[Vitals] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
     """Kinds of the messages in the order of arrival."""
     books: dict[bytes, Books] = field(default_factory=dict)
@@ -175,6 +177,8 @@ class Hub(UplinkServicer):
             return await self._batch(message.batch, context)
         elif message.HasField("vitals"):
             self.vitals.append(message.vitals)
+        elif message.HasField("told"):
+            self.told.append(message.told)
         return True
 
     async def _greet(self, hello: Hello, context: Context) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -62,6 +62,7 @@ async def running(
     interval: float = 60.0,
     addresses: tuple[str, ...] = (),
     credentials: Callable[[], Awaitable[tuple[tuple[str, ...], Identity]]] | None = None,
+    told_since: Callable[[int], Awaitable[tuple[int, Sequence[bytes]]]] | None = None,
 ) -> AsyncIterator[Line]:
     """Run an uplink (and the spool's trimming) for a while."""
     line = Line()
@@ -82,6 +83,7 @@ async def running(
         vitals=measure,
         interval_seconds=interval,
         bury=bury,
+        told_since=told_since,
     )
     with suppress(asyncio.CancelledError):
         async with asyncio.TaskGroup() as tasks:

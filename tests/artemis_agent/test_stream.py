@@ -451,3 +451,70 @@ async def test_a_spool_that_cannot_be_written_is_told(
 def test_batches_on_their_way_are_never_given_up() -> None:
     """The spool keeps as many of each lane as a window may hold."""
     assert shelf.PROTECTED >= window.MOST_BATCHES
+
+
+class Memory:
+    """Alerts that people were told of; a mail may be on its way."""
+
+    def __init__(self, *ids: bytes) -> None:
+        self.ids = list(ids)
+        self.mailing = asyncio.Lock()
+
+    async def since(self, known: int) -> tuple[int, list[bytes]]:
+        """Return those behind the first few."""
+        async with self.mailing:
+            return len(self.ids), self.ids[known:]
+
+
+async def test_what_people_were_told_of_is_said_before_any_batch_and_on_each_stream(
+    spool: Spool, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of both lanes; many in several messages."""
+    monkeypatch.setattr(stream, "MOST_TOLD", 2)
+    memory = Memory(b"a", b"b", b"c")
+    await spool_batches(spool, "u", lane=URGENT)
+    await spool_batches(spool, "n")
+    hub = Hub()
+    async with serving(hub, authority) as port:
+        line_at = at(authority, port)
+        async with running(spool, line_at, told_since=memory.since):
+            await hub.until(lambda: len(hub.batches) == 2)
+        assert [kind for kind in hub.order if kind != "vitals"] == ["hello", "told", "told", "batch", "batch"]
+        assert [list(each.alerts) for each in hub.told] == [[b"a", b"b"], [b"c"]]
+        hub.told.clear()
+        await spool_batches(spool, "w")
+        async with running(spool, line_at, told_since=memory.since):
+            await hub.until(lambda: len(hub.batches) == 3)
+
+    assert [list(each.alerts) for each in hub.told] == [[b"a", b"b"], [b"c"]]
+
+
+async def test_what_people_were_told_of_meanwhile_is_said_before_the_next_batch(
+    spool: Spool, authority: Authority
+) -> None:
+    memory = Memory(b"a")
+    await spool_batches(spool, "u", "v", lane=URGENT)
+    hub = Hub(window=(0, 1), acknowledge=lambda _: 0)
+    async with serving(hub, authority) as port, running(spool, at(authority, port), told_since=memory.since):
+        await hub.until(lambda: len(hub.batches) == 1)
+        memory.ids.append(b"b")
+        await hub.ack(1, URGENT)
+        await hub.until(lambda: len(hub.batches) == 2)
+
+    assert [kind for kind in hub.order if kind != "vitals"] == ["hello", "told", "batch", "told", "batch"]
+    assert [list(each.alerts) for each in hub.told] == [[b"a"], [b"b"]]
+
+
+async def test_no_batch_leaves_while_a_mail_is_on_its_way(spool: Spool, authority: Authority) -> None:
+    memory = Memory()
+    await spool_batches(spool, "u", lane=URGENT)
+    hub = Hub()
+    await memory.mailing.acquire()
+    async with serving(hub, authority) as port, running(spool, at(authority, port), told_since=memory.since):
+        await hub.until(lambda: bool(hub.vitals))
+        assert not hub.batches
+        memory.ids.append(b"a")
+        memory.mailing.release()
+        await hub.until(lambda: bool(hub.batches))
+
+    assert [kind for kind in hub.order if kind != "vitals"] == ["hello", "told", "batch"]

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from socme.batch import pack
+from socme.batch import pack, unpack
 from socme.journal import Journal
-from socme.v1.uplink_pb2 import AlertBatch, Dropped, Encoding, Hello, Lane, NodeMessage
+from socme.v1.uplink_pb2 import AlertBatch, Dropped, Encoding, Hello, Lane, NodeMessage, Told
 from socme.v1.uplink_pb2_grpc import UplinkStub
 from socme.v1.vitals_pb2 import Vitals
 from tests.zeus_hub.kit import EPOCH, Link, alert, connect, eventually, give, hub, ids, linked, message
@@ -114,6 +115,36 @@ async def test_what_a_newer_node_says_beyond_our_knowledge_is_ignored(tmp_path: 
         await link.send(NodeMessage.FromString(NodeMessage(batch=batch).SerializeToString() + unknown))
         await link.until_acked(1)
         await eventually(lambda: zeus.stored() == [alert(1).id])
+
+
+async def test_what_a_node_told_people_itself_stands_before_its_batches_and_once(tmp_path: Path) -> None:
+    """A hub that stops at any time has the report where it has the alerts; said again, it is one alert."""
+    alerts = [alert(1), alert(2)]
+    told = NodeMessage(told=Told(alerts=ids(alerts)))
+    async with hub(tmp_path) as zeus:
+        node = await zeus.node()
+        for _ in range(2):
+            async with linked(zeus.address, node) as link:
+                await link.send(told)
+                await link.send(told)
+                await link.batch(1, alerts)
+                await link.until_acked(1) if not link.welcome.marks else None
+        await eventually(lambda: len(zeus.stored()) == 3)
+        with closing(Journal(zeus.journal)) as journal:
+            first, *others = (unpack(entry.packed) for entry in journal.read(0, entries=10, size=10**9))
+
+    assert list(first[0].told) == ids(alerts)
+    assert first[0].message.startswith("acme/acme-1: mailed 2 alerts")
+    assert ids(alerts) in [ids(each) for each in others]
+    assert {each[0].id for each in others if each[0].told} == {first[0].id}
+
+
+@pytest.mark.parametrize("told", [Told(), Told(alerts=[b"short"])])
+async def test_what_a_node_says_of_no_alert_ends_the_stream(tmp_path: Path, told: Told) -> None:
+    async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await link.send(NodeMessage(told=told))
+
+        assert (await link.failure()).code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_the_newest_stream_of_a_node_wins(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import outbox, router, silences, triage
+from zeus_hub import outbox, router, silences, telegrams, triage
 from zeus_hub.database import reading
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
@@ -79,6 +79,15 @@ def brute(numbers: range, *, place: str = "acme/acme-1", ip: str = "203.0.113.9"
         alert(each, place=place, rule="5763", name="sshd: brute force", ips=(ip, "10.0.0.5"), severity=high)
         for each in numbers
     ]
+
+
+def report(*numbers: int, place: str = "acme/acme-1") -> StoredAlert:
+    """Return what the hub says of alerts that a node told people of."""
+    client, node = place.split("/")
+    made = StoredAlert(client=client, node=node)
+    made.alert.CopyFrom(telegrams.report(client, node, [each.to_bytes(16) for each in numbers], NOON))
+    made.received.FromDatetime(NOON)
+    return made
 
 
 def letters(engine: Engine, receiver: str = "mail") -> list[Notice]:
@@ -281,3 +290,61 @@ def test_a_step_in_which_nothing_happens_writes_nothing(engine: Engine, rules: R
         assert watching.execute(version).fetchone() == before
         run.at(31)
         assert watching.execute(version).fetchone() != before
+
+
+def test_what_the_node_told_people_itself_is_not_told_to_them_again(engine: Engine, rules: Rules) -> None:
+    """TheHive gets it; and the next alert that nobody was told of brings the mail, which counts all."""
+    run = Run(engine, rules)
+    keep(engine, [report(1, 2, 3), *brute(range(1, 4))])
+    run.at(1)
+
+    assert run.at(31).receivers == {"hive"}
+    assert said(letters(engine, "hive")) == [("new", 1, 3, 3)]
+    run.at(40_000)
+    assert letters(engine) == []
+    keep(engine, brute(range(4, 5)))
+    run.at(40_001)
+    assert run.at(41_000).receivers == {"mail", "hive"}
+    assert [(each.count, each.group) for each in letters(engine)] == [(4, letters(engine, "hive")[-1].group)]
+
+
+def test_what_a_node_told_is_remembered_over_a_restart_until_the_alerts_come(
+    engine: Engine, rules: Rules
+) -> None:
+    """As it is where the hub ends between the report and the alerts."""
+    run = Run(engine, rules)
+    keep(engine, [report(1)])
+    run.at(1)
+    run = Run(engine, rules)
+    keep(engine, brute(range(1, 2)))
+    run.at(2)
+    run.at(60)
+
+    assert letters(engine) == []
+    assert said(letters(engine, "hive")) == [("new", 1, 1, 1)]
+
+
+def test_a_node_says_nothing_of_another_nodes_alerts(engine: Engine, rules: Rules) -> None:
+    run = Run(engine, rules)
+    keep(engine, [report(1, place="beta/beta-1"), *brute(range(1, 2))])
+    run.at(1)
+    run.at(31)
+
+    assert said(letters(engine)) == [("new", 1, 1, 1)]
+
+
+def test_a_report_by_itself_tells_no_person_whatever_routes_say(engine: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "all.d"
+    folder.mkdir()
+    (folder / "all.toml").write_text(
+        '[receiver.mail]\nkind = "mail"\n[receiver.hive]\nkind = "thehive"\n'
+        '[[route]]\nname = "all"\nreceivers = ["mail", "hive"]\n'
+    )
+    run = Run(engine, load(folder))
+    keep(engine, [report(1, 2)])
+    run.at(1)
+    run.at(400)
+
+    assert letters(engine) == []
+    [told] = letters(engine, "hive")
+    assert told.titles[0].text == "The node told the client itself"

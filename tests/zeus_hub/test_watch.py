@@ -13,6 +13,7 @@ import pytest
 
 from socme.identity import utc_now
 from socme.v1.alert_pb2 import Alert, Severity
+from socme.v1.uplink_pb2 import NodeMessage, Told
 from socme.v1.vitals_pb2 import ClientStatus, Health, NodeState, NodeStatus, Vitals
 from socme.v1.watch_pb2 import FleetEvent, FleetRequest, WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
@@ -401,3 +402,21 @@ def _event(index: int) -> bytes:
 
 def _random(seed: int, size: int) -> bytes:
     return random.Random(seed).randbytes(size)
+
+
+async def test_what_a_node_says_again_of_its_mails_is_not_shown_again(tmp_path: Path) -> None:
+    """It says it on each stream, until the hub has all alerts that it is about."""
+    told = NodeMessage(told=Told(alerts=[b"1" * 16]))
+    async with hub(tmp_path) as zeus:
+        node, wall = await zeus.node(), await zeus.display()
+        async with linked(zeus.address, node) as link:
+            await link.send(told)
+            await eventually(lambda: len(zeus.stored()) == 1)
+            async with eye(zeus, wall) as looking:
+                await looking.read()  # the snapshot
+                await link.send(told)
+                await link.batch(1, [alert(5)])
+                while alert(5).id not in looking.seen:
+                    await looking.read()
+
+    assert not any(each.told for each in looking.alerts)

@@ -6,10 +6,13 @@ tells of all; are all alerts closed, that is told, and the group ends; has repea
 alert is still new, all is told again. Where nobody acknowledges anything, escalation tells others in between.
 A group that nothing comes into for resolve_after ends without a word.
 
+Of what its node told people itself (TOLD), only receivers that keep records are told, unless there is more to
+tell. It is counted in every notice, and nobody is called because of it.
+
 A look that comes late (the hub was down) stands for all that were missed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import floor
@@ -18,7 +21,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from zeus_hub.notice import Reason
-from zeus_hub.routes.group import Group, Veil
+from zeus_hub.routes.group import TOLD, Group, Veil
 from zeus_hub.routes.rules import Escalation, Route
 
 IsHeld = Callable[[str], bool]
@@ -45,6 +48,8 @@ class Moment:
     muted: bool
     """Whether it is a time at which the route tells nobody."""
     is_held: IsHeld
+    keepers: Collection[str] = frozenset()
+    """Receivers that keep records."""
 
 
 class Looked(NamedTuple):
@@ -60,14 +65,19 @@ def look(group: Group, route: Route, moment: Moment) -> Looked:
     due = moment.now >= group.due
     expired = moment.now >= group.came + route.resolve_after
     audible = [veil for veil in group.veils if not any(moment.is_held(name) for name in veil.names)]
-    new = any(veil.new for veil in audible) and not moment.muted and not expired
+    aloud = [veil for veil in audible if TOLD not in veil.names]
+    calm = moment.muted or expired
     reason = _reason(group, audible, silent=moment.muted) if due else None
-    if due and not reason and new and _may_repeat(group, route, moment.now):
+    if due and not reason and not calm and _is_new(audible) and _may_repeat(group, route, moment.now):
         reason = "repeat"
-    level = _level(group, route, moment.now) if new else group.level
+    level = _level(group, route, moment.now) if _is_new(aloud) and not calm else group.level
     over = due and not group.open and (reason == "over" or not group.notices)
-    after = _after(group, route, moment.now, reason, level)
-    return Looked(after, _telling(group, route, reason, level), over or expired)
+    known = level == group.level and _is_known(group, aloud, reason)
+    telling = _telling(group, route, reason, level, only=moment.keepers if known else None)
+    if telling is None:
+        reason = None
+    after = _after(group, route, moment.now, reason, level, known=known)
+    return Looked(after, telling, over or expired)
 
 
 def wake(group: Group, route: Route) -> float:
@@ -96,6 +106,20 @@ def _reason(group: Group, audible: Sequence[Veil], *, silent: bool) -> Reason | 
     return None
 
 
+def _is_new(veils: Iterable[Veil]) -> bool:
+    return any(veil.new for veil in veils)
+
+
+def _is_known(group: Group, aloud: Sequence[Veil], reason: Reason | None) -> bool:
+    """Tell whether people know already what is to be told, or never knew of what is over."""
+    match reason:
+        case "over":
+            return group.records == group.notices
+        case "repeat":
+            return not _is_new(aloud)
+    return not any(veil.untold for veil in aloud)
+
+
 def _may_repeat(group: Group, route: Route, now: float) -> bool:
     return bool(group.notices) and _tick(group, route, now) - group.told_at >= route.repeat_interval
 
@@ -112,7 +136,10 @@ def _level(group: Group, route: Route, now: float) -> int:
     return max(group.level, sum(now - group.chain >= step.after for step in route.escalate))
 
 
-def _telling(group: Group, route: Route, reason: Reason | None, level: int) -> Telling | None:
+def _telling(
+    group: Group, route: Route, reason: Reason | None, level: int, only: Collection[str] | None
+) -> Telling | None:
+    """Return what is told; `only` are those who may be, None for all. None where there is nobody to tell."""
     if reason:
         steps = route.escalate[: max(group.reached, level) if reason == "over" else level]
         receivers = (*route.receivers, *_names(steps))
@@ -120,27 +147,31 @@ def _telling(group: Group, route: Route, reason: Reason | None, level: int) -> T
         reason, receivers = "repeat", _names(route.escalate[group.level : level])
     else:
         return None
-    return Telling(reason, group.notices + 1, group.fresh, tuple(dict.fromkeys(receivers)))
+    names = tuple(name for name in dict.fromkeys(receivers) if only is None or name in only)
+    return Telling(reason, group.notices + 1, group.fresh, names) if names else None
 
 
 def _names(steps: Iterable[Escalation]) -> tuple[str, ...]:
     return tuple(name for step in steps for name in step.receivers)
 
 
-def _after(group: Group, route: Route, now: float, reason: Reason | None, level: int) -> Group:
-    """Return the group after a look, and after it was told."""
+def _after(
+    group: Group, route: Route, now: float, reason: Reason | None, level: int, *, known: bool
+) -> Group:
+    """Return the group after a look, and after it was told; `known` says that people were not."""
     tick = _tick(group, route, now)
     told = reason is not None or level > group.level
     group = replace(
         group,
         due=tick + route.group_interval if now >= group.due else group.due,
         notices=group.notices + told,
+        records=group.records + (told and known),
         level=level,
         reached=max(group.reached, level),
     )
     if reason is None:
         return group
-    begins = group.chain is None and reason in ("new", "more") and group.new
+    begins = group.chain is None and reason in ("new", "more") and group.new and not known
     return replace(
         group,
         told=group.taken,

@@ -19,6 +19,7 @@ from zeus_hub.routes.rules import Route
 
 MOST_VEILS = 64  # that a group tells apart; an alert under one more is told, which is the safe mistake
 ID_BYTES = 16
+TOLD = "told"  # in a veil: people know of it from the node itself, so only those who keep records are told
 
 
 class Ticket(NamedTuple):
@@ -70,6 +71,8 @@ class Group(Struct, frozen=True, kw_only=True):
     fresh: int = 0
     """Alerts behind that, a roll-up counted with its count."""
     notices: int = 0
+    records: int = 0
+    """Notices that went to none but receivers that keep records."""
     told_at: float = 0.0
     """When all were told last."""
     chain: float | None = None

@@ -6,9 +6,10 @@ The same alerts in the same order make the same groups with the same ids.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from socme.triage import CLOSED, NEW
@@ -16,7 +17,7 @@ from socme.v1.alert_pb2 import AlertSource, ConditionState
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub.routes.decide import Grouped, grouped, others, taken
 from zeus_hub.routes.due import Moment, Telling, is_muted, look, wake
-from zeus_hub.routes.group import Arrival, Group, Ticket, add, begin, change, cover
+from zeus_hub.routes.group import TOLD, Arrival, Group, Ticket, add, begin, change, cover
 from zeus_hub.routes.inhibition import Source, Sources, marks
 from zeus_hub.routes.kept import Routed, Row
 from zeus_hub.routes.matcher import names, subject
@@ -99,6 +100,7 @@ class Grouping:
         """Go by these rules and silences from now on. Groups whose route is gone end without a word."""
         self._rules = rules
         self._routes = {route.name: route for route in rules.routes}
+        self._keepers = rules.keepers()
         self._silences = {silence.veil: silence for silence in silences}
         self._names = rules.names() | names(silence.match for silence in self._silences.values())
         for row in self.rows:
@@ -113,9 +115,12 @@ class Grouping:
             row = self._rows[key]
             self._put(Row(cover(row.group, silence.veil), row.summary))
 
-    def take(self, alerts: Sequence[StoredAlert], now: datetime) -> list[Routed]:
+    def take(
+        self, alerts: Sequence[StoredAlert], now: datetime, *, told: Collection[int] = ()
+    ) -> list[Routed]:
         """Take alerts, in the journal's order, and return where each went.
 
+        `told` are the places of those of which their node told people itself.
         StoredAlert.triage says where an alert stands as it comes: what led there must not come as a change,
         and what comes later must.
         """
@@ -123,7 +128,8 @@ class Grouping:
         waiting: dict[str, _Waiting] = {}
         fires: list[tuple[str, ...]] = []
         for place, stored in enumerate(alerts):
-            fires.append(() if _is_nothing(stored) else self._sort(stored, place, waiting, now))
+            own = (TOLD,) if place in told else ()
+            fires.append(() if _is_nothing(stored) else self._sort(stored, place, waiting, now, own))
         tickets: defaultdict[int, list[Ticket]] = defaultdict(list)
         for key, each in waiting.items():
             for place, ticket in zip(each.places, self._count(key, each), strict=True):
@@ -164,7 +170,9 @@ class Grouping:
         return changed
 
     def is_held(self, veil: str, now: datetime) -> bool:
-        """Tell whether what a name in a veil stands for holds alerts back now."""
+        """Tell whether what a name in a veil stands for holds alerts back now, from all receivers."""
+        if veil == TOLD:
+            return False
         if veil.startswith(PREFIX):
             silence = self._silences.get(veil)
             return silence is not None and silence.holds(now)
@@ -177,7 +185,8 @@ class Grouping:
         for key in [key for key, at in self._wakes.items() if at <= seconds]:
             row = self._rows[key]
             route = self._routes[row.group.route]
-            moment = Moment(seconds, is_muted(route, now), lambda veil: self.is_held(veil, now))
+            held = partial(self.is_held, now=now)
+            moment = Moment(seconds, is_muted(route, now), held, self._keepers)
             group, telling, ended = look(row.group, route, moment)
             seen = Row(group, row.summary)
             if telling:
@@ -188,9 +197,17 @@ class Grouping:
                 self._put(seen)
 
     def _sort(
-        self, stored: StoredAlert, place: int, waiting: dict[str, _Waiting], now: datetime
+        self,
+        stored: StoredAlert,
+        place: int,
+        waiting: dict[str, _Waiting],
+        now: datetime,
+        own: tuple[str, ...],
     ) -> tuple[str, ...]:
-        """Put an alert to the others of its groups; return of which inhibitions it is a source."""
+        """Put an alert to the others of its groups; return of which inhibitions it is a source.
+
+        `own` is in its veil beside what the rules and silences put there.
+        """
         asked = subject(stored, self._names)
         fires, veil = marks(self._rules.inhibitions, stored, asked)
         for mark in fires:
@@ -201,7 +218,9 @@ class Grouping:
             if each.holds(now) and each.meets(stored.client, asked)
         ]
         status = stored.triage.status or NEW
-        arrival = Arrival(stored.alert.severity, weight(stored), tuple(sorted([*veil, *silent])), status)
+        arrival = Arrival(
+            stored.alert.severity, weight(stored), tuple(sorted([*veil, *silent, *own])), status
+        )
         for route in taken(self._rules.routes, stored, asked):
             each = self._waiting(route, stored, waiting)
             each.alerts.append(stored)

@@ -8,6 +8,8 @@ from pathlib import Path
 from zeus_hub.routes.hush import Hush
 from zeus_hub.routes.matcher import Matcher, names
 
+RECORDS = frozenset(("thehive", "webhook"))  # kinds of receivers that keep records
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -85,6 +87,11 @@ class Receiver:
     """May name secrets: never shown."""
     place: Place
 
+    @property
+    def keeps_records(self) -> bool:
+        """Whether it is there to have all alerts, and not to tell a person."""
+        return self.kind in RECORDS
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -96,6 +103,10 @@ class Rules:
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     """What is not wrong, but hardly meant."""
+
+    def keepers(self) -> frozenset[str]:
+        """Return the names of receivers that keep records."""
+        return frozenset(name for name, each in self.receivers.items() if each.keeps_records)
 
     def names(self) -> frozenset[str]:
         """Return what a subject must have for all matchers to be asked."""

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from socme.triage import ACKNOWLEDGED, CLOSED, NEW
 from tests.zeus_hub.routes.made import route
 from zeus_hub.routes.due import Looked, Moment, Telling, is_muted, look, wake
-from zeus_hub.routes.group import Arrival, Ticket, add, begin, change
+from zeus_hub.routes.group import TOLD, Arrival, Ticket, add, begin, change
 from zeus_hub.routes.hush import Hush
 from zeus_hub.routes.rules import Escalation, Route
 
@@ -36,7 +36,7 @@ class Watched:
 
     def at(self, now: float, *, muted: bool = False, held: Collection[str] = ()) -> Telling | None:
         """Look at the group, and return what is told."""
-        looked: Looked = look(self.group, self.rule, Moment(now, muted, lambda name: name in held))
+        looked: Looked = look(self.group, self.rule, Moment(now, muted, lambda name: name in held, {"hive"}))
         self.group, telling, self.ended = looked
         return telling
 
@@ -253,3 +253,62 @@ def test_a_route_is_mute_at_its_times_and_outside_its_active_ones() -> None:
     assert [is_muted(route(mute=(night,)), now) for now in (day, late)] == [False, True]
     assert [is_muted(route(active=(night,)), now) for now in (day, late)] == [True, False]
     assert [is_muted(route(), now) for now in (day, late)] == [False, False]
+
+
+KNOWN = Arrival(4, 1, (TOLD,))
+BOTH = route(
+    receivers=("mail", "hive"),
+    escalate=(Escalation(900.0, ("boss",)),),
+    repeat_interval=14_400.0,
+)
+
+
+def test_what_the_node_told_people_itself_is_told_to_those_who_keep_records() -> None:
+    """Neither its repeats nor its end are told to people, and nobody is called because of it."""
+    group = Watched(BOTH, KNOWN, KNOWN)
+
+    assert group.at(30) == Telling("new", 1, 2, ("hive",))
+    assert group.at(930) is None
+    assert group.at(14_430) == Telling("repeat", 2, 0, ("hive",))
+    group.change(1, NEW, CLOSED)
+    group.change(2, NEW, CLOSED)
+    assert group.at(14_730) == Telling("over", 3, 0, ("hive",))
+    assert group.ended
+
+
+def test_where_nobody_keeps_records_nobody_is_told_of_it_until_something_else_comes() -> None:
+    group = Watched(LADDER, KNOWN)
+    assert group.at(30) is None
+    group.add(40, Arrival(4, 1))
+
+    assert group.at(330) == Telling("new", 1, 2, ("mail",))
+    assert group.at(1230) == Telling("repeat", 2, 0, ("boss",))
+
+
+def test_with_anything_else_that_is_new_all_are_told_of_all() -> None:
+    group = Watched(BOTH, KNOWN)
+    group.at(30)
+    group.add(40, KNOWN, Arrival(4, 5))
+
+    assert group.at(330) == Telling("more", 2, 6, ("mail", "hive"))
+    group.change(1, NEW, CLOSED)
+    for number, place in ((2, 0), (3, 1)):
+        group.group = change(group.group, Ticket(group.group.id, number, place), NEW, CLOSED)
+    assert group.at(630) == Telling("over", 3, 0, ("mail", "hive"))
+
+
+def test_a_group_of_which_only_the_node_told_ends_without_a_word_where_nobody_keeps_records() -> None:
+    group = Watched(PLAIN, KNOWN)
+    group.at(30)
+    group.change(1, NEW, CLOSED)
+
+    assert group.at(330) is None
+    assert group.ended
+
+
+def test_what_the_node_told_later_ends_no_escalation_that_is_on_its_way() -> None:
+    group = Watched(BOTH)
+    assert group.at(30) == Telling("new", 1, 1, ("mail", "hive"))
+    group.add(700, KNOWN)
+
+    assert group.at(930) == Telling("more", 2, 1, ("mail", "hive", "boss"))

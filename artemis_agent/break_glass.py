@@ -196,10 +196,10 @@ class Glass:
 
     def _post(self, untold: Untold, seconds: float) -> _Posted:
         """Send a mail and write down of what. In the worker's thread."""
-        from artemis_agent import smtp, telegram  # noqa: PLC0415 - not before there is need of it
+        from artemis_agent import own_mail, smtp  # noqa: PLC0415 - not before there is need of it
 
         now = self._clock.wall()
-        mail = telegram.compose(
+        mail = own_mail.compose(
             untold,
             node=node_name(self._state_dir),
             sender=self._plan.sender,

@@ -22,7 +22,7 @@ def break_glass() -> None:
 def send_test(config: ConfigOption = CONFIG) -> None:
     """Send a test mail to those whom [break_glass] names, now."""
     from artemis_agent import config as configs  # noqa: PLC0415
-    from artemis_agent import smtp, telegram  # noqa: PLC0415
+    from artemis_agent import own_mail, smtp  # noqa: PLC0415
     from artemis_agent.break_glass import node_name  # noqa: PLC0415
     from socme.errors import OperatorError  # noqa: PLC0415
     from socme.identity import utc_now  # noqa: PLC0415
@@ -31,7 +31,7 @@ def send_test(config: ConfigOption = CONFIG) -> None:
     if plan.break_glass is None:
         raise OperatorError(f"{config} has no [break_glass]", "docs/configuration.md says what it takes.")
     glass = plan.break_glass
-    mail = telegram.trial(
+    mail = own_mail.trial(
         node=node_name(plan.state_dir), sender=glass.sender, recipients=glass.recipients, now=utc_now()
     )
     try:

@@ -180,8 +180,8 @@ class BreakGlassSettings(Section):
     security: Literal["starttls", "tls", "none"] = "starttls"
     """How the way to the server is encrypted; never in clear text but with "none"."""
 
-    user: Annotated[str, Field(pattern=r"^[!-~]*$")] = ""
-    """Who logs in there; empty for no login."""
+    user: Annotated[str, Field(pattern=r"^[!-~]+$")] | None = None
+    """Who logs in there; None for no login."""
 
     password_file: Path | None = None
     """The file with that user's password, readable for Artemis alone."""
@@ -330,7 +330,7 @@ def break_glass_of(settings: BreakGlassSettings, config: Path) -> BreakGlass:
         host=settings.host,
         port=settings.port or MAIL_PORTS[settings.security],
         security=settings.security,
-        user=settings.user,
+        user=settings.user or "",
         password_file=None if settings.password_file is None else beside(config, settings.password_file),
         ca_file=None if settings.ca_file is None else beside(config, settings.ca_file),
     )

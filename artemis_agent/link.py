@@ -26,7 +26,7 @@ class Link:
     paused: bool = False
     """Whether it takes none now."""
     turned_away: bool = False
-    """Whether the last attempt ended with a hub that says that this node may not connect."""
+    """Whether the last attempt ended with a hub's word that this node may not connect."""
     rejected: Rejected | None = None
     """A batch that the hub did not take, until it is split or given up."""
     clock_offset_seconds: float | None = None
@@ -44,6 +44,8 @@ class Link:
         """Change the state; a hub that is not connected slows nothing down."""
         if state != self.state or self.since is None:
             self.state, self.since = state, datetime.now(UTC)
+        if state == "connected":
+            self.turned_away = False
         if error is not None:
             self.last_error = error
         self.slow("", paused=False)

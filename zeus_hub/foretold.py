@@ -1,6 +1,6 @@
 """Alerts that a node told people of before the hub had them, kept until they come.
 
-The report of it (telegrams.py) is stored before they are, so the router meets it first. What one node says is
+The report of it (node_told.py) is stored before they are, so the router meets it first. What one node says is
 about its own alerts alone.
 """
 

@@ -21,7 +21,7 @@ from socme.spiffe import Role
 from socme.v1.uplink_pb2 import AlertBatch, Hello, HubMessage, Mark, NodeMessage, Refusal, Told, Welcome
 from socme.v1.uplink_pb2_grpc import UplinkServicer
 from socme.v1.vitals_pb2 import Vitals
-from zeus_hub import envelope, pace, telegrams
+from zeus_hub import envelope, node_told, pace
 from zeus_hub.authorise import Context, EndedError, Guard, Stream
 from zeus_hub.clocks import Clocks
 from zeus_hub.clone import Clones, Key
@@ -184,11 +184,11 @@ class Ingest(UplinkServicer):
 
     async def _hear_told(self, link: Link, told: Told) -> None:
         """Put a report into the journal, before the batches that come behind it on the stream."""
-        objection = telegrams.objection(told)
+        objection = node_told.objection(told)
         if objection:
             raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, objection)
         self._fleet.heard(link.key)
-        report = telegrams.report(*link.key, told.alerts, self._clocks.wall())
+        report = node_told.report(*link.key, told.alerts, self._clocks.wall())
         await self._committer.announce(link.origin, [report], {}, may_repeat=True)
         await asyncio.sleep(link.talk.heard(time.monotonic()))
 

@@ -176,6 +176,17 @@ def test_it_holds_nothing_that_is_for_settings_and_commands_alone() -> None:
 
     assert "artemis_agent.collect" in loaded
     assert not {"pydantic", "pydantic_settings", "typer", "cryptography"} & set(loaded)
+    assert not {"artemis_agent.break_glass", "artemis_agent.smtp", "smtplib"} & set(loaded)
+
+
+def test_telling_people_itself_holds_nothing_that_is_for_mails_until_there_is_one() -> None:
+    told = "import sys, artemis_agent.agent, artemis_agent.break_glass; print(*sys.modules)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", told], capture_output=True, check=True, text=True
+    ).stdout.split()
+
+    assert not {"artemis_agent.smtp", "artemis_agent.own_mail", "smtplib"} & set(loaded)
 
 
 async def test_without_an_identity_it_does_not_start(node: Node) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent.config import ArtemisSettings, RollupSettings
+from artemis_agent.config import ArtemisSettings, RollupSettings, plan_of
 from socme.errors import OperatorError
 from socme.settings import load
 from tests.conftest import REPOSITORY
@@ -133,3 +133,35 @@ def test_vitals_come_often_enough_for_the_hub_to_follow_canaries(
 def test_neighbours_that_cannot_be(tmp_path: Path, table: str, words: str) -> None:
     with pytest.raises(OperatorError, match=re.escape(words)):
         read(tmp_path, f"{SOURCE}\n[probes]\n{table}\n")
+
+
+GLASS = 'to = ["a@b.example"]\nsender = "c@d.example"\nhost = "mail.b.example"\n'
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (GLASS.replace("a@b.example", "nobody"), "break_glass.to.0"),
+        (GLASS.replace("a@b.example", "a@b.example\\nBcc: x@y.example"), "break_glass.to.0"),
+        (GLASS.replace('["a@b.example"]', "[]"), "break_glass.to"),
+        (GLASS.replace('host = "mail.b.example"', ""), "break_glass.host"),
+        (GLASS + "after_minutes = 0", "break_glass.after_minutes"),
+        (GLASS + 'min_severity = "low"', "break_glass.min_severity"),
+        (GLASS + 'security = "maybe"', "break_glass.security"),
+        (GLASS + 'user = "u"', "user and password_file belong together"),
+        (GLASS + 'user = "u"\npassword_file = "p"\nsecurity = "none"', "sends no password"),
+        (GLASS + 'password = "p"', "no such key"),
+    ],
+)
+def test_break_glass_that_cannot_be(tmp_path: Path, table: str, words: str) -> None:
+    with pytest.raises(OperatorError, match=re.escape(words)):
+        read(tmp_path, f"{SOURCE}\n[break_glass]\n{table}\n")
+
+
+@pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
+def test_the_port_goes_by_the_security(tmp_path: Path, security: str, port: int) -> None:
+    settings = read(tmp_path, f'{SOURCE}\n[break_glass]\n{GLASS}security = "{security}"\n')
+
+    made = plan_of(settings, tmp_path / "artemis.toml").break_glass
+    assert made is not None
+    assert (made.server.port, made.min_severity, made.after_seconds) == (port, "critical", 900)

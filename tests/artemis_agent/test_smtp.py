@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from artemis_agent import smtp, telegram
+from artemis_agent import own_mail, smtp
 from artemis_agent.plan import MailServer
 from artemis_agent.smtp import MailError
 from tests.artemis_agent.glass import server_at
@@ -32,7 +32,7 @@ def trusted(tmp_path: Path) -> Trust:
 @pytest.fixture
 def mail() -> EmailMessage:
     now = datetime(2026, 11, 29, 12, tzinfo=UTC)
-    return telegram.trial(
+    return own_mail.trial(
         node="acme/acme-1", sender="a@client.example", recipients=("b@client.example", "c@x.example"), now=now
     )
 

@@ -192,3 +192,24 @@ async def test_a_spool_is_as_full_as_where_reading_pauses(tmp_path: Path) -> Non
         show.spool_rows(vitals)
     )
     await spool.close()
+
+
+def test_whom_the_node_mails_itself_is_shown_where_it_does(tmp_path: Path) -> None:
+    glass = {
+        "to": ["it@client.example"],
+        "after_minutes": 15.0,
+        "told": 3,
+        "last_mail": "2026-11-29T12:17:00.000000Z",
+        "problem": "mail server mail:587 cannot be reached: timed out",
+    }
+    status.tell(tmp_path, CONNECTED, [], TOLD, "", glass)
+    open_spool(tmp_path, max_bytes=1 << 30)
+    found = status.read(tmp_path)
+
+    assert as_json(found, name="")["break_glass"] == glass
+    text = "\n".join(lines(list(status.rows(found, name=""))))
+    assert "mails it@client.example after 15 min without a hub" in text
+    assert "last mail 2026-11-29T12:17:00.000000Z; 3 alerts" in text
+    assert "PROBLEM: mail server mail:587 cannot be reached: timed out" in text
+    status.tell(tmp_path, CONNECTED, [], TOLD, "")
+    assert not any("break-glass" in row for row in lines(list(status.rows(status.read(tmp_path), name=""))))

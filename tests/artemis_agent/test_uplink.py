@@ -157,8 +157,24 @@ async def test_refusal_is_told_and_tried_again(spool: Spool, authority: Authorit
     async with serving(hub, authority) as port, running(spool, at(authority, port)) as line:
         await until(lambda: line.link.state == "refused", "the refusal")
         assert line.link.last_error == "acme/acme-1 was revoked"
+        assert line.link.turned_away
         hub.refuse = None
         await until(lambda: line.link.state == "connected", "it is let in")
+        assert not line.link.turned_away
+
+
+async def test_an_identity_that_is_of_no_use_is_no_hub_that_refuses(
+    spool: Spool, authority: Authority
+) -> None:
+    """A node whose certificate ran out while the hub was away is not turned away by anybody."""
+
+    async def expired() -> tuple[tuple[str, ...], Identity]:
+        raise OperatorError("the certificate expired", "")
+
+    async with running(spool, at(authority, 1), credentials=expired) as line:
+        await until(lambda: line.link.state == "refused", "the refusal")
+
+        assert not line.link.turned_away
 
 
 async def test_a_hub_that_cancels_the_call_is_dialled_again(spool: Spool, authority: Authority) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 
 from socme.v1.watch_pb2 import StoredAlert
 from tests.zeus_hub.stored import NOON, alert, database
-from zeus_hub import foretold, schema, telegrams
+from zeus_hub import foretold, node_told, schema
 from zeus_hub.database import reading, writing
 
 
@@ -22,7 +22,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def report(numbers: Sequence[int], node: str = "acme-1") -> StoredAlert:
     made = StoredAlert(client="acme", node=node)
-    made.alert.CopyFrom(telegrams.report("acme", node, [each.to_bytes(16) for each in numbers], NOON))
+    made.alert.CopyFrom(node_told.report("acme", node, [each.to_bytes(16) for each in numbers], NOON))
     return made
 
 

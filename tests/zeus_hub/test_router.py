@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import outbox, router, silences, telegrams, triage
+from zeus_hub import node_told, outbox, router, silences, triage
 from zeus_hub.database import reading
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
@@ -85,7 +85,7 @@ def report(*numbers: int, place: str = "acme/acme-1") -> StoredAlert:
     """Return what the hub says of alerts that a node told people of."""
     client, node = place.split("/")
     made = StoredAlert(client=client, node=node)
-    made.alert.CopyFrom(telegrams.report(client, node, [each.to_bytes(16) for each in numbers], NOON))
+    made.alert.CopyFrom(node_told.report(client, node, [each.to_bytes(16) for each in numbers], NOON))
     made.received.FromDatetime(NOON)
     return made
 

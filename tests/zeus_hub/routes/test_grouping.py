@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from socme.triage import ACKNOWLEDGED, CLOSED, NEW
 from socme.v1.alert_pb2 import AlertSource, ConditionState, Severity
 from socme.v1.watch_pb2 import StoredAlert
-from tests.zeus_hub.routes.made import NOON, alert, inhibition, route
+from tests.zeus_hub.routes.made import HERE, NOON, alert, inhibition, route
 from tests.zeus_hub.routes.model import Model
 from zeus_hub.routes import grouping, kept
 from zeus_hub.routes.grouping import NOWHERE, Changes, Grouping, Told
 from zeus_hub.routes.hush import Hush
 from zeus_hub.routes.matcher import matcher
-from zeus_hub.routes.rules import Escalation, Route, Rules
+from zeus_hub.routes.rules import Escalation, Receiver, Route, Rules
 from zeus_hub.routes.silence import Silence, covers
 from zeus_hub.routes.summary import notice
 
@@ -424,3 +424,22 @@ def test_a_source_that_comes_within_group_wait_holds_its_targets_back() -> None:
 
     groups.change(source, NEW, CLOSED, after(50))
     assert ("5710", "new", 1) in told(groups, 350)
+
+
+def test_what_a_node_told_itself_holds_nothing_back_from_those_who_keep_records() -> None:
+    """By the kind of the receiver, whatever its name is."""
+    kinds = {"a": "thehive", "b": "webhook", "c": "mail", "d": "apprise"}
+    receivers = {name: Receiver(name, kind, {}, HERE) for name, kind in kinds.items()}
+    rules = Rules(routes=(route(receivers=tuple(kinds)),), receivers=receivers)
+    groups = Grouping(rules)
+    groups.take([alert(1), alert(2)], NOON, told={0, 1})
+    groups.tick(after(30))
+    (first,) = groups.drain().told
+    groups.take([alert(3), alert(4)], after(31), told={1})
+    groups.tick(after(330))
+    (second,) = groups.drain().told
+
+    assert first.telling.receivers == ("a", "b")
+    assert first.row.summary.count == 2
+    assert second.telling.receivers == ("a", "b", "c", "d")
+    assert second.row.summary.count == 4

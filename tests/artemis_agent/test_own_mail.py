@@ -7,7 +7,7 @@ from email.policy import default
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artemis_agent import telegram
+from artemis_agent import own_mail
 from artemis_agent.untold import Untold
 from socme.text import UNSAFE
 from tests.artemis_agent.glass import CRITICAL, HIGH, alert
@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 def written(untold: Untold) -> bytes:
-    mail = telegram.compose(
+    mail = own_mail.compose(
         untold,
         node="acme/acme-1",
         sender="artemis@client.example",
@@ -89,7 +89,7 @@ def _lines() -> list[str]:
 
 
 def test_a_test_says_that_it_is_one() -> None:
-    mail = telegram.trial(node="acme/acme-1", sender="a@b.example", recipients=("c@d.example",), now=NOW)
+    mail = own_mail.trial(node="acme/acme-1", sender="a@b.example", recipients=("c@d.example",), now=NOW)
 
     assert mail["Subject"] == "[SOCme] acme/acme-1: a test"
     assert "This is a test" in mail.get_content()

@@ -4,7 +4,7 @@ import pytest
 
 from socme.v1.uplink_pb2 import Told
 from tests.zeus_hub.stored import NOON
-from zeus_hub import telegrams
+from zeus_hub import node_told
 
 ONE, TWO = b"1" * 16, b"2" * 16
 
@@ -19,18 +19,18 @@ ONE, TWO = b"1" * 16, b"2" * 16
     ],
 )
 def test_what_breaks_the_contract_is_not_taken(told: Told, words: str) -> None:
-    found = telegrams.objection(told)
+    found = node_told.objection(told)
 
     assert words in found
     assert bool(found) == bool(words)
 
 
 def test_the_report_is_known_again_when_it_is_said_again() -> None:
-    made = telegrams.report("acme", "acme-1", [ONE, TWO], NOON)
+    made = node_told.report("acme", "acme-1", [ONE, TWO], NOON)
 
     assert made.message == "acme/acme-1: mailed 2 alerts to the client itself while it reached no hub"
     assert list(made.told) == [ONE, TWO]
     assert made.rule.id == "socme.told_by_node"
-    assert made.id == telegrams.report("acme", "acme-1", [ONE, TWO], NOON.replace(hour=13)).id
+    assert made.id == node_told.report("acme", "acme-1", [ONE, TWO], NOON.replace(hour=13)).id
     others = [("acme", "acme-1", [ONE]), ("acme", "acme-2", [ONE, TWO]), ("beta", "acme-1", [ONE, TWO])]
-    assert made.id not in {telegrams.report(*each, NOON).id for each in others}
+    assert made.id not in {node_told.report(*each, NOON).id for each in others}

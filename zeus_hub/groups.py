@@ -137,6 +137,19 @@ def routed(connection: Connection, numbers: Sequence[int]) -> dict[int, Routed]:
     return {row.alert_number: decode_routed(row.content) for row in rows}
 
 
+def is_told_by_node(connection: Connection, stored: StoredAlert) -> bool:
+    """Tell whether an alert came as one of which its node had told people itself."""
+    alert, client, node = database.alert, database.client, database.node
+    query = (
+        select(schema.routed.c.content)
+        .join(alert, alert.c.number == schema.routed.c.alert_number)
+        .join(client, client.c.id == alert.c.client_id)
+        .join(node, node.c.id == alert.c.node_id)
+        .where(alert.c.id == stored.alert.id, client.c.name == stored.client, node.c.name == stored.node)
+    )
+    return any(decode_routed(content).told for content in connection.execute(query).scalars())
+
+
 def titles(connection: Connection) -> dict[str, str]:
     """Return what clients are called for people, by name."""
     table = database.client

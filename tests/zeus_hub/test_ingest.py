@@ -25,6 +25,7 @@ from zeus_hub.commit import Committer
 from zeus_hub.fleet import LARGEST_VITALS, Fleet
 from zeus_hub.ingest import Ingest
 from zeus_hub.journalist import Journalist
+from zeus_hub.ledger import balances
 
 Clock = Callable[[], datetime]
 
@@ -130,6 +131,8 @@ async def test_what_a_node_told_people_itself_stands_before_its_batches_and_once
                 await link.batch(1, alerts)
                 await link.until_acked(1) if not link.welcome.marks else None
         await eventually(lambda: len(zeus.stored()) == 3)
+        await eventually(lambda: all(not each.waiting for each in balances(zeus.engine, zeus.journal)))
+        assert [each.unaccounted for each in balances(zeus.engine, zeus.journal)] == [0]
         with closing(Journal(zeus.journal)) as journal:
             first, *others = (unpack(entry.packed) for entry in journal.read(0, entries=10, size=10**9))
 

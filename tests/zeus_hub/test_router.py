@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import node_told, outbox, router, silences, triage
+from zeus_hub import groups, node_told, outbox, router, silences, triage
 from zeus_hub.database import reading
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
@@ -300,6 +300,9 @@ def test_what_the_node_told_people_itself_is_not_told_to_them_again(engine: Engi
 
     assert run.at(31).receivers == {"hive"}
     assert said(letters(engine, "hive")) == [("new", 1, 3, 3)]
+    with reading(engine) as connection:
+        assert groups.is_told_by_node(connection, brute(range(1, 2))[0])
+        assert not groups.is_told_by_node(connection, brute(range(1, 2), place="beta/beta-1")[0])
     run.at(40_000)
     assert letters(engine) == []
     keep(engine, brute(range(4, 5)))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zeus_hub.routes.rules import Route, Rules
 
 _COLUMNS = ["ROUTE", "CLIENTS", "RECEIVERS", "GROUPED BY", "MATCH"]
+_BY_NODE = ("break-glass", "its node told the client itself: only receivers that keep records are told")
 _TOLD = ["TIME (UTC)", "CLIENT", "ROUTE", "WHY", "ALERTS", "TO", "GROUP"]
 
 FolderOption = Annotated[
@@ -92,7 +93,7 @@ def explain(
 ) -> None:
     """Say of each route whether it takes an alert and why, and what holds it back now."""
     from socme.table import show_facts  # noqa: PLC0415
-    from zeus_hub import silences  # noqa: PLC0415
+    from zeus_hub import groups, silences  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
     from zeus_hub.routes.explain import explain as explained  # noqa: PLC0415
@@ -102,8 +103,10 @@ def explain(
         found = list(named(engine, [alert_id]))
         with reading(engine) as connection:
             holding = silences.active(connection, now)
-    for stored in found:
-        show_facts(_said(explained(rules, stored, now, silences=holding), stored))
+            told = [groups.is_told_by_node(connection, stored) for stored in found]
+    for stored, by_node in zip(found, told, strict=True):
+        facts = list(_said(explained(rules, stored, now, silences=holding), stored))
+        show_facts([*facts, *([_BY_NODE] if by_node else [])])
 
 
 def _rules(config: Path, folder: Path | None) -> "Rules":

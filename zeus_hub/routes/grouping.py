@@ -135,7 +135,7 @@ class Grouping:
             for place, ticket in zip(each.places, self._count(key, each), strict=True):
                 tickets[place].append(ticket)
         return [
-            Routed(tuple(tickets[place]), fired) if place in tickets or fired else NOWHERE
+            Routed(tuple(tickets[place]), fired, place in told) if place in tickets or fired else NOWHERE
             for place, fired in enumerate(fires)
         ]
 

@@ -23,6 +23,8 @@ class Routed(msgspec.Struct, frozen=True):
     tickets: tuple[Ticket, ...] = ()
     fires: tuple[str, ...] = ()
     """Sources of inhibitions that it is one of."""
+    told: bool = False
+    """Whether its node told people of it itself."""
 
 
 class _Versioned(msgspec.Struct, frozen=True, array_like=True):

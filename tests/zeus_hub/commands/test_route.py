@@ -5,6 +5,9 @@ import pytest
 from socme.errors import OperatorError
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert
+from zeus_hub import groups
+from zeus_hub.database import open_database, writing
+from zeus_hub.routes.kept import Routed
 
 RULES = """
 [receiver.soc]
@@ -106,3 +109,14 @@ def test_a_silence_is_part_of_the_explanation(ruled: Place) -> None:
 
     assert "a scan of ours" in ruled.run("route", "explain", f"{1:032x}")
     assert "a scan of ours" not in ruled.run("route", "explain", f"{4:032x}")
+
+
+def test_that_a_node_told_people_itself_is_part_of_the_explanation(ruled: Place) -> None:
+    """It is why nobody was mailed."""
+    engine = open_database("sqlite:///zeus.db", ruled.state_dir)
+    with writing(engine) as connection:
+        groups.keep_routed(connection, {1: Routed(told=True), 2: Routed(fires=("x",))})
+    engine.dispose()
+
+    assert "its node told the client itself" in ruled.run("route", "explain", f"{1:032x}")
+    assert "its node told" not in ruled.run("route", "explain", f"{2:032x}")

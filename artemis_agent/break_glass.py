@@ -227,6 +227,8 @@ class Glass:
             self._complain(_unwritten(error))
         else:
             self._noted = True
+            if self.problem.startswith(told.NAME):
+                self.problem = ""
 
     def _complain(self, reason: str) -> None:
         if reason and reason != self.problem:

@@ -127,19 +127,11 @@ class Committer:
             self._changed.notify_all()
         self._listener()
 
-    async def announce(
-        self,
-        origin: str,
-        alerts: Sequence[Alert],
-        notes: Mapping[str, bytes | None],
-        *,
-        may_repeat: bool = False,
-    ) -> None:
+    async def announce(self, origin: str, alerts: Sequence[Alert], notes: Mapping[str, bytes | None]) -> None:
         """Put the hub's own alerts about a node into the journal with notes; return once all is on disk.
 
-        Alerts, if any, go the way of all alerts, in the urgent lane; a note of None is deleted. `may_repeat`:
-        the same alerts may be there. While the disk fails this waits. Whoever stops waiting does not know
-        whether it gets there: the notes will tell.
+        Alerts, if any, go the way of all alerts, in the urgent lane; a note of None is deleted. While the
+        disk fails this waits. Whoever stops waiting does not know whether it gets there: the notes will tell.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -149,8 +141,7 @@ class Committer:
                 done.set_result(None)
 
         packed = pack([alert.SerializeToString() for alert in alerts])
-        draft = Draft(origin, Lane.LANE_URGENT, 0, packed)
-        await self.hand_in(Handed(draft, b"", acknowledge, notes=notes, may_repeat=may_repeat))
+        await self.hand_in(Handed(Draft(origin, Lane.LANE_URGENT, 0, packed), b"", acknowledge, notes=notes))
         await done
 
     async def run(self) -> None:

@@ -15,10 +15,10 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from socme import VERSION, logs
-from socme.batch import Packed
+from socme.batch import Packed, pack
 from socme.journal import Draft
 from socme.spiffe import Role
-from socme.v1.uplink_pb2 import AlertBatch, Hello, HubMessage, Mark, NodeMessage, Refusal, Told, Welcome
+from socme.v1.uplink_pb2 import AlertBatch, Hello, HubMessage, Lane, Mark, NodeMessage, Refusal, Told, Welcome
 from socme.v1.uplink_pb2_grpc import UplinkServicer
 from socme.v1.vitals_pb2 import Vitals
 from zeus_hub import envelope, node_told, pace
@@ -183,13 +183,14 @@ class Ingest(UplinkServicer):
         await self._committer.hand_in(handed)
 
     async def _hear_told(self, link: Link, told: Told) -> None:
-        """Put a report into the journal, before the batches that come behind it on the stream."""
+        """Put a report in line for the journal, before the batches that come behind it on the stream."""
         objection = node_told.objection(told)
         if objection:
             raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, objection)
         self._fleet.heard(link.key)
         report = node_told.report(*link.key, told.alerts, self._clocks.wall())
-        await self._committer.announce(link.origin, [report], {}, may_repeat=True)
+        draft = Draft(link.origin, Lane.LANE_URGENT, 0, pack([report.SerializeToString()]))
+        await self._committer.hand_in(Handed(draft, b"", _nobody_waits, may_repeat=True))
         await asyncio.sleep(link.talk.heard(time.monotonic()))
 
     def _refuse(self, key: Key, batch: AlertBatch, objection: Objection) -> Refusal:
@@ -214,6 +215,11 @@ class Ingest(UplinkServicer):
         vitals = None if link.over else link.heartbeat.take(time.monotonic())
         if vitals is not None:
             self._fleet.reported(link.key, vitals)
+
+
+def _nobody_waits(lane: int, sequence: int) -> None:
+    """Take note that the hub's own report is on disk: whoever waits, waits for a batch behind it."""
+    del lane, sequence
 
 
 async def _read(context: Context) -> NodeMessage | None:

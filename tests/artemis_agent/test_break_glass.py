@@ -267,3 +267,4 @@ async def test_a_disk_that_takes_no_note_is_tried_again(site: Site, monkeypatch:
         await run.at(16)
 
         assert len(told.read(site.folder).ids) == 1
+        assert run.glass.problem == ""

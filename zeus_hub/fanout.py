@@ -113,8 +113,7 @@ class FanOut:
         """Read the rules and go by them; where they are wrong, say so and go on as before."""
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(letters, load, self._folder)
-            made = {name: self._build(each) for name, each in found.receivers.items() if self._is_new(each)}
+            found, made = await loop.run_in_executor(letters, self._read)
         except OperatorError as error:
             self.problem = str(error)
             logs.event(LOG, logging.ERROR, "the rules are refused", reason=self.problem)
@@ -126,6 +125,13 @@ class FanOut:
         for warning in found.warnings:
             logs.event(LOG, logging.WARNING, "odd rules", reason=warning)
         logs.event(LOG, logging.INFO, "rules", routes=len(found.routes), receivers=len(found.receivers))
+
+    def _read(self) -> tuple[Rules, Mapping[str, Receiver]]:
+        """Return the rules, and the receivers that have to be made; some take a second."""
+        found = load(self._folder)
+        return found, {
+            name: self._build(each) for name, each in found.receivers.items() if self._is_new(each)
+        }
 
     def _is_new(self, described: rules.Receiver) -> bool:
         """Tell whether a receiver has to be made: it is another one, or its secrets may be."""

@@ -15,7 +15,6 @@ from socme.settings import Section
 from zeus_hub.receivers import wording
 from zeus_hub.receivers.contract import Receiver
 from zeus_hub.receivers.mail import Mail, MailSettings
-from zeus_hub.receivers.push import Push
 from zeus_hub.receivers.rendering import Language
 from zeus_hub.receivers.thehive.receiver import TheHive
 from zeus_hub.receivers.thehive.settings import TheHiveSettings, Value
@@ -173,6 +172,8 @@ def _mail(name: str, section: MailSection, beside: Path) -> Receiver:
 
 
 def _push(name: str, section: PushSection, beside: Path) -> Receiver:
+    from zeus_hub.receivers.push import Push  # noqa: PLC0415 - a second and 27 MB, where nobody needs it
+
     return Push(name, _secret(beside, section.url_file), _words(section, beside))
 
 

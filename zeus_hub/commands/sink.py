@@ -1,6 +1,5 @@
 """`zeus sink`: where alerts go from the store: how it stands with each receiver, and what it refused."""
 
-import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -134,6 +133,8 @@ def replay(
 @app.command("test")
 def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     """Send a receiver a test message, or look whether sending would work; say what is in the way."""
+    import asyncio  # noqa: PLC0415
+
     from socme.text import clean  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.fanout import Build  # noqa: PLC0415

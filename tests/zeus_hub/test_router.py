@@ -16,6 +16,7 @@ from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import outbox, router, silences, triage
 from zeus_hub.database import reading
 from zeus_hub.notice import Notice
+from zeus_hub.receivers.contract import Receipt
 from zeus_hub.router import Router, Step
 from zeus_hub.routes.reading import load
 from zeus_hub.routes.rules import Rules
@@ -86,7 +87,7 @@ def letters(engine: Engine, receiver: str = "mail") -> list[Notice]:
     with engine.begin() as connection:
         while letter := outbox.next_of(connection, receiver):
             found.append(letter.notice)
-            outbox.told(connection, letter, outbox.Receipt(), BEGUN)
+            outbox.told(connection, letter, Receipt(), BEGUN)
     return found
 
 

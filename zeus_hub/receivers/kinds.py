@@ -79,9 +79,9 @@ class MailSection(WordsSection):
 
 
 class PushSection(WordsSection):
-    """kind = "push": SMS, telephone, chat, and all else that Apprise knows."""
+    """kind = "apprise": SMS, telephone, chat, and all else that Apprise knows."""
 
-    kind: Literal["push"]
+    kind: Literal["apprise"]
     url_file: Path
     """A file with the address as Apprise's documentation writes it; it holds tokens."""
 
@@ -206,8 +206,8 @@ def _thehive(name: str, section: TheHiveSection, beside: Path) -> Receiver:
 
 # Each function takes what its section says.
 KINDS: Mapping[str, tuple[type[Section], Callable[[str, Any, Path], Receiver]]] = {
+    "apprise": (PushSection, _push),
     "mail": (MailSection, _mail),
-    "push": (PushSection, _push),
     "thehive": (TheHiveSection, _thehive),
     "webhook": (WebhookSection, _webhook),
 }

@@ -14,7 +14,7 @@ from zeus_hub.receivers.webhook import Webhook
 
 SECRET = "very-secret"
 MAIL = {"kind": "mail", "host": "mx", "sender": "zeus@soc.example", "to": ["soc@soc.example"]}
-PUSH = {"kind": "push", "url_file": "push"}
+PUSH = {"kind": "apprise", "url_file": "push"}
 HOOK = {"kind": "webhook", "url_file": "url", "secret_file": "secret"}
 HIVE = {"kind": "thehive", "url": "https://hive.example", "key_file": "secret", "organisation": "acme"}
 

@@ -3,8 +3,9 @@
 All functions work within a transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy import Row as SqlRow
@@ -15,7 +16,7 @@ from zeus_hub.database import moment
 from zeus_hub.figures import last_change
 from zeus_hub.notice import Member
 from zeus_hub.routes.grouping import NOWHERE, Changes
-from zeus_hub.routes.inhibition import Source
+from zeus_hub.routes.inhibition import Source, Sources
 from zeus_hub.routes.kept import Kept, Routed, Row, decode_routed, decode_row, decode_source, decode_steady
 from zeus_hub.routes.kept import encode as encoded
 from zeus_hub.routes.steady import Steady
@@ -75,10 +76,17 @@ def begin(connection: Connection, steady: Steady) -> Progress:
 
 def load(connection: Connection) -> tuple[list[Row], list[Source]]:
     """Return all groups that live, and all that inhibits."""
-    groups, firing = schema.living_group, schema.firing
+    groups = schema.living_group
     rows = [decode_row(content) for content in connection.execute(select(groups.c.content)).scalars()]
-    sources = [decode_source(content) for content in connection.execute(select(firing.c.content)).scalars()]
-    return rows, sources
+    return rows, _sources(connection)
+
+
+def inhibited(connection: Connection, now: datetime) -> Callable[[str], bool]:
+    """Return what tells whether a name in an alert's veil, as routes.inhibition gives it, holds it back."""
+    reached = progress(connection)
+    seconds = reached.steady.at(now).seconds if reached else 0.0
+    sources = Sources(_sources(connection))
+    return lambda veil: sources.holds(veil, seconds)
 
 
 def save(connection: Connection, changes: Changes, reached: Progress) -> None:
@@ -147,6 +155,11 @@ def _read(row: SqlRow[tuple[object, ...]]) -> tuple[int, StoredAlert]:
     stored = StoredAlert(client=row.client, node=row.node, alert=body.decode(row.body))
     stored.received.FromDatetime(moment(row.received_us))
     return row.number, stored
+
+
+def _sources(connection: Connection) -> list[Source]:
+    content = connection.execute(select(schema.firing.c.content)).scalars()
+    return [decode_source(each) for each in content]
 
 
 def _put(

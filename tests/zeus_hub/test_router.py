@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -245,6 +246,26 @@ def test_a_silence_holds_back_what_is_there_and_what_comes(engine: Engine, rules
     run.at(1001)
     run.at(1300)
     assert said(letters(engine)) == [("new", 1, 5, 5)]
+
+
+def test_after_a_restart_a_silence_holds_back_no_more_than_before(engine: Engine, rules: Rules) -> None:
+    """The latest alerts of the group are all silenced; the first, from before the silence, is not."""
+    rules = replace(rules, routes=(replace(rules.routes[0], repeat_interval=600.0),))
+    run = Run(engine, rules)
+    keep(engine, brute(range(1)))
+    run.at(1)
+    wish = Wish(client="acme", match='rule.name == "scan"', until=BEGUN + timedelta(days=1), why="a scan")
+    silences.add(engine, wish, who="ada", now=BEGUN)
+    run.at(2)
+    scan = brute(range(1, 31))
+    for each in scan:
+        each.alert.rule.name = "scan"
+    keep(engine, scan)
+    run.at(40)
+    assert [each.reason for each in letters(engine)] == ["new"]
+
+    Run(engine, rules).at(1000)
+    assert [each.reason for each in letters(engine)] == ["repeat"]
 
 
 def test_rules_that_change_take_effect_at_once(engine: Engine, rules: Rules) -> None:

@@ -5,6 +5,8 @@ The others stand in database.py, which is what opens it.
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
 
+from socme.text import REPLACEMENT
+
 METADATA = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -16,6 +18,12 @@ METADATA = MetaData(
 # SQLite numbers rows by itself only where the type is spelled INTEGER.
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 LONGEST_TACTIC = 64  # characters of a tactic's name
+
+
+def plain(text: str) -> str:
+    """Return text as a column can hold it: PostgreSQL takes no character 0, SQLite looks not behind one."""
+    return text.replace("\0", REPLACEMENT) if "\0" in text else text
+
 
 # What people have done about alerts; those that nobody has touched have no row.
 triage = Table(

@@ -38,9 +38,9 @@ _COUNT = text(
     " ON CONFLICT (severity, begin_us, client_id) DO UPDATE SET alerts = slot.alerts + excluded.alerts"
 )
 _RECKON = text(
-    "SELECT severity, received_us - received_us % :quarter, client_id, sum(count),"
-    " sum(CASE WHEN status = :acknowledged THEN count ELSE 0 END),"
-    " sum(CASE WHEN status = :closed THEN count ELSE 0 END)"
+    "SELECT severity, received_us - received_us % :quarter, client_id, CAST(sum(count) AS BIGINT),"
+    " CAST(sum(CASE WHEN status = :acknowledged THEN count ELSE 0 END) AS BIGINT),"
+    " CAST(sum(CASE WHEN status = :closed THEN count ELSE 0 END) AS BIGINT)"
     " FROM alert LEFT JOIN triage ON alert_number = number WHERE received_us >= :first GROUP BY 1, 2, 3"
 )
 _NAME = text(

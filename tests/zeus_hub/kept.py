@@ -1,6 +1,5 @@
 """A hub's state folder with a bit of everything in it, made once and copied for each test."""
 
-import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, timedelta
@@ -13,10 +12,12 @@ from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Encoding
 from socme.v1.vitals_pb2 import LedgerHour
 from tests.contracts.sink_suite import deliver
+from tests.zeus_hub import engines
+from tests.zeus_hub.engines import opened
 from tests.zeus_hub.kit import EPOCH, alert
 from zeus_hub import hours, local, registry
 from zeus_hub.ca import open_authority
-from zeus_hub.database import open_database, writing
+from zeus_hub.database import writing
 from zeus_hub.enrich import enrich
 from zeus_hub.journalist import Handed, Journalist
 from zeus_hub.sinks.store import Store
@@ -27,7 +28,7 @@ KEEP = 1024**3
 def make(folder: Path) -> Path:
     """Do what a hub does that takes what two nodes send: eight batches, twelve alerts in the end."""
     folder.mkdir(mode=0o700)
-    engine = open_database("sqlite:///zeus.db", folder)
+    engine = opened(folder)
     now = utc_now()
     for client in ("acme", "beta"):
         registry.add_client(engine, client, now=now)
@@ -49,7 +50,7 @@ def take(folder: Path, handed: list[Handed], *, stored: bool = True) -> list[Ent
     """Commit batches; where `stored`, the store reads all that it has not."""
     journalist = Journalist(folder / "journal.db", KEEP)
     entries = [entry for one in handed for entry in journalist.commit([one], 0).entries]
-    engine = open_database("sqlite:///zeus.db", folder)
+    engine = opened(folder)
     if stored and entries:
         store = Store(engine, journalist.identity, journalist.last())
         deliver(store, [enrich(entry) for entry in entries])
@@ -65,12 +66,19 @@ def batch(origin: str, sequence: int, alerts: list[Alert], before: int) -> Hande
 
 
 def copied(made: Path, folder: Path) -> Path:
-    """Return a copy of a state folder."""
-    return Path(shutil.copytree(made, folder / "state"))
+    """Return a copy of a state folder and its database."""
+    return engines.copied(made, folder / "state")
 
 
 def change(path: Path, *statements: str) -> None:
-    """Change a database behind everybody's back."""
+    """Change a database behind everybody's back; that of a hub is named as the file that it may be."""
+    if path.name == "zeus.db" and engines.on_postgresql():
+        with opened(path.parent).connect() as connection:
+            connection.exec_driver_sql("SET session_replication_role = replica")  # no key is looked after
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            connection.commit()
+        return
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA foreign_keys = OFF")
         for statement in statements:

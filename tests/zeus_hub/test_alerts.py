@@ -18,6 +18,8 @@ from zeus_hub import database as tables
 from zeus_hub.alerts import Filters
 from zeus_hub.database import reading
 
+pytestmark = pytest.mark.usefixtures("both")
+
 HOSTILE = "'; DROP TABLE alert; -- 100%_\\x/"
 
 

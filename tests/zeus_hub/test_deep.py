@@ -4,18 +4,20 @@ import itertools
 import random
 import sqlite3
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from tests.zeus_hub.engines import opened
 from tests.zeus_hub.kept import batch, change, copied, make, take
 from tests.zeus_hub.kit import alert
 from zeus_hub import deep
-from zeus_hub.database import open_database
 from zeus_hub.deep import CHECKS, Verdict, examine
+
+pytestmark = pytest.mark.usefixtures("both")
 
 Damage = Callable[[Path], None]
 
@@ -33,10 +35,8 @@ def state(whole: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(state: Path) -> Iterator[Engine]:
-    opened = open_database("sqlite:///zeus.db", state)
-    yield opened
-    opened.dispose()
+def engine(state: Path) -> Engine:
+    return opened(state)
 
 
 def looked(engine: Engine, state: Path) -> dict[str, Verdict]:
@@ -213,7 +213,7 @@ def test_each_kind_of_damage_is_found_where_it_is(state: Path, name: str) -> Non
     if name == "batches that the store never read":
         change(state / "journal.db", "DELETE FROM entry WHERE position = 1")
     damage(state)
-    engine = open_database("sqlite:///zeus.db", state)
+    engine = opened(state)
     told = found(looked(engine, state))
     engine.dispose()
 

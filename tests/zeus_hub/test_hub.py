@@ -14,9 +14,12 @@ from socme.errors import OperatorError
 from socme.service import Notifier
 from socme.v1.watch_pb2 import WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
+from tests.zeus_hub.engines import opened
 from tests.zeus_hub.kit import Link, alert, connect, eventually, hub, ids, linked, settings
 from zeus_hub import database, deliver
 from zeus_hub.hub import STUCK_SECONDS, Running, serve, works
+
+pytestmark = pytest.mark.usefixtures("both")
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -176,7 +179,7 @@ async def test_a_database_that_is_held_and_a_journal_that_is_damaged_are_named(
         for sequence in range(1, 41):
             await link.batch(sequence, [alert(sequence)])
         await link.until_acked(40)
-    engine = database.open_database("sqlite:///zeus.db", tmp_path)
+    engine = opened(tmp_path)
     with database.writing(engine), pytest.raises(OperatorError, match="is locked"):
         await serve(settings(tmp_path), Notifier(), _nothing)
     engine.dispose()

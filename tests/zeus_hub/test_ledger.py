@@ -21,6 +21,8 @@ from zeus_hub.hours import failing
 from zeus_hub.ledger import Balance, balances
 from zeus_hub.sinks.store import position
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 def hour(number: int = 0, /, **counts: object) -> LedgerHour:
     """Return an hour that begins `number` hours after noon."""

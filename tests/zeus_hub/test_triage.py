@@ -24,6 +24,8 @@ from zeus_hub.database import reading
 from zeus_hub.snapshot import View
 from zeus_hub.triage import Outcome, Ref
 
+pytestmark = pytest.mark.usefixtures("both")
+
 NEW, ACKNOWLEDGED, CLOSED = (
     TriageStatus.TRIAGE_STATUS_NEW,
     TriageStatus.TRIAGE_STATUS_ACKNOWLEDGED,
@@ -364,7 +366,7 @@ from zeus_hub.alerts import Filters
 from zeus_hub.database import open_database
 
 triage.PORTION = 10
-engine = open_database("sqlite:///zeus.db", Path(sys.argv[1]))
+engine = opened(Path(sys.argv[1]))
 triage.close(engine, Filters(client="acme"), 3, "noise", by="ada", now=datetime.now(UTC))
 """
 

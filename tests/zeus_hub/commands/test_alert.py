@@ -14,6 +14,8 @@ from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert
 from zeus_hub.commands.alert import _COLUMNS, fitted, row
 
+pytestmark = pytest.mark.usefixtures("both")
+
 HOSTILE = "evil\x1b[31m\n[bold]\u202e"
 
 SOME = [

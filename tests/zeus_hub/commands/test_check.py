@@ -19,6 +19,8 @@ from zeus_hub.commands.state import read_settings
 from zeus_hub.enrich import Unreadable
 from zeus_hub.sinks.store import Store
 
+pytestmark = pytest.mark.usefixtures("both")
+
 NAMES = ["settings", "certificate authority", "database", "journal", "disk", "ports", "addresses"]
 
 

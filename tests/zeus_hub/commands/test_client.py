@@ -14,6 +14,8 @@ from zeus_hub.health import Moment
 from zeus_hub.local import Pulse, write_pulse
 from zeus_hub.raising import Open
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 def test_a_client_from_its_beginning_to_its_end(place: Place) -> None:
     """The first command of a new hub makes its database."""

@@ -18,6 +18,8 @@ from zeus_hub.database import writing
 from zeus_hub.local import Pulse, write_pulse
 from zeus_hub.raising import Open
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 @pytest.fixture
 def fleet(place: Place) -> Place:

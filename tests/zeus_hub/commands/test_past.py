@@ -3,9 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.zeus_hub.test_samples import ONE
 from zeus_hub.commands import past
 from zeus_hub.samples import summary
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NOW = datetime(2026, 7, 2, 12, 10, tzinfo=UTC)
 LAST = int(NOW.timestamp()) // past.STEP * past.STEP

@@ -11,6 +11,8 @@ from tests.zeus_hub.commands.place import Place
 from zeus_hub import database, registry
 from zeus_hub.commands.state import database_file, opened, read_settings, usable
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 def test_the_state_folder_is_beside_the_settings(place: Place) -> None:
     assert read_settings(place.config).state_dir == place.state_dir

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import inspect
 
-from zeus_hub.database import METADATA, open_database
+from tests.zeus_hub.engines import opened
+from zeus_hub.database import METADATA
+
+pytestmark = pytest.mark.usefixtures("both")
 
 
 def test_it_makes_every_table_with_its_indices(tmp_path: Path) -> None:
     """Comparing with the metadata does not look at the conditions of indices; this does."""
-    inspector = inspect(open_database("sqlite:///zeus.db", tmp_path))
+    inspector = inspect(opened(tmp_path))
     conditions = {
         index["name"]: str(index["dialect_options"]["sqlite_where"])
         for table in inspector.get_table_names()

@@ -44,12 +44,12 @@ class Server:
         """Return the URL of a database, over the server's socket."""
         return f"postgresql://{USER}@/{database}?host={self.folder}&port={self.port}"
 
-    def run(self, *statements: str) -> None:
-        """Do something outside of any transaction."""
-        where = f"host={self.folder} port={self.port} user={USER} dbname=postgres"
+    def run(self, database: str, statement: str) -> tuple[object, ...]:
+        """Do something outside of any transaction; return the first row where there are any."""
+        where = f"host={self.folder} port={self.port} user={USER} dbname={database}"
         with psycopg.connect(where, autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement.encode())
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchone() or () if cursor.description else ()
 
 
 def programs() -> Path:

@@ -112,8 +112,10 @@ def hours(engine: Engine, *, since: datetime | None = None) -> Iterator[Hour]:
     )
     if since is not None:
         query = query.where(table.c.hour_us >= microseconds(since))
-    with reading(engine) as connection:
-        rows = connection.execute(query.execution_options(yield_per=_HOURS_AT_ONCE))
+    with (
+        reading(engine) as connection,
+        connection.execute(query.execution_options(yield_per=_HOURS_AT_ONCE)) as rows,
+    ):
         for (client_name, name, _, _), found in groupby(
             rows, lambda row: (row.client, row.node, row.source, row.hour_us)
         ):

@@ -45,6 +45,7 @@ SESSION = (
     "-c synchronous_commit=on",  # the journal is trimmed behind what is committed
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 )
+_DAMAGE = "XX"  # class of SQLSTATE
 _MAKE = "CREATE DATABASE zeus OWNER zeus ENCODING 'UTF8' TEMPLATE template0"
 _TEXTS = text(
     "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)"
@@ -89,7 +90,7 @@ def trouble(name: str, error: DatabaseError, reason: str) -> OperatorError:
             "Check that PostgreSQL runs there, has room, and lets this user in; its password may stand in a"
             " file that PGPASSFILE names.",
         )
-    if isinstance(error.orig, psycopg.InternalError):
+    if isinstance(error.orig, psycopg.Error) and (error.orig.sqlstate or "").startswith(_DAMAGE):
         return OperatorError(
             f"the database {name} is damaged: {reason}", "Restore it from a dump: see docs/postgresql.md."
         )

@@ -4,32 +4,55 @@ A module whose tests concern what is stored asks for the fixture `both` (conftes
 run on both; they open databases by `opened` or `url`, which know what is meant.
 """
 
-import hashlib
+import itertools
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
 from tests import postgres
 from tests.lacking import lacking
 from tests.postgres import Server
-from zeus_hub.database import open_database
+from zeus_hub.database import METADATA, open_database
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BOTH = (SQLITE, POSTGRESQL)
+# For a test that is about one of them, in a module whose tests run on both.
+sqlite_alone = pytest.mark.parametrize("both", [SQLITE], indirect=True)
+postgresql_alone = pytest.mark.parametrize("both", [POSTGRESQL], indirect=True)
 TEMPLATE = "migrated"
+_SCHEMA = """
+SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_proc),
+(SELECT count(*) FROM pg_extension), (SELECT max(version_num) FROM alembic_version)
+"""
+_EMPTY = "; ".join(
+    (
+        "SET session_replication_role = replica",  # in any order
+        "SET lock_timeout = '5s'",
+        *(f'DELETE FROM "{name}"' for name in METADATA.tables),
+        "SELECT setval(seqrelid, 1, false) FROM pg_sequence",
+    )
+)
 
 
 class Databases:
-    """Those on a server, one for each state folder. The server starts with the first of them."""
+    """Those on a server, one for each state folder. The server starts with the first of them.
+
+    To make one takes longer than most tests, so they are emptied and used again.
+    """
 
     def __init__(self) -> None:
         self.kind = SQLITE
         self._stack = ExitStack()
         self._server: Server | None = None
-        self._made: set[str] = set()
+        self._used: dict[Path, str] = {}
+        self._kept: set[Path] = set()
+        self._free: list[str] = []
+        self._count = itertools.count(1)
+        self._plain: tuple[object, ...] = ()  # what the template's schema is
         self._opened: dict[Path, Engine] = {}
 
     @property
@@ -40,17 +63,30 @@ class Databases:
                 self._server = self._stack.enter_context(postgres.served())
             except postgres.AbsentError as error:
                 lacking(str(error))
-            self._server.run(f"CREATE DATABASE {TEMPLATE}")
+            self._server.run("postgres", f"CREATE DATABASE {TEMPLATE}")
             open_database(self._server.url(TEMPLATE), Path()).dispose()
+            self._plain = self._server.run(TEMPLATE, _SCHEMA)
         return self._server
 
-    def named(self, state_dir: Path, template: str = TEMPLATE) -> str:
-        """Return the database of a state folder, which is made where it is missing."""
-        name = _name(state_dir)
-        if name not in self._made:
-            self.server.run(f"CREATE DATABASE {name} TEMPLATE {template}")
-            self._made.add(name)
+    def named(self, state_dir: Path) -> str:
+        """Return the database of a state folder."""
+        if state_dir not in self._used:
+            self._used[state_dir] = self._free.pop() if self._free else self.make(TEMPLATE)
+        return self._used[state_dir]
+
+    def make(self, template: str) -> str:
+        """Make a database as another one is."""
+        name = f"made_{next(self._count)}"
+        self.server.run("postgres", f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
+
+    def use(self, state_dir: Path, name: str) -> None:
+        """Have a state folder use a database that was made for it."""
+        self._used[state_dir] = name
+
+    def keep(self, state_dir: Path) -> None:
+        """Keep a state folder's database until the module ends."""
+        self._kept.add(state_dir)
 
     def opened(self, state_dir: Path) -> Engine:
         """Open the database of a state folder until the test ends."""
@@ -64,16 +100,25 @@ class Databases:
         for engine in self._opened.values():
             engine.dispose()
         self._opened.clear()
+        for state_dir in self._used.keys() - self._kept:
+            self._empty(self._used.pop(state_dir))
 
-    def drop(self) -> None:
-        """Forget all databases: a module has ended."""
-        if self._made:
-            self.server.run(*(f"DROP DATABASE {name} WITH (FORCE)" for name in sorted(self._made)))
-        self._made.clear()
+    def end(self) -> None:
+        """Keep nothing: a module has ended."""
+        self._kept.clear()
+        self.leave()
 
     def close(self) -> None:
         """Stop the server."""
         self._stack.close()
+
+    def _empty(self, name: str) -> None:
+        """Take everything out of a database; one whose tables are others now is dropped."""
+        if self.server.run(name, _SCHEMA) == self._plain:
+            self.server.run(name, _EMPTY)
+            self._free.append(name)
+        else:
+            self.server.run("postgres", f"DROP DATABASE {name} WITH (FORCE)")
 
 
 DATABASES = Databases()
@@ -97,10 +142,9 @@ def opened(state_dir: Path) -> Engine:
 
 
 def copied(made: Path, folder: Path) -> Path:
-    """Return a copy of a state folder, with its database."""
+    """Return a copy of a state folder that is kept, with its database."""
     if on_postgresql():
-        DATABASES.leave()
-        DATABASES.named(folder, _name(made))
+        DATABASES.use(folder, DATABASES.make(DATABASES.named(made)))
     return Path(shutil.copytree(made, folder))
 
 
@@ -111,9 +155,5 @@ def using(kind: str) -> Iterator[None]:
     try:
         yield
     finally:
+        DATABASES.end()
         DATABASES.kind = SQLITE
-        DATABASES.drop()
-
-
-def _name(state_dir: Path) -> str:
-    return "t" + hashlib.blake2b(str(state_dir.absolute()).encode(), digest_size=12).hexdigest()

@@ -1,5 +1,6 @@
 """A hub's state folder with a bit of everything in it, made once and copied for each test."""
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, timedelta
@@ -17,7 +18,7 @@ from tests.zeus_hub.engines import opened
 from tests.zeus_hub.kit import EPOCH, alert
 from zeus_hub import hours, local, registry
 from zeus_hub.ca import open_authority
-from zeus_hub.database import writing
+from zeus_hub.database import open_database, writing
 from zeus_hub.enrich import enrich
 from zeus_hub.journalist import Handed, Journalist
 from zeus_hub.sinks.store import Store
@@ -28,6 +29,7 @@ KEEP = 1024**3
 def make(folder: Path) -> Path:
     """Do what a hub does that takes what two nodes send: eight batches, twelve alerts in the end."""
     folder.mkdir(mode=0o700)
+    engines.DATABASES.keep(folder)
     engine = opened(folder)
     now = utc_now()
     for client in ("acme", "beta"):
@@ -50,7 +52,7 @@ def take(folder: Path, handed: list[Handed], *, stored: bool = True) -> list[Ent
     """Commit batches; where `stored`, the store reads all that it has not."""
     journalist = Journalist(folder / "journal.db", KEEP)
     entries = [entry for one in handed for entry in journalist.commit([one], 0).entries]
-    engine = opened(folder)
+    engine = open_database(engines.url(folder), folder)
     if stored and entries:
         store = Store(engine, journalist.identity, journalist.last())
         deliver(store, [enrich(entry) for entry in entries])
@@ -73,11 +75,10 @@ def copied(made: Path, folder: Path) -> Path:
 def change(path: Path, *statements: str) -> None:
     """Change a database behind everybody's back; that of a hub is named as the file that it may be."""
     if path.name == "zeus.db" and engines.on_postgresql():
-        with opened(path.parent).connect() as connection:
-            connection.exec_driver_sql("SET session_replication_role = replica")  # no key is looked after
+        with writing(opened(path.parent)) as connection:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # keys mean nothing
             for statement in statements:
-                connection.exec_driver_sql(statement)
-            connection.commit()
+                connection.exec_driver_sql(re.sub(r"x'([0-9a-f]*)'", r"'\\x\1'::bytea", statement))
         return
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA foreign_keys = OFF")

@@ -12,6 +12,7 @@ from sqlalchemy.pool import QueuePool
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import AlertSource, Severity
 from socme.v1.watch_pb2 import StoredAlert
+from tests.zeus_hub.engines import sqlite_alone
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import alerts
 from zeus_hub import database as tables
@@ -170,6 +171,7 @@ def test_names_that_there_are_not_are_refused(engine: Engine, filters: Filters) 
         alerts.check_names(engine, filters)
 
 
+@sqlite_alone
 def test_an_address_is_found_by_the_indices_of_all_segments(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

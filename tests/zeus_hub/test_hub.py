@@ -14,9 +14,9 @@ from socme.errors import OperatorError
 from socme.service import Notifier
 from socme.v1.watch_pb2 import WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
-from tests.zeus_hub.engines import opened
+from tests.zeus_hub.engines import opened, sqlite_alone
 from tests.zeus_hub.kit import Link, alert, connect, eventually, hub, ids, linked, settings
-from zeus_hub import database, deliver
+from zeus_hub import database, deliver, sqlite
 from zeus_hub.hub import STUCK_SECONDS, Running, serve, works
 
 pytestmark = pytest.mark.usefixtures("both")
@@ -171,10 +171,11 @@ def _remove(folder: Path, names: str) -> None:
         path.unlink()
 
 
+@sqlite_alone
 async def test_a_database_that_is_held_and_a_journal_that_is_damaged_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 10)
+    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 10)
     async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
         for sequence in range(1, 41):
             await link.batch(sequence, [alert(sequence)])

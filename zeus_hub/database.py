@@ -274,7 +274,7 @@ def open_database(url: str, state_dir: Path, *, create: bool = True) -> Engine:
     """Open the database and bring its schema up to date; safe in several processes at once.
 
     A relative SQLite path is relative to `state_dir`, which is made where it is missing. Without `create`,
-    NoDatabaseError where there is no hub's database there.
+    nothing is made: NoDatabaseError where there is no hub's database.
     """
     target = _parsed(url)
     if target.get_backend_name() == sqlite.DIALECT:
@@ -284,6 +284,8 @@ def open_database(url: str, state_dir: Path, *, create: bool = True) -> Engine:
     else:
         from zeus_hub import postgresql  # noqa: PLC0415 - its driver is loaded only where it is needed
 
+        if create:
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine = postgresql.make(target)
     try:
         with explained(engine):

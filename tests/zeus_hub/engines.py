@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from tests import postgres
 from tests.lacking import lacking
 from tests.postgres import Server
-from zeus_hub.database import METADATA, open_database
+from zeus_hub.database import HEAD, METADATA, open_database
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BOTH = (SQLITE, POSTGRESQL)
@@ -26,7 +26,7 @@ postgresql_alone = pytest.mark.parametrize("both", [POSTGRESQL], indirect=True)
 TEMPLATE = "migrated"
 _SCHEMA = """
 SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_proc),
-(SELECT count(*) FROM pg_extension), (SELECT max(version_num) FROM alembic_version)
+(SELECT count(*) FROM pg_extension)
 """
 _EMPTY = "; ".join(
     (
@@ -82,6 +82,10 @@ class Databases:
 
     def use(self, state_dir: Path, name: str) -> None:
         """Have a state folder use a database that was made for it."""
+        if state_dir in self._opened:
+            self._opened.pop(state_dir).dispose()
+        if state_dir in self._used:
+            self._empty(self._used[state_dir])
         self._used[state_dir] = name
 
     def keep(self, state_dir: Path) -> None:
@@ -114,7 +118,8 @@ class Databases:
 
     def _empty(self, name: str) -> None:
         """Take everything out of a database; one whose tables are others now is dropped."""
-        if self.server.run(name, _SCHEMA) == self._plain:
+        plain = self.server.run(name, _SCHEMA) == self._plain
+        if plain and self.server.run(name, "SELECT version_num FROM alembic_version") == (HEAD,):
             self.server.run(name, _EMPTY)
             self._free.append(name)
         else:
@@ -139,6 +144,21 @@ def url(state_dir: Path) -> str:
 def opened(state_dir: Path) -> Engine:
     """Open a state folder's database; it is closed when the test ends."""
     return DATABASES.opened(state_dir)
+
+
+def blank(state_dir: Path) -> str:
+    """Have a state folder use a database that nobody has used yet; return its URL."""
+    if on_postgresql():
+        DATABASES.use(state_dir, DATABASES.make("template0"))
+    return url(state_dir)
+
+
+def lose(state_dir: Path) -> None:
+    """Have a state folder use a database in which there is nothing any more."""
+    if on_postgresql():
+        DATABASES.use(state_dir, DATABASES.make(TEMPLATE))
+    for path in state_dir.glob("zeus.db*"):
+        path.unlink()
 
 
 def copied(made: Path, folder: Path) -> Path:

@@ -11,23 +11,13 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from socme.errors import OperatorError
-from tests.zeus_hub import engines
-from tests.zeus_hub.engines import opened, sqlite_alone, url
+from tests.zeus_hub.engines import blank, opened, sqlite_alone, url
 from zeus_hub import database
 from zeus_hub.database import NoDatabaseError, microseconds, moment, open_database, reading, writing
 
 pytestmark = pytest.mark.usefixtures("both")
 
 ROW = {"name": "acme", "title": "", "enabled": True, "created_us": 0}
-
-
-def blank(folder: Path) -> str:
-    """Return the URL of a database that nobody has used yet."""
-    if not engines.on_postgresql():
-        return url(folder)
-    databases = engines.DATABASES
-    databases.use(folder, databases.make("template0"))
-    return url(folder)
 
 
 def test_several_may_open_a_new_database_at_once(tmp_path: Path) -> None:

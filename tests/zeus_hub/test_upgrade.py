@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from tests.zeus_hub.engines import opened
+from tests.zeus_hub.engines import blank, opened
 from zeus_hub.database import HEAD, reading
 from zeus_hub.upgrade import revision, upgrade
 
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("both")
 def test_a_new_database_gets_the_newest_schema_and_says_so_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    blank(tmp_path)
     with caplog.at_level(logging.INFO, "zeus.database"):
         engine = opened(tmp_path)
         upgrade(engine, HEAD)

@@ -33,8 +33,8 @@ class Place:
 
     def set_up(self, *lines: str) -> "Place":
         """Write the settings."""
-        own = [f'store.url = "{engines.url(self.state_dir)}"'] if engines.on_postgresql() else []
-        self.config.write_text("\n".join(['state_dir = "state"', *(lines or own), ""]))
+        store = [] if "store.url" in "".join(lines) else [f'store.url = "{engines.url(self.state_dir)}"']
+        self.config.write_text("\n".join(['state_dir = "state"', *store, *lines, ""]))
         return self
 
     def database(self, alerts: Iterable[StoredAlert] = ()) -> Engine:

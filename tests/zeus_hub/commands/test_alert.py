@@ -222,8 +222,8 @@ def test_what_is_no_id_is_wrong_usage(stored: Place, digits: str) -> None:
     assert stored.try_("alert", "show", digits).exit_code == 2
 
 
-def test_without_a_hub_the_alert_is_named(place: Place) -> None:
+def test_without_a_hub_the_alert_is_named(unused: Place) -> None:
     with pytest.raises(OperatorError, match=r"there is no hub in .*, and no alert 0123456789ab"):
-        place.try_("alert", "show", "0123456789ab")
+        unused.try_("alert", "show", "0123456789ab")
     with pytest.raises(OperatorError, match="there is no hub"):
-        place.try_("alert", "export")
+        unused.try_("alert", "export")

@@ -171,9 +171,9 @@ def test_what_names_no_node_is_wrong_usage(fleet: Place, name: str) -> None:
     assert "as in acme/acme-1" in result.stderr
 
 
-def test_without_a_hub_the_node_is_named(place: Place) -> None:
+def test_without_a_hub_the_node_is_named(unused: Place) -> None:
     with pytest.raises(OperatorError, match=r"there is no hub in .*, and no node nobody/n1"):
-        place.try_("node", "revoke", "nobody/n1")
+        unused.try_("node", "revoke", "nobody/n1")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
 from sqlalchemy import (
     BigInteger,
@@ -277,18 +278,16 @@ def open_database(url: str, state_dir: Path, *, create: bool = True) -> Engine:
     nothing is made: NoDatabaseError where there is no hub's database.
     """
     target = _parsed(url)
-    if target.get_backend_name() == sqlite.DIALECT:
-        if not create and not sqlite.file(target, state_dir).exists():
-            raise NoDatabaseError(f"there is no hub in {state_dir} yet", _FIRST)
-        engine = sqlite.make(target, state_dir)
-    else:
-        from zeus_hub import postgresql  # noqa: PLC0415 - its driver is loaded only where it is needed
-
-        if create:
-            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        engine = postgresql.make(target)
+    is_file = target.get_backend_name() == sqlite.DIALECT
+    if is_file and not create and not sqlite.file(target, state_dir).exists():
+        raise NoDatabaseError(f"there is no hub in {state_dir} yet", _FIRST)
+    if create:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = sqlite.make(target, state_dir) if is_file else _server().make(target)
     try:
         with explained(engine):
+            if not is_file:
+                _server().refuse_unfit(engine)
             if not create:
                 _refuse_empty(engine)
             upgrade(engine, HEAD)
@@ -325,9 +324,7 @@ def explained(engine: Engine) -> Iterator[None]:
     except DatabaseError as error:
         if engine.dialect.name == sqlite.DIALECT:
             raise sqlite.trouble(engine, error) from error
-        from zeus_hub import postgresql  # noqa: PLC0415
-
-        raise postgresql.trouble(named(engine), error, reason(error)) from error
+        raise _server().trouble(named(engine), error, reason(error)) from error
 
 
 def reason(error: SQLAlchemyError) -> str:
@@ -364,6 +361,13 @@ def moment(us: int) -> datetime:
 def total(column: ColumnElement[int]) -> ColumnElement[int]:
     """Return a column's sum as a whole number, which PostgreSQL's is not by itself."""
     return cast(func.sum(column), BigInteger)
+
+
+def _server() -> ModuleType:
+    """Return what speaks to PostgreSQL, whose driver is loaded only where it is needed."""
+    from zeus_hub import postgresql  # noqa: PLC0415
+
+    return postgresql
 
 
 def _parsed(url: str) -> URL:

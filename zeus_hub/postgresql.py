@@ -77,9 +77,21 @@ def make(target: URL) -> Engine:
         pool_pre_ping=True,  # a server that was restarted is no error
         pool_use_lifo=True,
     )
-    event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begun)
     return engine
+
+
+def refuse_unfit(engine: Engine) -> None:
+    """Raise OperatorError where the server or the database cannot hold what the hub writes."""
+    with engine.connect() as connection:
+        told = cast("psycopg.Connection", connection.connection.dbapi_connection).info
+        version, encoding = told.server_version // 10_000, told.parameter_status("server_encoding")
+    if version < LEAST_VERSION:
+        raise OperatorError(f"PostgreSQL {version} is too old", f"Zeus needs {LEAST_VERSION} or newer.")
+    if encoding != "UTF8":
+        raise OperatorError(
+            f"the database {engine.url.database} has the encoding {encoding}", f"Make another one: {_MAKE}"
+        )
 
 
 def trouble(name: str, error: DatabaseError, reason: str) -> OperatorError:
@@ -149,19 +161,6 @@ def compare_bytes(connection: Connection, tables: Collection[str]) -> None:
         found.setdefault(table, []).append(f'ALTER COLUMN {quote(column)} TYPE {kind} COLLATE "C"')
     for table, changes in found.items():
         connection.exec_driver_sql(f"ALTER TABLE {quote(table)} {', '.join(changes)}")
-
-
-def _connected(raw: psycopg.Connection, _record: object) -> None:
-    """Refuse a server or a database that cannot hold what the hub writes."""
-    version, encoding = raw.info.server_version // 10_000, raw.info.parameter_status("server_encoding")
-    if version >= LEAST_VERSION and encoding == "UTF8":
-        return
-    raw.close()
-    if version < LEAST_VERSION:
-        raise OperatorError(f"PostgreSQL {version} is too old", f"Zeus needs {LEAST_VERSION} or newer.")
-    raise OperatorError(
-        f"the database {raw.info.dbname} has the encoding {encoding}", f"Make another one: {_MAKE}"
-    )
 
 
 def _begun(connection: Connection) -> None:

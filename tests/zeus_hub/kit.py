@@ -34,7 +34,7 @@ from zeus_hub import database, registry
 from zeus_hub.ca import private_pem
 from zeus_hub.clocks import Clocks
 from zeus_hub.config import ConditionSettings, JournalSettings, StoreSettings, ZeusSettings
-from zeus_hub.database import open_database, reading
+from zeus_hub.database import reading
 from zeus_hub.hub import REAL, Running, serve
 from zeus_hub.tokens import Grant, create_token
 
@@ -147,11 +147,9 @@ async def hub(
         task = group.create_task(serve(chosen, Notifier(), up.set_result, clocks))
         async with asyncio.timeout(LIMIT):
             running = await up
-        engine = open_database(chosen.store.url, state_dir)
         try:
-            yield Hub(chosen, running, engine)
+            yield Hub(chosen, running, engines.opened(state_dir))
         finally:
-            engine.dispose()
             task.cancel()
 
 

@@ -28,8 +28,6 @@ from zeus_hub.ca import Authority, certify, certify_hub, open_authority, private
 from zeus_hub.registry import Holder
 from zeus_hub.tokens import Grant
 
-pytestmark = pytest.mark.usefixtures("both")
-
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PEER = Peer("socme-1", Role.NODE, "acme-1", "acme")
 HOLDER = Holder(b"f", Role.NODE, "acme-1", "acme", frozenset(), NOW + timedelta(1), False, True)  # noqa: FBT003

@@ -24,8 +24,6 @@ from zeus_hub.lookout import REDIAL_SECONDS, Lookout, SinkState, Sources
 from zeus_hub.settle import Amounts, Settled
 from zeus_hub.vigil import Vigil
 
-pytestmark = pytest.mark.usefixtures("both")
-
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 KEY = ("acme", "acme-1")
 

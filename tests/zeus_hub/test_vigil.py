@@ -36,8 +36,6 @@ from zeus_hub.settle import Amounts
 from zeus_hub.sinks.contract import SinkDownError
 from zeus_hub.sinks.store import Store
 
-pytestmark = pytest.mark.usefixtures("both")
-
 
 async def test_a_node_that_falls_silent_is_told_of_and_cleared_when_it_is_back(
     tmp_path: Path, time: Time

@@ -1,6 +1,7 @@
 """A database on a server: how it is reached, that it may be away, and what is never said."""
 
 import logging
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -10,14 +11,19 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from socme.errors import OperatorError
+from socme.identity import utc_now
 from tests import postgres
 from tests.postgres import PASSWORD, USER, Server
 from tests.zeus_hub import engines
+from tests.zeus_hub.commands import place as commands
 from tests.zeus_hub.engines import POSTGRESQL, on_postgresql, opened
+from tests.zeus_hub.kept import make
 from tests.zeus_hub.kit import alert, eventually, hub, ids, linked
-from zeus_hub import database, deliver
+from zeus_hub import database, deep, deliver
+from zeus_hub.backup import Place, back_up
 from zeus_hub.database import bare, named, open_database, reading, writing
 from zeus_hub.postgresql import compare_bytes, copy, examine
+from zeus_hub.restore import restore
 
 pytestmark = [
     pytest.mark.usefixtures("both"),
@@ -193,3 +199,53 @@ def test_who_writes_and_is_cut_off_holds_up_nobody(tmp_path: Path) -> None:
         cut_off()
     with writing(engine) as connection:
         assert connection.execute(select(database.client)).all() == []
+
+
+def tool(name: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's own tools."""
+    subprocess.run([str(postgres.programs() / name), *arguments], check=True, timeout=60)
+
+
+def place(folder: Path) -> Place:
+    return Place(folder, folder / "zeus.db", folder.with_suffix(".toml"), engines.url(folder))
+
+
+def test_a_backup_and_a_dump_make_a_hub_again(tmp_path: Path) -> None:
+    """The dump, taken last, is restored first; the restore makes it fit the journal."""
+    old, new, copy_, dump = (tmp_path / name for name in ("old", "new", "copy", "zeus.dump"))
+    make(old)
+    manifest = back_up(place(old), copy_, now=utc_now(), tell=lambda *_: None)
+    tool("pg_dump", "--format=custom", f"--file={dump}", bare(engines.url(old)))
+    engines.blank(new)
+    with pytest.raises(OperatorError, match=r"there is no hub in postgresql://.*\n.*pg_restore"):
+        restore(copy_, place(new), force=False, now=utc_now())
+    tool("pg_restore", "--exit-on-error", f"--dbname={bare(engines.url(new))}", str(dump))
+    restore(copy_, place(new), force=False, now=utc_now())
+
+    assert "zeus.db" not in manifest.files
+    assert not (new / "zeus.db").exists()
+    found = [one for one in deep.examine(opened(new), new / "journal.db", lambda *_: None) if one.problems]
+    assert found == []
+
+
+def test_a_backup_of_another_kind_is_refused(tmp_path: Path) -> None:
+    make(tmp_path / "hub")
+    back_up(place(tmp_path / "hub"), tmp_path / "copy", now=utc_now(), tell=lambda *_: None)
+    file = tmp_path / "file"
+    with pytest.raises(OperatorError, match=r"holds no database: it was on a server\n"):
+        restore(tmp_path / "copy", Place(file, file / "zeus.db", tmp_path / "z"), force=False, now=utc_now())
+    open_database("sqlite:///zeus.db", file).dispose()
+    of_file = Place(file, file / "zeus.db", tmp_path / "z")
+    back_up(of_file, tmp_path / "other", now=utc_now(), tell=lambda *_: None)
+    with pytest.raises(OperatorError, match=r"holds a SQLite database, and store\.url names a server\n"):
+        restore(tmp_path / "other", place(tmp_path / "hub"), force=True, now=utc_now())
+
+
+def test_whoever_backs_up_is_told_of_the_dump_and_no_password(server: Server, tmp_path: Path) -> None:
+    where = commands.Place(tmp_path).set_up(f'store.url = "{over_tcp(server)}"')
+    where.run("client", "list")
+    told = where.try_("backup", str(tmp_path / "copy")).stderr
+
+    assert "The database is not in it" in told
+    assert f"pg_dump --format=custom --file={tmp_path}/copy.dump postgresql://{USER}@127.0.0.1" in told
+    assert PASSWORD not in told

@@ -13,7 +13,8 @@ class StoreSettings(Section):
     """Where alerts are kept and searched."""
 
     url: str = "sqlite:///zeus.db"
-    """An SQLAlchemy URL. A relative SQLite path is relative to state_dir."""
+    """A file, relative to state_dir where its path is, or a database on PostgreSQL, as libpq's URLs have it:
+    "postgresql://USER@HOST/NAME" (docs/postgresql.md)."""
 
 
 class JournalSettings(Section):

@@ -40,7 +40,7 @@ from socme.errors import OperatorError
 from zeus_hub import schema, series, sqlite
 from zeus_hub.upgrade import revision, upgrade
 
-HEAD = "0006"  # revision of the schema below; the newest file in migrations/versions
+HEAD = "0007"  # revision of the schema below; the newest file in migrations/versions
 URLS = 'Write it as "sqlite:///zeus.db" or "postgresql://USER@HOST/NAME".'
 _FIRST = "Begin with `zeus client add NAME` or `zeus serve`, or name the right --config."
 SEGMENT = 1 << 17  # rows of the alert table whose addresses are indexed together; some 3 MB of each index
@@ -214,7 +214,7 @@ tally = Table(
     Column("repeated", BigInteger, nullable=False),  # alerts that were there already
     Column("canaries", BigInteger, nullable=False),  # they never become rows
     Column("unreadable", BigInteger, nullable=False),  # alerts of batches set aside, as claimed
-    # Rows that were there before that journal: with `stored`, all that there must be now.
+    # Rows that were there before that journal, less what was purged: with `stored`, all that there must be.
     Column("rows_before", BigInteger, nullable=False, server_default="0"),
 )
 

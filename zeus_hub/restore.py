@@ -79,7 +79,7 @@ def restore(source: Path, place: Place, *, force: bool, now: datetime) -> Restor
 
 
 def _refuse_another_kind(source: Path, manifest: Manifest, place: Place) -> None:
-    """Refuse a backup whose database is a file where there must be one on a server, and the other way round."""
+    """Refuse a backup with a database in a file where it belongs on a server, and the other way round."""
     if place.server and DATABASE in manifest.files:
         raise OperatorError(
             f"{source} holds a SQLite database, and store.url names a server",

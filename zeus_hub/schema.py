@@ -102,3 +102,14 @@ tactic = Table(
     Column("alerts", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# From when on alerts are kept (purge.py): of those that came before, some or all are gone.
+horizon = Table(
+    "horizon",
+    METADATA,
+    Column("client_id", Integer, primary_key=True, autoincrement=False),
+    Column(
+        "severity", Integer, primary_key=True, autoincrement=False
+    ),  # retention.OTHER: any that is not named
+    Column("since_us", BigInteger, nullable=False),
+)

@@ -172,10 +172,8 @@ def take_out(engine: Engine, numbers: Sequence[int]) -> None:
         rows = connection.execute(query).all()
         named: list[dict[str, object]] = []
         for row in rows:
-            named += [
-                {"of_id": name, "of_number": row.number}
-                for name in _techniques(connection, row.number, row.body)
-            ]
+            names = _techniques(connection, row.number, row.body)
+            named += [{"of_id": name, "of_number": row.number} for name in names]
         if named:
             connection.execute(_TECHNIQUE, named)
         connection.execute(delete(schema.triage).where(schema.triage.c.alert_number.in_(numbers)))

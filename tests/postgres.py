@@ -107,7 +107,17 @@ def _started(found: Path, folder: Path, settings: Sequence[str]) -> Server:
     secret = folder / "password"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)
-    made = [str(found / "initdb"), "-D", str(folder / "data"), "-U", USER, "-N", "-E", "UTF8", "--locale=C.UTF-8"]
+    made = [
+        str(found / "initdb"),
+        "-D",
+        str(folder / "data"),
+        "-U",
+        USER,
+        "-N",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+    ]
     _run([*made, "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={secret}"])
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])

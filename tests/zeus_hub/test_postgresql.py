@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError, InternalError, OperationalError
 
 from socme.errors import OperatorError
 from socme.identity import utc_now
@@ -104,7 +104,7 @@ def test_a_user_that_may_make_nothing_there_is_told(server: Server, tmp_path: Pa
 
 
 def test_a_database_of_another_encoding_is_refused(server: Server, tmp_path: Path) -> None:
-    server.run("postgres", "CREATE DATABASE latin ENCODING LATIN1 TEMPLATE template0")
+    server.run("postgres", "CREATE DATABASE latin ENCODING LATIN1 LOCALE 'C' TEMPLATE template0")
     with pytest.raises(OperatorError, match=r"encoding LATIN1\n.*ENCODING 'UTF8'"):
         open_database(server.url("latin"), tmp_path)
     server.run("postgres", "DROP DATABASE latin")
@@ -132,17 +132,23 @@ def test_rows_that_are_copied_are_refused_as_inserted_ones_are(tmp_path: Path) -
         ]
 
 
-def test_texts_are_compared_by_their_bytes_from_the_first_migration_on(tmp_path: Path) -> None:
-    """And a second look changes nothing."""
+def test_texts_are_compared_by_their_bytes_whatever_the_database_speaks(tmp_path: Path) -> None:
+    """So letters other than A to Z have no other case, as on SQLite. Of what is so already nothing is changed."""
+    client = database.client.c.name
     with writing(opened(tmp_path)) as connection:
-        compare_bytes(connection, database.METADATA.tables.keys())
-        others = connection.exec_driver_sql(
-            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
-            " AND collation_name IS DISTINCT FROM 'C' AND data_type IN ('text', 'character varying')"
-            " AND table_name <> 'alembic_version'"
-        ).all()
+        connection.execute(
+            insert(database.client).values(name="\u00c4B", title="", enabled=True, created_us=0)
+        )
+        for _ in range(2):
+            others = connection.exec_driver_sql(
+                "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+                " AND collation_name IS DISTINCT FROM 'C' AND data_type IN ('text', 'character varying')"
+                " AND table_name <> 'alembic_version'"
+            )
 
-    assert others == []
+            assert others.all() == []
+            assert connection.execute(select(func.lower(client))).scalar_one() == "\u00c4b"
+            compare_bytes(connection, database.METADATA.tables.keys())
 
 
 def test_a_table_is_looked_at_with_all_its_indices(tmp_path: Path) -> None:
@@ -182,6 +188,12 @@ async def test_while_the_database_is_away_alerts_are_acknowledged_and_stored_lat
 
     assert caplog.messages.count("sink is down") == 1
     assert "Traceback" not in caplog.text
+
+
+def test_whoever_reads_cannot_write(tmp_path: Path) -> None:
+    """Who writes takes the lock of all that write; that must not be forgotten."""
+    with reading(opened(tmp_path)) as connection, pytest.raises(InternalError, match="read-only transaction"):
+        connection.execute(insert(database.technique).values(id="T1", alert_number=1))
 
 
 def test_who_writes_and_is_cut_off_holds_up_nobody(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import logging
 import resource
+import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ from zeus_hub.live import Live
 from zeus_hub.local import Addresses
 from zeus_hub.lookout import Lookout, SinkState, Sources
 from zeus_hub.over import IsOpen
+from zeus_hub.purge import Purge
 from zeus_hub.raising import Key
 from zeus_hub.readable import Readable
 from zeus_hub.repeats import Repeats
@@ -135,6 +137,7 @@ class _Parts:
     watch: Watch
     enrol: Enrol
     health: Health
+    purge: Purge
 
 
 async def serve(
@@ -190,6 +193,7 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         watch=Watch(engine, guard, way.live, fleet, clocks.wall),
         enrol=Enrol(engine, authority, clocks.wall),
         health=Health(guard),
+        purge=Purge(engine, settings.store.retention, clocks.wall, lambda: sys.maxsize),
     )
 
 
@@ -281,6 +285,7 @@ def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
     group.create_task(parts.echo.run(), name="canaries")
     group.create_task(parts.vigil.run(), name="vigil")
     group.create_task(parts.watch.run(), name="watch")
+    group.create_task(parts.purge.run(), name="purge")
     group.create_task(_judge(parts), name="health")
 
 

@@ -5,6 +5,8 @@ The others stand in database.py, which is what opens it.
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
+from socme.text import REPLACEMENT
+
 METADATA = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -16,6 +18,12 @@ METADATA = MetaData(
 # SQLite numbers rows by itself only where the type is spelled INTEGER.
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 LONGEST_TACTIC = 64  # characters of a tactic's name
+
+
+def plain(text: str) -> str:
+    """Return text as a column can hold it: PostgreSQL takes no character 0, SQLite looks not behind one."""
+    return text.replace("\0", REPLACEMENT) if "\0" in text else text
+
 
 # What people have done about alerts; those that nobody has touched have no row.
 triage = Table(
@@ -159,4 +167,15 @@ outbox = Table(
     Column("reference", String(128), nullable=False),  # what the receiver calls the group; "" for none
     Index(None, "receiver", "state", "number"),
     Index(None, "receiver", "group_key"),
+)
+
+# From when on alerts are kept (purge.py): of those that came before, some or all are gone.
+horizon = Table(
+    "horizon",
+    METADATA,
+    Column("client_id", Integer, primary_key=True, autoincrement=False),
+    Column(
+        "severity", Integer, primary_key=True, autoincrement=False
+    ),  # retention.OTHER: any that is not named
+    Column("since_us", BigInteger, nullable=False),
 )

@@ -13,6 +13,8 @@ from zeus_hub import database, hours, ledger, registry
 from zeus_hub.database import microseconds, reading, writing
 from zeus_hub.hours import LARGEST, MOST_BOOKED, MOST_FAILING, MOST_TOLD
 
+pytestmark = pytest.mark.usefixtures("both")
+
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 KEY = ("acme", "acme-1")
 

@@ -12,12 +12,15 @@ from socme.errors import OperatorError
 from socme.journal import Entry
 from socme.service import Notifier
 from tests.zeus_hub.commands.place import Place
+from tests.zeus_hub.engines import sqlite_alone
 from tests.zeus_hub.kept import change, make
 from zeus_hub import deep, hub
 from zeus_hub.commands import check
 from zeus_hub.commands.state import read_settings
 from zeus_hub.enrich import Unreadable
 from zeus_hub.sinks.store import Store
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NAMES = ["settings", "certificate authority", "database", "journal", "disk", "ports", "addresses"]
 
@@ -37,12 +40,12 @@ def lines(place: Place, *, failed: str | None = None) -> dict[str, str]:
     return told
 
 
-def test_before_the_first_start(place: Place) -> None:
+def test_before_the_first_start(unused: Place) -> None:
     """Nothing is wrong, and nothing is made by looking."""
-    told = lines(place.set_up('listen = "127.0.0.1:0"'))
+    told = lines(unused.set_up('listen = "127.0.0.1:0"'))
 
     assert told["certificate authority"] == told["database"] == "none yet, `zeus serve` makes it"
-    assert not place.state_dir.exists()
+    assert not unused.state_dir.exists()
 
 
 async def test_while_the_hub_runs(place: Place) -> None:
@@ -87,6 +90,7 @@ def test_a_damaged_authority(place: Place) -> None:
     assert "cannot be read" in lines(place, failed="certificate authority")["certificate authority"]
 
 
+@sqlite_alone
 def test_a_damaged_database(place: Place) -> None:
     place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()
     (place.state_dir / "zeus.db").write_bytes(b"no database" * 1000)
@@ -149,6 +153,7 @@ def test_as_json(place: Place) -> None:
     }
 
 
+@sqlite_alone
 def test_a_damaged_database_is_not_looked_at_any_deeper(place: Place) -> None:
     place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()
     (place.state_dir / "zeus.db").write_bytes(b"no database" * 1000)

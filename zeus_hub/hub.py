@@ -9,7 +9,6 @@ import asyncio
 import fcntl
 import logging
 import resource
-import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -193,7 +192,7 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         watch=Watch(engine, guard, way.live, fleet, clocks.wall),
         enrol=Enrol(engine, authority, clocks.wall),
         health=Health(guard),
-        purge=Purge(engine, settings.store.retention, clocks.wall, lambda: sys.maxsize),
+        purge=Purge(engine, settings.store.retention, clocks.wall),
     )
 
 

@@ -54,23 +54,12 @@ class Found:
 
 
 class Purge:
-    """Lives on the event loop, with a thread for what blocks.
+    """Lives on the event loop, with a thread for what blocks."""
 
-    `needed` is asked before each pass for the number of an alert up to and with which all may go: no further
-    than every reader of the alert table has come.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        settings: RetentionSettings,
-        clock: Callable[[], datetime],
-        needed: Callable[[], int],
-    ) -> None:
+    def __init__(self, engine: Engine, settings: RetentionSettings, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self._settings = settings
         self._clock = clock
-        self._needed = needed
         self._piece = FIRST_PIECE
         self._trouble = ""
 
@@ -91,11 +80,10 @@ class Purge:
     async def once(self, thread: ThreadPoolExecutor) -> int:
         """Purge what is not kept any more; return how many alerts that were. May raise SQLAlchemyError."""
         loop = asyncio.get_running_loop()
-        bound = self._needed()
         kept = await loop.run_in_executor(thread, advance, self._engine, self._settings, self._clock())
         purged, after = 0, (0, 0)
         while True:
-            found = await loop.run_in_executor(thread, look, self._engine, kept, after, bound)
+            found = await loop.run_in_executor(thread, look, self._engine, kept, after)
             left = found.spent
             while left:
                 begun = time.monotonic()
@@ -139,8 +127,11 @@ def advance(engine: Engine, settings: RetentionSettings, now: datetime) -> Horiz
     return kept
 
 
-def look(engine: Engine, kept: Horizons, after: Place, bound: int) -> Found:
-    """Look at some alerts behind a place, of numbers up to and with `bound`. Blocks on the database."""
+def look(engine: Engine, kept: Horizons, after: Place) -> Found:
+    """Look at some alerts behind a place. Blocks on the database.
+
+    What the router has not seen yet stays, however old it is: a hub without right rules may be behind.
+    """
     number, received = alert.c.number, alert.c.received_us
     newest = max(kept.since_us.values(), default=0)
     query = (
@@ -152,12 +143,13 @@ def look(engine: Engine, kept: Horizons, after: Place, bound: int) -> Found:
     )
     with reading(engine) as connection:
         last = connection.execute(select(func.coalesce(func.max(number), 0))).scalar_one()
+        routed = connection.execute(select(schema.router.c.alert_number)).scalar_one_or_none()
         rows = connection.execute(query).all()
     spent = [
         row.number
         for row in rows
-        if row.number <= bound
-        and row.number < last
+        if row.number < last
+        and (routed is None or row.number <= routed)
         and kept.is_past(row.client_id, row.severity, row.received_us)
     ]
     whole = len(rows) < LOOKED_AT_ONCE
@@ -176,7 +168,8 @@ def take_out(engine: Engine, numbers: Sequence[int]) -> None:
             named += [{"of_id": name, "of_number": row.number} for name in names]
         if named:
             connection.execute(_TECHNIQUE, named)
-        connection.execute(delete(schema.triage).where(schema.triage.c.alert_number.in_(numbers)))
+        for table in (schema.triage, schema.routed):
+            connection.execute(delete(table).where(table.c.alert_number.in_(numbers)))
         connection.execute(delete(alert).where(alert.c.number.in_(numbers)))
         for node_id, count in Counter(row.node_id for row in rows).items():
             fewer = {"rows_before": tally.c.rows_before - count}

@@ -12,16 +12,18 @@ from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import database as tables
-from zeus_hub import deep, purge, schema, triage
+from zeus_hub import deep, groups, purge, schema, triage
 from zeus_hub.config import RetentionDays, RetentionSettings
 from zeus_hub.database import microseconds, reading, writing
 from zeus_hub.purge import FIRST_PIECE, LEAST_PIECE, MOST_PIECE, Purge, piece
+from zeus_hub.routes.group import Ticket
+from zeus_hub.routes.kept import Routed
+from zeus_hub.routes.steady import Steady
 from zeus_hub.triage import Ref
 
 pytestmark = pytest.mark.usefixtures("both")
 
 LOW, HIGH = Severity.SEVERITY_LOW, Severity.SEVERITY_HIGH
-EVERYTHING = 10**9
 TEN = RetentionSettings(low=10, medium=10, high=10, critical=10)
 
 
@@ -47,11 +49,9 @@ def rows(engine: Engine, table: Table) -> int:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-async def purged(
-    engine: Engine, settings: RetentionSettings, *, needed: int = EVERYTHING, now: datetime = NOON
-) -> int:
+async def purged(engine: Engine, settings: RetentionSettings, *, now: datetime = NOON) -> int:
     """Purge as often as it takes to come to the horizon; return how many alerts went."""
-    sweep = Purge(engine, settings, lambda: now, lambda: needed)
+    sweep = Purge(engine, settings, lambda: now)
     with ThreadPoolExecutor(1) as thread:
         return sum([await sweep.once(thread) for _ in range(40)])
 
@@ -114,10 +114,17 @@ async def test_no_number_is_given_twice(tmp_path: Path) -> None:
 
 async def test_nothing_goes_that_somebody_has_not_read(tmp_path: Path) -> None:
     engine = database(tmp_path)
-    keep(engine, [aged(n, 20) for n in range(5)])
-    await purged(engine, TEN, needed=2)
+    keep(engine, [aged(n, 20) for n in range(2)])
+    with writing(engine) as connection:
+        groups.begin(connection, Steady())
+        groups.keep_routed(connection, {each: Routed((Ticket("a" * 32, each, 0),)) for each in (1, 2)})
+    keep(engine, [aged(n, 20) for n in range(2, 5)])
+    await purged(engine, TEN)
 
     assert there(engine) == [3, 4, 5]
+    assert rows(engine, schema.routed) == 0, "where they went is of no use any more"
+    with writing(engine) as connection:
+        connection.execute(update(schema.router).values(alert_number=5))
     await purged(engine, TEN)
     assert there(engine) == [5]
 
@@ -155,7 +162,7 @@ async def test_a_damaged_alert_goes_with_its_techniques(tmp_path: Path) -> None:
 async def test_a_clock_that_is_years_ahead_takes_a_day_at_a_time(tmp_path: Path) -> None:
     engine = database(tmp_path)
     keep(engine, [aged(n, 20 - n) for n in range(20)])
-    sweep = Purge(engine, TEN, lambda: datetime(2040, 1, 1, tzinfo=UTC), lambda: EVERYTHING)
+    sweep = Purge(engine, TEN, lambda: datetime(2040, 1, 1, tzinfo=UTC))
     with ThreadPoolExecutor(1) as thread:
         await sweep.once(thread)
 
@@ -184,6 +191,6 @@ async def test_from_when_on_alerts_are_kept_is_written_down_before_any_goes(
 
     monkeypatch.setattr(purge, "take_out", noted)
     with ThreadPoolExecutor(1) as thread:
-        await Purge(engine, TEN, lambda: NOON, lambda: EVERYTHING).once(thread)
+        await Purge(engine, TEN, lambda: NOON).once(thread)
 
     assert set(seen) == {microseconds(NOON - timedelta(days=19))}

@@ -133,11 +133,27 @@ def addresses(settings: "ZeusSettings") -> str:
     return f"tokens will name {public.hub} and, to enrol, {public.enrolment}"
 
 
+def routes(settings: "ZeusSettings") -> str:
+    """Look at the rules, and at the secrets that receivers need; `zeus sink test` talks to one."""
+    folder = settings.routes_dir
+    if not any(folder.glob("*.toml")):
+        return f"none in {folder}: nobody is told of anything"
+    from zeus_hub.fanout import Build  # noqa: PLC0415
+    from zeus_hub.routes.reading import load  # noqa: PLC0415
+
+    rules, build = load(folder), Build()
+    for described in rules.receivers.values():
+        build(described)
+    odd = "".join(f"; odd: {warning}" for warning in rules.warnings)
+    return f"{folder}, {len(rules.routes)} routes, {len(rules.receivers)} receivers{odd}"
+
+
 CHECKS: tuple[tuple[str, Look], ...] = (
     ("certificate authority", authority),
     ("database", database),
     ("journal", journal),
     ("disk", disk),
+    ("routes", routes),
     ("ports", ports),
     ("addresses", addresses),
 )

@@ -29,7 +29,10 @@ app = typer.Typer(help="Look after the places that alerts go to.", no_args_is_he
 
 @app.command("list")
 def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
-    """List receivers: what waits, since when and why, what was refused, and what was told in 30 days."""
+    """List the store and all receivers: what waits, since when and why, what was refused and what told.
+
+    What was told is counted for 30 days. Of the store, what was refused are batches that could not be read.
+    """
     from zeus_hub import outbox  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
@@ -38,8 +41,9 @@ def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
     rules = _rules(settings)
     with state.opened(settings) as engine, reading(engine) as connection:
         standings = {each.receiver: each for each in outbox.standings(connection)}
-    names = sorted({*rules.receivers, *standings})
-    kinds = {name: each.kind for name, each in rules.receivers.items()}
+    standings["store"] = _store(settings)
+    names = ["store", *sorted({*rules.receivers, *standings} - {"store"})]
+    kinds = {"store": "store", **{name: each.kind for name, each in rules.receivers.items()}}
     if json:
         for name in names:
             print_json(_view(name, kinds.get(name), standings.get(name)))
@@ -159,6 +163,25 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     except TimeoutError:
         typer.echo(f"receiver {name}: no answer within {LONGEST_TEST:g} s", err=True)
         raise typer.Exit(FAILED) from None
+
+
+def _store(settings: "ZeusSettings") -> "Standing":
+    """Return how it stands with the store, which reads the journal itself."""
+    from contextlib import closing  # noqa: PLC0415
+
+    from socme.journal import Journal  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import reading  # noqa: PLC0415
+    from zeus_hub.outbox import Standing  # noqa: PLC0415
+    from zeus_hub.sinks import store  # noqa: PLC0415
+
+    with state.opened(settings) as engine, reading(engine) as connection:
+        position, refused = store.position(connection), store.refused(connection)
+    path = settings.state_dir / "journal.db"
+    if not path.exists():
+        return Standing("store", 0, refused, 0, None, "")
+    with closing(Journal(path)) as journal:
+        return Standing("store", journal.depth(position).alerts, refused, 0, None, "")
 
 
 def _rules(settings: "ZeusSettings") -> "Rules":

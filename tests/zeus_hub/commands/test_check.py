@@ -22,7 +22,9 @@ from zeus_hub.sinks.store import Store
 
 pytestmark = pytest.mark.usefixtures("both")
 
-NAMES = ["settings", "certificate authority", "database", "journal", "disk", "ports", "addresses"]
+NAMES = [
+    *("settings", "certificate authority", "database", "journal", "disk", "routes", "ports", "addresses")
+]
 
 
 def lines(place: Place, *, failed: str | None = None) -> dict[str, str]:
@@ -90,6 +92,17 @@ def test_a_damaged_authority(place: Place) -> None:
     assert "cannot be read" in lines(place, failed="certificate authority")["certificate authority"]
 
 
+def test_rules_that_are_wrong_are_told(place: Place) -> None:
+    place.set_up('listen = "127.0.0.1:0"')
+    folder = place.folder / "routes.d"
+    folder.mkdir()
+    (folder / "a.toml").write_text('[receiver.soc]\nkind = "mail"\n')
+
+    assert "a.toml:1: receiver.soc: host: this key is needed" in lines(place, failed="routes")["routes"]
+    (folder / "a.toml").write_text('[[route]]\nname = "x"\nreceivers = ["nobody"]\n')
+    assert "there is no [receiver.nobody]" in lines(place, failed="routes")["routes"]
+
+
 @sqlite_alone
 def test_a_damaged_database(place: Place) -> None:
     place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()
@@ -151,6 +164,17 @@ def test_as_json(place: Place) -> None:
         "problems": 1,
         "examples": ["alert number 2: differs from its columns severity"],
     }
+
+
+def test_rules_that_are_wrong_are_told(place: Place) -> None:
+    place.set_up('listen = "127.0.0.1:0"')
+    folder = place.folder / "routes.d"
+    folder.mkdir()
+    (folder / "a.toml").write_text('[receiver.soc]\nkind = "mail"\n')
+
+    assert "a.toml:1: receiver.soc: host: this key is needed" in lines(place, failed="routes")["routes"]
+    (folder / "a.toml").write_text('[[route]]\nname = "x"\nreceivers = ["nobody"]\n')
+    assert "there is no [receiver.nobody]" in lines(place, failed="routes")["routes"]
 
 
 @sqlite_alone

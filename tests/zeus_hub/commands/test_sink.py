@@ -59,8 +59,9 @@ def busy(place: Place) -> Place:
 
 
 def test_all_receivers_are_listed_with_what_waits_and_why(busy: Place) -> None:
-    gone, hive, soc = busy.objects("sink", "list", "--json")
+    store, gone, hive, soc = busy.objects("sink", "list", "--json")
 
+    assert (store["name"], store["kind"], store["waiting"], store["refused"]) == ("store", "store", 0, 0)
     assert (soc["waiting"], soc["refused"], soc["told"]) == (1, 1, 1)
     assert soc["trouble"] == "connection refused"
     assert (hive["kind"], hive["waiting"], hive["since"]) == ("thehive", 0, None)
@@ -75,12 +76,12 @@ def test_what_was_refused_is_listed_and_tried_again(busy: Place) -> None:
 
     assert busy.run("sink", "retry", "soc", str(letter["number"])).startswith("2 to be told to soc")
     assert busy.objects("sink", "refused", "--json") == []
-    assert busy.objects("sink", "list", "--json")[2]["waiting"] == 2
+    assert busy.objects("sink", "list", "--json")[3]["waiting"] == 2
 
 
 def test_what_was_told_is_told_again_on_request(busy: Place) -> None:
     assert busy.run("sink", "replay", "soc", "--since", "2026-07-01").startswith("1 groups")
-    assert busy.objects("sink", "list", "--json")[2]["waiting"] == 2
+    assert busy.objects("sink", "list", "--json")[3]["waiting"] == 2
     assert busy.run("sink", "replay", "soc", "--since", "2026-07-02").startswith("0 groups")
 
 

@@ -166,17 +166,6 @@ def test_as_json(place: Place) -> None:
     }
 
 
-def test_rules_that_are_wrong_are_told(place: Place) -> None:
-    place.set_up('listen = "127.0.0.1:0"')
-    folder = place.folder / "routes.d"
-    folder.mkdir()
-    (folder / "a.toml").write_text('[receiver.soc]\nkind = "mail"\n')
-
-    assert "a.toml:1: receiver.soc: host: this key is needed" in lines(place, failed="routes")["routes"]
-    (folder / "a.toml").write_text('[[route]]\nname = "x"\nreceivers = ["nobody"]\n')
-    assert "there is no [receiver.nobody]" in lines(place, failed="routes")["routes"]
-
-
 @sqlite_alone
 def test_a_damaged_database_is_not_looked_at_any_deeper(place: Place) -> None:
     place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()

@@ -11,16 +11,15 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from zeus_hub import schema
 from zeus_hub.database import microseconds, moment
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
 
-KEPT = timedelta(
-    days=30
-)  # after which what was told is forgotten; what was refused stays until a person looks
+KEPT = timedelta(days=30)  # after which what was told is forgotten
+KEPT_ASIDE = timedelta(days=365)  # the same of what was refused, which waits for a person
 LONGEST_REASON = 1000  # characters
 MOST_FORGOTTEN = 1000  # rows in one transaction
 
@@ -34,6 +33,8 @@ class State(IntEnum):
     WAITING = 0
     TOLD = 1
     REFUSED = 2
+    UNREADABLE = 3
+    """Damaged in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,30 @@ def next_of(connection: Connection, receiver: str) -> Letter | None:
         .limit(1)
     ).one_or_none()
     return None if row is None else _letter(row)
+
+
+def skip_unreadable(connection: Connection, receiver: str, now: datetime) -> int | None:
+    """Set the next letter aside if it cannot be read; return its number then."""
+    table = schema.outbox
+    row = connection.execute(
+        select(table)
+        .where(table.c.receiver == receiver, table.c.state == State.WAITING)
+        .order_by(table.c.number)
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    try:
+        _DECODER.decode(row.notice)
+    except msgspec.MsgspecError:
+        values = {
+            "state": State.UNREADABLE,
+            "done_us": microseconds(now),
+            "reason": "damaged in the database",
+        }
+        connection.execute(update(table).where(table.c.number == row.number).values(**values))
+        return int(row.number)
+    return None
 
 
 def told(connection: Connection, letter: Letter, receipt: Receipt, now: datetime) -> None:
@@ -232,13 +257,13 @@ def reference(connection: Connection, receiver: str, group: str) -> str:
 
 
 def forget(connection: Connection, now: datetime) -> int:
-    """Forget some of what was told long ago; return how many."""
+    """Forget some of what was told or refused long ago; return how many."""
     table = schema.outbox
-    old = (
-        select(table.c.number)
-        .where(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT))
-        .limit(MOST_FORGOTTEN)
+    is_old = or_(
+        and_(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT)),
+        and_(table.c.state > State.TOLD, table.c.done_us < microseconds(now - KEPT_ASIDE)),
     )
+    old = select(table.c.number).where(is_old).limit(MOST_FORGOTTEN)
     numbers = list(connection.execute(old).scalars())
     connection.execute(delete(table).where(table.c.number.in_(numbers)))
     return len(numbers)
@@ -289,7 +314,7 @@ def _standing(connection: Connection, receiver: str, counts: dict[int, int]) -> 
     return Standing(
         receiver=receiver,
         waiting=counts.get(State.WAITING, 0),
-        refused=counts.get(State.REFUSED, 0),
+        refused=counts.get(State.REFUSED, 0) + counts.get(State.UNREADABLE, 0),
         told=counts.get(State.TOLD, 0),
         oldest=None if first is None else moment(first.created_us),
         reason="" if first is None else first.reason,

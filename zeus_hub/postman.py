@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -78,7 +79,11 @@ class Postman:
 
     async def _step(self) -> float:
         """Tell what is due; return how many seconds there is nothing to do."""
-        letter = await self._read(lambda connection: outbox.next_of(connection, self.name))
+        try:
+            letter = await self._read(lambda connection: outbox.next_of(connection, self.name))
+        except msgspec.MsgspecError:
+            await self._skip()
+            return 0.0
         if letter is None:
             return CHECK_SECONDS
         early = (letter.due - self._clock()).total_seconds()
@@ -86,6 +91,19 @@ class Postman:
             return early
         await self._deliver(letter)
         return 0.0
+
+    async def _skip(self) -> None:
+        """Set a letter aside that cannot be read: those behind it are well."""
+        now, found = self._clock(), list[int]()
+
+        def skip(connection: Connection) -> None:
+            number = outbox.skip_unreadable(connection, self.name, now)
+            found.extend([] if number is None else [number])
+
+        await self._write(skip)
+        logs.event(
+            LOG, logging.ERROR, "a letter is damaged and was set aside", receiver=self.name, number=found
+        )
 
     async def _deliver(self, letter: Letter) -> None:
         """Tell, and note what came of it."""

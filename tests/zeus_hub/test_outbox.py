@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, Engine
 
@@ -175,6 +176,25 @@ def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connec
     assert outbox.forget(connection, NOON + outbox.KEPT + timedelta(seconds=1)) == 1
     [standing] = outbox.standings(connection)
     assert (standing.waiting, standing.refused, standing.told) == (1, 1, 0)
+    assert outbox.forget(connection, NOON + outbox.KEPT_ASIDE + timedelta(seconds=1)) == 1
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.refused, standing.told) == (1, 0, 0)
+
+
+def test_a_letter_that_is_damaged_is_set_aside(connection: Connection) -> None:
+    for group in "ab":
+        outbox.put(connection, "mail", notice(group * 32), NOON)
+    connection.exec_driver_sql("UPDATE outbox SET notice = x'7b' WHERE number = 1")
+
+    with pytest.raises(msgspec.MsgspecError):
+        outbox.next_of(connection, "mail")
+    assert outbox.skip_unreadable(connection, "mail", LATER) == 1
+    assert first(connection).notice.group == "b" * 32
+    assert outbox.skip_unreadable(connection, "mail", LATER) is None
+    assert outbox.skip_unreadable(connection, "nobody", LATER) is None
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.refused) == (1, 1)
+    assert list(outbox.set_aside(connection)) == [], "there is nothing to show of it"
 
 
 def test_a_rolled_back_decision_tells_nobody(engine: Engine) -> None:

@@ -212,3 +212,16 @@ async def test_a_database_that_is_away_is_waited_for(
             connection.commit()
         await until(made, lambda: standing(engine).told == 1)
     assert caplog.text.count("receiver is down") == 1
+
+
+async def test_a_letter_that_is_damaged_holds_up_nothing(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(engine, notice(A), notice(B))
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE outbox SET notice = x'7b' WHERE number = 1")
+    receiver = Recorder()
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: standing(engine).told == 1)
+    assert [told.group for told in receiver.got] == [B]
+    assert "damaged" in caplog.text

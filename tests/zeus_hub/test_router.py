@@ -302,3 +302,20 @@ def test_a_step_in_which_nothing_happens_writes_nothing(engine: Engine, rules: R
         assert watching.execute(version).fetchone() == before
         run.at(31)
         assert watching.execute(version).fetchone() != before
+
+
+def test_what_is_damaged_in_the_database_stops_nobody(engine: Engine, rules: Rules) -> None:
+    """A group, where an alert went, and an alert itself."""
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    keep(engine, brute(range(3, 5), ip="198.51.100.7"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE living_group SET content = x'00'")
+        connection.exec_driver_sql("UPDATE routed SET content = x'00'")
+        connection.exec_driver_sql("UPDATE alert SET body = x'00' WHERE number = 4")
+    triage.acknowledge(engine, [ref(0)], by="ada", now=BEGUN)
+    run = Run(engine, rules)
+    run.at(2)
+    run.at(60)
+    assert said(letters(engine)) == [("new", 1, 1, 1)]

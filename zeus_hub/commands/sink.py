@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socme.commands import FAILED, ConfigOption, JsonOption
+from socme.commands import FAILED, ConfigOption, JsonOption, person
 from socme.errors import OperatorError
 from socme.identity import utc_now
 from zeus_hub.commands.options import CONFIG, moment, plain, print_json
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from zeus_hub.config import ZeusSettings
     from zeus_hub.outbox import Letter, Standing
     from zeus_hub.routes.rules import Rules
@@ -107,6 +109,7 @@ def retry(
     with state.opened(settings) as engine, writing(engine) as connection:
         _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
         tried = outbox.again(connection, name, utc_now(), numbers or ())
+        _note(connection, "sink retry", name, tried)
     typer.echo(f"{tried} to be told to {name}; the hub tries within 5 seconds")
 
 
@@ -131,6 +134,7 @@ def replay(
     with state.opened(settings) as engine, writing(engine) as connection:
         _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
         count = outbox.replay(connection, name, since, utc_now())
+        _note(connection, "sink replay", name, count)
     typer.echo(f"{count} groups to be told to {name} again")
 
 
@@ -193,6 +197,12 @@ def _rules(settings: "ZeusSettings") -> "Rules":
 def _check_name(settings: "ZeusSettings", known: set[str], name: str) -> None:
     if name not in known and name not in _rules(settings).receivers:
         raise OperatorError(f"there is no receiver {name!r}", "`zeus sink list` shows them.")
+
+
+def _note(connection: "Connection", action: str, name: str, count: int) -> None:
+    from zeus_hub import audit  # noqa: PLC0415
+
+    audit.note(connection, action, name, actor=person(), now=utc_now(), details={"changed": count})
 
 
 def _view(name: str, kind: str | None, standing: "Standing | None") -> dict[str, object]:

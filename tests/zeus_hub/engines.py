@@ -82,8 +82,7 @@ class Databases:
 
     def use(self, state_dir: Path, name: str) -> None:
         """Have a state folder use a database that was made for it."""
-        if state_dir in self._opened:
-            self._opened.pop(state_dir).dispose()
+        self.shut(state_dir)
         if state_dir in self._used:
             self._empty(self._used[state_dir])
         self._used[state_dir] = name
@@ -98,6 +97,11 @@ class Databases:
         if engine is None:
             engine = self._opened[state_dir] = open_database(url(state_dir), state_dir)
         return engine
+
+    def shut(self, state_dir: Path) -> None:
+        """Let go of all connections to the database of a state folder."""
+        if state_dir in self._opened:
+            self._opened.pop(state_dir).dispose()
 
     def leave(self) -> None:
         """Let go of all connections: a test has ended."""
@@ -155,6 +159,7 @@ def blank(state_dir: Path) -> str:
 
 def lose(state_dir: Path) -> None:
     """Have a state folder use a database in which there is nothing any more."""
+    DATABASES.shut(state_dir)
     if on_postgresql():
         DATABASES.use(state_dir, DATABASES.make(TEMPLATE))
     for path in state_dir.glob("zeus.db*"):

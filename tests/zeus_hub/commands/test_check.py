@@ -130,6 +130,15 @@ def test_damage_is_told_with_what_to_do(place: Place) -> None:
     assert place.try_("check").exit_code == 0
 
 
+def test_days_for_a_client_that_there_is_not_are_told(place: Place) -> None:
+    """A name that is mistyped would keep alerts for longer, or not for as long, than somebody believes."""
+    place.set_up("[store.retention.clients.acmee]", "low = 7").database().dispose()
+    result = place.try_("check")
+
+    assert result.exit_code == 1
+    assert "store.retention.clients names acmee, a client that there is not" in result.stdout
+
+
 def test_before_the_first_start_there_is_nothing_to_look_at(place: Place) -> None:
     assert place.set_up('listen = "127.0.0.1:0"').try_("check", "--deep").exit_code == 0
     assert not place.state_dir.exists()

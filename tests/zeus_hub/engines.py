@@ -9,20 +9,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 from sqlalchemy import Engine
 
-from tests import postgres
-from tests.lacking import lacking
-from tests.postgres import Server
 from zeus_hub.database import HEAD, METADATA, open_database
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BOTH = (SQLITE, POSTGRESQL)
-# For a test that is about one of them, in a module whose tests run on both.
-sqlite_alone = pytest.mark.parametrize("both", [SQLITE], indirect=True)
-postgresql_alone = pytest.mark.parametrize("both", [POSTGRESQL], indirect=True)
 TEMPLATE = "migrated"
 _SCHEMA = """
 SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_proc),
@@ -56,9 +53,13 @@ class Databases:
         self._opened: dict[Path, Engine] = {}
 
     @property
-    def server(self) -> Server:
+    def server(self) -> "Server":
         """The server."""
         if self._server is None:
+            # Processes that tests start import this module too, and have to be quick.
+            from tests import postgres  # noqa: PLC0415
+            from tests.lacking import lacking  # noqa: PLC0415
+
             try:
                 self._server = self._stack.enter_context(postgres.served())
             except postgres.AbsentError as error:

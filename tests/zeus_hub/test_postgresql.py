@@ -15,8 +15,9 @@ from socme.identity import utc_now
 from tests import postgres
 from tests.postgres import PASSWORD, USER, Server
 from tests.zeus_hub import engines
+from tests.zeus_hub.alone import postgresql_alone
 from tests.zeus_hub.commands import place as commands
-from tests.zeus_hub.engines import POSTGRESQL, on_postgresql, opened
+from tests.zeus_hub.engines import on_postgresql, opened
 from tests.zeus_hub.kept import make
 from tests.zeus_hub.kit import alert, eventually, hub, ids, linked
 from zeus_hub import database, deep, deliver
@@ -27,7 +28,7 @@ from zeus_hub.restore import restore
 
 pytestmark = [
     pytest.mark.usefixtures("both"),
-    pytest.mark.parametrize("both", [POSTGRESQL], indirect=True),
+    postgresql_alone,
 ]
 
 

@@ -11,8 +11,8 @@ from socme.batch import Packed
 from socme.errors import OperatorError
 from socme.journal import Entry
 from socme.service import Notifier
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.engines import sqlite_alone
 from tests.zeus_hub.kept import change, make
 from zeus_hub import deep, hub
 from zeus_hub.commands import check

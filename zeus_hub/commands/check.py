@@ -71,12 +71,18 @@ def database(settings: "ZeusSettings") -> str:
 
     try:
         with state.opened(settings) as engine:
-            clients, nodes = len(registry.list_clients(engine)), len(registry.list_nodes(engine))
+            clients, nodes = registry.list_clients(engine), len(registry.list_nodes(engine))
             with reading(engine) as connection:
                 unreadable = refused(connection)
     except NoDatabaseError:
         return _LATER
-    told = f"{named(engine)}, schema {HEAD}, {clients} clients, {nodes} nodes"
+    told = f"{named(engine)}, schema {HEAD}, {len(clients)} clients, {nodes} nodes"
+    strange = sorted(settings.store.retention.clients.keys() - {one.name for one in clients})
+    if strange:
+        raise OperatorError(
+            f"store.retention.clients names {strange[0]}, a client that there is not",
+            "Mend the name, or add the client: until then its alerts are kept as all are.",
+        )
     return f"{told}, {unreadable} batches that could not be read were set aside" if unreadable else told
 
 

@@ -156,7 +156,11 @@ def postponed(connection: Connection, letter: Letter, reason: str, due: datetime
     connection.execute(
         update(table)
         .where(table.c.number == letter.number)
-        .values(attempts=table.c.attempts + 1, reason=reason[:LONGEST_REASON], due_us=microseconds(due))
+        .values(
+            attempts=table.c.attempts + 1,
+            reason=_cut(reason),
+            due_us=microseconds(due),
+        )
     )
 
 
@@ -276,7 +280,10 @@ def _close(
     table = schema.outbox
     row = connection.execute(select(table).where(table.c.number == letter.number)).one()
     grown = row.notice_number != letter.notice.number
-    values: dict[str, object] = {"attempts": row.attempts + 1, "reason": reason[:LONGEST_REASON]}
+    values: dict[str, object] = {
+        "attempts": row.attempts + 1,
+        "reason": _cut(reason),
+    }
     if reference:
         values["reference"] = reference
     if grown and state is State.TOLD:
@@ -290,6 +297,10 @@ def _close(
     elif not grown:
         values |= {"state": state, "done_us": microseconds(now)}
     connection.execute(update(table).where(table.c.number == letter.number).values(**values))
+
+
+def _cut(reason: str) -> str:
+    return schema.plain(reason)[:LONGEST_REASON]
 
 
 def _letter(row: Row[tuple[object, ...]]) -> Letter:

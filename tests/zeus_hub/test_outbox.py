@@ -5,20 +5,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, update
 
+from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import NOON, notice
-from zeus_hub import outbox
-from zeus_hub.database import open_database, reading, writing
+from zeus_hub import outbox, schema
+from zeus_hub.database import reading, writing
 from zeus_hub.outbox import Letter
 from zeus_hub.receivers.contract import Receipt
+
+pytestmark = pytest.mark.usefixtures("both")
 
 LATER = NOON + timedelta(minutes=5)
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_database("sqlite:///zeus.db", tmp_path)
+    made = engines.opened(tmp_path)
     yield made
     made.dispose()
 
@@ -184,7 +187,7 @@ def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connec
 def test_a_letter_that_is_damaged_is_set_aside(connection: Connection) -> None:
     for group in "ab":
         outbox.put(connection, "mail", notice(group * 32), NOON)
-    connection.exec_driver_sql("UPDATE outbox SET notice = x'7b' WHERE number = 1")
+    connection.execute(update(schema.outbox).where(schema.outbox.c.number == 1).values(notice=b"{"))
 
     with pytest.raises(msgspec.MsgspecError):
         outbox.next_of(connection, "mail")
@@ -198,7 +201,7 @@ def test_a_letter_that_is_damaged_is_set_aside(connection: Connection) -> None:
 
 
 def test_a_rolled_back_decision_tells_nobody(engine: Engine) -> None:
-    with engine.connect() as connection:
+    with engine.connect().execution_options(writing=True) as connection:
         outbox.put(connection, "mail", notice(), NOON)
         connection.rollback()
     with reading(engine) as connection:

@@ -8,14 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.exc import OperationalError
 
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import outbox, router, silences, triage
-from zeus_hub.database import reading
+from zeus_hub import database as tables
+from zeus_hub import outbox, router, schema, silences, triage
+from zeus_hub.database import reading, writing
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.router import Router, Step
@@ -23,6 +25,8 @@ from zeus_hub.routes.reading import load
 from zeus_hub.routes.rules import Rules
 from zeus_hub.silences import Wish
 from zeus_hub.triage import Ref
+
+pytestmark = pytest.mark.usefixtures("both")
 
 RULES = """
 [receiver.mail]
@@ -85,7 +89,7 @@ def brute(numbers: range, *, place: str = "acme/acme-1", ip: str = "203.0.113.9"
 def letters(engine: Engine, receiver: str = "mail") -> list[Notice]:
     """Return what waits for a receiver, in order, and let it be told."""
     found = []
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         while letter := outbox.next_of(connection, receiver):
             found.append(letter.notice)
             outbox.told(connection, letter, Receipt(), BEGUN)
@@ -291,6 +295,7 @@ def test_without_rules_nothing_is_written(engine: Engine) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM router").scalar_one() == 0
 
 
+@sqlite_alone
 def test_a_step_in_which_nothing_happens_writes_nothing(engine: Engine, rules: Rules) -> None:
     run = Run(engine, rules)
     keep(engine, brute(range(3)))
@@ -310,10 +315,11 @@ def test_what_is_damaged_in_the_database_stops_nobody(engine: Engine, rules: Rul
     keep(engine, brute(range(3)))
     run.at(1)
     keep(engine, brute(range(3, 5), ip="198.51.100.7"))
-    with engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE living_group SET content = x'00'")
-        connection.exec_driver_sql("UPDATE routed SET content = x'00'")
-        connection.exec_driver_sql("UPDATE alert SET body = x'00' WHERE number = 4")
+    with writing(engine) as connection:
+        for table in (schema.living_group, schema.routed):
+            connection.execute(update(table).values(content=b"\0"))
+        table = tables.alert
+        connection.execute(update(table).where(table.c.number == 4).values(body=b"\0"))
     triage.acknowledge(engine, [ref(0)], by="ada", now=BEGUN)
     run = Run(engine, rules)
     run.at(2)

@@ -115,8 +115,8 @@ def fresh(rows: Iterable[Row], seen: set[tuple[str, int]]) -> list[Row]:
 def moved(mark: Mark, seen: Iterable[tuple[str, int]], *, now: int, upto: int | None = None) -> Mark:
     """Return the mark after changes were seen.
 
-    `now`, in milliseconds: a change that is stamped later, by a clock that was wrong there, must not hide what
-    comes until then. `upto`: where there was more than was read, up to where it was.
+    `now`, in milliseconds: a change that is stamped later, by a clock that was wrong there, must not hide
+    what comes until then. `upto`: where there was more than was read, up to where it was.
     """
     latest = sorted(seen, key=lambda change: change[1])
     at = min(max(mark.at, latest[-1][1] if latest else 0), now) if upto is None else upto

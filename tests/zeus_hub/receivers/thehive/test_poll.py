@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.zeus_hub.receivers.thehive.connected import connected, settings
+from tests.zeus_hub.receivers.thehive.connected import connected, of, settings
 from tests.zeus_hub.receivers.thehive.hive import Desk, Reply
 from tests.zeus_hub.receivers.thehive.notices import notice
 from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server
@@ -20,7 +20,7 @@ from zeus_hub.receivers.thehive.receiver import TheHive
 async def polled() -> AsyncIterator[tuple[Server, TheHive, Poll, Desk]]:
     """Serve a TheHive with a receiver, someone who asks, and a person at a desk of acme."""
     async with connected() as (server, hive):
-        poll = Poll(settings(server.url))
+        poll = Poll(settings(server.url), now=lambda: of(server.hive))
         try:
             yield server, hive, poll, Desk(server.hive, "acme")
         finally:

@@ -1,6 +1,7 @@
 """Fan-out: reads the rules, lets the router decide, and sends what it decides on its way.
 
     routes.d ─▶ rules ─▶ router ─▶ outbox ─▶ a postman for each receiver
+                                  outcomes ◀─ an inquirer for each that can be asked
 
 Rules are read again when a file of the folder changes, and taken as a whole or not at all: while they are
 wrong, those before go on. At the start there are none before; then nothing is decided, and what comes
@@ -9,7 +10,7 @@ meanwhile waits in the store.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
 from socme.errors import OperatorError
-from zeus_hub import outbox
+from zeus_hub import outbox, outcomes
 from zeus_hub.database import writing
+from zeus_hub.inquirer import Inquirer
 from zeus_hub.postman import Postman
 from zeus_hub.receivers import kinds
 from zeus_hub.receivers.contract import Receiver
+from zeus_hub.receivers.thehive.poll import Poll
 from zeus_hub.router import Router
 from zeus_hub.routes import rules
 from zeus_hub.routes.reading import load
@@ -42,27 +45,41 @@ Marks = Mapping[str, tuple[int, int]]
 """Of each file of the folder, when it was written and how long it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is made of a receiver's table."""
+
+    receiver: Receiver
+    poll: Poll | None = None
+    """What asks it; None where nobody could."""
+
+
 class Build:
     """Makes receivers; a test makes others."""
 
-    def __call__(self, described: rules.Receiver) -> Receiver:
+    def __call__(self, described: rules.Receiver) -> Made:
         """Return a receiver; raise OperatorError with the place where it is described."""
+        options, beside = {"kind": described.kind, **described.options}, described.place.file.parent
         try:
-            return kinds.build(
-                described.name, {"kind": described.kind, **described.options}, described.place.file.parent
-            )
+            return Made(kinds.build(described.name, options, beside), kinds.poll(options, beside))
         except OperatorError as error:
             said = f"{described.place}: receiver.{described.name}: {error.args[0]}"
             raise OperatorError(said, error.mend) from error
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Office:
-    """A postman at work."""
+    """A postman at work, and who asks what came of it."""
 
     described: rules.Receiver
     postman: Postman
-    task: asyncio.Task[None]
+    inquirer: Inquirer | None
+    tasks: Sequence[asyncio.Task[None]]
+
+    @property
+    def problem(self) -> str:
+        """What a person must mend, perhaps; empty when all is well."""
+        return self.postman.problem or (self.inquirer.problem if self.inquirer else "")
 
 
 class FanOut:
@@ -73,7 +90,7 @@ class FanOut:
         engine: Engine,
         folder: Path,
         clock: Callable[[], datetime],
-        build: Callable[[rules.Receiver], Receiver] | None = None,
+        build: Callable[[rules.Receiver], Made] | None = None,
     ) -> None:
         self.problem = ""
         """Why the rules are refused, or cannot be followed; empty when all is well."""
@@ -126,7 +143,7 @@ class FanOut:
             logs.event(LOG, logging.WARNING, "odd rules", reason=warning)
         logs.event(LOG, logging.INFO, "rules", routes=len(found.routes), receivers=len(found.receivers))
 
-    def _read(self) -> tuple[Rules, Mapping[str, Receiver]]:
+    def _read(self) -> tuple[Rules, Mapping[str, Made]]:
         """Return the rules, and the receivers that have to be made; some take a second."""
         found = load(self._folder)
         return found, {
@@ -136,22 +153,33 @@ class FanOut:
     def _is_new(self, described: rules.Receiver) -> bool:
         """Tell whether a receiver has to be made: it is another one, or its secrets may be."""
         office = self._offices.get(described.name)
-        return office is None or office.described != described or bool(office.postman.problem)
+        return office is None or office.described != described or bool(office.problem)
 
     async def _staff(
-        self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Receiver]
+        self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Made]
     ) -> None:
         """Let postmen go whose receiver is gone or another one, and begin with the new ones."""
         gone = [name for name in self._offices if name not in found.receivers or name in made]
-        tasks = [self._offices.pop(name).task for name in gone]
+        tasks = [task for name in gone for task in self._offices.pop(name).tasks]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        for name, receiver in made.items():
-            postman = Postman(name, receiver, self._engine, letters, clock=self._clock)
-            task = group.create_task(postman.run(), name=f"postman {name}")
-            self._offices[name] = _Office(found.receivers[name], postman, task)
+        for name, each in made.items():
+            self._offices[name] = self._open(group, letters, found.receivers[name], each)
+
+    def _open(
+        self, group: asyncio.TaskGroup, letters: Executor, described: rules.Receiver, made: Made
+    ) -> _Office:
+        """Begin to tell a receiver, and to ask it."""
+        name = described.name
+        postman = Postman(name, made.receiver, self._engine, letters, clock=self._clock)
+        tasks = [group.create_task(postman.run(), name=f"postman {name}")]
+        if made.poll is None:
+            return _Office(described, postman, None, tasks)
+        inquirer = Inquirer(name, made.poll, self._engine, letters, clock=self._clock)
+        tasks.append(group.create_task(inquirer.run(), name=f"inquirer {name}"))
+        return _Office(described, postman, inquirer, tasks)
 
     async def _route(self, router: Executor) -> None:
         """Take steps."""
@@ -175,12 +203,13 @@ class FanOut:
                 await asyncio.sleep(STEP_SECONDS)
 
     async def _forget(self, letters: Executor) -> None:
-        """Forget, now and then, what was told long ago."""
+        """Forget, now and then, what was told long ago, and what came of it."""
         loop = asyncio.get_running_loop()
 
         def forget() -> int:
             with writing(self._engine) as connection:
-                return outbox.forget(connection, self._clock())
+                now = self._clock()
+                return outbox.forget(connection, now) + outcomes.forget(connection, now)
 
         while True:
             forgotten = 0

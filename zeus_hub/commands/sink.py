@@ -153,7 +153,7 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     _check_name(settings, set(rules.receivers), name)
 
     async def ask() -> str:
-        receiver = Build()(rules.receivers[name])
+        receiver = Build()(rules.receivers[name]).receiver
         try:
             async with asyncio.timeout(LONGEST_TEST):
                 return await receiver.test()

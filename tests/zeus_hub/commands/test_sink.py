@@ -97,3 +97,21 @@ def test_a_test_says_what_is_in_the_way_and_no_secret(busy: Place) -> None:
         with pytest.raises(OperatorError, match=f"receiver {name}") as caught:
             busy.try_("sink", "test", name)
         assert "very-secret" not in str(caught.value)
+
+
+def test_what_was_left_out_of_a_notice_that_arrived_is_no_trouble(busy: Place) -> None:
+    """Also where it grew meanwhile, and the rest of it waits."""
+    engine = open_database("sqlite:///zeus.db", busy.state_dir)
+    with writing(engine) as connection:
+        for group in "ef":
+            outbox.put(connection, "hive", notice(group * 32), NOON)
+            letter = outbox.next_of(connection, "hive")
+            assert letter
+            if group == "f":
+                outbox.put(connection, "hive", notice(group * 32, number=2, reason="more"), NOON)
+            outbox.told(connection, letter, Receipt("~1", ("TheHive refused the custom fields",)), NOON)
+    engine.dispose()
+
+    _, hive, _ = busy.objects("sink", "list", "--json")
+    assert (hive["told"], hive["waiting"], hive["trouble"]) == (1, 1, "")
+    assert "custom fields" not in busy.run("sink", "list")

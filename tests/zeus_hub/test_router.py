@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
+from tests.zeus_hub.routes.turns import agreed
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import outbox, router, silences, triage
 from zeus_hub.database import reading
@@ -281,3 +282,32 @@ def test_a_step_in_which_nothing_happens_writes_nothing(engine: Engine, rules: R
         assert watching.execute(version).fetchone() == before
         run.at(31)
         assert watching.execute(version).fetchone() != before
+
+
+def test_who_is_on_call_when_it_is_told_gets_the_letter(engine: Engine, tmp_path: Path) -> None:
+    """NOON is on Wednesday, BEGUN on Thursday, when another one stands in."""
+    run = Run(engine, load(agreed(tmp_path / "rota")))
+    keep(engine, brute(range(3)))
+    run.at(1)
+
+    assert run.at(31).receivers == {"mail"}
+    assert run.at(31 + 600).receivers == {"grace"}
+    keep(engine, brute(range(3, 5)))
+    assert run.at(86_400).receivers == {"mail", "ada"}
+    assert said(letters(engine, "grace")) == [("repeat", 2, 3, 0)]
+    assert said(letters(engine, "ada")) == [("more", 3, 5, 2)]
+    assert letters(engine, "on-call") == []
+
+
+def test_a_receiver_that_is_named_and_on_call_is_told_once(engine: Engine, tmp_path: Path) -> None:
+    folder = agreed(tmp_path / "rota")
+    text = (folder / "rules.toml").read_text()
+    (folder / "rules.toml").write_text(
+        text.replace('receivers = ["mail"]', 'receivers = ["on-call", "grace"]')
+    )
+    run = Run(engine, load(folder))
+    keep(engine, brute(range(3)))
+    run.at(1)
+
+    assert run.at(31).receivers == {"grace"}
+    assert len(letters(engine, "grace")) == 1

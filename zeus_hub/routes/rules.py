@@ -3,10 +3,18 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time
 from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
 
+from zeus_hub.rota import Rota, in_charge
 from zeus_hub.routes.hush import Hush
 from zeus_hub.routes.matcher import Matcher, names
+
+ReportKind = Literal["day", "month"]
+TAKE_REPORTS = frozenset({"mail"})
+"""Kinds of receivers that can be told of a day or a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,39 @@ class Receiver:
     place: Place
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnCall:
+    """A name that stands for the receivers of whoever is on call."""
+
+    name: str
+    place: Place
+    rota: Rota
+    people: Mapping[str, str]
+    """Receivers, by the names that the calendar has."""
+    otherwise: str
+    """The receiver where nobody is on call, or somebody who is not among the people."""
+
+    def receivers(self, now: datetime) -> tuple[str, ...]:
+        """Return who is told at a time."""
+        told = [self.people.get(name, self.otherwise) for name in in_charge(self.rota, now)]
+        return tuple(dict.fromkeys(told)) or (self.otherwise,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is told of clients every day or every month."""
+
+    name: str
+    place: Place
+    kind: ReportKind
+    clients: frozenset[str] | None
+    """None for all that are enabled."""
+    at: time
+    """By the clock of the zone; of a month, on the first day of the next."""
+    zone: ZoneInfo
+    receivers: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """All that is agreed on."""
@@ -96,6 +137,13 @@ class Rules:
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     """What is not wrong, but hardly meant."""
+    rotas: Mapping[str, OnCall] = field(default_factory=dict)
+    reports: tuple[Report, ...] = ()
+
+    def resolve(self, name: str, now: datetime) -> tuple[str, ...]:
+        """Return the receivers that a name stands for at a time: itself, unless it is a rota's."""
+        rota = self.rotas.get(name)
+        return (name,) if rota is None else rota.receivers(now)
 
     def names(self) -> frozenset[str]:
         """Return what a subject must have for all matchers to be asked."""

@@ -293,6 +293,7 @@ def test_who_is_on_call_when_it_is_told_gets_the_letter(engine: Engine, tmp_path
     assert run.at(31).receivers == {"mail"}
     assert run.at(31 + 600).receivers == {"grace"}
     keep(engine, brute(range(3, 5)))
+    run.at(660)
     assert run.at(86_400).receivers == {"mail", "ada"}
     assert said(letters(engine, "grace")) == [("repeat", 2, 3, 0)]
     assert said(letters(engine, "ada")) == [("more", 3, 5, 2)]

@@ -1,6 +1,7 @@
 """Fan-out: reads the rules, lets the router decide, and sends what it decides on its way.
 
-    routes.d ─▶ rules ─▶ router ─▶ outbox ─▶ a postman for each receiver
+    routes.d ─▶ rules ─▶ router ─▶ outbox  ─▶ a postman for each receiver
+                      └▶ clerk  ─▶ reports ─▶ and another for the days and months of those that take them
 
 Rules are read again when a file of the folder changes, and taken as a whole or not at all: while they are
 wrong, those before go on. At the start there are none before; then nothing is decided, and what comes
@@ -9,23 +10,32 @@ meanwhile waits in the store.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
 from socme.errors import OperatorError
-from zeus_hub import outbox
+from zeus_hub import outbox, reports
+from zeus_hub.clerk import Clerk
 from zeus_hub.database import writing
-from zeus_hub.postman import Postman
+from zeus_hub.digest import Digests
+from zeus_hub.postman import Notices, Postman
 from zeus_hub.receivers import kinds
 from zeus_hub.receivers.contract import Receiver
+from zeus_hub.receivers.mail import Mail
+from zeus_hub.receivers.rendering import Templates
+from zeus_hub.registry import Node
+from zeus_hub.reporter import Reporter
 from zeus_hub.router import Router
 from zeus_hub.routes import rules
 from zeus_hub.routes.reading import load
@@ -36,6 +46,9 @@ LOG = logging.getLogger("zeus.fanout")
 STEP_SECONDS = 0.5  # between two steps of the router where nothing comes
 LOOK_SECONDS = 2.0  # between two looks at the folder
 TROUBLE_SECONDS = 5.0  # between two attempts while the database cannot be used
+REPORT_SECONDS = 30.0  # between two looks at whether a day or a month is to be told
+# After the start, until nodes had the time to say how they are, and what waited for the hub is stored.
+QUIET_SECONDS = 120.0
 FORGET_SECONDS = 3600.0  # between two looks at what was told long ago
 
 Marks = Mapping[str, tuple[int, int]]
@@ -58,11 +71,12 @@ class Build:
 
 @dataclass(slots=True)
 class _Office:
-    """A postman at work."""
+    """The postmen of a receiver at work."""
 
     described: rules.Receiver
-    postman: Postman
-    task: asyncio.Task[None]
+    postmen: Sequence[Postman[Any]]
+    """Of notices; and of reports, where it takes them: a report that is not taken holds up no alert."""
+    tasks: Sequence[asyncio.Task[None]]
 
 
 class FanOut:
@@ -74,6 +88,7 @@ class FanOut:
         folder: Path,
         clock: Callable[[], datetime],
         build: Callable[[rules.Receiver], Receiver] | None = None,
+        nodes: Callable[[], Sequence[Node]] = tuple,
     ) -> None:
         self.problem = ""
         """Why the rules are refused, or cannot be followed; empty when all is well."""
@@ -81,20 +96,31 @@ class FanOut:
         self._folder = folder
         self._clock = clock
         self._build = build or Build()
+        self._nodes = nodes  # all of them, as they are now
         self._router = Router(engine)
+        self._clerk = Clerk(engine)
         self._ready = asyncio.Event()  # there are rules, or there is no need of any
         self._offices: dict[str, _Office] = {}
         self._marks: Marks | None = None
 
     @property
-    def postmen(self) -> Mapping[str, Postman]:
-        """The ways to the receivers, by name."""
-        return {name: office.postman for name, office in self._offices.items()}
+    def postmen(self) -> Mapping[str, Postman[Any]]:
+        """The ways to the receivers, by what people call them."""
+        return {
+            f"{name}{what}": postman
+            for name, office in self._offices.items()
+            for what, postman in zip(("", " (reports)"), office.postmen, strict=False)
+        }
 
     async def run(self) -> None:
         """Fan out for ever."""
-        with ThreadPoolExecutor(1, "router") as router, ThreadPoolExecutor(1, "letters") as letters:
+        with (
+            ThreadPoolExecutor(1, "router") as router,
+            ThreadPoolExecutor(1, "letters") as letters,
+            ThreadPoolExecutor(1, "clerk") as clerk,
+        ):
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._report(clerk), name="reports")
                 group.create_task(self._watch(group, router, letters), name="rules")
                 group.create_task(self._route(router), name="router")
                 group.create_task(self._forget(letters), name="forget")
@@ -115,12 +141,14 @@ class FanOut:
         try:
             found = await loop.run_in_executor(letters, load, self._folder)
             made = {name: self._build(each) for name, each in found.receivers.items() if self._is_new(each)}
+            await loop.run_in_executor(letters, _check_words, found)
         except OperatorError as error:
             self.problem = str(error)
             logs.event(LOG, logging.ERROR, "the rules are refused", reason=self.problem)
             return
         self.problem = ""
         await loop.run_in_executor(router, self._router.heed, found)
+        self._clerk.heed(found)
         await self._staff(group, letters, found, made)
         self._ready.set()
         for warning in found.warnings:
@@ -130,22 +158,33 @@ class FanOut:
     def _is_new(self, described: rules.Receiver) -> bool:
         """Tell whether a receiver has to be made: it is another one, or its secrets may be."""
         office = self._offices.get(described.name)
-        return office is None or office.described != described or bool(office.postman.problem)
+        return office is None or office.described != described or _is_troubled(office)
 
     async def _staff(
         self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Receiver]
     ) -> None:
         """Let postmen go whose receiver is gone or another one, and begin with the new ones."""
         gone = [name for name in self._offices if name not in found.receivers or name in made]
-        tasks = [self._offices.pop(name).task for name in gone]
+        tasks = [task for name in gone for task in self._offices.pop(name).tasks]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
         for name, receiver in made.items():
-            postman = Postman(name, receiver, self._engine, letters, clock=self._clock)
-            task = group.create_task(postman.run(), name=f"postman {name}")
-            self._offices[name] = _Office(found.receivers[name], postman, task)
+            described = found.receivers[name]
+            postmen = list(self._hire(described, receiver, letters))
+            tasks = [group.create_task(each.run(), name=f"postman {each.name}") for each in postmen]
+            self._offices[name] = _Office(described, postmen, tasks)
+
+    def _hire(
+        self, described: rules.Receiver, receiver: Receiver, letters: Executor
+    ) -> Iterator[Postman[Any]]:
+        """Yield the postmen of a receiver."""
+        name = described.name
+        yield Postman(name, Notices(receiver), self._engine, letters, clock=self._clock)
+        if isinstance(receiver, Mail):
+            reporter = Reporter(receiver, _templates(described))
+            yield Postman(name, reporter, self._engine, letters, clock=self._clock)
 
     async def _route(self, router: Executor) -> None:
         """Take steps."""
@@ -164,9 +203,29 @@ class FanOut:
                 continue
             trouble = ""
             for name in step.receivers & self._offices.keys():
-                self._offices[name].postman.wake()
+                self._offices[name].postmen[0].wake()
             if not step.more:
                 await asyncio.sleep(STEP_SECONDS)
+
+    async def _report(self, clerk: Executor) -> None:
+        """Write, for ever, the reports that are due."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(QUIET_SECONDS)
+        trouble = ""
+        while True:
+            try:
+                told = await loop.run_in_executor(clerk, self._clerk.step, self._clock(), self._nodes())
+            except SQLAlchemyError as error:
+                told, reason = frozenset[str](), str(error.__cause__ or error)
+                if reason != trouble:
+                    logs.event(LOG, logging.ERROR, "reports are not written", reason=reason)
+                trouble = reason
+            else:
+                trouble = ""
+            for name in told & self._offices.keys():
+                for postman in self._offices[name].postmen:
+                    postman.wake()
+            await asyncio.sleep(REPORT_SECONDS)
 
     async def _forget(self, letters: Executor) -> None:
         """Forget, now and then, what was told long ago."""
@@ -174,13 +233,39 @@ class FanOut:
 
         def forget() -> int:
             with writing(self._engine) as connection:
-                return outbox.forget(connection, self._clock())
+                now = self._clock()
+                return outbox.forget(connection, now) + reports.forget(connection, now)
 
         while True:
             forgotten = 0
             with suppress(SQLAlchemyError):  # whoever needs the database says what is wrong with it
                 forgotten = await loop.run_in_executor(letters, forget)
             await asyncio.sleep(STEP_SECONDS if forgotten else FORGET_SECONDS)
+
+
+def _is_troubled(office: _Office) -> bool:
+    return any(postman.problem for postman in office.postmen)
+
+
+def _templates(described: rules.Receiver) -> Callable[[ZoneInfo], Templates]:
+    return partial(kinds.templates, described.options, described.place.file.parent)
+
+
+def _check_words(found: Rules) -> None:
+    """Raise OperatorError, with the place of the report, where its words cannot be made."""
+    known: set[tuple[object, ...]] = set()  # each takes an eighth of a second
+    for report in found.reports:
+        for name in report.receivers:
+            options = found.receivers[name].options
+            words = (options.get("language"), str(options.get("templates")), report.zone.key)
+            if words in known:
+                continue
+            known.add(words)
+            try:
+                Digests(_templates(found.receivers[name])(report.zone))
+            except OperatorError as error:
+                said = f"{report.place}: report {report.name}: {error.args[0]}"
+                raise OperatorError(said, error.mend) from error
 
 
 def _marks(folder: Path) -> Marks:

@@ -49,6 +49,11 @@ class Letter:
     reason: str
     """Why it did not arrive the last time; empty where nobody tried."""
 
+    @property
+    def about(self) -> str:
+        """What it is about, for people."""
+        return f"group {self.notice.group}"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -144,6 +149,19 @@ def standings(connection: Connection) -> list[Standing]:
     ):
         counts.setdefault(receiver, {})[state] = count
     return [_standing(connection, receiver, counts[receiver]) for receiver in sorted(counts)]
+
+
+def joined(one: Standing, other: Standing) -> Standing:
+    """Return how it stands with a receiver for which two kinds of letters wait."""
+    first = min(
+        (each for each in (one, other) if each.oldest), key=lambda each: str(each.oldest), default=one
+    )
+    return replace(
+        first,
+        waiting=one.waiting + other.waiting,
+        refused=one.refused + other.refused,
+        told=one.told + other.told,
+    )
 
 
 def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[Letter]:

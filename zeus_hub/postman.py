@@ -1,4 +1,4 @@
-"""One loop per receiver: take the next letter from the outbox, tell, note what came of it; the only retries.
+"""One loop per receiver: take the next letter from its box, tell, note what came of it; the only retries.
 
 A receiver that is down holds up nobody else: its letters wait, those of one group in one. What it refuses for
 good is set aside for people. Letters go one after another, so those of a group come in order.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -33,13 +33,75 @@ CHECK_SECONDS = 5.0  # how long to sleep at most: commands write into the outbox
 Result = TypeVar("Result")
 
 
-class Postman:
+class Item(Protocol):
+    """Something on its way to a receiver."""
+
+    @property
+    def due(self) -> datetime:
+        """When it is to be told."""
+
+    @property
+    def about(self) -> str:
+        """What it is about, for people; no secret, and nothing from an alert."""
+
+
+Sent = TypeVar("Sent", bound=Item)
+
+
+class Box(Protocol[Sent]):
+    """Where letters wait until they are told or refused, as the module outbox; all within a transaction."""
+
+    def next_of(self, connection: Connection, receiver: str, /) -> Sent | None:
+        """Return what a receiver is to be told next, whenever that is due; None for nothing."""
+
+    def told(self, connection: Connection, letter: Sent, receipt: Receipt, now: datetime, /) -> None:
+        """Note that a receiver has it."""
+
+    def refused(self, connection: Connection, letter: Sent, reason: str, now: datetime, /) -> None:
+        """Set it aside: the receiver will never take it."""
+
+    def postponed(self, connection: Connection, letter: Sent, reason: str, due: datetime, /) -> None:
+        """Note that it did not arrive, and when to try again."""
+
+
+class Destination(Protocol[Sent]):
+    """What takes letters; raises as Receiver does."""
+
+    @property
+    def box(self) -> Box[Sent]:
+        """Where they wait for it."""
+
+    async def send(self, letter: Sent, /) -> Receipt:
+        """Tell."""
+
+    async def close(self) -> None:
+        """Let go of connections; the last call."""
+
+
+class Notices:
+    """A receiver, as the destination of letters from the outbox."""
+
+    box: Box[Letter] = outbox
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    async def send(self, letter: Letter) -> Receipt:
+        """Tell."""
+        return await self._receiver.send(letter.notice)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._receiver.close()
+
+
+class Postman(Generic[Sent]):
     """The way to one receiver. Lives on the event loop; asks the database in `thread`."""
 
     def __init__(
         self,
         name: str,
-        receiver: Receiver,
+        destination: Destination[Sent],
         engine: Engine,
         thread: Executor,
         *,
@@ -49,7 +111,8 @@ class Postman:
         self.name = name
         self.problem = ""
         """Why the receiver cannot be told now; empty when all is well."""
-        self._receiver = receiver
+        self._destination = destination
+        self._box = destination.box
         self._engine = engine
         self._thread = thread
         self._clock = clock
@@ -58,7 +121,7 @@ class Postman:
         self._fresh = asyncio.Event()
 
     def wake(self) -> None:
-        """Say that there is something new in the outbox."""
+        """Say that there is something new in its box."""
         self._fresh.set()
 
     async def run(self) -> None:
@@ -74,11 +137,11 @@ class Postman:
                 if seconds > 0:
                     await self._wait(min(seconds, CHECK_SECONDS))
         finally:
-            await self._receiver.close()
+            await self._destination.close()
 
     async def _step(self) -> float:
         """Tell what is due; return how many seconds there is nothing to do."""
-        letter = await self._read(lambda connection: outbox.next_of(connection, self.name))
+        letter = await self._read(lambda connection: self._box.next_of(connection, self.name))
         if letter is None:
             return CHECK_SECONDS
         early = (letter.due - self._clock()).total_seconds()
@@ -87,11 +150,11 @@ class Postman:
         await self._deliver(letter)
         return 0.0
 
-    async def _deliver(self, letter: Letter) -> None:
+    async def _deliver(self, letter: Sent) -> None:
         """Tell, and note what came of it."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                receipt = await self._receiver.send(letter.notice)
+                receipt = await self._destination.send(letter)
         except RefusedError as error:
             await self._refused(letter, str(error))
         except DownError as error:
@@ -104,27 +167,27 @@ class Postman:
         else:
             await self._told(letter, receipt)
 
-    async def _told(self, letter: Letter, receipt: Receipt) -> None:
+    async def _told(self, letter: Sent, receipt: Receipt) -> None:
         now = self._clock()
-        await self._write(lambda connection: outbox.told(connection, letter, receipt, now))
+        await self._write(lambda connection: self._box.told(connection, letter, receipt, now))
         self._well()
         for warning in receipt.warnings:
             logs.event(LOG, logging.WARNING, "told in part", receiver=self.name, reason=warning)
 
-    async def _down(self, letter: Letter, reason: str, pause: float) -> None:
+    async def _down(self, letter: Sent, reason: str, pause: float) -> None:
         due = self._clock() + timedelta(seconds=pause)
-        await self._write(lambda connection: outbox.postponed(connection, letter, reason, due))
+        await self._write(lambda connection: self._box.postponed(connection, letter, reason, due))
         self._trouble(reason)
 
-    async def _refused(self, letter: Letter, reason: str) -> None:
+    async def _refused(self, letter: Sent, reason: str) -> None:
         now = self._clock()
-        await self._write(lambda connection: outbox.refused(connection, letter, reason, now))
+        await self._write(lambda connection: self._box.refused(connection, letter, reason, now))
         logs.event(
             LOG,
             logging.ERROR,
             "refused for good, set aside",
             receiver=self.name,
-            group=letter.notice.group,
+            about=letter.about,
             reason=reason,
         )
         self._well()

@@ -12,12 +12,15 @@ from socme.identity import utc_now
 from zeus_hub.commands.options import CONFIG, moment, plain, print_json
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from zeus_hub import reports
     from zeus_hub.config import ZeusSettings
     from zeus_hub.outbox import Letter, Standing
     from zeus_hub.routes.rules import Rules
 
 _COLUMNS = ["SINK", "KIND", "WAITING", "SINCE (UTC)", "REFUSED", "TOLD", "TROUBLE"]
-_REFUSED = ["NUMBER", "CLIENT", "ROUTE", "ALERTS", "REFUSED BECAUSE"]
+_REFUSED = ["NUMBER", "CLIENT", "ROUTE OR REPORT", "ALERTS", "REFUSED BECAUSE"]
 LONGEST_TEST = 120.0  # seconds
 LONGEST_LINE = 1000  # characters
 
@@ -31,14 +34,13 @@ app = typer.Typer(help="Look after the places that alerts go to.", no_args_is_he
 @app.command("list")
 def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
     """List receivers: what waits, since when and why, what was refused, and what was told in 30 days."""
-    from zeus_hub import outbox  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
     settings = state.read_settings(config)
     rules = _rules(settings)
     with state.opened(settings) as engine, reading(engine) as connection:
-        standings = {each.receiver: each for each in outbox.standings(connection)}
+        standings = _standings(connection)
     names = sorted({*rules.receivers, *standings})
     kinds = {name: each.kind for name, each in rules.receivers.items()}
     if json:
@@ -60,15 +62,16 @@ def refused(
     json: JsonOption = False,
 ) -> None:
     """List what receivers refused for good, the oldest first, and why."""
-    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub import outbox, reports  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
     with state.opened(state.read_settings(config)) as engine, reading(engine) as connection:
         letters = list(outbox.set_aside(connection, name))
+        pages = list(reports.set_aside(connection, name))
     if json:
-        for letter in letters:
-            print_json(_letter_view(letter))
+        for view in (*map(_letter_view, letters), *map(_page_view, pages)):
+            print_json(view)
         return
     from socme.table import show_table  # noqa: PLC0415
 
@@ -82,6 +85,9 @@ def refused(
         ]
         for each in letters
     ]
+    rows += [
+        ["-", page.draft.content.client, page.about, "", f"{page.receiver}: {page.reason}"] for page in pages
+    ]
     show_table(_REFUSED, rows)
 
 
@@ -90,20 +96,24 @@ def retry(
     name: NameArgument,
     numbers: Annotated[
         list[int] | None,
-        typer.Argument(metavar="NUMBER", help="Only these, as `zeus sink refused` tells them."),
+        typer.Argument(
+            metavar="NUMBER", help="Only these, as `zeus sink refused` tells them; no reports then."
+        ),
     ] = None,
     *,
     config: ConfigOption = CONFIG,
 ) -> None:
     """Try again at once what waits, and what was refused."""
-    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub import outbox, reports  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
     settings = state.read_settings(config)
     with state.opened(settings) as engine, writing(engine) as connection:
-        _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
+        _check_name(settings, set(_standings(connection)), name)
         tried = outbox.again(connection, name, utc_now(), numbers or ())
+        if not numbers:
+            tried += reports.again(connection, name, utc_now())
     typer.echo(f"{tried} to be told to {name}; the hub tries within 5 seconds")
 
 
@@ -160,6 +170,17 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
         raise typer.Exit(FAILED) from None
 
 
+def _standings(connection: "Connection") -> dict[str, "Standing"]:
+    """Return how it stands with each receiver, notices and reports together."""
+    from zeus_hub import outbox, reports  # noqa: PLC0415
+
+    found = {each.receiver: each for each in outbox.standings(connection)}
+    for other in reports.standings(connection):
+        one = found.get(other.receiver)
+        found[other.receiver] = other if one is None else outbox.joined(one, other)
+    return found
+
+
 def _rules(settings: "ZeusSettings") -> "Rules":
     from zeus_hub.routes.reading import load  # noqa: PLC0415
 
@@ -207,4 +228,16 @@ def _letter_view(letter: "Letter") -> dict[str, object]:
         "first": stamp(notice.first),
         "last": stamp(notice.last),
         "reason": letter.reason,
+    }
+
+
+def _page_view(page: "reports.Letter") -> dict[str, object]:
+    draft = page.draft
+    return {
+        "number": None,
+        "receiver": page.receiver,
+        "client": draft.content.client,
+        "report": draft.name,
+        "period": draft.period,
+        "reason": page.reason,
     }

@@ -16,7 +16,7 @@ from zeus_hub.receivers import wording
 from zeus_hub.receivers.contract import Receiver
 from zeus_hub.receivers.mail import Mail, MailSettings
 from zeus_hub.receivers.push import Push
-from zeus_hub.receivers.rendering import Language
+from zeus_hub.receivers.rendering import Language, Templates
 from zeus_hub.receivers.thehive.receiver import TheHive
 from zeus_hub.receivers.thehive.settings import TheHiveSettings, Value
 from zeus_hub.receivers.webhook import Webhook, WebhookSettings
@@ -202,6 +202,16 @@ def _thehive(name: str, section: TheHiveSection, beside: Path) -> Receiver:
             custom_fields=section.custom_fields,
         )
     )
+
+
+def templates(options: Mapping[str, object], beside: Path, zone: ZoneInfo) -> Templates:
+    """Return the templates of a table of a kind that has words, with times of a zone; raise as build()."""
+    said = {key: options[key] for key in WordsSection.model_fields if key in options}
+    try:
+        words = WordsSection.model_validate(said)
+    except ValidationError as error:
+        raise OperatorError(_explained(error), "docs/routes.md says what there is.") from error
+    return Templates(words.language, zone, _path(beside, words.templates))
 
 
 # Each function takes what its section says.

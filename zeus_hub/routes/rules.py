@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from pathlib import Path
-from typing import Literal
 from zoneinfo import ZoneInfo
 
+from zeus_hub import periods
 from zeus_hub.rota import Rota, in_charge
 from zeus_hub.routes.hush import Hush
 from zeus_hub.routes.matcher import Matcher, names
 
-ReportKind = Literal["day", "month"]
 TAKE_REPORTS = frozenset({"mail"})
 """Kinds of receivers that can be told of a day or a month."""
 
@@ -118,7 +117,7 @@ class Report:
 
     name: str
     place: Place
-    kind: ReportKind
+    kind: periods.Kind
     clients: frozenset[str] | None
     """None for all that are enabled."""
     at: time

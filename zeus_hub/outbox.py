@@ -153,9 +153,8 @@ def standings(connection: Connection) -> list[Standing]:
 
 def joined(one: Standing, other: Standing) -> Standing:
     """Return how it stands with a receiver for which two kinds of letters wait."""
-    first = min(
-        (each for each in (one, other) if each.oldest), key=lambda each: str(each.oldest), default=one
-    )
+    sooner = one.oldest is not None and (other.oldest is None or one.oldest <= other.oldest)
+    first = one if sooner else other
     return replace(
         first,
         waiting=one.waiting + other.waiting,

@@ -8,6 +8,7 @@ crash tells nobody twice and forgets nobody. All waits for the database, in a th
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from sqlalchemy import Connection, Engine
 
@@ -144,14 +145,16 @@ class Router:
     def _tell(self, connection: Connection, told: Iterable[Told], now: datetime) -> frozenset[str]:
         receivers: set[str] = set()
         titles: dict[str, str] = {}
+        resolve = cache(lambda name: self._rules.resolve(name, now))
         for row, telling in told:
             titles = titles or groups.titles(connection)
             group = row.group
             name = titles.get(group.client, group.client)
             made = notice(group, row.summary, telling, client_name=name, link=self._link(group.id))
-            for receiver in telling.receivers:
+            who = dict.fromkeys(each for name in telling.receivers for each in resolve(name))
+            for receiver in who:
                 outbox.put(connection, receiver, made, now)
-            receivers.update(telling.receivers)
+            receivers.update(who)
         return frozenset(receivers)
 
 

@@ -18,7 +18,8 @@ from tests.zeus_hub.noticed import NOON, notice
 from zeus_hub import outbox, postman, schema
 from zeus_hub.database import reading, writing
 from zeus_hub.notice import Notice
-from zeus_hub.postman import Postman
+from zeus_hub.outbox import Letter
+from zeus_hub.postman import Notices, Postman
 from zeus_hub.receivers.contract import DownError, Receipt, RefusedError
 
 pytestmark = pytest.mark.usefixtures("both")
@@ -76,9 +77,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @asynccontextmanager
-async def at_work(engine: Engine, receiver: Recorder, clock: Clock) -> AsyncIterator[Postman]:
+async def at_work(engine: Engine, receiver: Recorder, clock: Clock) -> AsyncIterator[Postman[Letter]]:
     with ThreadPoolExecutor(1) as thread:
-        made = Postman("mail", receiver, engine, thread, clock=clock, rng=random.Random(1))
+        made = Postman("mail", Notices(receiver), engine, thread, clock=clock, rng=random.Random(1))
         async with asyncio.TaskGroup() as group:
             task = group.create_task(made.run())
             yield made
@@ -97,7 +98,7 @@ def standing(engine: Engine) -> outbox.Standing:
         return found
 
 
-async def until(made: Postman, condition: Callable[[], bool]) -> None:
+async def until(made: Postman[Letter], condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(LIMIT):
         while not condition():
             made.wake()

@@ -14,6 +14,8 @@ from sqlalchemy.exc import OperationalError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
 from tests.zeus_hub.alone import sqlite_alone
+from tests.zeus_hub.noticed import FOREVER
+from tests.zeus_hub.routes.turns import agreed
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import database as tables
 from zeus_hub import outbox, router, schema, silences, triage
@@ -90,7 +92,7 @@ def letters(engine: Engine, receiver: str = "mail") -> list[Notice]:
     """Return what waits for a receiver, in order, and let it be told."""
     found = []
     with writing(engine) as connection:
-        while letter := outbox.next_of(connection, receiver):
+        while letter := outbox.next_of(connection, receiver, FOREVER):
             found.append(letter.notice)
             outbox.told(connection, letter, Receipt(), BEGUN)
     return found
@@ -325,3 +327,33 @@ def test_what_is_damaged_in_the_database_stops_nobody(engine: Engine, rules: Rul
     run.at(2)
     run.at(60)
     assert said(letters(engine)) == [("new", 1, 1, 1)]
+
+
+def test_who_is_on_call_when_it_is_told_gets_the_letter(engine: Engine, tmp_path: Path) -> None:
+    """NOON is on Wednesday, BEGUN on Thursday, when another one stands in."""
+    run = Run(engine, load(agreed(tmp_path / "rota")))
+    keep(engine, brute(range(3)))
+    run.at(1)
+
+    assert run.at(31).receivers == {"mail"}
+    assert run.at(31 + 600).receivers == {"grace"}
+    keep(engine, brute(range(3, 5)))
+    run.at(660)
+    assert run.at(86_400).receivers == {"mail", "ada"}
+    assert said(letters(engine, "grace")) == [("repeat", 2, 3, 0)]
+    assert said(letters(engine, "ada")) == [("more", 3, 5, 2)]
+    assert letters(engine, "on-call") == []
+
+
+def test_a_receiver_that_is_named_and_on_call_is_told_once(engine: Engine, tmp_path: Path) -> None:
+    folder = agreed(tmp_path / "rota")
+    text = (folder / "rules.toml").read_text()
+    (folder / "rules.toml").write_text(
+        text.replace('receivers = ["mail"]', 'receivers = ["on-call", "grace"]')
+    )
+    run = Run(engine, load(folder))
+    keep(engine, brute(range(3)))
+    run.at(1)
+
+    assert run.at(31).receivers == {"grace"}
+    assert len(letters(engine, "grace")) == 1

@@ -13,12 +13,13 @@ from zeus_hub.commands.options import CONFIG, moment, plain, print_json
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from zeus_hub import reports
     from zeus_hub.config import ZeusSettings
     from zeus_hub.outbox import Letter, Standing
     from zeus_hub.routes.rules import Rules
 
 _COLUMNS = ["SINK", "KIND", "WAITING", "SINCE (UTC)", "REFUSED", "TOLD", "TROUBLE"]
-_REFUSED = ["NUMBER", "CLIENT", "ROUTE", "ALERTS", "REFUSED BECAUSE"]
+_REFUSED = ["NUMBER", "CLIENT", "ROUTE OR REPORT", "ALERTS", "REFUSED BECAUSE"]
 LONGEST_TEST = 120.0  # seconds
 LONGEST_LINE = 1000  # characters
 
@@ -35,14 +36,13 @@ def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
 
     What was told is counted for 30 days. Of the store, what was refused are batches that could not be read.
     """
-    from zeus_hub import outbox  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
     settings = state.read_settings(config)
     rules = _rules(settings)
     with state.opened(settings) as engine, reading(engine) as connection:
-        standings = {each.receiver: each for each in outbox.standings(connection)}
+        standings = _standings(connection)
     standings["store"] = _store(settings)
     names = ["store", *sorted({*rules.receivers, *standings} - {"store"})]
     kinds = {"store": "store", **{name: each.kind for name, each in rules.receivers.items()}}
@@ -65,15 +65,16 @@ def refused(
     json: JsonOption = False,
 ) -> None:
     """List what receivers refused for good, the oldest first, and why."""
-    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub import outbox, reports  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
     with state.opened(state.read_settings(config)) as engine, reading(engine) as connection:
         letters = list(outbox.set_aside(connection, name))
+        pages = list(reports.set_aside(connection, name))
     if json:
-        for letter in letters:
-            print_json(_letter_view(letter))
+        for view in (*map(_letter_view, letters), *map(_page_view, pages)):
+            print_json(view)
         return
     from socme.table import show_table  # noqa: PLC0415
 
@@ -87,6 +88,9 @@ def refused(
         ]
         for each in letters
     ]
+    rows += [
+        ["-", page.draft.content.client, page.about, "", f"{page.receiver}: {page.reason}"] for page in pages
+    ]
     show_table(_REFUSED, rows)
 
 
@@ -95,20 +99,24 @@ def retry(
     name: NameArgument,
     numbers: Annotated[
         list[int] | None,
-        typer.Argument(metavar="NUMBER", help="Only these, as `zeus sink refused` tells them."),
+        typer.Argument(
+            metavar="NUMBER", help="Only these, as `zeus sink refused` tells them; no reports then."
+        ),
     ] = None,
     *,
     config: ConfigOption = CONFIG,
 ) -> None:
     """Try again at once what waits, and what was refused."""
-    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub import outbox, reports  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
     settings = state.read_settings(config)
     with state.opened(settings) as engine, writing(engine) as connection:
-        _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
+        _check_name(settings, set(_standings(connection)), name)
         tried = outbox.again(connection, name, utc_now(), numbers or ())
+        if not numbers:
+            tried += reports.again(connection, name, utc_now())
         _note(connection, "sink retry", name, tried)
     typer.echo(f"{tried} to be told to {name}; the hub tries within 5 seconds")
 
@@ -188,6 +196,17 @@ def _store(settings: "ZeusSettings") -> "Standing":
         return Standing("store", journal.depth(position).alerts, refused, 0, None, "")
 
 
+def _standings(connection: "Connection") -> dict[str, "Standing"]:
+    """Return how it stands with each receiver, notices and reports together."""
+    from zeus_hub import outbox, reports  # noqa: PLC0415
+
+    found = {each.receiver: each for each in outbox.standings(connection)}
+    for other in reports.standings(connection):
+        one = found.get(other.receiver)
+        found[other.receiver] = other if one is None else outbox.joined(one, other)
+    return found
+
+
 def _rules(settings: "ZeusSettings") -> "Rules":
     from zeus_hub.routes.reading import load  # noqa: PLC0415
 
@@ -241,4 +260,16 @@ def _letter_view(letter: "Letter") -> dict[str, object]:
         "first": stamp(notice.first),
         "last": stamp(notice.last),
         "reason": letter.reason,
+    }
+
+
+def _page_view(page: "reports.Letter") -> dict[str, object]:
+    draft = page.draft
+    return {
+        "number": None,
+        "receiver": page.receiver,
+        "client": draft.content.client,
+        "report": draft.name,
+        "period": draft.period,
+        "reason": page.reason,
     }

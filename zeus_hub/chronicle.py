@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, and_, delete, func, insert, or_, select
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select
 
 from socme.journal import Journal
 from socme.v1.vitals_pb2 import ClientStatus
@@ -14,6 +14,7 @@ from zeus_hub.database import microseconds, moment, reading, writing
 from zeus_hub.health import Moment, Standing
 from zeus_hub.raising import Open
 from zeus_hub.registry import Node
+from zeus_hub.schema import plain
 
 KEPT = timedelta(days=90)  # how long it is known how a client was
 
@@ -52,6 +53,18 @@ def histories(engine: Engine, now: datetime, client: str | None = None) -> dict[
     return found
 
 
+def between(connection: Connection, client: str, start: datetime, end: datetime) -> list[Moment]:
+    """Return how a client was in a time, with the moment that held at its beginning, within a transaction."""
+    table = database.health
+    mine = table.c.client == client
+    held = select(func.max(table.c.since_us)).where(mine, table.c.since_us <= microseconds(start))
+    first = connection.execute(held).scalar_one()
+    since = microseconds(start) if first is None else first
+    query = select(table).where(mine, table.c.since_us >= since, table.c.since_us < microseconds(end))
+    rows = connection.execute(query.order_by(table.c.since_us))
+    return [Moment(moment(row.since_us), row.health, row.reason) for row in rows]
+
+
 def record(engine: Engine, changes: Iterable[tuple[str, Moment]]) -> None:
     """Write down how clients are from some moment on."""
     table = database.health
@@ -61,7 +74,12 @@ def record(engine: Engine, changes: Iterable[tuple[str, Moment]]) -> None:
             # What is later was written down by a clock that was ahead.
             later = (table.c.client == client) & (table.c.since_us >= since)
             connection.execute(delete(table).where(later))
-            row = {"client": client, "since_us": since, "health": change.health, "reason": change.reason}
+            row = {
+                "client": client,
+                "since_us": since,
+                "health": change.health,
+                "reason": plain(change.reason),
+            }
             connection.execute(insert(table).values(row))
 
 

@@ -12,6 +12,8 @@ from tests.zeus_hub.stored import NOON, alert, database
 from zeus_hub import foretold, node_told, schema
 from zeus_hub.database import reading, writing
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:

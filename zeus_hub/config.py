@@ -8,12 +8,42 @@ from pydantic_settings import SettingsConfigDict
 
 from socme.settings import Address, Section, Settings
 
+Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class RetentionDays(Section):
+    """How many days alerts are kept, by severity."""
+
+    low: Days | None = None
+    """Days from their arrival at the hub. None: for ever; of a client, as for all clients."""
+
+    medium: Days | None = None
+    """As `low`."""
+
+    high: Days | None = None
+    """As `low`. Those of the last 30 days count as open on walls: fewer would leave out what is counted."""
+
+    critical: Days | None = None
+    """As `high`. What has no severity that is known is kept as long as the longest of the four, and for ever
+    where one is."""
+
+
+class RetentionSettings(RetentionDays):
+    """How many days alerts are kept."""
+
+    clients: dict[str, RetentionDays] = Field(default_factory=dict)
+    """The same for single clients, by their names."""
+
 
 class StoreSettings(Section):
     """Where alerts are kept and searched."""
 
     url: str = "sqlite:///zeus.db"
-    """An SQLAlchemy URL. A relative SQLite path is relative to state_dir."""
+    """A file, relative to state_dir where its path is, or a database on PostgreSQL, as libpq's URLs have it:
+    "postgresql://USER@HOST/NAME" (docs/postgresql.md)."""
+
+    retention: RetentionSettings = RetentionSettings()
+    """How many days alerts are kept; without it, all of them for ever."""
 
 
 class JournalSettings(Section):

@@ -1,22 +1,24 @@
 """The hub's database: its tables, how it is opened, and how one reads and writes in it.
 
-SQLAlchemy Core; SQLite today and written to be moved to PostgreSQL, so what only SQLite understands
-stands in `_sqlite` and nowhere else. Times are integers, microseconds since 1970 UTC (`_us`).
+SQLAlchemy Core, on SQLite or PostgreSQL: what only one of them understands stands in sqlite.py and
+postgresql.py. Times are integers, microseconds since 1970 UTC (`_us`).
 
-Every commit is synced (`synchronous=FULL` under WAL). The store could do with NORMAL, for what it loses
+Every commit is synced (SQLite: `synchronous=FULL` under WAL). The store could do with less, for what it loses
 in a power cut it would read again from the journal; but then the journal must not be trimmed behind a
 cursor that is not on disk yet, and a whole batch gains only 5 %.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Engine,
     ForeignKey,
@@ -27,27 +29,20 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    create_engine,
-    event,
+    cast,
     false,
+    func,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
 from socme.errors import OperatorError
-from zeus_hub import schema, series
-from zeus_hub.upgrade import upgrade
+from zeus_hub import schema, series, sqlite
+from zeus_hub.upgrade import revision, upgrade
 
-HEAD = "0007"  # revision of the schema below; the newest file in migrations/versions
-CACHE_KIB = 64 * 1024  # of a connection that writes: a large transaction of the store
-CHECKPOINT_PAGES = (
-    16_000  # of the write-ahead log, 64 MB: a page that is written again meanwhile is copied once
-)
-BUSY_MILLISECONDS = 10_000  # how long to wait for another process (`zeus client add`) that writes
-_BEGIN_ANEW = (
-    "Restore a backup: zeus restore DIR. Without one, move it away (keep it) and start again: what the"
-    " journal still holds is stored anew; clients, nodes and screens have to be added and enrolled again."
-)
+HEAD = "0008"  # revision of the schema below; the newest file in migrations/versions
+URLS = 'Write it as "sqlite:///zeus.db" or "postgresql://USER@HOST/NAME".'
+_FIRST = "Begin with `zeus client add NAME` or `zeus serve`, or name the right --config."
 SEGMENT = 1 << 17  # rows of the alert table whose addresses are indexed together; some 3 MB of each index
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -153,9 +148,9 @@ alert = Table(
     Column("rule_id", Text, nullable=False),
     Column("rule_name", Text, nullable=False),
     Column("source_ip", Text, nullable=False),  # "" where there is none
-    Column("source_port", Integer, nullable=False),  # 0 where there is none
+    Column("source_port", _NUMBER, nullable=False),  # 0 where there is none; a node may say any
     Column("destination_ip", Text, nullable=False),
-    Column("destination_port", Integer, nullable=False),
+    Column("destination_port", _NUMBER, nullable=False),
     Column("host", Text, nullable=False),  # Alert.host.name
     Column("user", Text, nullable=False),
     Column("message", Text, nullable=False),
@@ -219,7 +214,7 @@ tally = Table(
     Column("repeated", BigInteger, nullable=False),  # alerts that were there already
     Column("canaries", BigInteger, nullable=False),  # they never become rows
     Column("unreadable", BigInteger, nullable=False),  # alerts of batches set aside, as claimed
-    # Rows that were there before that journal: with `stored`, all that there must be now.
+    # Rows that were there before that journal, less what was purged: with `stored`, all that there must be.
     Column("rows_before", BigInteger, nullable=False, server_default="0"),
 )
 
@@ -272,19 +267,53 @@ health = Table(
 vitals_recent, vitals_quarter, vitals_hour = series.tables(METADATA)
 
 
-def open_database(url: str, state_dir: Path) -> Engine:
+class NoDatabaseError(OperatorError):
+    """There is no hub's database yet."""
+
+
+def open_database(url: str, state_dir: Path, *, create: bool = True) -> Engine:
     """Open the database and bring its schema up to date; safe in several processes at once.
 
-    A relative SQLite path is relative to `state_dir`, which is made where it is missing.
+    A relative SQLite path is relative to `state_dir`, which is made where it is missing. Without `create`,
+    nothing is made: NoDatabaseError where there is no hub's database.
     """
-    target = _resolve(url, state_dir)
-    # The connection that was used last has the pages in its cache that the store needs next.
-    engine = create_engine(target, pool_use_lifo=True)
-    if engine.dialect.name == "sqlite":
-        _sqlite(engine)
-    with explained(engine):
-        upgrade(engine, HEAD)
+    target = _parsed(url)
+    is_file = target.get_backend_name() == sqlite.DIALECT
+    if is_file and not create and not sqlite.file(target, state_dir).exists():
+        raise NoDatabaseError(f"there is no hub in {state_dir} yet", _FIRST)
+    if create:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = sqlite.make(target, state_dir) if is_file else _server().make(target)
+    try:
+        with explained(engine):
+            if not is_file:
+                _server().refuse_unfit(engine)
+            if not create:
+                _refuse_empty(engine)
+            upgrade(engine, HEAD)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
+
+
+def database_file(url: str, state_dir: Path) -> Path | None:
+    """Return where the database lies; None where it is a server's."""
+    target = _parsed(url)
+    return sqlite.file(target, state_dir) if target.get_backend_name() == sqlite.DIALECT else None
+
+
+def named(engine: Engine) -> str:
+    """Return what to call the database in messages; never a password."""
+    if engine.dialect.name == sqlite.DIALECT:
+        return str(engine.url.database)
+    return bare(engine.url.set(query={}))
+
+
+def bare(url: str | URL) -> str:
+    """Return a server's URL as PostgreSQL's own tools take it, without its password."""
+    target = make_url(url).difference_update_query(("password", "sslpassword"))
+    return target.set(drivername="postgresql")._replace(password=None).render_as_string()
 
 
 @contextmanager
@@ -292,16 +321,17 @@ def explained(engine: Engine) -> Iterator[None]:
     """Tell a person what to do where the database cannot be used."""
     try:
         yield
-    except OperationalError as error:
-        raise OperatorError(
-            f"cannot use the database {engine.url.database}: {error.orig}",
-            "Check that its folder exists, that this user may write there, the free space, and that no other"
-            " program holds it.",
-        ) from error
     except DatabaseError as error:
-        raise OperatorError(
-            f"the database {engine.url.database} is damaged: {error.orig}", _BEGIN_ANEW
-        ) from error
+        if engine.dialect.name == sqlite.DIALECT:
+            raise sqlite.trouble(engine, error) from error
+        raise _server().trouble(named(engine), error, reason(error)) from error
+
+
+def reason(error: SQLAlchemyError) -> str:
+    """Return why something failed, on one line, without what was to be written."""
+    cause = error.__cause__
+    diagnosis = getattr(cause, "diag", None)  # of PostgreSQL, whose details have values in them
+    return " ".join(str(getattr(diagnosis, "message_primary", None) or cause or error).split())
 
 
 @contextmanager
@@ -328,54 +358,30 @@ def moment(us: int) -> datetime:
     return EPOCH + us * MICROSECOND
 
 
-def _resolve(url: str, state_dir: Path) -> URL:
+def total(column: ColumnElement[int]) -> ColumnElement[int]:
+    """Return a column's sum as a whole number, which PostgreSQL's is not by itself."""
+    return cast(func.sum(column), BigInteger)
+
+
+def _server() -> ModuleType:
+    """Return what speaks to PostgreSQL, whose driver is loaded only where it is needed."""
+    from zeus_hub import postgresql  # noqa: PLC0415
+
+    return postgresql
+
+
+def _parsed(url: str) -> URL:
+    """Read a URL. Messages do not repeat it: there may be a password in it."""
     try:
         target = make_url(url)
-    except ArgumentError as error:
-        raise OperatorError(
-            f"store.url {url!r} is no database URL", 'Write it as "sqlite:///zeus.db".'
-        ) from error
-    if target.get_backend_name() != "sqlite":
-        raise OperatorError(
-            f"store.url: {target.get_backend_name()} is not supported yet", 'Use "sqlite:///zeus.db".'
-        )
-    path = state_dir / (target.database or "zeus.db")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _refuse_emptied(path, state_dir)
-    with suppress(OSError):  # SQLite says it better, and gives its log the mode of the file
-        path.touch(mode=0o600)
-    return target.set(database=str(path))
+    except (ArgumentError, ValueError) as error:
+        raise OperatorError("store.url is no database URL", URLS) from error
+    if target.drivername not in (sqlite.DIALECT, "postgresql", "postgresql+psycopg"):
+        raise OperatorError(f"store.url: {target.drivername} is not supported", URLS)
+    return target
 
 
-def _refuse_emptied(path: Path, state_dir: Path) -> None:
-    """Refuse an empty file where a hub has run before: made anew, it would know no client and no node."""
-    log = path.with_name(f"{path.name}-wal")
-    is_empty = path.is_file() and not path.stat().st_size and not (log.exists() and log.stat().st_size)
-    if is_empty and (state_dir / "journal.db").exists():
-        raise OperatorError(f"the database {path} is empty, and the hub's journal is not", _BEGIN_ANEW)
-
-
-def _sqlite(engine: Engine) -> None:
-    """Set what SQLite needs; the only place that speaks to it as such."""
-
-    @event.listens_for(engine, "connect")
-    def _connected(dbapi: object, _record: object) -> None:
-        dbapi.isolation_level = None  # type: ignore[attr-defined]  # transactions begin where we say
-        cursor = dbapi.cursor()  # type: ignore[attr-defined]
-        for pragma in (
-            f"busy_timeout = {BUSY_MILLISECONDS}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        # A reader that turned writer later would fail where another one wrote in between.
-        immediate = connection.get_execution_options().get("writing", False)
-        if immediate:
-            connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+def _refuse_empty(engine: Engine) -> None:
+    with engine.connect() as connection, connection.begin():
+        if revision(connection) is None:
+            raise NoDatabaseError(f"there is no hub in {named(engine)} yet", _FIRST)

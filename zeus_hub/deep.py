@@ -1,8 +1,9 @@
 """Everything that the hub keeps, looked at: pages, rows, bodies, batches, and whether they agree.
 
 Nothing is changed, the hub may run meanwhile, and memory does not grow with what there is: tables are
-read in pieces, each in a short transaction of its own, as far as they go when the check begins. Only
-SQLite's own checks of a whole file take one transaction; while they last its write-ahead log grows.
+read in pieces, each in a short transaction of its own, as far as they go when the check begins. Only a
+database's own checks of a whole file or table take one transaction; while they last, SQLite's write-ahead log
+grows, and PostgreSQL cleans nothing up.
 """
 
 import sqlite3
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import zstandard
 from google.protobuf.message import DecodeError
-from sqlalchemy import Connection, Engine, RowMapping, func, inspect, select
+from sqlalchemy import Connection, Engine, ForeignKey, RowMapping, Table, func, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme.batch import BatchError, unpack
@@ -22,8 +23,9 @@ from socme.errors import OperatorError
 from socme.journal import Entry, Journal
 from socme.v1.vitals_pb2 import LedgerHour
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, database, ledger, slots
+from zeus_hub import body, database, ledger, slots, sqlite
 from zeus_hub.database import reading
+from zeus_hub.schema import plain
 from zeus_hub.sinks import store
 
 ROWS = 500  # read in one transaction
@@ -85,10 +87,17 @@ def _problems(check: "Check", looking: Looking) -> Iterator[str]:
 
 
 def database_pages(looking: Looking) -> Iterator[str]:
-    """Let SQLite check the database: its pages, that rows are in order, and each index against its table."""
+    """Let the database check itself: its pages, that rows are in order, and each index against its table."""
     with reading(looking.engine) as connection:
-        yield from _well(row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check"))
-        looking.saw(connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+        if connection.dialect.name == sqlite.DIALECT:
+            yield from _well(row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check"))
+            looking.saw(connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+            return
+    from zeus_hub import postgresql  # noqa: PLC0415 - its driver is loaded only where it is needed
+
+    for table in database.METADATA.sorted_tables:
+        with reading(looking.engine) as connection:
+            yield from postgresql.examine(connection, table, looking.saw)
 
 
 def journal_pages(looking: Looking) -> Iterator[str]:
@@ -118,8 +127,9 @@ def schema(looking: Looking) -> Iterator[str]:
 def references(looking: Looking) -> Iterator[str]:
     """Look for rows that name others which there are not."""
     with reading(looking.engine) as connection:
-        for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-            yield f"row {row[1]} of {row[0]} names a {row[2]} that there is not"
+        for table in database.METADATA.sorted_tables:
+            for key in table.foreign_keys:
+                yield from _dangling(connection, table, key)
         alert, technique = database.alert, database.technique
         there = select(alert.c.number).where(alert.c.number == technique.c.alert_number).exists()
         query = select(technique).where(~there)
@@ -246,6 +256,16 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 )
 
 
+def _dangling(connection: Connection, table: Table, key: ForeignKey) -> Iterator[str]:
+    """Yield rows of a table that name one of another which there is not."""
+    mine, other = key.parent, key.column
+    there = select(other).where(other == mine).exists()
+    query = select(*table.primary_key).where(mine.is_not(None), ~there)
+    for row in connection.execute(query.execution_options(yield_per=ROWS)):
+        place = ", ".join(str(value) for value in row)
+        yield f"row {place} of {table.name} names a {other.table.name} that there is not"
+
+
 def _well(told: Iterator[object]) -> Iterator[str]:
     """Yield what SQLite's check complains of."""
     return (str(line) for line in told if line != "ok")
@@ -269,7 +289,7 @@ def _decoded(row: RowMapping) -> StoredAlert | str:
 
 def _differs(looking: Looking, row: RowMapping, stored: StoredAlert) -> Iterator[str]:
     expected = store.columns(stored)
-    wrong = [name for name, value in expected.items() if row[name] != value]
+    wrong = [name for name, value in expected.items() if _plain(row[name]) != value]
     if wrong:
         yield f"differs from its columns {', '.join(wrong)}"
     node_id, client_id = row["node_id"], row["client_id"]
@@ -279,6 +299,11 @@ def _differs(looking: Looking, row: RowMapping, stored: StoredAlert) -> Iterator
         yield f"is of client number {client_id}, its node is not"
     if stored.alert.HasField("canary"):
         yield "is a canary"
+
+
+def _plain(value: object) -> object:
+    """Return what a column holds as it would be written today."""
+    return plain(value) if isinstance(value, str) else value
 
 
 def _unreadable(entry: Entry) -> str:

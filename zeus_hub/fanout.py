@@ -1,7 +1,8 @@
 """Fan-out: reads the rules, lets the router decide, and sends what it decides on its way.
 
     routes.d ─▶ rules ─▶ router ─▶ outbox  ─▶ a postman for each receiver
-                      └▶ clerk  ─▶ reports ─▶ and another for the days and months of those that take them
+                      └▶ clerk  ─▶ reports ─▶ and another for each that takes days and months
+                                  outcomes ◀─ an inquirer for each that can be asked
 
 Rules are read again when a file of the folder changes, and taken as a whole or not at all: while they are
 wrong, those before go on. At the start there are none before; then nothing is decided, and what comes
@@ -25,15 +26,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
 from socme.errors import OperatorError
-from zeus_hub import outbox, reports
+from zeus_hub import outbox, outcomes, reports
 from zeus_hub.clerk import Clerk
 from zeus_hub.database import writing
 from zeus_hub.digest import Digests
+from zeus_hub.inquirer import Inquirer
 from zeus_hub.postman import Notices, Postman
 from zeus_hub.receivers import kinds
 from zeus_hub.receivers.contract import Receiver
 from zeus_hub.receivers.mail import Mail
 from zeus_hub.receivers.rendering import Templates
+from zeus_hub.receivers.thehive.poll import Poll
 from zeus_hub.registry import Node
 from zeus_hub.reporter import Reporter
 from zeus_hub.router import Router
@@ -55,28 +58,45 @@ Marks = Mapping[str, tuple[int, int]]
 """Of each file of the folder, when it was written and how long it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is made of a receiver's table."""
+
+    receiver: Receiver
+    poll: Poll | None = None
+    """What asks it; None where nobody could."""
+
+
 class Build:
     """Makes receivers; a test makes others."""
 
-    def __call__(self, described: rules.Receiver) -> Receiver:
+    def __call__(self, described: rules.Receiver) -> Made:
         """Return a receiver; raise OperatorError with the place where it is described."""
+        options, beside = {"kind": described.kind, **described.options}, described.place.file.parent
         try:
-            return kinds.build(
-                described.name, {"kind": described.kind, **described.options}, described.place.file.parent
-            )
+            return Made(kinds.build(described.name, options, beside), kinds.poll(options, beside))
         except OperatorError as error:
             said = f"{described.place}: receiver.{described.name}: {error.args[0]}"
             raise OperatorError(said, error.mend) from error
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Office:
-    """The postmen of a receiver at work."""
+    """Postmen at work, and who asks what came of it."""
 
     described: rules.Receiver
     postmen: Sequence[Postman[Any]]
     """Of notices; and of reports, where it takes them: a report that is not taken holds up no alert."""
+    inquirer: Inquirer | None
     tasks: Sequence[asyncio.Task[None]]
+
+    @property
+    def problem(self) -> str:
+        """What a person must mend, perhaps; empty when all is well."""
+        problems = [each.problem for each in self.postmen]
+        if self.inquirer is not None:
+            problems.append(self.inquirer.problem)
+        return next(filter(None, problems), "")
 
 
 class FanOut:
@@ -87,7 +107,7 @@ class FanOut:
         engine: Engine,
         folder: Path,
         clock: Callable[[], datetime],
-        build: Callable[[rules.Receiver], Receiver] | None = None,
+        build: Callable[[rules.Receiver], Made] | None = None,
         nodes: Callable[[], Sequence[Node]] = tuple,
     ) -> None:
         self.problem = ""
@@ -139,9 +159,7 @@ class FanOut:
         """Read the rules and go by them; where they are wrong, say so and go on as before."""
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(letters, load, self._folder)
-            made = {name: self._build(each) for name, each in found.receivers.items() if self._is_new(each)}
-            await loop.run_in_executor(letters, _check_words, found)
+            found, made = await loop.run_in_executor(letters, self._read)
         except OperatorError as error:
             self.problem = str(error)
             logs.event(LOG, logging.ERROR, "the rules are refused", reason=self.problem)
@@ -155,13 +173,20 @@ class FanOut:
             logs.event(LOG, logging.WARNING, "odd rules", reason=warning)
         logs.event(LOG, logging.INFO, "rules", routes=len(found.routes), receivers=len(found.receivers))
 
+    def _read(self) -> tuple[Rules, Mapping[str, Made]]:
+        """Return the rules, and the receivers that have to be made; some take a second."""
+        found = load(self._folder)
+        made = {name: self._build(each) for name, each in found.receivers.items() if self._is_new(each)}
+        _check_words(found)
+        return found, made
+
     def _is_new(self, described: rules.Receiver) -> bool:
         """Tell whether a receiver has to be made: it is another one, or its secrets may be."""
         office = self._offices.get(described.name)
-        return office is None or office.described != described or _is_troubled(office)
+        return office is None or office.described != described or bool(office.problem)
 
     async def _staff(
-        self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Receiver]
+        self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Made]
     ) -> None:
         """Let postmen go whose receiver is gone or another one, and begin with the new ones."""
         gone = [name for name in self._offices if name not in found.receivers or name in made]
@@ -170,11 +195,21 @@ class FanOut:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        for name, receiver in made.items():
-            described = found.receivers[name]
-            postmen = list(self._hire(described, receiver, letters))
-            tasks = [group.create_task(each.run(), name=f"postman {each.name}") for each in postmen]
-            self._offices[name] = _Office(described, postmen, tasks)
+        for name, each in made.items():
+            self._offices[name] = self._open(group, letters, found.receivers[name], each)
+
+    def _open(
+        self, group: asyncio.TaskGroup, letters: Executor, described: rules.Receiver, made: Made
+    ) -> _Office:
+        """Begin to tell a receiver, and to ask it."""
+        name = described.name
+        postmen = list(self._hire(described, made.receiver, letters))
+        tasks = [group.create_task(each.run(), name=f"postman {name}") for each in postmen]
+        if made.poll is None:
+            return _Office(described, postmen, None, tasks)
+        inquirer = Inquirer(name, made.poll, self._engine, letters, clock=self._clock)
+        tasks.append(group.create_task(inquirer.run(), name=f"inquirer {name}"))
+        return _Office(described, postmen, inquirer, tasks)
 
     def _hire(
         self, described: rules.Receiver, receiver: Receiver, letters: Executor
@@ -228,23 +263,20 @@ class FanOut:
             await asyncio.sleep(REPORT_SECONDS)
 
     async def _forget(self, letters: Executor) -> None:
-        """Forget, now and then, what was told long ago."""
+        """Forget, now and then, what was told long ago, and what came of it."""
         loop = asyncio.get_running_loop()
 
         def forget() -> int:
             with writing(self._engine) as connection:
                 now = self._clock()
-                return outbox.forget(connection, now) + reports.forget(connection, now)
+                told = outbox.forget(connection, now) + reports.forget(connection, now)
+                return told + outcomes.forget(connection, now)
 
         while True:
             forgotten = 0
             with suppress(SQLAlchemyError):  # whoever needs the database says what is wrong with it
                 forgotten = await loop.run_in_executor(letters, forget)
             await asyncio.sleep(STEP_SECONDS if forgotten else FORGET_SECONDS)
-
-
-def _is_troubled(office: _Office) -> bool:
-    return any(postman.problem for postman in office.postmen)
 
 
 def _templates(described: rules.Receiver) -> Callable[[ZoneInfo], Templates]:

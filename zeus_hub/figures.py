@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from socme.v1.alert_pb2 import Severity
 from zeus_hub import database, schema
-from zeus_hub.database import MICROSECOND, microseconds, reading
+from zeus_hub.database import MICROSECOND, microseconds, reading, total
 from zeus_hub.sinks.store import position
 from zeus_hub.slots import DAY_US, QUARTER_US, SEVERITIES, begin
 
@@ -93,7 +93,7 @@ def reckon(connection: Connection, now_us: int, usual_hours: Mapping[int, float]
     _count_day(connection, clients, now_us)
     _count_long(connection, clients, now_us)
     table = schema.tactic
-    named = select(table.c.client_id, table.c.name, func.sum(table.c.alerts).label("alerts"))
+    named = select(table.c.client_id, table.c.name, total(table.c.alerts).label("alerts"))
     named = named.where(table.c.begin_us >= begin_us).group_by(table.c.client_id, table.c.name)
     for row in connection.execute(named):
         clients[row.client_id].tactics[row.name] += row.alerts
@@ -150,7 +150,7 @@ def _count_day(connection: Connection, clients: Clients, now_us: int) -> None:
 def _count_long(connection: Connection, clients: Clients, now_us: int) -> None:
     """Count the open ones of those that are open for long."""
     table = schema.slot
-    sums = [func.sum(column) for column in (table.c.alerts, table.c.acknowledged, table.c.closed)]
+    sums = [total(column) for column in (table.c.alerts, table.c.acknowledged, table.c.closed)]
     since = begin(now_us - OPEN_LONG // MICROSECOND)
     query = select(table.c.client_id, table.c.severity, *sums)
     query = query.where(table.c.severity.in_(LONG), table.c.begin_us >= since)

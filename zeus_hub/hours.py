@@ -54,7 +54,7 @@ def read(hours: Iterable[LedgerHour], now: datetime) -> Told:
     for hour in hours:
         start = _start(hour, now)
         fits = hour.ByteSize() <= LARGEST and len(hour.book) <= LARGEST_BOOK and len(kept) < MOST_TOLD
-        if start is None or not fits:
+        if start is None or not fits or "\0" in hour.source:  # no file is called so, and no database takes it
             refused += 1
             continue
         kept[hour.source, hour.book, start] = hour.SerializeToString(), failing(hour)

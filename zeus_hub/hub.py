@@ -39,15 +39,16 @@ from zeus_hub.commit import Committer
 from zeus_hub.config import ZeusSettings
 from zeus_hub.database import explained, open_database
 from zeus_hub.deliver import Canaries, Delivery
+from zeus_hub.dormant import Dormant
 from zeus_hub.echo import Echo
 from zeus_hub.enrol import Enrol
-from zeus_hub.fanout import FanOut
 from zeus_hub.fleet import Fleet
 from zeus_hub.ingest import Ingest
 from zeus_hub.live import Live
 from zeus_hub.local import Addresses
 from zeus_hub.lookout import Lookout, SinkState, Sources
 from zeus_hub.over import IsOpen
+from zeus_hub.purge import Purge
 from zeus_hub.raising import Key
 from zeus_hub.readable import Readable
 from zeus_hub.repeats import Repeats
@@ -128,13 +129,14 @@ class _Parts:
     committer: Committer
     delivery: Delivery
     live: Live
-    fanout: FanOut
+    fanout: Dormant
     echo: Echo
     ingest: Ingest
     vigil: Vigil
     watch: Watch
     enrol: Enrol
     health: Health
+    purge: Purge
 
 
 async def serve(
@@ -168,7 +170,7 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         return vigil.holds(key, since)
 
     way = _lay(settings, engine, sunk, is_open)
-    fanout = FanOut(
+    fanout = Dormant(
         engine, settings.routes_dir, clocks.wall, nodes=lambda: [seen.node for seen in fleet.nodes()]
     )
     ingest = Ingest(guard, way.committer, fleet, clocks)
@@ -192,6 +194,7 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         watch=Watch(engine, guard, way.live, fleet, clocks.wall),
         enrol=Enrol(engine, authority, clocks.wall),
         health=Health(guard),
+        purge=Purge(engine, settings.store.retention, clocks.wall),
     )
 
 
@@ -214,16 +217,15 @@ def _lay(settings: ZeusSettings, engine: Engine, canaries: Canaries, is_open: Is
 
 
 def _sources(
-    way: _Way, fanout: FanOut, fleet: Fleet, ingest: Ingest, authority: Authority, now: datetime
+    way: _Way, fanout: Dormant, fleet: Fleet, ingest: Ingest, authority: Authority, now: datetime
 ) -> Sources:
     """Say where the vigil finds out what it judges."""
     committer, delivery = way.committer, way.delivery
 
     def sinks() -> list[SinkState]:
         store = SinkState(delivery.name, delivery.position, delivery.problem)
-        told = {name: postman.problem for name, postman in fanout.postmen.items()}
-        others = {"routes": fanout.problem, **told}
-        return [store, *(_state(name, problem, way.live.last) for name, problem in others.items())]
+        others = fanout.problems().items()
+        return [store, *(_state(name, problem, way.live.last) for name, problem in others)]
 
     return Sources(
         fleet=fleet,
@@ -284,6 +286,7 @@ def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
     group.create_task(parts.echo.run(), name="canaries")
     group.create_task(parts.vigil.run(), name="vigil")
     group.create_task(parts.watch.run(), name="watch")
+    group.create_task(parts.purge.run(), name="purge")
     group.create_task(_judge(parts), name="health")
 
 

@@ -20,7 +20,7 @@ from socme.journal import Journal
 from socme.v1.vitals_pb2 import LedgerHour
 from zeus_hub import accounts, database
 from zeus_hub.accounts import Account
-from zeus_hub.database import microseconds, reading
+from zeus_hub.database import microseconds, reading, total
 from zeus_hub.sinks.store import position
 
 ATTEMPTS = 50  # at a moment in which the journal does not forget what the store has just taken
@@ -112,8 +112,10 @@ def hours(engine: Engine, *, since: datetime | None = None) -> Iterator[Hour]:
     )
     if since is not None:
         query = query.where(table.c.hour_us >= microseconds(since))
-    with reading(engine) as connection:
-        rows = connection.execute(query.execution_options(yield_per=_HOURS_AT_ONCE))
+    with (
+        reading(engine) as connection,
+        connection.execute(query.execution_options(yield_per=_HOURS_AT_ONCE)) as rows,
+    ):
         for (client_name, name, _, _), found in groupby(
             rows, lambda row: (row.client, row.node, row.source, row.hour_us)
         ):
@@ -130,7 +132,7 @@ def hours(engine: Engine, *, since: datetime | None = None) -> Iterator[Hour]:
 def failing(engine: Engine) -> dict[Key, int]:
     """Return for each node by how much its hours fail beyond what was settled. Blocks on the database."""
     node, client, table = database.node, database.client, database.ledger
-    beyond = func.sum(table.c.unaccounted - table.c.settled)
+    beyond = total(table.c.unaccounted - table.c.settled)
     query = (
         select(client.c.name, node.c.name, beyond)
         .join_from(table, node)
@@ -139,7 +141,7 @@ def failing(engine: Engine) -> dict[Key, int]:
         .group_by(client.c.name, node.c.name)
     )
     with reading(engine) as connection:
-        return {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
+        return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
 def refused(engine: Engine) -> dict[Key, int]:

@@ -5,23 +5,24 @@ forgotten. Each tells of its group as a whole, so one that still waits gives way
 receiver that was down for a day is told of each group once. All functions work within a transaction.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from zeus_hub import schema
 from zeus_hub.database import microseconds, moment
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
 
-KEPT = timedelta(
-    days=30
-)  # after which what was told is forgotten; what was refused stays until a person looks
+KEPT = timedelta(days=30)  # after which what was told is forgotten
+KEPT_ASIDE = timedelta(days=365)  # the same of what was refused, which waits for a person
 LONGEST_REASON = 1000  # characters
+GROUP = re.compile(r"[0-9a-f]{32}")  # Notice.group
 MOST_FORGOTTEN = 1000  # rows in one transaction
 
 _ENCODER = msgspec.json.Encoder()
@@ -34,6 +35,8 @@ class State(IntEnum):
     WAITING = 0
     TOLD = 1
     REFUSED = 2
+    UNREADABLE = 3
+    """Damaged in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,20 @@ class Standing:
     """Since when the oldest that waits does so."""
     reason: str
     """Why that one did not arrive the last time it was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How it stands with one group and one receiver."""
+
+    group: str
+    receiver: str
+    state: State
+    """Of the latest notice."""
+    at: datetime | None
+    """When the receiver had the latest that it took; None for never."""
+    reference: str
+    """What it calls the group; empty where it has no name there."""
 
 
 def put(connection: Connection, receiver: str, notice: Notice, now: datetime) -> None:
@@ -120,6 +137,30 @@ def next_of(connection: Connection, receiver: str) -> Letter | None:
     return None if row is None else _letter(row)
 
 
+def skip_unreadable(connection: Connection, receiver: str, now: datetime) -> int | None:
+    """Set the next letter aside if it cannot be read; return its number then."""
+    table = schema.outbox
+    row = connection.execute(
+        select(table)
+        .where(table.c.receiver == receiver, table.c.state == State.WAITING)
+        .order_by(table.c.number)
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    try:
+        _DECODER.decode(row.notice)
+    except msgspec.MsgspecError:
+        values = {
+            "state": State.UNREADABLE,
+            "done_us": microseconds(now),
+            "reason": "damaged in the database",
+        }
+        connection.execute(update(table).where(table.c.number == row.number).values(**values))
+        return int(row.number)
+    return None
+
+
 def told(connection: Connection, letter: Letter, receipt: Receipt, now: datetime) -> None:
     """Note that a receiver has it. Where it grew meanwhile, the rest is told as well."""
     _close(connection, letter, State.TOLD, "; ".join(receipt.warnings), now, reference=receipt.reference)
@@ -136,7 +177,11 @@ def postponed(connection: Connection, letter: Letter, reason: str, due: datetime
     connection.execute(
         update(table)
         .where(table.c.number == letter.number)
-        .values(attempts=table.c.attempts + 1, reason=reason[:LONGEST_REASON], due_us=microseconds(due))
+        .values(
+            attempts=table.c.attempts + 1,
+            reason=_cut(reason),
+            due_us=microseconds(due),
+        )
     )
 
 
@@ -248,14 +293,42 @@ def reference(connection: Connection, receiver: str, group: str) -> str:
     return found or ""
 
 
-def forget(connection: Connection, now: datetime) -> int:
-    """Forget some of what was told long ago; return how many."""
+def clients(connection: Connection, receiver: str, groups: Collection[str]) -> dict[str, str]:
+    """Return whose groups these are, as far as a receiver was to be told of them."""
     table = schema.outbox
-    old = (
-        select(table.c.number)
-        .where(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT))
-        .limit(MOST_FORGOTTEN)
+    newest = (
+        select(func.max(table.c.number))
+        .where(table.c.receiver == receiver, table.c.group_key.in_(groups))
+        .group_by(table.c.group_key)
     )
+    rows = connection.execute(select(table.c.notice).where(table.c.number.in_(newest.scalar_subquery())))
+    notices = (_DECODER.decode(content) for content in rows.scalars())
+    return {notice.group: notice.client for notice in notices}
+
+
+def sent(connection: Connection, groups: Collection[str]) -> list[Sent]:
+    """Return to whom groups were to be told and what became of it, by group and receiver."""
+    table = schema.outbox
+    columns = (table.c.group_key, table.c.receiver, table.c.state, table.c.done_us, table.c.reference)
+    found: dict[tuple[str, str], Sent] = {}
+    for row in connection.execute(
+        select(*columns).where(table.c.group_key.in_(groups)).order_by(table.c.number)
+    ):
+        key = (row.group_key, row.receiver)
+        before = found.get(key, Sent(*key, State.WAITING, None, ""))
+        at = moment(row.done_us) if row.state == State.TOLD else before.at
+        found[key] = Sent(*key, State(row.state), at, row.reference or before.reference)
+    return [found[key] for key in sorted(found)]
+
+
+def forget(connection: Connection, now: datetime) -> int:
+    """Forget some of what was told or refused long ago; return how many."""
+    table = schema.outbox
+    is_old = or_(
+        and_(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT)),
+        and_(table.c.state > State.TOLD, table.c.done_us < microseconds(now - KEPT_ASIDE)),
+    )
+    old = select(table.c.number).where(is_old).limit(MOST_FORGOTTEN)
     numbers = list(connection.execute(old).scalars())
     connection.execute(delete(table).where(table.c.number.in_(numbers)))
     return len(numbers)
@@ -268,7 +341,10 @@ def _close(
     table = schema.outbox
     row = connection.execute(select(table).where(table.c.number == letter.number)).one()
     grown = row.notice_number != letter.notice.number
-    values: dict[str, object] = {"attempts": row.attempts + 1, "reason": reason[:LONGEST_REASON]}
+    values: dict[str, object] = {
+        "attempts": row.attempts + 1,
+        "reason": _cut(reason),
+    }
     if reference:
         values["reference"] = reference
     if grown and state is State.TOLD:
@@ -282,6 +358,10 @@ def _close(
     elif not grown:
         values |= {"state": state, "done_us": microseconds(now)}
     connection.execute(update(table).where(table.c.number == letter.number).values(**values))
+
+
+def _cut(reason: str) -> str:
+    return schema.plain(reason)[:LONGEST_REASON]
 
 
 def _letter(row: Row[tuple[object, ...]]) -> Letter:
@@ -306,7 +386,7 @@ def _standing(connection: Connection, receiver: str, counts: dict[int, int]) -> 
     return Standing(
         receiver=receiver,
         waiting=counts.get(State.WAITING, 0),
-        refused=counts.get(State.REFUSED, 0),
+        refused=counts.get(State.REFUSED, 0) + counts.get(State.UNREADABLE, 0),
         told=counts.get(State.TOLD, 0),
         oldest=None if first is None else moment(first.created_us),
         reason="" if first is None else first.reason,

@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -52,7 +53,13 @@ class Box(Protocol[Sent]):
     """Where letters wait until they are told or refused, as the module outbox; all within a transaction."""
 
     def next_of(self, connection: Connection, receiver: str, /) -> Sent | None:
-        """Return what a receiver is to be told next, whenever that is due; None for nothing."""
+        """Return what a receiver is to be told next, whenever that is due; None for nothing.
+
+        Raise msgspec.MsgspecError for one that is damaged.
+        """
+
+    def skip_unreadable(self, connection: Connection, receiver: str, now: datetime, /) -> int | None:
+        """Set the next letter aside if it cannot be read; return its number then."""
 
     def told(self, connection: Connection, letter: Sent, receipt: Receipt, now: datetime, /) -> None:
         """Note that a receiver has it."""
@@ -141,7 +148,11 @@ class Postman(Generic[Sent]):
 
     async def _step(self) -> float:
         """Tell what is due; return how many seconds there is nothing to do."""
-        letter = await self._read(lambda connection: self._box.next_of(connection, self.name))
+        try:
+            letter = await self._read(lambda connection: self._box.next_of(connection, self.name))
+        except msgspec.MsgspecError:
+            await self._skip()
+            return 0.0
         if letter is None:
             return CHECK_SECONDS
         early = (letter.due - self._clock()).total_seconds()
@@ -149,6 +160,19 @@ class Postman(Generic[Sent]):
             return early
         await self._deliver(letter)
         return 0.0
+
+    async def _skip(self) -> None:
+        """Set a letter aside that cannot be read: those behind it are well."""
+        now, found = self._clock(), list[int]()
+
+        def skip(connection: Connection) -> None:
+            number = self._box.skip_unreadable(connection, self.name, now)
+            found.extend([] if number is None else [number])
+
+        await self._write(skip)
+        logs.event(
+            LOG, logging.ERROR, "a letter is damaged and was set aside", receiver=self.name, number=found
+        )
 
     async def _deliver(self, letter: Sent) -> None:
         """Tell, and note what came of it."""

@@ -76,6 +76,9 @@ def report(
         every = 1 + counts.rows // LOOKED_AT
         titles, sources = _most(connection, span, every)
         judged = _judged(connection, span, counts.alerts)
+        kept_since = _kept_since(connection, span)
+        # What was purged still stands in the slots; what is too old for those may still be there.
+        alerts = counts.alerts if kept_since is None else counts.alerts | _slotted(connection, span)
         history = chronicle.between(connection, client.name, start, end)
     if away is not None:
         history = [each for each in history if each.since < away]
@@ -85,13 +88,14 @@ def report(
         client_name=client.title,
         start=start,
         end=end,
-        counts=tuple(sorted(counts.alerts.items(), reverse=True)),
+        counts=tuple(sorted(alerts.items(), reverse=True)),
         titles=titles,
         sources=sources,
         judged=judged,
         watched=watched(history, start, end),
         nodes=tuple(_node(each) for each in nodes if each.revoked is None or each.revoked > start),
         sampled=every,
+        kept_since=kept_since,
     )
 
 

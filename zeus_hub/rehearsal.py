@@ -1,7 +1,8 @@
 """What rules would have done with alerts that came once: who would have been told of what, and when. Pure.
 
-Time is what the hub's clock showed when each alert came; behind the last one it goes on until everything has
-been told. Nobody acknowledges anything, so what would be repeated for ever is told once.
+Time is what the hub's clock showed when each alert came, and what is due between two of them is told at its
+time; behind the last one it goes on until everything has been told. What would have been repeated, or told to
+others because nobody acknowledged it, depends on people and is left out.
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,13 +42,18 @@ def rehearse(rules: Rules, alerts: Iterable[StoredAlert]) -> Iterator[Rehearsed]
     now = _EPOCH
     for stored in alerts:
         now = max(now, moment(stored.received) or now)
+        yield from _until(grouping, now)
         [routed] = grouping.take([_untouched(stored)], now)
-        yield from _told(grouping, now)
         if not routed.tickets:
             yield Rehearsed(time=now, client=stored.client, telling=None, alert=stored.alert.id.hex())
     longest = max((route.group_wait + route.group_interval for route in rules.routes), default=0.0)
-    end = now + timedelta(seconds=longest) + AFTER
-    grouping.tick(end)
+    yield from _until(grouping, now + timedelta(seconds=longest) + AFTER)
+
+
+def _until(grouping: Grouping, end: datetime) -> Iterator[Rehearsed]:
+    """Yield what is told up to and with some time."""
+    while (at := grouping.next()) is not None and at <= end.timestamp():
+        yield from _told(grouping, datetime.fromtimestamp(at, UTC))
     yield from _told(grouping, end)
 
 
@@ -60,8 +66,10 @@ def _untouched(stored: StoredAlert) -> StoredAlert:
 
 
 def _told(grouping: Grouping, now: datetime) -> Iterator[Rehearsed]:
+    grouping.tick(now)
     for told in grouping.drain().told:
-        yield _rehearsed(told, now)
+        if told.telling.reason != "repeat":
+            yield _rehearsed(told, now)
 
 
 def _rehearsed(told: Told, now: datetime) -> Rehearsed:

@@ -13,12 +13,12 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from zeus_hub import schema
 from zeus_hub.database import microseconds, moment
 from zeus_hub.digest import Report
-from zeus_hub.outbox import KEPT, LONGEST_REASON, MOST_FORGOTTEN, Standing, State
+from zeus_hub.outbox import KEPT, KEPT_ASIDE, LONGEST_REASON, MOST_FORGOTTEN, Standing, State
 from zeus_hub.periods import Kind
 from zeus_hub.receivers.contract import Receipt
 
@@ -99,6 +99,26 @@ def next_of(connection: Connection, receiver: str) -> Letter | None:
     return None if row is None else _letter(row)
 
 
+def skip_unreadable(connection: Connection, receiver: str, now: datetime) -> int | None:
+    """Set the next one aside if it cannot be read; return its number then."""
+    table = schema.report
+    mine = (table.c.receiver == receiver, table.c.state == State.WAITING)
+    row = connection.execute(select(table).where(*mine).order_by(table.c.number).limit(1)).one_or_none()
+    if row is None:
+        return None
+    try:
+        _DECODER.decode(row.content)
+    except msgspec.MsgspecError:
+        values = {
+            "state": State.UNREADABLE,
+            "done_us": microseconds(now),
+            "reason": "damaged in the database",
+        }
+        connection.execute(update(table).where(table.c.number == row.number).values(**values))
+        return int(row.number)
+    return None
+
+
 def told(connection: Connection, letter: Letter, receipt: Receipt, now: datetime) -> None:
     """Note that a receiver has it."""
     _close(connection, letter, State.TOLD, "; ".join(receipt.warnings), now)
@@ -112,7 +132,7 @@ def refused(connection: Connection, letter: Letter, reason: str, now: datetime) 
 def postponed(connection: Connection, letter: Letter, reason: str, due: datetime) -> None:
     """Note that it did not arrive, and when to try again."""
     table = schema.report
-    values = {"reason": reason[:LONGEST_REASON], "due_us": microseconds(due)}
+    values = {"reason": schema.plain(reason)[:LONGEST_REASON], "due_us": microseconds(due)}
     here = table.c.number == letter.number
     connection.execute(update(table).where(here).values(attempts=table.c.attempts + 1, **values))
 
@@ -146,11 +166,13 @@ def standings(connection: Connection) -> list[Standing]:
 
 
 def forget(connection: Connection, now: datetime) -> int:
-    """Forget some of what was told long ago; return how many."""
+    """Forget some of what was told or refused long ago; return how many."""
     table = schema.report
-    old = select(table.c.number).where(
-        table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT)
+    is_old = or_(
+        and_(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT)),
+        and_(table.c.state > State.TOLD, table.c.done_us < microseconds(now - KEPT_ASIDE)),
     )
+    old = select(table.c.number).where(is_old)
     numbers = list(connection.execute(old.limit(MOST_FORGOTTEN)).scalars())
     connection.execute(delete(table).where(table.c.number.in_(numbers)))
     return len(numbers)
@@ -158,7 +180,7 @@ def forget(connection: Connection, now: datetime) -> int:
 
 def _close(connection: Connection, letter: Letter, state: State, reason: str, now: datetime) -> None:
     table = schema.report
-    values = {"state": state, "reason": reason[:LONGEST_REASON], "done_us": microseconds(now)}
+    values = {"state": state, "reason": schema.plain(reason)[:LONGEST_REASON], "done_us": microseconds(now)}
     here = table.c.number == letter.number
     connection.execute(update(table).where(here).values(attempts=table.c.attempts + 1, **values))
 
@@ -192,7 +214,7 @@ def _standing(connection: Connection, receiver: str, counts: dict[int, int]) -> 
     return Standing(
         receiver=receiver,
         waiting=counts.get(State.WAITING, 0),
-        refused=counts.get(State.REFUSED, 0),
+        refused=counts.get(State.REFUSED, 0) + counts.get(State.UNREADABLE, 0),
         told=counts.get(State.TOLD, 0),
         oldest=None if since is None else moment(since),
         reason="" if first is None else first.reason,

@@ -1,7 +1,8 @@
 """Put a backup back in a hub's place.
 
 Everything is copied beside where it belongs, compared with the manifest and checked, before anything that
-is there is touched; then it takes few renames. What was there is moved aside, never deleted. The CA goes
+is there is touched; then it takes few renames. A database on a server was restored there before, and is made
+to fit what is restored here. What was there is moved aside, never deleted. The CA goes
 first and comes last, file by file: without one of them no hub starts, so one that finds half of a restore
 after a power cut refuses.
 """
@@ -36,7 +37,7 @@ from zeus_hub.backup import (
     read_manifest,
 )
 from zeus_hub.ca import open_authority
-from zeus_hub.database import microseconds, open_database, writing
+from zeus_hub.database import NoDatabaseError, microseconds, open_database, writing
 from zeus_hub.deep import IDENTITY
 from zeus_hub.ledger import Balance
 
@@ -56,6 +57,7 @@ class Restored:
 def restore(source: Path, place: Place, *, force: bool, now: datetime) -> Restored:
     """Put a backup in its place; with `force`, move the hub that is there aside."""
     manifest = read_manifest(source)
+    _refuse_another_kind(source, manifest, place)
     try:
         place.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(place.state_dir):
@@ -74,6 +76,20 @@ def restore(source: Path, place: Place, *, force: bool, now: datetime) -> Restor
             "Check the free space, and that this is run as the user that Zeus runs as.",
         ) from error
     return Restored(manifest, aside)
+
+
+def _refuse_another_kind(source: Path, manifest: Manifest, place: Place) -> None:
+    """Refuse a backup with a database in a file where it belongs on a server, and the other way round."""
+    if place.server and DATABASE in manifest.files:
+        raise OperatorError(
+            f"{source} holds a SQLite database, and store.url names a server",
+            'Restore it with store.url = "sqlite:///zeus.db".',
+        )
+    if not place.server and DATABASE not in manifest.files:
+        raise OperatorError(
+            f"{source} holds no database: it was on a server",
+            "Set store.url to a database into which its dump was restored.",
+        )
 
 
 @contextmanager
@@ -135,7 +151,11 @@ def _settle(place: Place, names: list[str], now: datetime) -> None:
     if "ca" in names:
         open_authority(_fresh(place, "ca").parent, now=now)
     fresh = _fresh(place, DATABASE)
-    engine = open_database(f"sqlite:///{fresh.absolute()}", fresh.parent)
+    url = place.server or f"sqlite:///{fresh.absolute()}"
+    try:
+        engine = open_database(url, fresh.parent, create=False)
+    except NoDatabaseError as error:
+        raise OperatorError(error.args[0], "Restore its dump first (pg_restore), then this.") from error
     try:
         with writing(engine) as connection:
             # Else a token that was used since could be used a second time.

@@ -59,6 +59,7 @@ class Router:
         self._rules = Rules()
         self._grouping: Grouping | None = None
         self._silences: Sequence[Silence] = ()
+        self._said: silences.Said = ()
 
     def heed(self, rules: Rules) -> None:
         """Go by these rules from the next step on."""
@@ -102,17 +103,18 @@ class Router:
         """Return the groups; read them where this is the first step, or the one before failed."""
         if self._grouping is None:
             rows, sources = groups.load(connection)
-            self._silences = ()
+            self._silences, self._said = (), ()
             self._grouping = Grouping(self._rules, rows=rows, sources=sources, steady=reached.steady)
         return self._grouping
 
     def _hush(self, connection: Connection, grouping: Grouping, now: datetime) -> None:
         """Heed silences that were made, changed or ended since the last step."""
-        found = silences.active(connection, now)
-        if [_said(each) for each in found] == [_said(each) for each in self._silences]:
+        said = silences.said(connection, now)
+        if said == self._said:
             return
+        found = silences.active(connection, now)
         known = {each.id for each in self._silences}
-        self._silences = found
+        self._silences, self._said = found, said
         grouping.heed(self._rules, found)
         for silence in found:
             if silence.id not in known:
@@ -154,11 +156,6 @@ class Router:
                 outbox.put(connection, receiver, made, now)
             receivers.update(who)
         return frozenset(receivers)
-
-
-def _said(silence: Silence) -> tuple[object, ...]:
-    """Return what tells a silence from others; compiled expressions compare as objects."""
-    return silence.id, silence.client, silence.match and silence.match.text, silence.until
 
 
 def _covered(connection: Connection, silence: Silence, rows: Iterable[Row]) -> Iterable[str]:

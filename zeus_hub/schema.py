@@ -5,6 +5,7 @@ The others stand in database.py, which is what opens it.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Index,
     Integer,
@@ -15,6 +16,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+
+from socme.text import REPLACEMENT
 
 METADATA = MetaData(
     naming_convention={
@@ -27,6 +30,12 @@ METADATA = MetaData(
 # SQLite numbers rows by itself only where the type is spelled INTEGER.
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 LONGEST_TACTIC = 64  # characters of a tactic's name
+
+
+def plain(text: str) -> str:
+    """Return text as a column can hold it: PostgreSQL takes no character 0, SQLite looks not behind one."""
+    return text.replace("\0", REPLACEMENT) if "\0" in text else text
+
 
 # What people have done about alerts; those that nobody has touched have no row.
 triage = Table(
@@ -169,7 +178,49 @@ outbox = Table(
     Column("reason", Text, nullable=False),
     Column("reference", String(128), nullable=False),  # what the receiver calls the group; "" for none
     Index(None, "receiver", "state", "number"),
-    Index(None, "receiver", "group_key"),
+    Index(None, "group_key", "receiver"),
+)
+
+# What people at a receiver made of groups (outcomes.py): of the alert there, and of the case that it is in.
+outcome = Table(
+    "outcome",
+    METADATA,
+    Column("group_key", String(32), primary_key=True),
+    Column("receiver", String(63), primary_key=True),
+    Column("kind", String(8), primary_key=True),  # "alert" or "case"
+    Column("organisation", String(64), nullable=False),  # whose word it is
+    Column("reference", String(128), nullable=False),
+    Column("stage", String(16), nullable=False),
+    Column("status", String(64), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("impact", String(64), nullable=False),
+    Column("case_id", String(64), nullable=False),  # "" for none
+    Column("case_number", BigInteger, nullable=False),  # 0 where it is not known
+    Column("changed_us", BigInteger, nullable=False),
+    Index(None, "changed_us"),
+)
+
+# Up to where the changes are known that people made there.
+outcome_mark = Table(
+    "outcome_mark",
+    METADATA,
+    Column("receiver", String(63), primary_key=True),
+    Column("organisation", String(64), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),  # by the receiver's clock
+    Column("behind", Boolean, nullable=False),  # whether there is more that was not read yet
+    Column("seen", LargeBinary, nullable=False),  # ids and times of what will be read again, as JSON
+)
+
+# From when on alerts are kept (purge.py): of those that came before, some or all are gone.
+horizon = Table(
+    "horizon",
+    METADATA,
+    Column("client_id", Integer, primary_key=True, autoincrement=False),
+    Column(
+        "severity", Integer, primary_key=True, autoincrement=False
+    ),  # retention.OTHER: any that is not named
+    Column("since_us", BigInteger, nullable=False),
 )
 
 # The days and months that are told to people (reports.py); a row is one report for one receiver, and stays

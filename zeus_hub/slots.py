@@ -13,13 +13,14 @@ from sqlalchemy import Connection, bindparam, delete, func, select, text, update
 
 from socme.text import clean
 from socme.triage import ACKNOWLEDGED, CLOSED
-from zeus_hub import schema
+from zeus_hub import retention, schema
 from zeus_hub.database import MICROSECOND
 from zeus_hub.enrich import HIGHEST_SEVERITY
 
 QUARTER = timedelta(minutes=15)
 QUARTER_US = QUARTER // MICROSECOND
-KEPT_US = timedelta(days=31) // MICROSECOND  # longer than an alert counts as open
+# Longer than an alert counts as open, and than a month until it is told (periods.py).
+KEPT_US = timedelta(days=34) // MICROSECOND
 DAY_US = timedelta(days=1) // MICROSECOND
 TACTICS_KEPT_US = timedelta(hours=25) // MICROSECOND
 MOST_TACTICS = 64  # names of one client in a quarter of an hour; ATT&CK has 14 for each of its matrices
@@ -38,9 +39,9 @@ _COUNT = text(
     " ON CONFLICT (severity, begin_us, client_id) DO UPDATE SET alerts = slot.alerts + excluded.alerts"
 )
 _RECKON = text(
-    "SELECT severity, received_us - received_us % :quarter, client_id, sum(count),"
-    " sum(CASE WHEN status = :acknowledged THEN count ELSE 0 END),"
-    " sum(CASE WHEN status = :closed THEN count ELSE 0 END)"
+    "SELECT severity, received_us - received_us % :quarter, client_id, CAST(sum(count) AS BIGINT),"
+    " CAST(sum(CASE WHEN status = :acknowledged THEN count ELSE 0 END) AS BIGINT),"
+    " CAST(sum(CASE WHEN status = :closed THEN count ELSE 0 END) AS BIGINT)"
     " FROM alert LEFT JOIN triage ON alert_number = number WHERE received_us >= :first GROUP BY 1, 2, 3"
 )
 _NAME = text(
@@ -128,7 +129,8 @@ def held(connection: Connection) -> int:
 
 
 def wrong(connection: Connection) -> Iterator[str]:
-    """Yield what differs between the counts and the alerts, within a transaction."""
+    """Yield what differs between the counts and the alerts that are all kept, within a transaction."""
+    kept = retention.noted(connection)
     table = schema.slot
     first = connection.execute(select(func.min(table.c.begin_us))).scalar_one()
     if first is None:
@@ -137,8 +139,8 @@ def wrong(connection: Connection) -> Iterator[str]:
     there = {tuple(row[:3]): tuple(row[3:]) for row in connection.execute(_RECKON, _asked(first))}
     for slot in sorted(slots.keys() | there.keys()):
         counted, reckoned = slots.get(slot, (0, 0, 0)), there.get(slot, (0, 0, 0))
-        if counted != reckoned:
-            severity, begin_us, client_id = slot
+        severity, begin_us, client_id = slot
+        if counted != reckoned and not kept.is_past(client_id, severity, begin_us):
             yield (
                 f"severity {severity} of client number {client_id} in the quarter of an hour that begins at"
                 f" {begin_us // 1_000_000}: {counted} are counted, {reckoned} are there"

@@ -140,17 +140,18 @@ def _latest(connection: Connection, clients: Mapping[int, str], view: View, last
     found: dict[int, StoredAlert] = {}
     total = 0
     query = _wanted(clients, view, last)
-    for row in connection.execute(query.execution_options(yield_per=_PIECE)):
-        stored = StoredAlert(client=clients[row.client_id], node=row.name, alert=body.decode(row.body))
-        stored.received.FromDatetime(moment(row.received_us))
-        if view.redaction is not None:
-            view.redaction.apply(stored)
-        elif not view.with_raw:
-            stored.alert.ClearField("raw")
-        total += stored.ByteSize()
-        if total > MOST_BYTES:
-            break
-        found[row.number] = stored
+    with connection.execute(query.execution_options(yield_per=_PIECE)) as rows:
+        for row in rows:
+            stored = StoredAlert(client=clients[row.client_id], node=row.name, alert=body.decode(row.body))
+            stored.received.FromDatetime(moment(row.received_us))
+            if view.redaction is not None:
+                view.redaction.apply(stored)
+            elif not view.with_raw:
+                stored.alert.ClearField("raw")
+            total += stored.ByteSize()
+            if total > MOST_BYTES:
+                break
+            found[row.number] = stored
     for number, triage in triaged.load(connection, list(found)).items():
         found[number].triage.CopyFrom(triage)
         if view.redaction is not None:

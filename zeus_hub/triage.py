@@ -109,9 +109,7 @@ def history(engine: Engine, ref: Ref) -> list[Change]:
     table = schema.triage_change
     with reading(engine) as connection:
         rows = connection.execute(
-            select(table)
-            .where(table.c.alert_number.in_(_numbers(connection, [ref])))
-            .order_by(table.c.number)
+            select(table).where(table.c.alert_number.in_(numbers(connection, [ref]))).order_by(table.c.number)
         ).all()
     return [
         Change(
@@ -134,11 +132,11 @@ def _do(engine: Engine, chosen: Chosen, deed: Deed, details: Mapping[str, object
     for begin in range(0, len(chosen), PORTION):
         refs = chosen[begin : begin + PORTION]
         with writing(engine) as connection:
-            numbers = _numbers(connection, refs)
-            done = triaged.change(connection, numbers, deed)
+            there = numbers(connection, refs)
+            done = triaged.change(connection, there, deed)
             if done:
                 _note(connection, deed, _subject(refs), {**details, "changed": done})
-        found, changed = found + len(numbers), changed + done
+        found, changed = found + len(there), changed + done
     return Outcome(found, changed)
 
 
@@ -179,7 +177,7 @@ def _portions(engine: Engine, filters: Filters) -> Iterator[Sequence[int]]:
         after = keys[-1]
 
 
-def _numbers(connection: Connection, refs: Sequence[Ref]) -> Sequence[int]:
+def numbers(connection: Connection, refs: Sequence[Ref]) -> Sequence[int]:
     """Return the numbers of alerts, within a transaction; those that are not there are left out."""
     alert, node, client = database.alert, database.node, database.client
     query = (

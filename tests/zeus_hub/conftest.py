@@ -1,11 +1,33 @@
-"""Clocks of a hub, which tests put forward."""
+"""Clocks of a hub, which tests put forward, and databases of both kinds."""
+
+from collections.abc import Iterator
 
 import pytest
 
 from socme.v1.vitals_pb2 import Vitals
+from tests.zeus_hub import engines
 from tests.zeus_hub.watched import Time
 from zeus_hub import fleet, heartbeat, vigil, watch
 from zeus_hub.lookout import Lookout
+
+
+@pytest.fixture(scope="module", params=engines.BOTH)
+def both(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run all tests of a module on SQLite, then on PostgreSQL."""
+    with engines.using(request.param):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _disconnected() -> Iterator[None]:
+    yield
+    engines.DATABASES.leave()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _server_stopped() -> Iterator[None]:
+    yield
+    engines.DATABASES.close()
 
 
 @pytest.fixture

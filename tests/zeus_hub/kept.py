@@ -1,6 +1,6 @@
 """A hub's state folder with a bit of everything in it, made once and copied for each test."""
 
-import shutil
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, timedelta
@@ -13,6 +13,8 @@ from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Encoding
 from socme.v1.vitals_pb2 import LedgerHour
 from tests.contracts.sink_suite import deliver
+from tests.zeus_hub import engines
+from tests.zeus_hub.engines import opened
 from tests.zeus_hub.kit import EPOCH, alert
 from zeus_hub import hours, local, registry
 from zeus_hub.ca import open_authority
@@ -27,7 +29,8 @@ KEEP = 1024**3
 def make(folder: Path) -> Path:
     """Do what a hub does that takes what two nodes send: eight batches, twelve alerts in the end."""
     folder.mkdir(mode=0o700)
-    engine = open_database("sqlite:///zeus.db", folder)
+    engines.DATABASES.keep(folder)
+    engine = opened(folder)
     now = utc_now()
     for client in ("acme", "beta"):
         registry.add_client(engine, client, now=now)
@@ -49,7 +52,7 @@ def take(folder: Path, handed: list[Handed], *, stored: bool = True) -> list[Ent
     """Commit batches; where `stored`, the store reads all that it has not."""
     journalist = Journalist(folder / "journal.db", KEEP)
     entries = [entry for one in handed for entry in journalist.commit([one], 0).entries]
-    engine = open_database("sqlite:///zeus.db", folder)
+    engine = open_database(engines.url(folder), folder)
     if stored and entries:
         store = Store(engine, journalist.identity, journalist.last())
         deliver(store, [enrich(entry) for entry in entries])
@@ -65,12 +68,18 @@ def batch(origin: str, sequence: int, alerts: list[Alert], before: int) -> Hande
 
 
 def copied(made: Path, folder: Path) -> Path:
-    """Return a copy of a state folder."""
-    return Path(shutil.copytree(made, folder / "state"))
+    """Return a copy of a state folder and its database."""
+    return engines.copied(made, folder / "state")
 
 
 def change(path: Path, *statements: str) -> None:
-    """Change a database behind everybody's back."""
+    """Change a database behind everybody's back; that of a hub is named as the file that it may be."""
+    if path.name == "zeus.db" and engines.on_postgresql():
+        with writing(opened(path.parent)) as connection:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # keys mean nothing
+            for statement in statements:
+                connection.exec_driver_sql(re.sub(r"x'([0-9a-f]*)'", r"'\\x\1'::bytea", statement))
+        return
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA foreign_keys = OFF")
         for statement in statements:

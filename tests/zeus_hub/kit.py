@@ -29,11 +29,12 @@ from socme.v1.uplink_pb2 import AlertBatch, Encoding, Hello, HubMessage, Lane, N
 from socme.v1.uplink_pb2_grpc import UplinkStub
 from socme.v1.vitals_pb2 import Vitals
 from socme.v1.watch_pb2_grpc import WatchStub
+from tests.zeus_hub import engines
 from zeus_hub import database, registry
 from zeus_hub.ca import private_pem
 from zeus_hub.clocks import Clocks
-from zeus_hub.config import ConditionSettings, JournalSettings, ZeusSettings
-from zeus_hub.database import open_database, reading
+from zeus_hub.config import ConditionSettings, JournalSettings, StoreSettings, ZeusSettings
+from zeus_hub.database import reading
 from zeus_hub.hub import REAL, Running, serve
 from zeus_hub.tokens import Grant, create_token
 
@@ -126,6 +127,7 @@ def settings(state_dir: Path, conditions: ConditionSettings = SHIPPED, **changes
         state_dir=state_dir,
         routes_dir=state_dir / "routes.d",
         listen="127.0.0.1:0",
+        store=StoreSettings(url=engines.url(state_dir)),
         journal=JournalSettings(**changes),  # type: ignore[arg-type]
         conditions=conditions,
     )
@@ -146,11 +148,9 @@ async def hub(
         task = group.create_task(serve(chosen, Notifier(), up.set_result, clocks))
         async with asyncio.timeout(LIMIT):
             running = await up
-        engine = open_database(chosen.store.url, state_dir)
         try:
-            yield Hub(chosen, running, engine)
+            yield Hub(chosen, running, engines.opened(state_dir))
         finally:
-            engine.dispose()
             task.cancel()
 
 

@@ -13,8 +13,9 @@ from socme.journal import Entry, Journal
 from socme.v1.alert_pb2 import Alert, AlertSource, Severity
 from socme.v1.watch_pb2 import StoredAlert
 from tests.contracts.sink_suite import deliver
-from zeus_hub import opened, registry
-from zeus_hub.database import open_database
+from tests.zeus_hub.engines import opened
+from zeus_hub import opened as notes
+from zeus_hub import registry
 from zeus_hub.enrich import Arrival
 from zeus_hub.raising import Open
 from zeus_hub.sinks.store import Store
@@ -59,7 +60,7 @@ def alert(  # one alert of each kind of difference
 
 def database(state_dir: Path, clients: Iterable[str] = ("acme", "beta")) -> Engine:
     """Return a new database with clients."""
-    engine = open_database("sqlite:///zeus.db", state_dir)
+    engine = opened(state_dir)
     for client in clients:
         registry.add_client(engine, client, now=NOON)
     return engine
@@ -68,7 +69,7 @@ def database(state_dir: Path, clients: Iterable[str] = ("acme", "beta")) -> Engi
 def leave_open(journal: Path, *conditions: Open) -> None:
     """Write down in a journal that conditions are open."""
     with closing(Journal(journal)) as found:
-        found.append([], notes={opened.name(one.key): opened.encode(one) for one in conditions})
+        found.append([], notes={notes.name(one.key): notes.encode(one) for one in conditions})
 
 
 def keep(engine: Engine, alerts: Iterable[StoredAlert]) -> None:

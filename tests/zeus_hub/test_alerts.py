@@ -12,11 +12,14 @@ from sqlalchemy.pool import QueuePool
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import AlertSource, Severity
 from socme.v1.watch_pb2 import StoredAlert
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import alerts
 from zeus_hub import database as tables
 from zeus_hub.alerts import Filters
 from zeus_hub.database import reading
+
+pytestmark = pytest.mark.usefixtures("both")
 
 HOSTILE = "'; DROP TABLE alert; -- 100%_\\x/"
 
@@ -168,6 +171,7 @@ def test_names_that_there_are_not_are_refused(engine: Engine, filters: Filters) 
         alerts.check_names(engine, filters)
 
 
+@sqlite_alone
 def test_an_address_is_found_by_the_indices_of_all_segments(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

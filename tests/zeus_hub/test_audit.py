@@ -12,6 +12,8 @@ from tests.zeus_hub.stored import NOON, database
 from zeus_hub import audit
 from zeus_hub.database import writing
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:

@@ -16,6 +16,8 @@ from zeus_hub import changes, figures, triage
 from zeus_hub.alerts import Filters
 from zeus_hub.changes import Bounds, Changes, Told, ready
 
+pytestmark = pytest.mark.usefixtures("both")
+
 FAR = Bounds(passed=100, last=50, size=1 << 20)
 
 

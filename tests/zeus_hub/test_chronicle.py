@@ -17,6 +17,8 @@ from zeus_hub.health import UNHEARD, Moment, Standing
 from zeus_hub.raising import Open
 from zeus_hub.registry import Node
 
+pytestmark = pytest.mark.usefixtures("both")
+
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 HIGH = Severity.SEVERITY_HIGH
 SILENT = Open("acme", "acme-1", "node_silent", "", NOON, HIGH, "nothing heard", HIGH)

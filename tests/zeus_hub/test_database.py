@@ -1,6 +1,5 @@
-"""Opening the database, in all the states that it may be found in."""
+"""Opening the database, and what holds on both kinds."""
 
-import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,130 +11,97 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from socme.errors import OperatorError
+from tests.zeus_hub.alone import sqlite_alone
+from tests.zeus_hub.engines import blank, opened, url
 from zeus_hub import database
-from zeus_hub.database import microseconds, moment, open_database, reading, writing
+from zeus_hub.database import NoDatabaseError, microseconds, moment, open_database, reading, writing
 
-URL = "sqlite:///zeus.db"
-DAMAGED = r"damaged[^\n]*\n.*zeus restore DIR.*move it away"
+pytestmark = pytest.mark.usefixtures("both")
 
-
-def test_a_relative_path_is_relative_to_the_state_folder(tmp_path: Path) -> None:
-    open_database("sqlite:///sub/zeus.db", tmp_path / "state")
-
-    assert (tmp_path / "state" / "sub" / "zeus.db").exists()
-
-
-def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    """The write-ahead log has alerts in it as well."""
-    with reading(open_database(URL, tmp_path / "state")):
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
-
-    assert modes == dict.fromkeys(("zeus.db", "zeus.db-wal", "zeus.db-shm"), 0o600)
-    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
-
-
-def test_what_is_committed_survives_a_power_cut(tmp_path: Path) -> None:
-    """As far as a test can tell: every connection syncs at each commit."""
-    engine = open_database(URL, tmp_path)
-    with reading(engine) as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
-        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+ROW = {"name": "acme", "title": "", "enabled": True, "created_us": 0}
 
 
 def test_several_may_open_a_new_database_at_once(tmp_path: Path) -> None:
+    where = blank(tmp_path)
     with ThreadPoolExecutor(4) as threads:
-        engines = list(threads.map(lambda _: open_database(URL, tmp_path), range(4)))
-    for engine in engines:
+        several = list(threads.map(lambda _: open_database(where, tmp_path), range(4)))
+    for engine in several:
         with reading(engine) as connection:
             assert connection.execute(select(database.client)).all() == []
+        engine.dispose()
 
 
 def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    engine = open_database(URL, tmp_path)
+    engine = opened(tmp_path)
     with writing(engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(OperatorError, match=r"newer version \(schema 9999.*\n.*Update"):
-        open_database(URL, tmp_path)
+        open_database(url(tmp_path), tmp_path)
 
 
-def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "zeus.db").write_bytes(b"this is no database" * 100)
-    with pytest.raises(OperatorError, match=DAMAGED):
-        open_database(URL, tmp_path)
-
-
-@pytest.mark.parametrize("pages", [1, 2, -1])
-def test_a_file_that_was_cut_off_is_refused_with_what_to_do(tmp_path: Path, pages: int) -> None:
-    """At the end of a page or in the middle of one; however little is missing."""
-    path = tmp_path / "zeus.db"
-    open_database(URL, tmp_path).dispose()
-    for cut in (pages * 4096, pages * 4096 - 100):
-        content = path.read_bytes()
-        path.write_bytes(content[:cut])
-        with pytest.raises(OperatorError, match=DAMAGED):
-            open_database(URL, tmp_path)
-        path.write_bytes(content)
-    open_database(URL, tmp_path)
-
-
-def test_a_page_of_zeros_at_its_beginning_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    """As after a power cut on a disk that lies."""
-    open_database(URL, tmp_path).dispose()
-    with (tmp_path / "zeus.db").open("r+b") as file:
-        file.write(bytes(4096))
-    with pytest.raises(OperatorError, match=DAMAGED):
-        open_database(URL, tmp_path)
-
-
-def test_an_empty_file_beside_a_journal_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    """Made anew, it would know no node, and turn all of them away."""
-    (tmp_path / "journal.db").touch()
-    (tmp_path / "zeus.db").touch()
-    with pytest.raises(OperatorError, match=r"is empty, and the hub's journal is not\n.*zeus restore DIR"):
-        open_database(URL, tmp_path)
-
-    assert (tmp_path / "zeus.db").stat().st_size == 0
-
-
-def test_an_empty_file_is_a_first_start_that_was_cut_off(tmp_path: Path) -> None:
-    (tmp_path / "zeus.db").touch()
-    with reading(open_database(URL, tmp_path)) as connection:
-        assert connection.execute(select(database.client)).all() == []
-
-
-def test_without_a_file_the_journal_is_stored_anew(tmp_path: Path) -> None:
-    """Whoever moved it away was told so."""
-    (tmp_path / "journal.db").touch()
-    with reading(open_database(URL, tmp_path)) as connection:
-        assert connection.execute(select(database.client)).all() == []
-
-
-def test_a_path_that_cannot_be_opened_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "zeus.db").mkdir()
-    with pytest.raises(OperatorError, match=r"cannot use[^\n]*\n.*Check"):
-        open_database(URL, tmp_path)
-
-
+@sqlite_alone
 @pytest.mark.parametrize(
-    ("url", "words"), [("zeus.db", "no database URL"), ("postgresql://x/y", "not supported")]
+    ("wrong", "words"),
+    [
+        ("zeus.db", "no database URL"),
+        ("postgresql://u:geheim@[::1/y", "no database URL"),
+        ("postgresql://u:geheim@h:port/y", "no database URL"),
+        ("mysql://u:geheim@h/y", "mysql is not supported"),
+        ("postgresql+asyncpg://u:geheim@h/y", "asyncpg is not supported"),
+    ],
 )
-def test_a_wrong_url_is_refused_with_what_to_do(tmp_path: Path, url: str, words: str) -> None:
+def test_a_wrong_url_is_refused_with_what_to_do(tmp_path: Path, wrong: str, words: str) -> None:
     with pytest.raises(OperatorError, match=words) as caught:
-        open_database(url, tmp_path)
+        open_database(wrong, tmp_path)
 
     assert "sqlite:///zeus.db" in caught.value.mend
+    assert "postgresql://" in caught.value.mend
+    assert "geheim" not in str(caught.value)
+
+
+def test_asking_makes_no_hub(tmp_path: Path) -> None:
+    """A question is put to a hub that there is."""
+    where = blank(tmp_path)
+    for _ in range(2):
+        with pytest.raises(NoDatabaseError, match=r"there is no hub in .* yet\n.*zeus client add"):
+            open_database(where, tmp_path, create=False)
+    open_database(where, tmp_path).dispose()
+    open_database(where, tmp_path, create=False).dispose()
+
+
+def test_what_is_read_is_of_one_moment(tmp_path: Path) -> None:
+    """Though another one writes meanwhile."""
+    engine = opened(tmp_path)
+    with reading(engine) as connection:
+        before = connection.execute(select(database.client)).all()
+        with writing(engine) as other:
+            other.execute(insert(database.client).values(ROW))
+
+        assert connection.execute(select(database.client)).all() == before == []
+    with reading(engine) as connection:
+        assert len(connection.execute(select(database.client)).all()) == 1
+
+
+def test_names_come_in_the_order_of_their_bytes(tmp_path: Path) -> None:
+    """Whatever language a server speaks."""
+    engine = opened(tmp_path)
+    names = ["B", "_", "a", "a b", "a-b", "a.b", "a/b", "ab", "\u00e4"]
+    with writing(engine) as connection:
+        connection.execute(insert(database.client), [{**ROW, "name": name} for name in reversed(names)])
+        ordered = select(database.client.c.name).order_by(database.client.c.name)
+
+        assert list(connection.execute(ordered).scalars()) == names
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    engine = open_database(URL, tmp_path)
-    row = {"name": "acme", "title": "", "enabled": True, "created_us": 0}
+    engine = opened(tmp_path)
     with pytest.raises(IntegrityError), writing(engine) as connection:
-        connection.execute(insert(database.client), [row, row])
+        connection.execute(insert(database.client), [ROW, ROW])
     with reading(engine) as connection:
         assert connection.execute(select(database.client)).all() == []
 
 
+@sqlite_alone
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_a_time_comes_back_as_it_was_stored(time: datetime) -> None:
     assert moment(microseconds(time)) == time

@@ -4,24 +4,27 @@ import itertools
 import random
 import sqlite3
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from tests.zeus_hub.alone import sqlite_alone
+from tests.zeus_hub.engines import on_postgresql, opened
 from tests.zeus_hub.kept import batch, change, copied, make, take
 from tests.zeus_hub.kit import alert
 from zeus_hub import deep
-from zeus_hub.database import open_database
 from zeus_hub.deep import CHECKS, Verdict, examine
+
+pytestmark = pytest.mark.usefixtures("both")
 
 Damage = Callable[[Path], None]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(both: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the state folder of a hub where all is well."""
     return make(tmp_path_factory.mktemp("whole") / "state")
 
@@ -33,10 +36,8 @@ def state(whole: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(state: Path) -> Iterator[Engine]:
-    opened = open_database("sqlite:///zeus.db", state)
-    yield opened
-    opened.dispose()
+def engine(state: Path) -> Engine:
+    return opened(state)
 
 
 def looked(engine: Engine, state: Path) -> dict[str, Verdict]:
@@ -68,13 +69,20 @@ def body_of_another(state: Path) -> None:
 def without_an_index_row(state: Path) -> None:
     """As after a bug or a bad disk: the index exists, but does not know of a change."""
     path = state / "zeus.db"
+    changes = ("UPDATE alert SET rule_id = 'other' WHERE number = 2", "UPDATE alert SET rule_id = rule_id")
+    if on_postgresql():
+        ready = "UPDATE pg_index SET indisready = {} WHERE indexrelid = 'ix_alert_rule_id'::regclass"
+        change(path, "CREATE EXTENSION amcheck", ready.format("false"))
+        change(path, *changes)
+        change(path, ready.format("true"))
+        return
     kept = "CREATE INDEX ix_alert_rule_id ON alert (rule_id)"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         row = db.execute("SELECT * FROM sqlite_master WHERE name = 'ix_alert_rule_id'").fetchone()
         assert row[-1] == kept
         db.execute("PRAGMA writable_schema = ON")
         db.execute("DELETE FROM sqlite_master WHERE name = 'ix_alert_rule_id'")
-    change(path, "UPDATE alert SET rule_id = 'other' WHERE number = 2", "UPDATE alert SET rule_id = rule_id")
+    change(path, *changes)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA writable_schema = ON")
         db.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
@@ -142,7 +150,6 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     ),
     "a table that is gone": (sql("zeus.db", "DROP TABLE technique"), "schema", "there is no table technique"),
     "an index that misses a row": (without_an_index_row, "database pages", "ix_alert_rule_id"),
-    "a page of junk in the database": (with_a_page_of_junk("zeus.db"), "database pages", ""),
     "a page of junk in the journal": (with_a_page_of_junk("journal.db"), "journal pages", ""),
     "a batch that was changed": (
         sql("journal.db", "UPDATE entry SET payload = x'0011' WHERE position = 2"),
@@ -213,11 +220,18 @@ def test_each_kind_of_damage_is_found_where_it_is(state: Path, name: str) -> Non
     if name == "batches that the store never read":
         change(state / "journal.db", "DELETE FROM entry WHERE position = 1")
     damage(state)
-    engine = open_database("sqlite:///zeus.db", state)
+    engine = opened(state)
     told = found(looked(engine, state))
     engine.dispose()
 
     assert any(words in problem for problem in told.get(check, [])), told
+
+
+@sqlite_alone
+def test_a_page_of_junk_in_the_database_is_found(state: Path) -> None:
+    with_a_page_of_junk("zeus.db")(state)
+
+    assert found(looked(opened(state), state))["database pages"]
 
 
 def test_a_batch_that_was_set_aside_is_known(engine: Engine, state: Path) -> None:

@@ -22,6 +22,8 @@ from zeus_hub.hub import ENROLMENTS_AT_ONCE, ENROLMENTS_OF_ONE
 from zeus_hub.readable import Handler, Readable
 from zeus_hub.tokens import Grant, create_token
 
+pytestmark = pytest.mark.usefixtures("both")
+
 KEY = ec.generate_private_key(ec.SECP256R1())
 NODE, DISPLAY = enrollment_pb2.ROLE_NODE, enrollment_pb2.ROLE_DISPLAY
 GRANT = Grant(Role.NODE, "acme-1", client="acme")

@@ -11,13 +11,16 @@ from sqlalchemy import func, select
 
 from socme.identity import utc_now
 from socme.v1.alert_pb2 import Alert, Rule, Severity
+from tests.zeus_hub import engines
 from tests.zeus_hub.kit import Hub, alert, eventually, give, hub, linked
 from tests.zeus_hub.receivers.post import Office, Trust, served, trust
-from tests.zeus_hub.receivers.thehive.hive import KEY, Hive
+from tests.zeus_hub.receivers.thehive.hive import KEY, Desk, Hive
 from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, serving
 from tests.zeus_hub.routes.turns import CALENDAR
-from zeus_hub import fanout, outbox, postman, registry, reports, schema
-from zeus_hub.database import open_database, reading, writing
+from zeus_hub import aftermath, fanout, inquirer, outbox, postman, registry, reports, schema, triage
+from zeus_hub.database import reading, writing
+from zeus_hub.outbox import State
+from zeus_hub.triage import Ref
 
 REPORT = """
 [[report]]
@@ -246,7 +249,7 @@ async def test_a_hub_that_was_stopped_tells_what_was_due_and_nothing_twice(world
 def known(world: World, *, days: int = 3) -> None:
     """Let the hub have known acme for days."""
     world.state_dir.mkdir()
-    engine = open_database("sqlite:///zeus.db", world.state_dir)
+    engine = engines.opened(world.state_dir)
     registry.add_client(engine, "acme", title="Acme Ltd", now=utc_now() - timedelta(days=days))
     engine.dispose()
 
@@ -354,3 +357,39 @@ def _groups(zeus: Hub) -> int:
 def _began(zeus: Hub) -> bool:
     with reading(zeus.engine) as connection:
         return bool(connection.exec_driver_sql("SELECT count(*) FROM router").scalar_one())
+
+
+async def test_a_case_that_is_closed_in_thehive_is_shown_beside_the_alert_over_stops_and_cuts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, whoever is away meanwhile; and at the hub nobody has closed anything."""
+    monkeypatch.setattr(inquirer, "ASK_SECONDS", 0.05)
+    monkeypatch.setattr(inquirer, "LONGEST_PAUSE", 0.1)
+    world.hive.hive.now = round(utc_now().timestamp() * 1000)
+    desk = Desk(world.hive.hive, "acme")
+    world.rules(interval="1h")
+    async with running(world) as zeus:
+        await give(zeus, await zeus.node(), brute(range(3)))
+        await eventually(lambda: len(world.alerts) == 1 and not waiting(zeus, "hive"))
+        ref = Ref("acme", "acme-1", zeus.stored()[0])
+        desk.promote(world.alerts[0], {})
+        await eventually(lambda: stages(zeus, ref) == ["Imported"])
+    case = desk.find("case", str(world.alerts[0]["caseId"]))
+    async with running(world) as zeus:
+        world.hive.faults.append(Fault("cut", times=10))
+        desk.update_case(case, {"status": "TruePositive", "summary": "Blocked."})
+        await eventually(lambda: stages(zeus, ref) == ["Closed"])
+        told = aftermath.of(zeus.engine, ref)
+        stood = triage.history(zeus.engine, ref)
+
+    [mail, hive] = sorted(told, key=lambda each: each.outcome is not None)
+    assert (mail.receiver, mail.state, mail.outcome) == ("soc", State.TOLD, None)
+    assert (hive.receiver, hive.reference, hive.state) == ("hive", world.alerts[0]["_id"], State.TOLD)
+    assert hive.outcome is not None
+    assert (hive.outcome.number, hive.outcome.status, hive.outcome.summary) == (1, "TruePositive", "Blocked.")
+    assert stood == []
+
+
+def stages(zeus: Hub, ref: Ref) -> list[str]:
+    """Return where an alert stands elsewhere."""
+    return [each.outcome.stage for each in aftermath.of(zeus.engine, ref) if each.outcome]

@@ -15,6 +15,8 @@ from zeus_hub import figures, schema, triage
 from zeus_hub.database import client, microseconds, reading, writing
 from zeus_hub.figures import HOUR_US, OfClient, Tally, usual
 
+pytestmark = pytest.mark.usefixtures("both")
+
 LOW, HIGH = Severity.SEVERITY_LOW, Severity.SEVERITY_HIGH
 
 

@@ -8,11 +8,14 @@ import pytest
 from sqlalchemy import Engine, select
 
 from socme.v1.vitals_pb2 import ClientStatus, Health, LedgerHour, NodeState, Vitals
+from tests.zeus_hub.engines import opened
 from tests.zeus_hub.kit import eventually
 from zeus_hub import database, fleet, history, hours, ledger, registry
-from zeus_hub.database import open_database, reading, writing
+from zeus_hub.database import reading, writing
 from zeus_hub.fleet import LARGEST_VITALS, Fleet
 from zeus_hub.health import CLIENT_DISABLED
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = ("acme", "n1")
@@ -54,7 +57,7 @@ def test_the_state_of_a_node(
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    made = open_database("sqlite:///zeus.db", tmp_path)
+    made = opened(tmp_path)
     registry.add_client(made, "acme", now=NOW)
     _enrol(made, "n1")
     return made

@@ -10,11 +10,14 @@ from sqlalchemy import Engine, func, select
 
 from socme.errors import OperatorError
 from tests.zeus_hub import stored
+from tests.zeus_hub.engines import opened
 from tests.zeus_hub.test_samples import ONE
 from zeus_hub import history, registry
-from zeus_hub.database import open_database, reading, writing
+from zeus_hub.database import reading, writing
 from zeus_hub.history import DAY, HOUR, MONTH, QUARTER, SETTLED
 from zeus_hub.samples import Key
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 START = int(NOON.timestamp())
@@ -170,7 +173,7 @@ def test_a_hub_that_is_opened_again_goes_on(engine: Engine, tmp_path: Path) -> N
     """Nothing of what is to be packed is in memory."""
     put(engine, 0, 30)
     engine.dispose()
-    again = open_database("sqlite:///zeus.db", tmp_path)
+    again = opened(tmp_path)
     history.tend(again, at(HOUR))
 
     assert counts(again) == (0, 3, 3)

@@ -13,6 +13,8 @@ from zeus_hub import database, hours, ledger, registry
 from zeus_hub.database import microseconds, reading, writing
 from zeus_hub.hours import LARGEST, MOST_BOOKED, MOST_FAILING, MOST_TOLD
 
+pytestmark = pytest.mark.usefixtures("both")
+
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 KEY = ("acme", "acme-1")
 
@@ -40,7 +42,7 @@ def hour(ago: float = 0, source: str = "eve.json", **counts: int | bytes) -> Led
 def kept(engine: Engine) -> list[LedgerHour]:
     table = database.ledger
     with reading(engine) as connection:
-        order = (table.c.source, table.c.hour_us, table.c.book)
+        order = (table.c.source, table.c.hour_us, table.c.book, table.c.node_id)
         bodies = connection.execute(select(table.c.body).order_by(*order)).scalars()
         return [LedgerHour.FromString(one) for one in bodies]
 

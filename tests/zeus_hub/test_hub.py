@@ -14,9 +14,13 @@ from socme.errors import OperatorError
 from socme.service import Notifier
 from socme.v1.watch_pb2 import WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
+from tests.zeus_hub.alone import sqlite_alone
+from tests.zeus_hub.engines import lose, opened
 from tests.zeus_hub.kit import Link, alert, connect, eventually, hub, ids, linked, settings
-from zeus_hub import database, deliver
+from zeus_hub import database, deliver, sqlite
 from zeus_hub.hub import STUCK_SECONDS, Running, serve, works
+
+pytestmark = pytest.mark.usefixtures("both")
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -35,6 +39,7 @@ async def test_it_says_where_it_listens_and_writes_it_down(tmp_path: Path) -> No
         assert addresses.hub != addresses.enrolment
 
 
+@sqlite_alone
 async def test_everything_that_it_writes_is_its_owners_alone(tmp_path: Path) -> None:
     async with hub(tmp_path / "state"):
         keys = [
@@ -127,7 +132,7 @@ async def test_a_restart_goes_on_with_what_the_store_has_not_read(tmp_path: Path
                 await link.batch(sequence, alerts[5 * sequence - 5 : 5 * sequence])
             await link.until_acked(4)
         await eventually(lambda: zeus.stored() == ids(alerts))
-    _remove(tmp_path, "zeus.db*")
+    lose(tmp_path)
     async with hub(tmp_path) as zeus:
         await eventually(lambda: zeus.stored() == ids(alerts))
         async with connect(zeus.address, node) as channel:
@@ -168,15 +173,16 @@ def _remove(folder: Path, names: str) -> None:
         path.unlink()
 
 
+@sqlite_alone
 async def test_a_database_that_is_held_and_a_journal_that_is_damaged_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 10)
+    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 10)
     async with hub(tmp_path) as zeus, linked(zeus.address, await zeus.node()) as link:
         for sequence in range(1, 41):
             await link.batch(sequence, [alert(sequence)])
         await link.until_acked(40)
-    engine = database.open_database("sqlite:///zeus.db", tmp_path)
+    engine = opened(tmp_path)
     with database.writing(engine), pytest.raises(OperatorError, match="is locked"):
         await serve(settings(tmp_path), Notifier(), _nothing)
     engine.dispose()

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, delete, insert, update
 
 from socme.errors import OperatorError
 from socme.v1.vitals_pb2 import LedgerHour
+from tests.zeus_hub.engines import lose
+from tests.zeus_hub.kept import change
 from tests.zeus_hub.kit import Hub, alert, eventually, give, hub, linked
 from tests.zeus_hub.stored import NOON, database
 from zeus_hub import database as tables
@@ -20,6 +22,8 @@ from zeus_hub.database import microseconds, reading, writing
 from zeus_hub.hours import failing
 from zeus_hub.ledger import Balance, balances
 from zeus_hub.sinks.store import position
+
+pytestmark = pytest.mark.usefixtures("both")
 
 
 def hour(number: int = 0, /, **counts: object) -> LedgerHour:
@@ -93,9 +97,7 @@ async def test_what_waits_for_the_store_is_counted_where_it_lies(tmp_path: Path)
         await give(zeus, acme, [alert(1), alert(2)])
         await eventually(lambda: idle(zeus, 1))
     # As the store is found after a crash before its first transaction.
-    with closing(sqlite3.connect(tmp_path / "zeus.db")) as db, db:
-        db.execute("UPDATE sink SET position = 0")
-        db.execute("DELETE FROM tally")
+    change(tmp_path / "zeus.db", "UPDATE sink SET position = 0", "DELETE FROM tally")
     (balance,) = balances(zeus.engine, zeus.journal)
 
     assert (balance.waiting, balance.stored, balance.unaccounted) == (2, 0, 0)
@@ -132,8 +134,7 @@ async def test_a_store_that_was_lost_is_told_and_not_waited_for(tmp_path: Path) 
         await give(zeus, acme, [alert(1), alert(2)])
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
         db.execute("DELETE FROM entry")
-    for name in ("zeus.db", "zeus.db-wal", "zeus.db-shm"):
-        (tmp_path / name).unlink(missing_ok=True)
+    lose(tmp_path)
     (balance,) = balances(database(tmp_path, []), zeus.journal)
 
     assert balance.unaccounted == 2

@@ -10,11 +10,13 @@ import pytest
 from socme.address import split
 from socme.errors import OperatorError
 from socme.spiffe import Role
+from tests.zeus_hub.engines import opened
 from zeus_hub import local, registry
 from zeus_hub.ca import open_authority
 from zeus_hub.config import ZeusSettings
-from zeus_hub.database import open_database
 from zeus_hub.local import LIFETIME, RENEW, Addresses, Pulse
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -70,7 +72,7 @@ def test_without_a_public_address_tokens_name_one_that_can_be_dialled(tmp_path: 
 
 
 def test_the_operator_of_this_machine_is_made_once_and_known(tmp_path: Path) -> None:
-    engine, authority = open_database("sqlite:///zeus.db", tmp_path), open_authority(tmp_path, now=NOW)
+    engine, authority = opened(tmp_path), open_authority(tmp_path, now=NOW)
     made = local.operator(tmp_path, engine, authority, "h:1", now=NOW)
     again = local.operator(tmp_path, engine, authority, "h:1", now=NOW + timedelta(days=1))
     (watcher,) = registry.list_watchers(engine)
@@ -81,7 +83,7 @@ def test_the_operator_of_this_machine_is_made_once_and_known(tmp_path: Path) -> 
 
 
 def test_the_operators_identity_is_renewed_before_it_ends_and_after_it_was_revoked(tmp_path: Path) -> None:
-    engine, authority = open_database("sqlite:///zeus.db", tmp_path), open_authority(tmp_path, now=NOW)
+    engine, authority = opened(tmp_path), open_authority(tmp_path, now=NOW)
     made = local.operator(tmp_path, engine, authority, "h:1", now=NOW)
     late = NOW + LIFETIME - RENEW + timedelta(seconds=1)
     renewed = local.operator(tmp_path, engine, authority, "h:1", now=late)

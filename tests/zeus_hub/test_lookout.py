@@ -11,13 +11,14 @@ from sqlalchemy import Engine
 
 from socme.v1.vitals_pb2 import CanaryVitals, SensorVitals, Vitals
 from socme.v1.watch_pb2 import StoredAlert
+from tests.zeus_hub.engines import opened
 from zeus_hub import registry
 from zeus_hub.accounts import Account
 from zeus_hub.canary import LIVE, Tracker, sink_stage
 from zeus_hub.clocks import Clocks
 from zeus_hub.conditions import NodeFacts, is_silent, judge_node
 from zeus_hub.config import ConditionSettings
-from zeus_hub.database import open_database, writing
+from zeus_hub.database import writing
 from zeus_hub.fleet import Fleet, Key
 from zeus_hub.lookout import REDIAL_SECONDS, Lookout, SinkState, Sources
 from zeus_hub.settle import Amounts, Settled
@@ -71,7 +72,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    engine = open_database("sqlite:///zeus.db", tmp_path)
+    engine = opened(tmp_path)
     registry.add_client(engine, "acme", now=NOON)
     with writing(engine) as connection:
         client_id = registry.client_ids(connection, ["acme"])[0]
@@ -391,7 +392,7 @@ async def announce(*_: object) -> None:
 def registered(folder: Path) -> Engine:
     """Return a database that knows the node."""
     folder.mkdir()
-    engine = open_database("sqlite:///zeus.db", folder)
+    engine = opened(folder)
     registry.add_client(engine, "acme", now=NOON)
     with writing(engine) as connection:
         (client_id,) = registry.client_ids(connection, ["acme"])

@@ -3,21 +3,25 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, update
 
+from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import NOON, notice
-from zeus_hub import outbox
-from zeus_hub.database import open_database, reading, writing
+from zeus_hub import outbox, schema
+from zeus_hub.database import reading, writing
 from zeus_hub.outbox import Letter
 from zeus_hub.receivers.contract import Receipt
+
+pytestmark = pytest.mark.usefixtures("both")
 
 LATER = NOON + timedelta(minutes=5)
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_database("sqlite:///zeus.db", tmp_path)
+    made = engines.opened(tmp_path)
     yield made
     made.dispose()
 
@@ -165,6 +169,18 @@ def test_trying_again_leaves_what_a_later_notice_tells(connection: Connection) -
     assert first(connection).notice.number == 2
 
 
+def test_whose_groups_a_receiver_was_to_be_told_of_is_known(connection: Connection) -> None:
+    beta = replace(notice("b" * 32), client="beta")
+    outbox.put(connection, "mail", beta, NOON)
+    outbox.told(connection, first(connection), Receipt(), NOON)
+    outbox.put(connection, "mail", notice(), NOON)
+    outbox.put(connection, "hive", notice("c" * 32), NOON)
+
+    asked = ["a" * 32, "b" * 32, "c" * 32]
+    assert outbox.clients(connection, "mail", asked) == {"a" * 32: "acme", "b" * 32: "beta"}
+    assert outbox.clients(connection, "mail", []) == {}
+
+
 def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connection) -> None:
     for group in ("a" * 32, "b" * 32, "c" * 32):
         outbox.put(connection, "mail", notice(group), NOON)
@@ -175,10 +191,29 @@ def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connec
     assert outbox.forget(connection, NOON + outbox.KEPT + timedelta(seconds=1)) == 1
     [standing] = outbox.standings(connection)
     assert (standing.waiting, standing.refused, standing.told) == (1, 1, 0)
+    assert outbox.forget(connection, NOON + outbox.KEPT_ASIDE + timedelta(seconds=1)) == 1
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.refused, standing.told) == (1, 0, 0)
+
+
+def test_a_letter_that_is_damaged_is_set_aside(connection: Connection) -> None:
+    for group in "ab":
+        outbox.put(connection, "mail", notice(group * 32), NOON)
+    connection.execute(update(schema.outbox).where(schema.outbox.c.number == 1).values(notice=b"{"))
+
+    with pytest.raises(msgspec.MsgspecError):
+        outbox.next_of(connection, "mail")
+    assert outbox.skip_unreadable(connection, "mail", LATER) == 1
+    assert first(connection).notice.group == "b" * 32
+    assert outbox.skip_unreadable(connection, "mail", LATER) is None
+    assert outbox.skip_unreadable(connection, "nobody", LATER) is None
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.refused) == (1, 1)
+    assert list(outbox.set_aside(connection)) == [], "there is nothing to show of it"
 
 
 def test_a_rolled_back_decision_tells_nobody(engine: Engine) -> None:
-    with engine.connect() as connection:
+    with engine.connect().execution_options(writing=True) as connection:
         outbox.put(connection, "mail", notice(), NOON)
         connection.rollback()
     with reading(engine) as connection:

@@ -23,6 +23,8 @@ from zeus_hub.sinks.store import Store
 from zeus_hub.telling import compose
 from zeus_hub.triage import Ref
 
+pytestmark = pytest.mark.usefixtures("both")
+
 HIGH, CRITICAL = Severity.SEVERITY_HIGH, Severity.SEVERITY_CRITICAL
 BLIND = Open("acme", "acme-1", "sensor_blind", "eve.json", NOON, HIGH, "no packets", HIGH)
 

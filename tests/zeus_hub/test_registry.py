@@ -9,10 +9,13 @@ from sqlalchemy import Engine
 
 from socme.errors import OperatorError
 from socme.spiffe import Role
+from tests.zeus_hub.engines import opened
 from zeus_hub import registry
-from zeus_hub.database import open_database, writing
+from zeus_hub.database import writing
 from zeus_hub.registry import Sighting, Watcher
 from zeus_hub.roll import Roll, find_holder
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
@@ -20,7 +23,7 @@ LATER = NOW + timedelta(days=1)
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    return open_database("sqlite:///zeus.db", tmp_path)
+    return opened(tmp_path)
 
 
 def _node(engine: Engine, client: str = "acme", name: str = "n1", fingerprint: bytes = b"f") -> None:

@@ -1,3 +1,4 @@
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,29 @@ def test_what_would_have_been_told_and_what_not(rules: Rules) -> None:
         ("severe", "more", 2),
     ]
     assert [each.alert for each in found if each.telling is None] == [f"{2:032x}"]
+
+
+def test_everything_is_told_at_its_time(rules: Rules) -> None:
+    high = Severity.SEVERITY_HIGH
+    alerts = [alert(number, severity=high) for number in (0, 1, 60 * 8)]
+    first = alerts[0].received.ToDatetime(UTC)
+    found = [
+        (each.time - first, each.telling.reason, each.telling.receivers, each.count)
+        for each in rehearse(rules, alerts)
+        if each.telling
+    ]
+
+    assert found == [
+        (timedelta(seconds=30), "new", ("soc",), 1),
+        (timedelta(seconds=330), "more", ("soc",), 2),
+        (timedelta(hours=8, seconds=30), "more", ("soc",), 3),
+    ]
+
+
+def test_alerts_that_stand_in_the_wrong_order_do_not_turn_time_back(rules: Rules) -> None:
+    alerts = [alert(number, severity=Severity.SEVERITY_HIGH) for number in (2, 1)]
+
+    assert [each.count for each in rehearse(rules, alerts)] == [2]
 
 
 def test_what_people_did_since_counts_for_nothing(rules: Rules) -> None:

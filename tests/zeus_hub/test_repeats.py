@@ -15,6 +15,8 @@ from tests.zeus_hub import kit
 from tests.zeus_hub.kit import LIMIT, Hub, alert, connect, eventually, hub, linked
 from zeus_hub import repeats
 
+pytestmark = pytest.mark.usefixtures("both")
+
 Call = grpc.aio.UnaryStreamCall[WatchRequest, WatchEvent]
 
 

@@ -8,10 +8,13 @@ import pytest
 from sqlalchemy import Engine
 
 from socme.spiffe import Role
+from tests.zeus_hub.engines import opened
 from zeus_hub import registry
-from zeus_hub.database import open_database, writing
+from zeus_hub.database import writing
 from zeus_hub.registry import Sighting, Watcher
 from zeus_hub.roll import Entries, Roll
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=30)
@@ -19,7 +22,7 @@ LATER = NOON + timedelta(days=30)
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_database("sqlite:///zeus.db", tmp_path)
+    made = opened(tmp_path)
     registry.add_client(made, "acme", now=NOON)
     put(made, "n1")
     yield made

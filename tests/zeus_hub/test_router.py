@@ -3,19 +3,22 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.exc import OperationalError
 
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.routes.turns import agreed
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import outbox, router, silences, triage
-from zeus_hub.database import reading
+from zeus_hub import database as tables
+from zeus_hub import outbox, router, schema, silences, triage
+from zeus_hub.database import reading, writing
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.router import Router, Step
@@ -23,6 +26,8 @@ from zeus_hub.routes.reading import load
 from zeus_hub.routes.rules import Rules
 from zeus_hub.silences import Wish
 from zeus_hub.triage import Ref
+
+pytestmark = pytest.mark.usefixtures("both")
 
 RULES = """
 [receiver.mail]
@@ -85,7 +90,7 @@ def brute(numbers: range, *, place: str = "acme/acme-1", ip: str = "203.0.113.9"
 def letters(engine: Engine, receiver: str = "mail") -> list[Notice]:
     """Return what waits for a receiver, in order, and let it be told."""
     found = []
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         while letter := outbox.next_of(connection, receiver):
             found.append(letter.notice)
             outbox.told(connection, letter, Receipt(), BEGUN)
@@ -248,6 +253,26 @@ def test_a_silence_holds_back_what_is_there_and_what_comes(engine: Engine, rules
     assert said(letters(engine)) == [("new", 1, 5, 5)]
 
 
+def test_after_a_restart_a_silence_holds_back_no_more_than_before(engine: Engine, rules: Rules) -> None:
+    """The latest alerts of the group are all silenced; the first, from before the silence, is not."""
+    rules = replace(rules, routes=(replace(rules.routes[0], repeat_interval=600.0),))
+    run = Run(engine, rules)
+    keep(engine, brute(range(1)))
+    run.at(1)
+    wish = Wish(client="acme", match='rule.name == "scan"', until=BEGUN + timedelta(days=1), why="a scan")
+    silences.add(engine, wish, who="ada", now=BEGUN)
+    run.at(2)
+    scan = brute(range(1, 31))
+    for each in scan:
+        each.alert.rule.name = "scan"
+    keep(engine, scan)
+    run.at(40)
+    assert [each.reason for each in letters(engine)] == ["new"]
+
+    Run(engine, rules).at(1000)
+    assert [each.reason for each in letters(engine)] == ["repeat"]
+
+
 def test_rules_that_change_take_effect_at_once(engine: Engine, rules: Rules) -> None:
     run = Run(engine, rules)
     keep(engine, brute(range(3)))
@@ -271,6 +296,7 @@ def test_without_rules_nothing_is_written(engine: Engine) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM router").scalar_one() == 0
 
 
+@sqlite_alone
 def test_a_step_in_which_nothing_happens_writes_nothing(engine: Engine, rules: Rules) -> None:
     run = Run(engine, rules)
     keep(engine, brute(range(3)))
@@ -282,6 +308,24 @@ def test_a_step_in_which_nothing_happens_writes_nothing(engine: Engine, rules: R
         assert watching.execute(version).fetchone() == before
         run.at(31)
         assert watching.execute(version).fetchone() != before
+
+
+def test_what_is_damaged_in_the_database_stops_nobody(engine: Engine, rules: Rules) -> None:
+    """A group, where an alert went, and an alert itself."""
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    keep(engine, brute(range(3, 5), ip="198.51.100.7"))
+    with writing(engine) as connection:
+        for table in (schema.living_group, schema.routed):
+            connection.execute(update(table).values(content=b"\0"))
+        table = tables.alert
+        connection.execute(update(table).where(table.c.number == 4).values(body=b"\0"))
+    triage.acknowledge(engine, [ref(0)], by="ada", now=BEGUN)
+    run = Run(engine, rules)
+    run.at(2)
+    run.at(60)
+    assert said(letters(engine)) == [("new", 1, 1, 1)]
 
 
 def test_who_is_on_call_when_it_is_told_gets_the_letter(engine: Engine, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from zeus_hub import ledger, settle
 from zeus_hub.database import reading
 from zeus_hub.settle import Amounts, Settled
 
+pytestmark = pytest.mark.usefixtures("both")
+
 KEY = ("acme", "acme-1")
 
 

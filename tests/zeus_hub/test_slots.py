@@ -17,6 +17,8 @@ from zeus_hub.database import microseconds, reading, writing
 from zeus_hub.sinks.store import Store
 from zeus_hub.slots import QUARTER_US
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:

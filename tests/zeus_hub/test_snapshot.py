@@ -10,12 +10,14 @@ from socme.batch import pack
 from socme.journal import Draft, Journal
 from socme.v1.alert_pb2 import Alert, Severity
 from tests.contracts.sink_suite import deliver
+from tests.zeus_hub.engines import opened
 from tests.zeus_hub.kit import alert, ids
 from zeus_hub import registry, snapshot
-from zeus_hub.database import open_database
 from zeus_hub.enrich import enrich
 from zeus_hub.sinks.store import Store
 from zeus_hub.snapshot import MOST_ALERTS, MOST_BYTES, View
+
+pytestmark = pytest.mark.usefixtures("both")
 
 ALL = View(None, 0, with_raw=True, alerts=MOST_ALERTS)
 HIGH = Severity.SEVERITY_HIGH
@@ -23,7 +25,7 @@ HIGH = Severity.SEVERITY_HIGH
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    made = open_database("sqlite:///zeus.db", tmp_path)
+    made = opened(tmp_path)
     for name in ("acme", "beta"):
         registry.add_client(made, name, title=name.title(), now=datetime.now(UTC))
     return made

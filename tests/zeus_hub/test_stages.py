@@ -28,7 +28,7 @@ from tests.zeus_hub.watched import (
     conditions,
     next_condition,
 )
-from zeus_hub import commit, database, deliver
+from zeus_hub import commit, deliver, sqlite
 from zeus_hub.clocks import Clocks
 from zeus_hub.config import ConditionSettings
 from zeus_hub.live import Live, Shown
@@ -127,7 +127,7 @@ STAGES: dict[str, Stop] = {
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for long for a database that is held."""
     monkeypatch.setattr(journal_file, "BUSY_SECONDS", 0.005)
-    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 1000)
+    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 1000)
     monkeypatch.setattr(commit, "LONGEST_PAUSE", 0.1)
     monkeypatch.setattr(deliver, "LONGEST_PAUSE", 0.1)
 

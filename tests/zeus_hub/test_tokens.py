@@ -9,10 +9,13 @@ from sqlalchemy import Engine, select
 
 from socme.errors import OperatorError
 from socme.spiffe import Role
+from tests.zeus_hub.engines import opened
 from zeus_hub import database, registry
-from zeus_hub.database import open_database, reading
+from zeus_hub.database import reading
 from zeus_hub.roll import find_holder
 from zeus_hub.tokens import Admission, Certified, Grant, Refusal, create_token, redeem_token
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -21,7 +24,7 @@ GRANT = Grant(Role.NODE, "n1", client="acme")
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    made = open_database("sqlite:///zeus.db", tmp_path)
+    made = opened(tmp_path)
     registry.add_client(made, "acme", now=NOW)
     return made
 

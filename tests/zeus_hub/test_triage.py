@@ -18,12 +18,15 @@ from sqlalchemy import Engine, func, select
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, TriageStatus, Verdict
+from tests.zeus_hub.engines import url
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import alerts, audit, schema, slots, snapshot, triage
 from zeus_hub.alerts import Filters
 from zeus_hub.database import reading
 from zeus_hub.snapshot import View
 from zeus_hub.triage import Outcome, Ref
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NEW, ACKNOWLEDGED, CLOSED = (
     TriageStatus.TRIAGE_STATUS_NEW,
@@ -403,7 +406,7 @@ from zeus_hub.alerts import Filters
 from zeus_hub.database import open_database
 
 triage.PORTION = 10
-engine = open_database("sqlite:///zeus.db", Path(sys.argv[1]))
+engine = open_database(sys.argv[2], Path(sys.argv[1]))
 triage.close(engine, Filters(client="acme"), 3, "noise", by="ada", now=datetime.now(UTC))
 """
 
@@ -412,7 +415,7 @@ def test_who_is_killed_in_the_middle_of_it_leaves_it_half_done_and_rightly_count
     """What was done is done, counted and audited; the same again does the rest."""
     engine = database(tmp_path)
     keep(engine, [alert(number) for number in range(1000)])
-    process = subprocess.Popen([sys.executable, "-c", CLOSING, str(tmp_path)])
+    process = subprocess.Popen([sys.executable, "-c", CLOSING, str(tmp_path), url(tmp_path)])
     while not audit.entries(engine, limit=1):
         assert process.poll() is None
     process.kill()

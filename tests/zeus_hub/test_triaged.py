@@ -12,6 +12,8 @@ from tests.zeus_hub.stored import NOON
 from zeus_hub import triaged
 from zeus_hub.triaged import Deed, State
 
+pytestmark = pytest.mark.usefixtures("both")
+
 FALSE = Verdict.VERDICT_FALSE_POSITIVE
 DEEDS: list[Callable[[], Deed]] = [
     lambda: triaged.acknowledge("ada", NOON),

@@ -6,15 +6,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from zeus_hub.database import HEAD, open_database, reading
+from tests.zeus_hub.engines import blank, opened
+from zeus_hub.database import HEAD, reading
 from zeus_hub.upgrade import revision, upgrade
+
+pytestmark = pytest.mark.usefixtures("both")
 
 
 def test_a_new_database_gets_the_newest_schema_and_says_so_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    blank(tmp_path)
     with caplog.at_level(logging.INFO, "zeus.database"):
-        engine = open_database("sqlite:///zeus.db", tmp_path)
+        engine = opened(tmp_path)
         upgrade(engine, HEAD)
 
     with reading(engine) as connection:

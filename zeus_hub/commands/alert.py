@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from socme.v1.watch_pb2 import StoredAlert
+    from zeus_hub.aftermath import Told
     from zeus_hub.alerts import Filters
     from zeus_hub.triage import Change
 
@@ -97,19 +98,19 @@ def show(
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Show everything about one alert, and what people have done about it."""
-    from zeus_hub import triage  # noqa: PLC0415
+    """Show everything about one alert, what people have done about it, and what came of it elsewhere."""
+    from zeus_hub import aftermath, triage  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
     with state.opened(state.read_settings(config), wanted=f"alert {alert_id}") as engine:
         found = list(named(engine, [alert_id]))
         refs = [triage.Ref(stored.client, stored.node, stored.alert.id) for stored in found]
-        histories = [triage.history(engine, ref) for ref in refs]
-    for stored, history in zip(found, histories, strict=True):  # several where nodes sent the same id
+        deeds = [(triage.history(engine, ref), aftermath.of(engine, ref)) for ref in refs]
+    for stored, (history, told) in zip(found, deeds, strict=True):  # several where nodes sent the same id
         if json:
-            _print_whole(stored, history)
+            _print_whole(stored, history, told)
         else:
-            _show(stored, history)
+            _show(stored, history, told)
 
 
 def _find(
@@ -123,12 +124,15 @@ def _find(
         yield from alerts.find(engine, filters, newest_first=newest_first, limit=limit)
 
 
-def _print_whole(stored: "StoredAlert", history: "Sequence[Change]") -> None:
+def _print_whole(stored: "StoredAlert", history: "Sequence[Change]", told: "Sequence[Told]") -> None:
     from socme.view import alert_view  # noqa: PLC0415
+    from zeus_hub.commands import aftermath  # noqa: PLC0415
 
     view = alert_view(stored)
     if history:
         view["history"] = [_change_view(change) for change in history]
+    if told:
+        view["groups"] = aftermath.view(told)
     print_json(view)
 
 
@@ -223,15 +227,19 @@ def _history_row(change: "Change") -> list[object]:
     return [time, change.actor, change.action, told.get(change.action, "")]
 
 
-def _show(stored: "StoredAlert", history: "Sequence[Change]") -> None:
+def _show(stored: "StoredAlert", history: "Sequence[Change]", told: "Sequence[Told]") -> None:
     from socme.table import show_facts, show_table  # noqa: PLC0415
     from socme.text import clean  # noqa: PLC0415
     from socme.view import alert_view  # noqa: PLC0415
+    from zeus_hub.commands import aftermath  # noqa: PLC0415
 
     show_facts(facts(alert_view(stored, raw=False)))
     if history:
         typer.echo("")
         show_table(_HISTORY, [_history_row(change) for change in history])
+    if told:
+        typer.echo("")
+        show_table(aftermath.COLUMNS, [aftermath.row(each) for each in told])
     text = stored.alert.raw.decode(errors="replace")
     typer.echo(f"\n{clean(text, LONGEST_RAW)}\n")
     if len(text) > LONGEST_RAW:

@@ -1,5 +1,6 @@
 """`zeus backup` and `zeus restore`: a copy of the whole hub, and back."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,21 +26,29 @@ def backup(
 ) -> None:
     """Copy the journal, the database, the CA, the operator's identity and the settings; the hub may run.
 
-    Whoever has the copy can be this hub: keep it as you keep the CA's key.
+    A database on a server is left to pg_dump, which must be run after this. Whoever has the copy can be this
+    hub: keep it as you keep the CA's key.
     """
     from zeus_hub import backup  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import bare  # noqa: PLC0415
 
     settings = state.read_settings(config)
     with state.usable(settings):
         state.refuse_for_another(settings)
         watched = sys.stderr.isatty()
         tell = _say_progress if watched else _say_nothing
-        made = backup.back_up(_place(settings, config), folder.absolute(), now=utc_now(), tell=tell)
+        place = _place(settings, config)
+        made = backup.back_up(place, folder.absolute(), now=utc_now(), tell=tell)
     if watched:
         typer.echo(_CLEAR, err=True, nl=False)
     size = sum(file.size for file in made.files.values())
     typer.echo(f"{folder}: {len(made.files)} files, {size // _MIB} MiB")
+    if place.server:
+        hint(
+            "The database is not in it. Dump it now, and keep the dump beside it: pg_dump --format=custom"
+            f" --file={shlex.quote(f'{folder}.dump')} {shlex.quote(bare(place.server))}"
+        )
     suggest("To put it back", f"zeus restore {folder}", config)
 
 
@@ -51,7 +60,10 @@ def restore(
         bool, typer.Option("--force", help="Move the hub that is there aside; nothing is deleted.")
     ] = False,
 ) -> None:
-    """Put a backup in this hub's place; the hub must not run."""
+    """Put a backup in this hub's place; the hub must not run.
+
+    A database on a server must have been restored before, by pg_restore.
+    """
     from zeus_hub import restore  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
@@ -84,10 +96,13 @@ def _settings(folder: Path, config: Path) -> "ZeusSettings":
 
 
 def _place(settings: "ZeusSettings", config: Path) -> "Place":
-    from zeus_hub.backup import Place  # noqa: PLC0415
+    from zeus_hub.backup import DATABASE, Place  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    return Place(settings.state_dir.absolute(), state.database_file(settings).absolute(), config.absolute())
+    state_dir, file = settings.state_dir.absolute(), state.database_file(settings)
+    if file is None:
+        return Place(state_dir, state_dir / DATABASE, config.absolute(), settings.store.url)
+    return Place(state_dir, file.absolute(), config.absolute())
 
 
 def _say_progress(name: str, done: int, of: int) -> None:

@@ -46,7 +46,7 @@ def check(
     settings = state.read_settings(config)
     _tell("settings", str(config), well=True, json=json)
     well = [_report(name, look, settings, json=json) for name, look in CHECKS]
-    if deep and state.database_file(settings).exists():
+    if deep:
         well.append(_look_deep(settings, json=json))
     if not all(well):
         raise typer.Exit(FAILED)
@@ -66,17 +66,23 @@ def database(settings: "ZeusSettings") -> str:
     """Look at the database; an older schema is brought up to date, as at any start."""
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
-    from zeus_hub.database import HEAD, reading  # noqa: PLC0415
+    from zeus_hub.database import HEAD, NoDatabaseError, named, reading  # noqa: PLC0415
     from zeus_hub.sinks.store import refused  # noqa: PLC0415
 
-    path = state.database_file(settings)
-    if not path.exists():
+    try:
+        with state.opened(settings) as engine:
+            clients, nodes = registry.list_clients(engine), len(registry.list_nodes(engine))
+            with reading(engine) as connection:
+                unreadable = refused(connection)
+    except NoDatabaseError:
         return _LATER
-    with state.opened(settings) as engine:
-        clients, nodes = len(registry.list_clients(engine)), len(registry.list_nodes(engine))
-        with reading(engine) as connection:
-            unreadable = refused(connection)
-    told = f"{path}, schema {HEAD}, {clients} clients, {nodes} nodes"
+    told = f"{named(engine)}, schema {HEAD}, {len(clients)} clients, {nodes} nodes"
+    strange = sorted(settings.store.retention.clients.keys() - {one.name for one in clients})
+    if strange:
+        raise OperatorError(
+            f"store.retention.clients names {strange[0]}, a client that there is not",
+            "Mend the name, or add the client: until then its alerts are kept as all are.",
+        )
     return f"{told}, {unreadable} batches that could not be read were set aside" if unreadable else told
 
 
@@ -133,11 +139,27 @@ def addresses(settings: "ZeusSettings") -> str:
     return f"tokens will name {public.hub} and, to enrol, {public.enrolment}"
 
 
+def routes(settings: "ZeusSettings") -> str:
+    """Look at the rules, and at the secrets that receivers need; `zeus sink test` talks to one."""
+    folder = settings.routes_dir
+    if not any(folder.glob("*.toml")):
+        return f"none in {folder}: nobody is told of anything"
+    from zeus_hub.fanout import Build  # noqa: PLC0415
+    from zeus_hub.routes.reading import load  # noqa: PLC0415
+
+    rules, build = load(folder), Build()
+    for described in rules.receivers.values():
+        build(described)
+    odd = "".join(f"; odd: {warning}" for warning in rules.warnings)
+    return f"{folder}, {len(rules.routes)} routes, {len(rules.receivers)} receivers{odd}"
+
+
 CHECKS: tuple[tuple[str, Look], ...] = (
     ("certificate authority", authority),
     ("database", database),
     ("journal", journal),
     ("disk", disk),
+    ("routes", routes),
     ("ports", ports),
     ("addresses", addresses),
 )
@@ -159,6 +181,7 @@ def _look_deep(settings: "ZeusSettings", *, json: bool) -> bool:
     """Look at everything that is kept; what it opens, the checks before it have looked at."""
     from zeus_hub import deep  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import NoDatabaseError  # noqa: PLC0415
 
     watched = sys.stderr.isatty() and not json
     progress = _say_progress if watched else _say_nothing
@@ -169,6 +192,8 @@ def _look_deep(settings: "ZeusSettings", *, json: bool) -> bool:
                 if watched:
                     typer.echo(_CLEAR, err=True, nl=False)
                 found.append(_judge(verdict, json=json))
+    except NoDatabaseError:
+        return True
     except OperatorError as error:
         _tell("deep", str(error), well=False, json=json)
         return False

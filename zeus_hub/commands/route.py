@@ -92,7 +92,7 @@ def explain(
 ) -> None:
     """Say of each route whether it takes an alert and why, and what holds it back now."""
     from socme.table import show_facts  # noqa: PLC0415
-    from zeus_hub import silences  # noqa: PLC0415
+    from zeus_hub import groups, silences  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
     from zeus_hub.routes.explain import explain as explained  # noqa: PLC0415
@@ -101,9 +101,9 @@ def explain(
     with state.opened(state.read_settings(config), wanted=f"alert {alert_id}") as engine:
         found = list(named(engine, [alert_id]))
         with reading(engine) as connection:
-            holding = silences.active(connection, now)
+            holding, is_held = silences.active(connection, now), groups.inhibited(connection, now)
     for stored in found:
-        show_facts(_said(explained(rules, stored, now, silences=holding), stored))
+        show_facts(_said(explained(rules, stored, now, silences=holding, is_held=is_held), stored))
 
 
 def _rules(config: Path, folder: Path | None) -> "Rules":
@@ -127,8 +127,11 @@ def _said(explanation: "Explanation", stored: "StoredAlert") -> Iterator[tuple[s
             yield "  grouped by", ", ".join(f"{name}={value}" for name, value in trial.labels)
             yield "  told to", ", ".join(trial.route.receivers)
     for holding in explanation.holdings:
-        role = "is a source of" if holding.is_source else "may be held back by"
-        yield "inhibition", f"{role} {holding.inhibition.place}"
+        if holding.is_source:
+            yield "inhibition", f"is a source of {holding.inhibition.place}"
+        if holding.is_target:
+            verb = "is" if holding.holds else "may be"
+            yield "inhibition", f"{verb} held back by {holding.inhibition.place}"
     for silence in explanation.silences:
         yield (
             f"silence {silence.id}",

@@ -1,12 +1,11 @@
 """`zeus sink`: where alerts go from the store: how it stands with each receiver, and what it refused."""
 
-import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socme.commands import FAILED, ConfigOption, JsonOption
+from socme.commands import FAILED, ConfigOption, JsonOption, person
 from socme.errors import OperatorError
 from socme.identity import utc_now
 from zeus_hub.commands.options import CONFIG, moment, plain, print_json
@@ -33,7 +32,10 @@ app = typer.Typer(help="Look after the places that alerts go to.", no_args_is_he
 
 @app.command("list")
 def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
-    """List receivers: what waits, since when and why, what was refused, and what was told in 30 days."""
+    """List the store and all receivers: what waits, since when and why, what was refused and what told.
+
+    What was told is counted for 30 days. Of the store, what was refused are batches that could not be read.
+    """
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
@@ -41,8 +43,9 @@ def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
     rules = _rules(settings)
     with state.opened(settings) as engine, reading(engine) as connection:
         standings = _standings(connection)
-    names = sorted({*rules.receivers, *standings})
-    kinds = {name: each.kind for name, each in rules.receivers.items()}
+    standings["store"] = _store(settings)
+    names = ["store", *sorted({*rules.receivers, *standings} - {"store"})]
+    kinds = {"store": "store", **{name: each.kind for name, each in rules.receivers.items()}}
     if json:
         for name in names:
             print_json(_view(name, kinds.get(name), standings.get(name)))
@@ -114,6 +117,7 @@ def retry(
         tried = outbox.again(connection, name, utc_now(), numbers or ())
         if not numbers:
             tried += reports.again(connection, name, utc_now())
+        _note(connection, "sink retry", name, tried)
     typer.echo(f"{tried} to be told to {name}; the hub tries within 5 seconds")
 
 
@@ -138,12 +142,15 @@ def replay(
     with state.opened(settings) as engine, writing(engine) as connection:
         _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
         count = outbox.replay(connection, name, since, utc_now())
+        _note(connection, "sink replay", name, count)
     typer.echo(f"{count} groups to be told to {name} again")
 
 
 @app.command("test")
 def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     """Send a receiver a test message, or look whether sending would work; say what is in the way."""
+    import asyncio  # noqa: PLC0415
+
     from socme.text import clean  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.fanout import Build  # noqa: PLC0415
@@ -154,7 +161,7 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     _check_name(settings, set(rules.receivers), name)
 
     async def ask() -> str:
-        receiver = Build()(rules.receivers[name])
+        receiver = Build()(rules.receivers[name]).receiver
         try:
             async with asyncio.timeout(LONGEST_TEST):
                 return await receiver.test()
@@ -181,6 +188,25 @@ def _standings(connection: "Connection") -> dict[str, "Standing"]:
     return found
 
 
+def _store(settings: "ZeusSettings") -> "Standing":
+    """Return how it stands with the store, which reads the journal itself."""
+    from contextlib import closing  # noqa: PLC0415
+
+    from socme.journal import Journal  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import reading  # noqa: PLC0415
+    from zeus_hub.outbox import Standing  # noqa: PLC0415
+    from zeus_hub.sinks import store  # noqa: PLC0415
+
+    with state.opened(settings) as engine, reading(engine) as connection:
+        position, refused = store.position(connection), store.refused(connection)
+    path = settings.state_dir / "journal.db"
+    if not path.exists():
+        return Standing("store", 0, refused, 0, None, "")
+    with closing(Journal(path)) as journal:
+        return Standing("store", journal.depth(position).alerts, refused, 0, None, "")
+
+
 def _rules(settings: "ZeusSettings") -> "Rules":
     from zeus_hub.routes.reading import load  # noqa: PLC0415
 
@@ -190,6 +216,12 @@ def _rules(settings: "ZeusSettings") -> "Rules":
 def _check_name(settings: "ZeusSettings", known: set[str], name: str) -> None:
     if name not in known and name not in _rules(settings).receivers:
         raise OperatorError(f"there is no receiver {name!r}", "`zeus sink list` shows them.")
+
+
+def _note(connection: "Connection", action: str, name: str, count: int) -> None:
+    from zeus_hub import audit  # noqa: PLC0415
+
+    audit.note(connection, action, name, actor=person(), now=utc_now(), details={"changed": count})
 
 
 def _view(name: str, kind: str | None, standing: "Standing | None") -> dict[str, object]:

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
 from socme import commands
 from socme.errors import OperatorError
 from socme.settings import beside, load
+from zeus_hub import database
 from zeus_hub.config import ZeusSettings
-from zeus_hub.database import explained, open_database
+from zeus_hub.database import NoDatabaseError, explained, open_database
 
 
 def read_settings(config: Path) -> ZeusSettings:
@@ -43,12 +43,12 @@ def opened(settings: ZeusSettings, *, create: bool = False, wanted: str = "") ->
     with usable(settings):
         if create:
             refuse_for_another(settings)
-        if not create and not database_file(settings).exists():
-            raise OperatorError(
-                f"there is no hub in {settings.state_dir} yet" + (f", and no {wanted}" if wanted else ""),
-                "Begin with `zeus client add NAME` or `zeus serve`, or name the right --config.",
-            )
-        engine = open_database(settings.store.url, settings.state_dir)
+        try:
+            engine = open_database(settings.store.url, settings.state_dir, create=create)
+        except NoDatabaseError as error:
+            if not wanted:
+                raise
+            raise NoDatabaseError(f"{error.args[0]}, and no {wanted}", error.mend) from error
     try:
         with explained(engine):
             yield engine
@@ -61,6 +61,6 @@ def refuse_for_another(settings: ZeusSettings) -> None:
     commands.refuse_for_another(settings.state_dir, program="zeus")
 
 
-def database_file(settings: ZeusSettings) -> Path:
-    """Return where a SQLite database lies; SQLAlchemy's URLs have a slash before the path."""
-    return settings.state_dir / (urlsplit(settings.store.url).path.removeprefix("/") or "zeus.db")
+def database_file(settings: ZeusSettings) -> Path | None:
+    """Return where the database lies; None where it is a server's."""
+    return database.database_file(settings.store.url, settings.state_dir)

@@ -15,8 +15,8 @@ from socme.settings import Section
 from zeus_hub.receivers import wording
 from zeus_hub.receivers.contract import Receiver
 from zeus_hub.receivers.mail import Mail, MailSettings
-from zeus_hub.receivers.push import Push
 from zeus_hub.receivers.rendering import Language, Templates
+from zeus_hub.receivers.thehive.poll import Poll
 from zeus_hub.receivers.thehive.receiver import TheHive
 from zeus_hub.receivers.thehive.settings import TheHiveSettings, Value
 from zeus_hub.receivers.webhook import Webhook, WebhookSettings
@@ -143,6 +143,20 @@ def build(name: str, options: Mapping[str, object], beside: Path) -> Receiver:
 
     Raise OperatorError for what cannot work. No secret stands in what it says.
     """
+    section, make = _section(options)
+    return make(name, section, beside)
+
+
+def poll(options: Mapping[str, object], beside: Path) -> Poll | None:
+    """Return what asks a receiver what people there did about what it was told; None where nobody could.
+
+    Raise OperatorError as build does.
+    """
+    section, _ = _section(options)
+    return Poll(_hive(section, beside)) if isinstance(section, TheHiveSection) else None
+
+
+def _section(options: Mapping[str, object]) -> tuple[Section, Callable[[str, Any, Path], Receiver]]:
     kind = options.get("kind")
     known = KINDS.get(kind) if isinstance(kind, str) else None
     if known is None:
@@ -152,10 +166,9 @@ def build(name: str, options: Mapping[str, object], beside: Path) -> Receiver:
         )
     model, make = known
     try:
-        section = model(**options)
+        return model(**options), make
     except ValidationError as error:
         raise OperatorError(_explained(error), "docs/routes.md says what there is.") from error
-    return make(name, section, beside)
 
 
 def _mail(name: str, section: MailSection, beside: Path) -> Receiver:
@@ -173,6 +186,8 @@ def _mail(name: str, section: MailSection, beside: Path) -> Receiver:
 
 
 def _push(name: str, section: PushSection, beside: Path) -> Receiver:
+    from zeus_hub.receivers.push import Push  # noqa: PLC0415 - a second and 27 MB, where nobody needs it
+
     return Push(name, _secret(beside, section.url_file), _words(section, beside))
 
 
@@ -187,20 +202,22 @@ def _webhook(name: str, section: WebhookSection, beside: Path) -> Receiver:
 
 def _thehive(name: str, section: TheHiveSection, beside: Path) -> Receiver:
     del name  # the hub says of whom it speaks
-    return TheHive(
-        TheHiveSettings(
-            url=section.url,
-            key=_secret(beside, section.key_file),
-            organisations=section.organisations,
-            organisation=section.organisation,
-            ca_file=_path(beside, section.ca_file),
-            source=section.source,
-            tags=section.tags,
-            tlp=TLP[section.tlp],
-            pap=PAP[section.pap],
-            case_template=section.case_template,
-            custom_fields=section.custom_fields,
-        )
+    return TheHive(_hive(section, beside))
+
+
+def _hive(section: TheHiveSection, beside: Path) -> TheHiveSettings:
+    return TheHiveSettings(
+        url=section.url,
+        key=_secret(beside, section.key_file),
+        organisations=section.organisations,
+        organisation=section.organisation,
+        ca_file=_path(beside, section.ca_file),
+        source=section.source,
+        tags=section.tags,
+        tlp=TLP[section.tlp],
+        pap=PAP[section.pap],
+        case_template=section.case_template,
+        custom_fields=section.custom_fields,
     )
 
 

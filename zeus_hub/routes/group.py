@@ -156,8 +156,12 @@ def change(group: Group, ticket: Ticket, before: int, after: int) -> Group:
 
 
 def cover(group: Group, name: str) -> Group:
-    """Put all alerts that the group has so far under one more veil; those to come are as they are."""
-    if len(group.veils) > MOST_VEILS:  # one more for those to come would be one too many
+    """Put all alerts that the group has so far under one more veil; those to come are as they are.
+
+    Where the group knows the veil already, that was done before, or as alerts came: nothing changes.
+    """
+    known = any(name in veil.names for veil in group.veils)
+    if known or len(group.veils) > MOST_VEILS:  # one more for those to come would be one too many
         return group
     veils = tuple(replace(veil, names=tuple(sorted({*veil.names, name}))) for veil in group.veils)
     return replace(group, veils=veils)

@@ -71,11 +71,13 @@ class Problem:
 class RulesError(OperatorError):
     """The rules are refused as a whole; `problems` has all that is wrong, the message the first of them."""
 
-    def __init__(self, folder: Path, problems: Sequence[Problem]) -> None:
-        shown = [f"    {problem}" for problem in problems[:MOST_TOLD]]
-        if len(problems) > MOST_TOLD:
-            shown.append(f"    and {len(problems) - MOST_TOLD} more")
-        super().__init__("\n".join([f"{folder}: wrong rules:", *shown]), "Mend what is named.")
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        first, *others = problems
+        more = f", and {len(others)} more" if others else ""
+        shown = [f"    {problem}" for problem in others[:MOST_TOLD]]
+        if len(others) > MOST_TOLD:
+            shown.append("    …")
+        super().__init__("\n".join([f"wrong rules: {first}{more}", *shown]), "Mend what is named.")
         self.problems = tuple(problems)
 
 
@@ -114,9 +116,7 @@ def load(folder: Path) -> Rules:
     # What is in a file that cannot be read would be missed by the others.
     rules = None if reading.problems else _whole(reading)
     if rules is None or reading.problems:
-        raise RulesError(
-            folder, sorted(reading.problems, key=lambda each: (each.place.file, each.place.line))
-        )
+        raise RulesError(sorted(reading.problems, key=lambda each: (each.place.file, each.place.line)))
     return rules
 
 

@@ -20,11 +20,12 @@ from socme import logs
 from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert, AlertSource
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, database, over, slots
-from zeus_hub.database import reading, writing
+from zeus_hub import body, database, over, slots, sqlite
+from zeus_hub.database import reading, reason, writing
 from zeus_hub.enrich import Arrival, Unreadable, microseconds, time_us
 from zeus_hub.over import IsOpen
 from zeus_hub.raising import Key
+from zeus_hub.schema import plain
 from zeus_hub.sinks.contract import SinkDownError
 
 LOG = logging.getLogger("zeus.store")
@@ -116,7 +117,7 @@ class Store:
                 self._take(batches)
         except SQLAlchemyError as error:
             self._places.clear()
-            raise SinkDownError(str(error.__cause__ or error)) from error
+            raise SinkDownError(reason(error)) from error
 
     def close(self) -> None:
         """Do nothing: the engine belongs to whoever made it."""
@@ -193,16 +194,18 @@ class Store:
 def _insert_all(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
     """Insert rows of all columns, in the table's order: whole numbers, text and bytes.
 
-    SQLite's driver takes those as they are; SQLAlchemy's look at each value takes as long as the insertion.
+    Drivers take those as they are; SQLAlchemy's look at each value takes as long as the insertion.
     """
     if not rows:
         return
-    names = [column.name for column in table.columns]
-    statement = insert(table).compile(connection.engine, column_keys=names)
-    if statement.positiontup == names:
+    if connection.dialect.name == sqlite.DIALECT:
+        names = [column.name for column in table.columns]
+        statement = insert(table).compile(connection.engine, column_keys=names)
         connection.exec_driver_sql(str(statement), list(rows))
-    else:  # another database's driver
-        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        from zeus_hub import postgresql  # noqa: PLC0415 - its driver is loaded only where it is needed
+
+        postgresql.copy(connection, table, rows)
 
 
 def _made(stored: StoredAlert) -> Made:
@@ -235,21 +238,21 @@ def _said(stored: StoredAlert) -> Values:
         alert.action,
         alert.count,
         rule.level if rule.HasField("level") else None,
-        rule.id[:LONGEST_WORD],
-        rule.name[:LONGEST_TEXT],
-        source.ip[:LONGEST_WORD],
+        plain(rule.id[:LONGEST_WORD]),
+        plain(rule.name[:LONGEST_TEXT]),
+        plain(source.ip[:LONGEST_WORD]),
         source.port,
-        destination.ip[:LONGEST_WORD],
+        plain(destination.ip[:LONGEST_WORD]),
         destination.port,
-        alert.host.name[:LONGEST_WORD],
-        alert.user[:LONGEST_WORD],
-        alert.message[:LONGEST_TEXT],
+        plain(alert.host.name[:LONGEST_WORD]),
+        plain(alert.user[:LONGEST_WORD]),
+        plain(alert.message[:LONGEST_TEXT]),
     )
 
 
 def techniques(alert: Alert) -> list[str]:
     """Return the ATT&CK techniques of an alert that are searchable."""
-    names = list(dict.fromkeys(name[:LONGEST_TECHNIQUE] for name in alert.threat.technique_ids))
+    names = list(dict.fromkeys(plain(name[:LONGEST_TECHNIQUE]) for name in alert.threat.technique_ids))
     return names[:MOST_TECHNIQUES]
 
 
@@ -362,7 +365,7 @@ def _set_aside(connection: Connection, batches: Sequence[Unreadable]) -> None:
             "position": entry.position,
             "origin": entry.origin,
             "received_us": entry.received_us,
-            "reason": batch.reason[:LONGEST_TEXT],
+            "reason": plain(batch.reason[:LONGEST_TEXT]),
             "encoding": entry.packed.encoding,
             "alerts": entry.packed.alerts,
             "decoded_bytes": entry.packed.decoded_bytes,

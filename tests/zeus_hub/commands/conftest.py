@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.zeus_hub import engines
 from tests.zeus_hub.commands.place import Place
 
 
@@ -13,6 +14,13 @@ from tests.zeus_hub.commands.place import Place
 def place(tmp_path: Path) -> Place:
     """Return settings and nothing else yet."""
     return Place(tmp_path).set_up()
+
+
+@pytest.fixture
+def unused(place: Place) -> Place:
+    """Return settings, where no hub was ever."""
+    engines.blank(place.state_dir)
+    return place.set_up()
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from socme.v1.watch_pb2 import StoredAlert
+from tests.zeus_hub import engines
 from tests.zeus_hub.stored import database, keep
 from zeus_hub.__main__ import app
 
@@ -32,7 +33,8 @@ class Place:
 
     def set_up(self, *lines: str) -> "Place":
         """Write the settings."""
-        self.config.write_text("\n".join(['state_dir = "state"', *lines, ""]))
+        store = [] if "store.url" in "".join(lines) else [f'store.url = "{engines.url(self.state_dir)}"']
+        self.config.write_text("\n".join(['state_dir = "state"', *store, *lines, ""]))
         return self
 
     def database(self, alerts: Iterable[StoredAlert] = ()) -> Engine:

@@ -14,6 +14,8 @@ from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert
 from zeus_hub.commands.alert import _COLUMNS, fitted, row
 
+pytestmark = pytest.mark.usefixtures("both")
+
 HOSTILE = "evil\x1b[31m\n[bold]\u202e"
 
 SOME = [
@@ -220,8 +222,8 @@ def test_what_is_no_id_is_wrong_usage(stored: Place, digits: str) -> None:
     assert stored.try_("alert", "show", digits).exit_code == 2
 
 
-def test_without_a_hub_the_alert_is_named(place: Place) -> None:
+def test_without_a_hub_the_alert_is_named(unused: Place) -> None:
     with pytest.raises(OperatorError, match=r"there is no hub in .*, and no alert 0123456789ab"):
-        place.try_("alert", "show", "0123456789ab")
+        unused.try_("alert", "show", "0123456789ab")
     with pytest.raises(OperatorError, match="there is no hub"):
-        place.try_("alert", "export")
+        unused.try_("alert", "export")

@@ -5,6 +5,8 @@ import pytest
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert
 
+pytestmark = pytest.mark.usefixtures("both")
+
 ONE = f"{1:032x}"
 
 

@@ -11,6 +11,7 @@ from socme.batch import Packed
 from socme.errors import OperatorError
 from socme.journal import Entry
 from socme.service import Notifier
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.kept import change, make
 from zeus_hub import deep, hub
@@ -19,7 +20,11 @@ from zeus_hub.commands.state import read_settings
 from zeus_hub.enrich import Unreadable
 from zeus_hub.sinks.store import Store
 
-NAMES = ["settings", "certificate authority", "database", "journal", "disk", "ports", "addresses"]
+pytestmark = pytest.mark.usefixtures("both")
+
+NAMES = [
+    *("settings", "certificate authority", "database", "journal", "disk", "routes", "ports", "addresses")
+]
 
 
 def lines(place: Place, *, failed: str | None = None) -> dict[str, str]:
@@ -37,12 +42,12 @@ def lines(place: Place, *, failed: str | None = None) -> dict[str, str]:
     return told
 
 
-def test_before_the_first_start(place: Place) -> None:
+def test_before_the_first_start(unused: Place) -> None:
     """Nothing is wrong, and nothing is made by looking."""
-    told = lines(place.set_up('listen = "127.0.0.1:0"'))
+    told = lines(unused.set_up('listen = "127.0.0.1:0"'))
 
     assert told["certificate authority"] == told["database"] == "none yet, `zeus serve` makes it"
-    assert not place.state_dir.exists()
+    assert not unused.state_dir.exists()
 
 
 async def test_while_the_hub_runs(place: Place) -> None:
@@ -87,6 +92,18 @@ def test_a_damaged_authority(place: Place) -> None:
     assert "cannot be read" in lines(place, failed="certificate authority")["certificate authority"]
 
 
+def test_rules_that_are_wrong_are_told(place: Place) -> None:
+    place.set_up('listen = "127.0.0.1:0"')
+    folder = place.folder / "routes.d"
+    folder.mkdir()
+    (folder / "a.toml").write_text('[receiver.soc]\nkind = "mail"\n')
+
+    assert "a.toml:1: receiver.soc: host: this key is needed" in lines(place, failed="routes")["routes"]
+    (folder / "a.toml").write_text('[[route]]\nname = "x"\nreceivers = ["nobody"]\n')
+    assert "there is no [receiver.nobody]" in lines(place, failed="routes")["routes"]
+
+
+@sqlite_alone
 def test_a_damaged_database(place: Place) -> None:
     place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()
     (place.state_dir / "zeus.db").write_bytes(b"no database" * 1000)
@@ -126,6 +143,15 @@ def test_damage_is_told_with_what_to_do(place: Place) -> None:
     assert place.try_("check").exit_code == 0
 
 
+def test_days_for_a_client_that_there_is_not_are_told(place: Place) -> None:
+    """A name that is mistyped would keep alerts for longer, or not for as long, than somebody believes."""
+    place.set_up("[store.retention.clients.acmee]", "low = 7").database().dispose()
+    result = place.try_("check")
+
+    assert result.exit_code == 1
+    assert "store.retention.clients names acmee, a client that there is not" in result.stdout
+
+
 def test_before_the_first_start_there_is_nothing_to_look_at(place: Place) -> None:
     assert place.set_up('listen = "127.0.0.1:0"').try_("check", "--deep").exit_code == 0
     assert not place.state_dir.exists()
@@ -149,6 +175,7 @@ def test_as_json(place: Place) -> None:
     }
 
 
+@sqlite_alone
 def test_a_damaged_database_is_not_looked_at_any_deeper(place: Place) -> None:
     place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()
     (place.state_dir / "zeus.db").write_bytes(b"no database" * 1000)

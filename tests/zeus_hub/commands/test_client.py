@@ -14,6 +14,8 @@ from zeus_hub.health import Moment
 from zeus_hub.local import Pulse, write_pulse
 from zeus_hub.raising import Open
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 def test_a_client_from_its_beginning_to_its_end(place: Place) -> None:
     """The first command of a new hub makes its database."""
@@ -125,12 +127,12 @@ def test_a_hostile_title_cannot_reach_the_terminal(place: Place) -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "show acme", "disable acme", "enable acme"])
-def test_a_hub_that_is_not_there_is_told(place: Place, command: str) -> None:
+def test_a_hub_that_is_not_there_is_told(unused: Place, command: str) -> None:
     """And none is made by asking."""
-    with pytest.raises(OperatorError, match=r"there is no hub in .*state yet"):
-        place.try_("client", *command.split())
+    with pytest.raises(OperatorError, match=r"there is no hub in .* yet"):
+        unused.try_("client", *command.split())
 
-    assert not place.state_dir.exists()
+    assert not unused.state_dir.exists()
 
 
 @pytest.mark.parametrize("command", ["show nobody", "disable nobody", "enable nobody"])

@@ -10,6 +10,8 @@ from tests.zeus_hub.commands.place import Place
 from zeus_hub import database, registry
 from zeus_hub.registry import Watcher
 
+pytestmark = pytest.mark.usefixtures("both")
+
 THEN = datetime(2026, 7, 1, 12, tzinfo=UTC)
 LATER = datetime(2027, 7, 1, 12, tzinfo=UTC)
 

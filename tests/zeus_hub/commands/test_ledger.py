@@ -8,13 +8,16 @@ from sqlalchemy import delete, update
 from socme.errors import OperatorError
 from socme.journal import Journal
 from tests.zeus_hub.commands.place import Place
+from tests.zeus_hub.engines import opened
 from tests.zeus_hub.kit import alert, eventually, give, hub
 from tests.zeus_hub.test_ledger import BALANCED, hour, node, tell
 from zeus_hub import accounts, hours
 from zeus_hub import database as tables
 from zeus_hub.accounts import Account
-from zeus_hub.database import open_database, writing
+from zeus_hub.database import writing
 from zeus_hub.hours import failing
+
+pytestmark = pytest.mark.usefixtures("both")
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def told(place: Place) -> Place:
 
 def spoil(place: Place, **changes: int) -> None:
     """Make the oldest hour of eve.json say something else."""
-    engine = open_database("sqlite:///zeus.db", place.state_dir)
+    engine = opened(place.state_dir)
     wrong = hour(0, **{**BALANCED, **changes})
     with writing(engine) as connection:
         table = tables.ledger
@@ -183,7 +186,7 @@ def test_a_node_that_there_is_not_cannot_be_settled(told: Place) -> None:
 
 def test_hours_that_could_not_be_kept_are_told(told: Place) -> None:
     """A node whose clock is off by days has no books here, and a person must know."""
-    engine = open_database("sqlite:///zeus.db", told.state_dir)
+    engine = opened(told.state_dir)
     hours.keep(engine, {}, {("acme", "acme-1"): 7})
     engine.dispose()
 
@@ -199,7 +202,7 @@ def lose(place: Place, missing: int) -> None:
 
 
 def test_one_node_alone(told: Place) -> None:
-    engine = open_database("sqlite:///zeus.db", told.state_dir)
+    engine = opened(told.state_dir)
     node(engine, 2, "beta-1")
     tell(engine, [hour(0, unaccounted=5)], node_id=2)
     engine.dispose()

@@ -22,6 +22,8 @@ from zeus_hub.local import Pulse, write_pulse
 from zeus_hub.raising import Open
 from zeus_hub.samples import POINT_NAMES, point_values, summary
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 @pytest.fixture
 def fleet(place: Place) -> Place:
@@ -206,6 +208,6 @@ def test_what_names_no_node_is_wrong_usage(fleet: Place, name: str) -> None:
     assert "as in acme/acme-1" in result.stderr
 
 
-def test_without_a_hub_the_node_is_named(place: Place) -> None:
+def test_without_a_hub_the_node_is_named(unused: Place) -> None:
     with pytest.raises(OperatorError, match=r"there is no hub in .*, and no node nobody/n1"):
-        place.try_("node", "revoke", "nobody/n1")
+        unused.try_("node", "revoke", "nobody/n1")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import insert, select
 
 from tests.zeus_hub import stored
@@ -13,6 +14,8 @@ from zeus_hub.commands import past
 from zeus_hub.database import writing
 from zeus_hub.history import HOUR
 from zeus_hub.samples import POINT_NAMES, point_values, summary
+
+pytestmark = pytest.mark.usefixtures("both")
 
 NOW = datetime(2026, 7, 2, 12, 10, tzinfo=UTC)
 LAST = int(NOW.timestamp()) // past.STEP * past.STEP

@@ -1,10 +1,15 @@
 """Rules on the command line: checked, listed, tried on stored alerts, and explained."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from socme.errors import OperatorError
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.stored import alert
+from tests.zeus_hub.stored import alert, keep
+from zeus_hub.commands import state
+from zeus_hub.router import Router
+from zeus_hub.routes.reading import load
 
 RULES = """
 [receiver.soc]
@@ -71,10 +76,10 @@ def test_rules_are_tried_on_stored_alerts_and_nothing_is_sent(ruled: Place) -> N
     assert [(each["route"], each.get("count"), each.get("receivers")) for each in told] == [
         ("brute force", 1, ["soc"]),
         (None, None, None),
-        ("brute force", 2, ["soc"]),
         ("beta", 1, ["soc"]),
+        ("brute force", 2, ["soc"]),
     ]
-    assert ruled.objects("sink", "list", "--json")[0]["waiting"] == 0
+    assert ruled.objects("sink", "list", "--json")[1]["waiting"] == 0
     result = ruled.try_("route", "test", "--client", "acme")
     assert result.stderr == "1 alerts go nowhere.\n"
     assert "source.ip=10.0.0.1" in result.stdout
@@ -99,6 +104,27 @@ def test_one_alert_is_explained(ruled: Place) -> None:
     (failing,) = [line for line in other.splitlines() if line.strip().startswith("fails")]
     assert 'rule.id == "5763"' in failing
     assert "\x1b" not in ruled.run("route", "explain", f"{4:032x}")
+
+
+def test_an_inhibition_that_holds_is_part_of_the_explanation(ruled: Place) -> None:
+    inhibit = """
+        [[inhibit]]
+        source = 'rule.id == "1002"'
+        target = 'rule.id == "5763"'
+    """
+    rules(ruled, RULES + inhibit)
+    assert "may be held back by" in ruled.run("route", "explain", f"{1:032x}")
+    assert "is a source of" in ruled.run("route", "explain", f"{3:032x}")
+
+    with state.opened(state.read_settings(ruled.config)) as engine:
+        router, now = Router(engine), datetime.now(UTC)
+        router.heed(load(ruled.folder / "routes.d"))
+        router.step(now)  # it begins behind what is there
+        keep(engine, [alert(5, rule="1002")])
+        router.step(now)
+
+    assert "is held back by" in ruled.run("route", "explain", f"{1:032x}")
+    assert "is held back by" not in ruled.run("route", "explain", f"{3:032x}")
 
 
 def test_a_silence_is_part_of_the_explanation(ruled: Place) -> None:

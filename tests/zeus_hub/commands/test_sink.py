@@ -59,8 +59,9 @@ def busy(place: Place) -> Place:
 
 
 def test_all_receivers_are_listed_with_what_waits_and_why(busy: Place) -> None:
-    gone, hive, soc = busy.objects("sink", "list", "--json")
+    store, gone, hive, soc = busy.objects("sink", "list", "--json")
 
+    assert (store["name"], store["kind"], store["waiting"], store["refused"]) == ("store", "store", 0, 0)
     assert (soc["waiting"], soc["refused"], soc["told"]) == (1, 1, 1)
     assert soc["trouble"] == "connection refused"
     assert (hive["kind"], hive["waiting"], hive["since"]) == ("thehive", 0, None)
@@ -75,12 +76,12 @@ def test_what_was_refused_is_listed_and_tried_again(busy: Place) -> None:
 
     assert busy.run("sink", "retry", "soc", str(letter["number"])).startswith("2 to be told to soc")
     assert busy.objects("sink", "refused", "--json") == []
-    assert busy.objects("sink", "list", "--json")[2]["waiting"] == 2
+    assert busy.objects("sink", "list", "--json")[3]["waiting"] == 2
 
 
 def test_what_was_told_is_told_again_on_request(busy: Place) -> None:
     assert busy.run("sink", "replay", "soc", "--since", "2026-07-01").startswith("1 groups")
-    assert busy.objects("sink", "list", "--json")[2]["waiting"] == 2
+    assert busy.objects("sink", "list", "--json")[3]["waiting"] == 2
     assert busy.run("sink", "replay", "soc", "--since", "2026-07-02").startswith("0 groups")
 
 
@@ -96,3 +97,21 @@ def test_a_test_says_what_is_in_the_way_and_no_secret(busy: Place) -> None:
         with pytest.raises(OperatorError, match=f"receiver {name}") as caught:
             busy.try_("sink", "test", name)
         assert "very-secret" not in str(caught.value)
+
+
+def test_what_was_left_out_of_a_notice_that_arrived_is_no_trouble(busy: Place) -> None:
+    """Also where it grew meanwhile, and the rest of it waits."""
+    engine = open_database("sqlite:///zeus.db", busy.state_dir)
+    with writing(engine) as connection:
+        for group in "ef":
+            outbox.put(connection, "hive", notice(group * 32), NOON)
+            letter = outbox.next_of(connection, "hive")
+            assert letter
+            if group == "f":
+                outbox.put(connection, "hive", notice(group * 32, number=2, reason="more"), NOON)
+            outbox.told(connection, letter, Receipt("~1", ("TheHive refused the custom fields",)), NOON)
+    engine.dispose()
+
+    _, hive, _ = busy.objects("sink", "list", "--json")
+    assert (hive["told"], hive["waiting"], hive["trouble"]) == (1, 1, "")
+    assert "custom fields" not in busy.run("sink", "list")

@@ -2,6 +2,8 @@
 
 from datetime import UTC, timedelta
 
+import pytest
+
 from socme.v1.vitals_pb2 import Health
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import NOON
@@ -9,6 +11,8 @@ from zeus_hub import chronicle, registry
 from zeus_hub.commands import standing, state
 from zeus_hub.health import Moment
 from zeus_hub.local import Pulse, write_pulse
+
+pytestmark = pytest.mark.usefixtures("both")
 
 
 def load(place: Place) -> standing.Standings:

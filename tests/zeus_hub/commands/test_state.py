@@ -7,15 +7,19 @@ import pytest
 
 from socme.errors import OperatorError
 from socme.identity import utc_now
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.commands.place import Place
-from zeus_hub import database, registry
+from zeus_hub import database, registry, sqlite
 from zeus_hub.commands.state import database_file, opened, read_settings, usable
+
+pytestmark = pytest.mark.usefixtures("both")
 
 
 def test_the_state_folder_is_beside_the_settings(place: Place) -> None:
     assert read_settings(place.config).state_dir == place.state_dir
 
 
+@sqlite_alone
 @pytest.mark.parametrize(
     ("url", "file"),
     [
@@ -33,12 +37,14 @@ def test_where_the_database_is(place: Place, url: str, file: str) -> None:
         assert (place.folder / file).exists()
 
 
+@sqlite_alone
 def test_an_absolute_database(place: Place, tmp_path: Path) -> None:
     settings = read_settings(place.set_up(f'store.url = "sqlite:///{tmp_path}/z.db"').config)
 
     assert database_file(settings) == tmp_path / "z.db"
 
 
+@sqlite_alone
 def test_asking_makes_nothing(place: Place) -> None:
     settings = read_settings(place.config)
 
@@ -52,6 +58,7 @@ def test_asking_makes_nothing(place: Place) -> None:
         assert registry.list_clients(engine) == []
 
 
+@sqlite_alone
 def test_a_state_folder_that_is_a_file(place: Place) -> None:
     place.state_dir.touch()
     settings = read_settings(place.config)
@@ -64,6 +71,7 @@ def test_a_state_folder_that_is_a_file(place: Place) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@sqlite_alone
 def test_a_state_folder_of_somebody_else(place: Place) -> None:
     place.database().dispose()
     place.state_dir.chmod(0)
@@ -75,6 +83,7 @@ def test_a_state_folder_of_somebody_else(place: Place) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@sqlite_alone
 def test_root_leaves_nothing_behind_that_the_hubs_user_cannot_read(place: Place) -> None:
     place.state_dir.mkdir()
     os.chown(place.state_dir, 65534, -1)
@@ -94,8 +103,9 @@ def test_trouble_with_files_names_the_folder_and_the_mend(place: Place) -> None:
     assert "sudo -u zeus" in told.value.mend
 
 
+@sqlite_alone
 def test_a_database_that_another_program_holds(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 10)
+    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 10)
     engine = place.set_up().database()
     with (
         database.writing(engine),

@@ -12,8 +12,11 @@ from socme.errors import OperatorError
 from socme.spiffe import Role
 from socme.v1.enrollment_pb2 import ROLE_DISPLAY, ROLE_NODE
 from tests.zeus_hub.commands.place import Place
+from tests.zeus_hub.engines import opened
 from zeus_hub import database, local
 from zeus_hub.tokens import Admission, Certified, Grant, redeem_token
+
+pytestmark = pytest.mark.usefixtures("both")
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def hub(place: Place) -> Place:
 
 def redeem(place: Place, secret: bytes, role: Role) -> Grant:
     """Trade a token as the hub does; return what it was good for."""
-    engine = database.open_database("sqlite:///zeus.db", place.state_dir)
+    engine = opened(place.state_dir)
     now = datetime.now(UTC)
     found = redeem_token(
         engine, secret, role, now=now, certify=lambda _: Certified(b"", hashlib.sha256(secret).digest(), now)
@@ -135,7 +138,7 @@ def test_names_that_cannot_be_are_told_and_leave_no_token(hub: Place, arguments:
     with pytest.raises(OperatorError, match=told):
         hub.try_("token", "create", *arguments.split())
 
-    engine = database.open_database("sqlite:///zeus.db", hub.state_dir)
+    engine = opened(hub.state_dir)
     with database.reading(engine) as connection:
         assert connection.execute(select(database.token)).all() == []
     engine.dispose()

@@ -8,6 +8,8 @@ from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert
 from zeus_hub.commands import triage
 
+pytestmark = pytest.mark.usefixtures("both")
+
 SOME = [
     alert(1, severity=Severity.SEVERITY_LOW, name="first"),
     alert(2, severity=Severity.SEVERITY_HIGH),

@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import zeus_hub.migrations
-from zeus_hub.database import HEAD, METADATA, open_database, reading
+from tests.zeus_hub.engines import opened
+from zeus_hub.database import HEAD, METADATA, reading
+
+pytestmark = pytest.mark.usefixtures("both")
 
 
 def test_migrating_an_empty_database_gives_the_schema_of_the_code(tmp_path: Path) -> None:
-    with reading(open_database("sqlite:///zeus.db", tmp_path)) as connection:
+    with reading(opened(tmp_path)) as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from socme.errors import OperatorError
-from zeus_hub.receivers.kinds import KINDS, build
+from zeus_hub.receivers.kinds import KINDS, build, poll
 from zeus_hub.receivers.mail import Mail
 from zeus_hub.receivers.push import Push
 from zeus_hub.receivers.thehive.receiver import TheHive
@@ -32,6 +32,14 @@ async def test_each_kind_is_made_of_its_table(options: dict[str, Any], kind: typ
     made = build("soc", options, beside)
     assert isinstance(made, kind)
     await made.close()
+
+
+async def test_a_thehive_can_be_asked_and_nobody_else(beside: Path) -> None:
+    asks = poll(HIVE, beside)
+    assert asks is not None
+    assert asks.organisations == ("acme",)
+    await asks.close()
+    assert [poll(options, beside) for options in (MAIL, PUSH, HOOK)] == [None, None, None]
 
 
 def test_every_kind_is_tried_here() -> None:

@@ -104,6 +104,16 @@ def test_a_new_silence_covers_what_is_there_and_not_what_comes() -> None:
     assert tickets == [Ticket(made.id, 3, 2)]
 
 
+def test_a_silence_that_the_group_knows_covers_nothing_more() -> None:
+    """After a restart all silences are new to whoever covers groups with them."""
+    made = group(Arrival(4, 1), Arrival(2, 1, ("s",)))
+
+    assert cover(made, "s") == made
+    covered = cover(group(Arrival(2, 1)), "s")
+    later = add(covered, [Arrival(4, 1)], ROUTE, 110)[0]
+    assert cover(later, "s") == later
+
+
 def test_veils_are_bounded_and_what_finds_none_is_told() -> None:
     made = group(*(Arrival(2, 1, (str(number),)) for number in range(1000)))
 

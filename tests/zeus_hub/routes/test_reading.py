@@ -171,9 +171,9 @@ def test_the_message_is_for_the_person_at_the_keyboard(tmp_path: Path) -> None:
         load(written(tmp_path, a="\n".join(f"key{number} = 1" for number in range(80))))
 
     lines = str(caught.value).splitlines()
-    assert lines[0] == f"{tmp_path}: wrong rules:"
-    assert lines[1] == f"    {tmp_path}/a.toml:1: key0: there is no such key"
-    assert lines[-2:] == ["    and 30 more", "  Mend what is named."]
+    assert lines[0] == f"wrong rules: {tmp_path}/a.toml:1: key0: there is no such key, and 79 more"
+    assert lines[1] == f"    {tmp_path}/a.toml:2: key1: there is no such key"
+    assert lines[-2:] == ["    …", "  Mend what is named."]
 
 
 def test_what_is_hardly_meant_is_a_warning(tmp_path: Path) -> None:

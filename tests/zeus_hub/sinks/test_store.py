@@ -15,24 +15,34 @@ from socme.batch import Packed, pack
 from socme.journal import Draft, Entry, Journal
 from socme.v1.alert_pb2 import Alert
 from tests.contracts.sink_suite import SinkSuite, deliver, journal_of, numbered
+from tests.zeus_hub.engines import opened, url
 from tests.zeus_hub.kit import alert
-from zeus_hub import body, database
+from zeus_hub import body, database, postgresql, sqlite
 from zeus_hub.database import open_database, reading, writing
 from zeus_hub.enrich import Unreadable, enrich
 from zeus_hub.sinks import store
 from zeus_hub.sinks.contract import Sink, SinkDownError
 from zeus_hub.sinks.store import Store
 
+pytestmark = pytest.mark.usefixtures("both")
+
 JOURNAL = b"j" * 16
-URL = "sqlite:///zeus.db"
+FULL = {
+    "sqlite": "CREATE TRIGGER fails BEFORE UPDATE OF position ON sink"
+    " BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+    "postgresql": "CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql"
+    " AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$;"
+    "CREATE TRIGGER fails BEFORE UPDATE OF position ON sink FOR EACH ROW EXECUTE FUNCTION fails()",
+}
+GONE = {"sqlite": "DROP TRIGGER fails", "postgresql": "DROP TRIGGER fails ON sink"}
 
 
 class TestStore(SinkSuite):
     def open(self, folder: Path) -> Sink[Any]:
-        return Store(open_database(URL, folder), JOURNAL, last=100)
+        return Store(opened(folder), JOURNAL, last=100)
 
     def held(self, folder: Path) -> list[bytes]:
-        with reading(open_database(URL, folder)) as connection:
+        with reading(opened(folder)) as connection:
             return list(
                 connection.execute(select(database.alert.c.id).order_by(database.alert.c.number)).scalars()
             )
@@ -51,7 +61,7 @@ def test_an_alert_is_kept_whole(tmp_path: Path) -> None:
     assert (row["source_ip"], row["source_port"], row["rule_id"]) == ("192.0.2.1", 4711, "7")
     assert (row["severity"], row["count"], row["level"]) == (3, 1, None)
     assert row["time_us"] == made.time.ToMicroseconds()
-    with reading(open_database(URL, tmp_path)) as connection:
+    with reading(opened(tmp_path)) as connection:
         names = connection.execute(select(database.technique.c.id)).scalars().all()
     assert sorted(names) == ["T1059", "T1110.001"]
 
@@ -100,7 +110,7 @@ def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> Non
     unreadable = enrich(entry)
     assert isinstance(unreadable, Unreadable)
     deliver(sink, [unreadable])
-    with reading(open_database(URL, tmp_path)) as connection:
+    with reading(opened(tmp_path)) as connection:
         (row,) = connection.execute(select(database.refused)).all()
         (state,) = connection.execute(select(database.sink)).all()
 
@@ -115,7 +125,7 @@ def test_only_the_newest_batches_that_were_set_aside_are_kept(tmp_path: Path) ->
     deliver(
         sink, [Unreadable(Entry(n, "a/b", 1, n, 0, packed), "bad") for n in range(1, store.REFUSED_KEPT + 11)]
     )
-    with reading(open_database(URL, tmp_path)) as connection:
+    with reading(opened(tmp_path)) as connection:
         positions = connection.execute(select(database.refused.c.position)).scalars().all()
         refused = connection.execute(select(database.sink.c.refused)).scalar_one()
 
@@ -126,7 +136,7 @@ def test_only_the_newest_batches_that_were_set_aside_are_kept(tmp_path: Path) ->
 def test_repeated_alerts_are_counted(tmp_path: Path) -> None:
     sink = TestStore().open(tmp_path)
     deliver(sink, [enrich(entry) for entry in journal_of(tmp_path, [[1, 2], [2, 3], [1]])])
-    with reading(open_database(URL, tmp_path)) as connection:
+    with reading(opened(tmp_path)) as connection:
         assert connection.execute(select(database.sink.c.repeated)).scalar_one() == 2
 
 
@@ -147,7 +157,7 @@ def test_a_new_journal_is_counted_anew(tmp_path: Path) -> None:
     deliver(TestStore().open(tmp_path), entries)
     TestStore().open(tmp_path)
     assert tally(tmp_path) == {"acme-1": (2, 0, 0, 0, 0)}, "the same journal goes on"
-    sink = Store(open_database(URL, tmp_path), b"k" * 16, 100)
+    sink = Store(opened(tmp_path), b"k" * 16, 100)
 
     assert tally(tmp_path) == {"acme-1": (0, 0, 0, 0, 2)}
     deliver(sink, entries)
@@ -161,7 +171,7 @@ def test_a_journal_that_begins_anew_is_read_from_its_beginning(
     """Another journal, or an older copy of it: what is stored already is recognised by its id."""
     entries = [enrich(entry) for entry in journal_of(tmp_path, [[1], [2]])]
     deliver(TestStore().open(tmp_path), entries)
-    sink = Store(open_database(URL, tmp_path), journal, last)
+    sink = Store(opened(tmp_path), journal, last)
 
     assert sink.position() == 0
     deliver(sink, entries)
@@ -170,13 +180,10 @@ def test_a_journal_that_begins_anew_is_read_from_its_beginning(
 
 def test_a_position_and_its_rows_are_committed_together_or_not_at_all(tmp_path: Path) -> None:
     """The transaction fails at its very end: nothing of it may stay."""
-    engine = open_database(URL, tmp_path)
+    engine = opened(tmp_path)
     sink = Store(engine, JOURNAL, 100)
     with writing(engine) as connection:
-        connection.exec_driver_sql(
-            "CREATE TRIGGER full BEFORE UPDATE OF position ON sink"
-            " BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-        )
+        connection.exec_driver_sql(FULL[connection.dialect.name])
     entries = [enrich(entry) for entry in journal_of(tmp_path, [[1]])]
     with pytest.raises(SinkDownError, match="disk full"):
         deliver(sink, entries)
@@ -185,13 +192,13 @@ def test_a_position_and_its_rows_are_committed_together_or_not_at_all(tmp_path: 
     assert tally(tmp_path) == {}
     assert sink.position() == 0
     with writing(engine) as connection:
-        connection.exec_driver_sql("DROP TRIGGER full")
+        connection.exec_driver_sql(GONE[connection.dialect.name])
     deliver(sink, entries)
     assert TestStore().held(tmp_path) == numbered(1)
 
 
 def test_a_reader_does_not_keep_the_store_from_writing(tmp_path: Path) -> None:
-    engine = open_database(URL, tmp_path)
+    engine = opened(tmp_path)
     sink = Store(engine, JOURNAL, 100)
     with reading(engine) as connection:
         assert connection.execute(select(database.alert.c.id)).all() == []
@@ -200,20 +207,23 @@ def test_a_reader_does_not_keep_the_store_from_writing(tmp_path: Path) -> None:
         assert connection.execute(select(database.alert.c.id)).all() == [], "one moment for all it reads"
 
 
-def test_writers_take_turns(tmp_path: Path) -> None:
+def test_writers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second writer waits for the first; it is refused only after the time that is set for it."""
-    engine = open_database(URL, tmp_path)
-    with writing(engine), engine.connect() as other:
-        other.exec_driver_sql("PRAGMA busy_timeout = 10")
-        with pytest.raises(OperationalError, match="locked"):
-            other.execute(update(database.client).values(enabled=False))
+    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 10)
+    monkeypatch.setattr(postgresql, "SESSION", ("-c lock_timeout=10ms",))
+    other = open_database(url(tmp_path), tmp_path)
+    with writing(opened(tmp_path)), pytest.raises(OperationalError, match="lock"), writing(other):
+        pass
+    with writing(other) as connection:
+        connection.execute(update(database.client).values(enabled=False))
+    other.dispose()
 
 
 def tally(folder: Path) -> dict[str, tuple[int, ...]]:
     """Return what is counted of each node: stored, repeated, canaries, unreadable, and rows before that."""
     node, counts = database.node, database.tally
     query = select(node.c.name, counts).join_from(counts, node)
-    with reading(open_database(URL, folder)) as connection:
+    with reading(opened(folder)) as connection:
         return {row.name: tuple(row)[2:] for row in connection.execute(query)}
 
 
@@ -222,7 +232,7 @@ def _stored(folder: Path, made: Alert) -> list[dict[str, object]]:
     (entry,) = journal.append([Draft("acme/acme-1", 1, 1, pack([made.SerializeToString()]))])
     journal.close()
     deliver(TestStore().open(folder), [enrich(entry)])
-    with reading(open_database(URL, folder)) as connection:
+    with reading(opened(folder)) as connection:
         return [dict(row._mapping) for row in connection.execute(select(database.alert))]
 
 
@@ -231,7 +241,7 @@ def test_what_follows_repeated_alerts_is_stored_and_counted(tmp_path: Path) -> N
     sink = TestStore().open(tmp_path)
     for entry in journal_of(tmp_path, [[1, 2], [2, 3], [3, 4, 4], [5]]):
         deliver(sink, [enrich(entry)])
-    with reading(open_database(URL, tmp_path)) as connection:
+    with reading(opened(tmp_path)) as connection:
         (tally,) = connection.execute(select(database.tally)).all()
 
     assert TestStore().held(tmp_path) == numbered(1, 2, 3, 4, 5)

@@ -18,6 +18,12 @@ def upgrade() -> None:
     for end in ("source_ip", "destination_ip"):
         op.drop_index(f"ix_alert_{end}", "alert")
         op.create_index(op.f(f"ix_alert_segment_{end}"), "alert", ["segment", end], unique=False)
+    if op.get_bind().dialect.name == "sqlite":
+        _plant_techniques()
+
+
+def _plant_techniques() -> None:
+    """Put techniques into one tree, their key; other databases keep rows and keys apart."""
     op.rename_table("technique", "technique_before")
     op.create_table(
         "technique",

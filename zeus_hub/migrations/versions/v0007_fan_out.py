@@ -13,7 +13,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the groups, the silences, the outbox and the reports."""
+    """Add the groups, the silences, the outbox, what came of it, and the reports."""
     op.create_table(
         "router",
         sa.Column("name", sa.String(16), nullable=False),
@@ -69,7 +69,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_outbox")),
     )
     op.create_index(op.f("ix_outbox_receiver_state_number"), "outbox", ["receiver", "state", "number"])
-    op.create_index(op.f("ix_outbox_receiver_group_key"), "outbox", ["receiver", "group_key"])
+    op.create_index(op.f("ix_outbox_group_key_receiver"), "outbox", ["group_key", "receiver"])
+    op.create_table(
+        "outcome",
+        sa.Column("group_key", sa.String(32), nullable=False),
+        sa.Column("receiver", sa.String(63), nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
+        sa.Column("organisation", sa.String(64), nullable=False),
+        sa.Column("reference", sa.String(128), nullable=False),
+        sa.Column("stage", sa.String(16), nullable=False),
+        sa.Column("status", sa.String(64), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("impact", sa.String(64), nullable=False),
+        sa.Column("case_id", sa.String(64), nullable=False),
+        sa.Column("case_number", sa.BigInteger(), nullable=False),
+        sa.Column("changed_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("group_key", "receiver", "kind", name=op.f("pk_outcome")),
+    )
+    op.create_index(op.f("ix_outcome_changed_us"), "outcome", ["changed_us"])
+    op.create_table(
+        "outcome_mark",
+        sa.Column("receiver", sa.String(63), nullable=False),
+        sa.Column("organisation", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("behind", sa.Boolean(), nullable=False),
+        sa.Column("seen", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("receiver", "organisation", "kind", name=op.f("pk_outcome_mark")),
+    )
     _reports()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from socme.errors import OperatorError
+from socme.logs import hush
 from socme.text import clean
 from zeus_hub.receivers.contract import DownError
 from zeus_hub.receivers.thehive.settings import TheHiveSettings
@@ -81,6 +82,7 @@ class Line:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        hush("httpx", "httpcore")  # a line for every request, each minute, says nothing to anybody
         self._settings = settings
         self._clock = clock
         self._sleep = sleep

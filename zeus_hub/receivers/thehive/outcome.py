@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from socme.text import clean
 
@@ -18,6 +18,8 @@ MOST_SEEN = 10_000  # changes of the overlap that are remembered; beyond it some
 LONGEST_STATUS = 64  # characters
 LONGEST_SUMMARY = 4000  # characters; people may write a million
 LARGEST_HINT = 1024 * 1024  # bytes of a webhook's body
+LATEST = 253_402_300_799_000  # milliseconds: the end of the year 9999
+HIGHEST_NUMBER = 2**53  # of a case; what is higher is none
 
 Stage = Literal["New", "InProgress", "Closed", "Imported"]
 Kind = Literal["alert", "case"]
@@ -31,6 +33,7 @@ _STAGES: Mapping[str, Stage] = {
 }
 _KINDS: Mapping[str, Kind] = {"alert": "alert", "case": "case"}
 _ID = re.compile(r"~\d{1,20}")
+_NAME = re.compile(r"[!-~]{1,64}")  # an id in an answer: whatever looks like one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,7 @@ class Cursor:
 def changed(row: Row) -> tuple[str, int] | None:
     """Return the id of an object and when it was changed; None where it does not say."""
     name, at = row.get("_id"), row.get("_updatedAt")
-    return (name, at) if isinstance(name, str) and isinstance(at, int) and at >= 0 else None
+    return (name, at) if _is_name(name) and isinstance(at, int) and 0 <= at <= LATEST else None
 
 
 def following(cursor: Cursor, page: Sequence[Row]) -> Cursor:
@@ -109,12 +112,16 @@ def fresh(rows: Iterable[Row], seen: set[tuple[str, int]]) -> list[Row]:
     return found
 
 
-def moved(mark: Mark, seen: Iterable[tuple[str, int]], *, behind: bool) -> Mark:
-    """Return the mark after changes were seen."""
+def moved(mark: Mark, seen: Iterable[tuple[str, int]], *, now: int, upto: int | None = None) -> Mark:
+    """Return the mark after changes were seen.
+
+    `now`, in milliseconds: a change that is stamped later, by a clock that was wrong there, must not hide
+    what comes until then. `upto`: where there was more than was read, up to where it was.
+    """
     latest = sorted(seen, key=lambda change: change[1])
-    at = max(mark.at, latest[-1][1] if latest else 0)
+    at = min(max(mark.at, latest[-1][1] if latest else 0), now) if upto is None else upto
     kept = [change for change in latest if change[1] >= at - OVERLAP]
-    return Mark(at, tuple(kept[-MOST_SEEN:]), behind)
+    return Mark(at, tuple(kept[-MOST_SEEN:]), behind=upto is not None)
 
 
 def of_alert(row: Row, *, type_: str, source: str) -> Outcome | None:
@@ -158,7 +165,7 @@ def of_case(row: Row, linked: Iterable[Row], *, type_: str, source: str) -> list
         for each in linked
         if (each.get("type"), each.get("source")) == (type_, source)
         and isinstance(each.get("sourceRef"), str)
-        and isinstance(each.get("_id"), str)
+        and _is_name(each.get("_id"))
     ]
 
 
@@ -191,8 +198,12 @@ def _words(value: object, longest: int) -> str:
 
 
 def _number(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value <= HIGHEST_NUMBER else 0
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(min(milliseconds, 253_402_300_799_000) / 1000, UTC)  # the year 9999
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

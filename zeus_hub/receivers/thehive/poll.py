@@ -7,7 +7,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from socme.identity import utc_now
+from zeus_hub.receivers.thehive import standing
 from zeus_hub.receivers.thehive.api import Api, Row, Step
 from zeus_hub.receivers.thehive.line import Line
 from zeus_hub.receivers.thehive.outcome import (
@@ -25,8 +28,11 @@ from zeus_hub.receivers.thehive.settings import TheHiveSettings, check
 
 PAGE = 100  # objects of one answer
 MOST_PAGES = 20  # of one poll; what remains is for the next one
+MOST_CASE_PAGES = 1  # the same of cases, each of which is a question more
+MOST_PAGES_EVER = 200  # of one poll, where that many changes are of one moment, in which none can end
 MOST_LINKED = 100  # alerts of one case that are looked at
 LONG = ("description", "customFields")  # which nobody reads here
+LONG_LINKED = (*LONG, "summary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +52,39 @@ class Poll:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         check(settings)
+        self.organisations = tuple(
+            sorted({*settings.organisations.values(), settings.organisation} - {""}),
+        )
+        """All that there is to ask."""
         self._settings = settings
+        self._now = now
         self._line = Line(settings, clock, sleep)
+
+    def concerns(self, organisation: str, client: str) -> bool:
+        """Tell whether an organisation is told of a client: of others it has nothing to say."""
+        return self._settings.organisation_of(client) == organisation
+
+    async def warning(self) -> str:
+        """Return what keeps TheHive from writing, or soon will; empty for nothing."""
+        if not self.organisations:
+            return ""
+        licence, now = await Api(self._line, self.organisations[0]).licence(), self._now()
+        return standing.licence_trouble(licence, now) or standing.licence_note(licence, now)
 
     async def alerts(self, organisation: str, mark: Mark) -> Found:
         """Return how those alerts of ours stand that have changed since a mark, by us as well."""
         start = [{"_name": "listAlert"}]
-        changes = await self._changes(Api(self._line, organisation), start, self._ours(), mark)
-        told = [
-            of_alert(row, type_=self._settings.type, source=self._settings.source) for row in changes.rows
-        ]
-        return Found(tuple(each for each in told if each), changes.mark)
+        api = Api(self._line, organisation)
+        changes = await self._changes(api, start, self._ours(), mark, MOST_PAGES)
+        return Found(self._of_alerts(changes.rows), changes.mark)
 
     async def cases(self, organisation: str, mark: Mark) -> Found:
         """Return how those cases stand that have changed since a mark and hold alerts of ours."""
         api = Api(self._line, organisation)
-        changes = await self._changes(api, [{"_name": "listCase"}], [], mark)
+        changes = await self._changes(api, [{"_name": "listCase"}], [], mark, MOST_CASE_PAGES)
         told: list[Outcome] = []
         for row in changes.rows:
             told += await self._of_case(api, row)
@@ -97,19 +118,25 @@ class Poll:
             {"_name": "filter", "_and": self._ours()},
             {"_name": "page", "from": 0, "to": MOST_LINKED},
         ]
-        linked = await api.rows_of("case-alerts", steps, without=LONG)
+        linked = await api.rows_of("case-alerts", steps, without=LONG_LINKED)
         return of_case(row, linked, type_=self._settings.type, source=self._settings.source)
 
-    async def _changes(self, api: Api, start: Sequence[Step], same: Sequence[Step], mark: Mark) -> "_Changes":
+    async def _changes(
+        self, api: Api, start: Sequence[Step], same: Sequence[Step], mark: Mark, most: int
+    ) -> "_Changes":
+        """Return what has changed, some `most` pages of it."""
         cursor, seen = Cursor(mark.since), set(mark.seen)
+        now = round(self._now().timestamp() * 1000)
         rows: list[Row] = []
-        for _ in range(MOST_PAGES):
+        for pages in range(1, MOST_PAGES_EVER + 1):
             page = await api.rows("changes", [*start, *_page(cursor, same)], without=LONG)
             rows += fresh(page, seen)
             cursor = following(cursor, page)
             if len(page) < PAGE:
-                return _Changes(rows, moved(mark, seen, behind=False))
-        return _Changes(rows, moved(mark, seen, behind=True))
+                return _Changes(rows, moved(mark, seen, now=now))
+            if pages >= most and not cursor.offset:
+                break
+        return _Changes(rows, moved(mark, seen, now=now, upto=cursor.since))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,12 +66,24 @@ def test_a_case_tells_each_alert_of_ours_how_it_was_resolved() -> None:
         {"source": "other"},
         {"stage": "Gone"},
         {"_updatedAt": None},
+        {"_updatedAt": 10**30},
+        {"_updatedAt": -1},
         {"_id": 1},
+        {"_id": "~1\ud800"},
+        {"_id": "~" * 65},
+        {"_id": ""},
         {"sourceRef": 1},
     ],
 )
 def test_what_is_not_ours_or_makes_no_sense_is_nothing(change: dict[str, Any]) -> None:
     assert of_alert({**ALERT, **change}) is None
+
+
+def test_a_case_with_a_number_beyond_all_sense_has_none() -> None:
+    (found,) = outcome.of_case({**CASE, "number": 10**30}, [ALERT], type_="socme", source="zeus")
+
+    assert found.number == 0
+    assert outcome.of_case(CASE, [{**ALERT, "_id": "x" * 100}], type_="socme", source="zeus") == []
 
 
 @UNHURRIED
@@ -108,19 +120,37 @@ def test_pages_by_time_hold_every_change_once(changes: list[tuple[int, int]], si
 
 
 def test_the_mark_moves_on_and_remembers_what_will_be_read_again() -> None:
-    first = moved(Mark(1000), {("~1", 10 * OVERLAP), ("~2", 10 * OVERLAP - 5), ("~3", 2000)}, behind=False)
+    changes = {("~1", 10 * OVERLAP), ("~2", 10 * OVERLAP - 5), ("~3", 2000)}
+    first = moved(Mark(1000), changes, now=11 * OVERLAP)
 
     assert first == Mark(10 * OVERLAP, (("~2", 10 * OVERLAP - 5), ("~1", 10 * OVERLAP)))
     assert first.since == 9 * OVERLAP
-    assert moved(first, first.seen, behind=False) == first
-    assert moved(first, first.seen, behind=True).since == 10 * OVERLAP
+    assert moved(first, first.seen, now=11 * OVERLAP) == first
     assert Mark(7).since == 0
+
+
+def test_where_there_is_more_than_was_read_the_mark_stands_where_reading_ended() -> None:
+    """Also where that is within what is read again: the rest of it is not passed over."""
+    before = Mark(10 * OVERLAP)
+    after = moved(before, {("~1", 9 * OVERLAP), ("~2", 9 * OVERLAP + 7)}, now=0, upto=9 * OVERLAP + 7)
+
+    assert (after.behind, after.since) == (True, 9 * OVERLAP + 7)
+    assert {name for name, _ in after.seen} == {"~1", "~2"}
+
+
+def test_a_change_of_the_future_hides_nothing_that_comes_before_it() -> None:
+    now = 10 * OVERLAP
+    mark = moved(Mark(now - 10), {("~1", 1000 * OVERLAP), ("~2", now - 5)}, now=now)
+
+    assert mark.at == now
+    assert mark.seen == (("~2", now - 5), ("~1", 1000 * OVERLAP))
+    assert moved(Mark(1000 * OVERLAP), (), now=now).at == now
 
 
 def test_what_a_mark_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcome, "MOST_SEEN", 3)
 
-    assert moved(Mark(0), {(f"~{each}", each) for each in range(9)}, behind=False).seen == (
+    assert moved(Mark(0), {(f"~{each}", each) for each in range(9)}, now=OVERLAP).seen == (
         ("~6", 6),
         ("~7", 7),
         ("~8", 8),

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.zeus_hub.receivers.thehive.connected import connected, settings
+from tests.zeus_hub.receivers.thehive.connected import connected, of, settings
 from tests.zeus_hub.receivers.thehive.hive import Desk, Reply
 from tests.zeus_hub.receivers.thehive.notices import notice
 from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server
@@ -20,7 +20,7 @@ from zeus_hub.receivers.thehive.receiver import TheHive
 async def polled() -> AsyncIterator[tuple[Server, TheHive, Poll, Desk]]:
     """Serve a TheHive with a receiver, someone who asks, and a person at a desk of acme."""
     async with connected() as (server, hive):
-        poll = Poll(settings(server.url))
+        poll = Poll(settings(server.url), now=lambda: of(server.hive))
         try:
             yield server, hive, poll, Desk(server.hive, "acme")
         finally:
@@ -147,6 +147,86 @@ async def test_a_thehive_that_is_away_says_nothing_about_outcomes() -> None:
             server.faults.append(fault)
             with pytest.raises(DownError):
                 await poll.cases("acme", Mark(0))
+
+
+async def test_cases_are_read_a_page_at_a_time_for_each_is_a_question_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also those that were told before, where reading begins again: none of them is passed over."""
+    monkeypatch.setattr(poll_module, "PAGE", 2)
+    async with polled() as (server, hive, poll, desk):
+        start = Mark(server.hive.now)
+        groups = [each * 32 for each in "abcde"]
+        for group in groups:
+            _resolve(desk, (await hive.send(notice(group=group))).reference)
+        told, polls, mark = [], 0, start
+        while not polls or mark.behind:
+            found = await poll.cases("acme", mark)
+            mark, polls = found.mark, polls + 1
+            told += [each.group for each in found.outcomes]
+            assert len(found.outcomes) <= 2
+        again = await poll.cases("acme", mark)
+
+    assert told == groups
+    assert polls == 5  # each begins with the last one of the page before
+    assert (again.mark.behind, again.outcomes) == (True, ())
+
+
+async def test_changes_of_one_moment_are_read_together_and_a_server_that_repeats_itself_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(poll_module, "PAGE", 2)
+    monkeypatch.setattr(poll_module, "MOST_PAGES", 1)
+    monkeypatch.setattr(poll_module, "MOST_PAGES_EVER", 9)
+    async with polled() as (server, _, poll, desk):
+        mark = Mark(server.hive.now)
+        for number in range(7):
+            made = desk.find("alert", _foreign(desk, str(number), type="socme", source="zeus"))
+            desk.update(made, {"status": "Ignored"})
+            made["_updatedAt"] = mark.at + 1
+        first = await poll.alerts("acme", mark)
+        found = await poll.alerts("acme", first.mark)
+        told = [each.group for each in (*first.outcomes, *found.outcomes)]
+        assert told == [str(number) for number in range(7)]
+        assert not found.mark.behind
+
+        page = [{key: made[key] for key in ("_id", "_updatedAt", "type", "source", "sourceRef", "stage")}] * 2
+        server.faults.append(Fault("answer", reply=Reply(200, page), times=10**6))
+        stuck = await poll.alerts("acme", found.mark)
+        assert stuck.outcomes == ()
+        assert (await poll.alerts("acme", stuck.mark)).mark == stuck.mark
+
+
+async def test_what_people_wrote_into_alerts_does_not_keep_their_case_from_being_read() -> None:
+    async with polled() as (server, hive, poll, desk):
+        start = Mark(server.hive.now)
+        one = (await hive.send(notice())).reference
+        case = _resolve(desk, one)
+        for each in "abcdefghijklmnopqr":
+            other = (await hive.send(notice(group=each * 32))).reference
+            server.hive.alerts[other] |= {"caseId": case, "summary": "x" * 1_000_000}
+
+        assert len((await poll.cases("acme", start)).outcomes) == 19
+
+
+async def test_a_licence_that_ends_soon_or_has_ended_is_told() -> None:
+    async with polled() as (server, _, poll, _):
+        assert await poll.warning() == ""
+        server.hive.licence["expiresAt"] = server.hive.now + 86_400_000
+        assert "its licence ends on" in await poll.warning()
+        server.hive.licence["isValid"] = False
+        assert "read-only" in await poll.warning()
+
+
+async def test_clients_belong_to_the_organisation_that_is_told_of_them() -> None:
+    poll = Poll(settings(organisations={"acme": "ACME"}, organisation="rest"))
+
+    assert poll.organisations == ("ACME", "rest")
+    assert poll.concerns("ACME", "acme")
+    assert poll.concerns("rest", "beta")
+    assert not poll.concerns("rest", "acme")
+    assert not poll.concerns("ACME", "beta")
+    await poll.close()
 
 
 def _foreign(desk: Desk, reference: str, **changes: str) -> str:

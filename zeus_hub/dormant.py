@@ -1,0 +1,63 @@
+"""Fan-out that sleeps until there are rules: what it needs takes 25 MB, and many hubs only show alerts."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from zeus_hub.registry import Node
+
+if TYPE_CHECKING:
+    from zeus_hub.fanout import FanOut
+
+LOOK_SECONDS = 2.0  # between two looks whether there are rules
+
+
+class Dormant:
+    """Lives on the event loop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        clock: Callable[[], datetime],
+        nodes: Callable[[], Sequence[Node]] = tuple,
+    ) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._clock = clock
+        self._nodes = nodes  # all of them, as they are now
+        self._awake: FanOut | None = None
+
+    def problems(self) -> Mapping[str, str]:
+        """Return why the rules are refused, under "routes", and why receivers cannot be told, by name.
+
+        Empty texts where all is well.
+        """
+        if self._awake is None:
+            return {}
+        told = {name: postman.problem for name, postman in self._awake.postmen.items()}
+        return {"routes": self._awake.problem, **told}
+
+    async def run(self) -> None:
+        """Wait for rules, and fan out for ever from then on."""
+        loop = asyncio.get_running_loop()
+        while not await loop.run_in_executor(None, _has_rules, self._folder):  # noqa: ASYNC110 - asks files
+            await asyncio.sleep(LOOK_SECONDS)
+        await loop.run_in_executor(None, _import)
+        from zeus_hub.fanout import FanOut  # noqa: PLC0415
+
+        self._awake = FanOut(self._engine, self._folder, self._clock, nodes=self._nodes)
+        await self._awake.run()
+
+
+def _has_rules(folder: Path) -> bool:
+    return any(folder.glob("*.toml"))
+
+
+def _import() -> None:
+    """Import what takes a while, off the event loop."""
+    import zeus_hub.fanout  # noqa: F401, PLC0415

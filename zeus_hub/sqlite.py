@@ -1,0 +1,82 @@
+"""What only SQLite understands: its one file, how each connection is set, and one writer at a time."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from socme.errors import OperatorError
+
+DIALECT = "sqlite"
+NAME = "zeus.db"  # of the file where the URL names none
+CACHE_KIB = 64 * 1024  # of a connection that writes: a large transaction of the store
+CHECKPOINT_PAGES = (
+    16_000  # of the write-ahead log, 64 MB: a page that is written again meanwhile is copied once
+)
+BUSY_MILLISECONDS = 10_000  # how long to wait for another process (`zeus client add`) that writes
+_BEGIN_ANEW = (
+    "Restore a backup: zeus restore DIR. Without one, move it away (keep it) and start again: what the"
+    " journal still holds is stored anew; clients, nodes and screens have to be added and enrolled again."
+)
+
+
+def file(target: URL, state_dir: Path) -> Path:
+    """Return where the database lies; a relative path is relative to `state_dir`."""
+    return state_dir / (target.database or NAME)
+
+
+def make(target: URL, state_dir: Path) -> Engine:
+    """Return an engine for a URL; its folder is made where it is missing."""
+    path = file(target, state_dir)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_emptied(path, state_dir)
+    with suppress(OSError):  # SQLite says it better, and gives its log the mode of the file
+        path.touch(mode=0o600)
+    # The connection that was used last has the pages in its cache that the store needs next.
+    engine = create_engine(target.set(database=str(path)), hide_parameters=True, pool_use_lifo=True)
+    event.listen(engine, "connect", _connected)
+    event.listen(engine, "begin", _begun)
+    return engine
+
+
+def trouble(engine: Engine, error: DatabaseError) -> OperatorError:
+    """Return what to tell a person where the database cannot be used."""
+    if isinstance(error, OperationalError):
+        return OperatorError(
+            f"cannot use the database {engine.url.database}: {error.orig}",
+            "Check that its folder exists, that this user may write there, the free space, and that no other"
+            " program holds it.",
+        )
+    return OperatorError(f"the database {engine.url.database} is damaged: {error.orig}", _BEGIN_ANEW)
+
+
+def _refuse_emptied(path: Path, state_dir: Path) -> None:
+    """Refuse an empty file where a hub has run before: made anew, it would know no client and no node."""
+    log = path.with_name(f"{path.name}-wal")
+    is_empty = path.is_file() and not path.stat().st_size and not (log.exists() and log.stat().st_size)
+    if is_empty and (state_dir / "journal.db").exists():
+        raise OperatorError(f"the database {path} is empty, and the hub's journal is not", _BEGIN_ANEW)
+
+
+def _connected(dbapi: object, _record: object) -> None:
+    dbapi.isolation_level = None  # type: ignore[attr-defined]  # transactions begin where we say
+    cursor = dbapi.cursor()  # type: ignore[attr-defined]
+    for pragma in (
+        f"busy_timeout = {BUSY_MILLISECONDS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begun(connection: Connection) -> None:
+    # A reader that turned writer later would fail where another one wrote in between.
+    immediate = connection.get_execution_options().get("writing", False)
+    if immediate:
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

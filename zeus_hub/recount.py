@@ -122,6 +122,29 @@ def _counts(connection: Connection, span: _Span) -> _Counts:
     return found
 
 
+def _kept_since(connection: Connection, span: _Span) -> datetime | None:
+    """Return from when on all are kept, where that is within the time."""
+    since_us = [
+        since_us
+        for (client_id, _), since_us in retention.noted(connection).since_us.items()
+        if client_id == span.client_id and since_us > span.start_us
+    ]
+    return moment(max(since_us)) if since_us else None
+
+
+def _slotted(connection: Connection, span: _Span) -> Counter[int]:
+    """Return how many came, by severity, as it was counted when they did."""
+    table = schema.slot
+    query = select(table.c.severity, func.sum(table.c.alerts)).where(
+        table.c.severity.in_(slots.SEVERITIES),
+        table.c.begin_us >= slots.begin(span.start_us),
+        table.c.begin_us < span.end_us,
+        table.c.client_id == span.client_id,
+    )
+    rows = connection.execute(query.group_by(table.c.severity))
+    return Counter({severity: int(alerts) for severity, alerts in rows})
+
+
 def _most(connection: Connection, span: _Span, every: int) -> tuple[tuple[Title, ...], tuple[Title, ...]]:
     """Return what most alerts say and where most come from, by one in `every` of them."""
     columns = (alert.c.rule_name, alert.c.message, alert.c.rule_id, alert.c.source_ip, alert.c.count)

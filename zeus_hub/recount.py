@@ -18,8 +18,8 @@ from socme.triage import ACKNOWLEDGED, CLOSED, NEW
 from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import Health
 from socme.v1.watch_pb2 import Verdict
-from zeus_hub import chronicle, schema
-from zeus_hub.database import MICROSECOND, alert, microseconds, reading
+from zeus_hub import chronicle, retention, schema, slots
+from zeus_hub.database import MICROSECOND, alert, microseconds, moment, reading
 from zeus_hub.digest import MOST_LINES, STATES, UNKNOWN, Judged, NodeState, Report, watched
 from zeus_hub.health import AWAY, Moment
 from zeus_hub.notice import Title
@@ -204,7 +204,7 @@ def _acknowledged(connection: Connection, span: _Span) -> tuple[int, float | Non
             table.c.status == ACKNOWLEDGED,
             span.holds,
         )
-        .group_by(alert.c.number)
+        .group_by(alert.c.number, alert.c.received_us, alert.c.count)
     )
     rows = [(int(waited), int(count)) for waited, count in connection.execute(query)]
     if not rows:

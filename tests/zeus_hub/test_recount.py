@@ -12,6 +12,7 @@ from sqlalchemy import Engine, delete, event, insert
 from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import Health
 from socme.v1.watch_pb2 import StoredAlert, Verdict
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import chronicle, periods, recount, registry, schema, triage
 from zeus_hub import database as tables
@@ -207,6 +208,7 @@ def test_nodes_are_told_but_those_that_were_revoked_before(engine: Engine) -> No
     )
 
 
+@sqlite_alone
 def test_only_as_many_rows_are_read_as_there_are_to_look_at(engine: Engine) -> None:
     """Whatever else is in the table: the index of the time of arrival says which."""
     keep(engine, [alert(n) for n in range(50)])

@@ -1,14 +1,14 @@
 """Fan-out that sleeps until there are rules: what it needs takes 25 MB, and many hubs only show alerts."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from zeus_hub.registry import Node
+from zeus_hub.fleet import Seen
 
 if TYPE_CHECKING:
     from zeus_hub.fanout import FanOut
@@ -24,7 +24,7 @@ class Dormant:
         engine: Engine,
         folder: Path,
         clock: Callable[[], datetime],
-        nodes: Callable[[], Sequence[Node]] = tuple,
+        nodes: Callable[[], Iterable[Seen]] = tuple,
     ) -> None:
         self._engine = engine
         self._folder = folder

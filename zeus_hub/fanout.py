@@ -11,7 +11,7 @@ meanwhile waits in the store.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ from zeus_hub import outbox, outcomes, reports
 from zeus_hub.clerk import Clerk
 from zeus_hub.database import writing
 from zeus_hub.digest import Digests
+from zeus_hub.fleet import Seen
 from zeus_hub.inquirer import Inquirer
 from zeus_hub.postman import Notices, Postman
 from zeus_hub.receivers import kinds
@@ -37,7 +38,6 @@ from zeus_hub.receivers.contract import Receiver
 from zeus_hub.receivers.mail import Mail
 from zeus_hub.receivers.rendering import Templates
 from zeus_hub.receivers.thehive.poll import Poll
-from zeus_hub.registry import Node
 from zeus_hub.reporter import Reporter
 from zeus_hub.router import Router
 from zeus_hub.routes import rules
@@ -108,7 +108,7 @@ class FanOut:
         folder: Path,
         clock: Callable[[], datetime],
         build: Callable[[rules.Receiver], Made] | None = None,
-        nodes: Callable[[], Sequence[Node]] = tuple,
+        nodes: Callable[[], Iterable[Seen]] = tuple,
     ) -> None:
         self.problem = ""
         """Why the rules are refused, or cannot be followed; empty when all is well."""
@@ -249,7 +249,8 @@ class FanOut:
         trouble = ""
         while True:
             try:
-                told = await loop.run_in_executor(clerk, self._clerk.step, self._clock(), self._nodes())
+                nodes = [seen.node for seen in self._nodes()]
+                told = await loop.run_in_executor(clerk, self._clerk.step, self._clock(), nodes)
             except SQLAlchemyError as error:
                 told, reason = frozenset[str](), str(error.__cause__ or error)
                 if reason != trouble:

@@ -263,16 +263,20 @@ def reports_of(zeus: Hub, state: outbox.State) -> int:
 
 async def test_a_report_that_is_due_is_mailed_once_over_restarts(world: World) -> None:
     known(world)
+    async with hub(world.state_dir) as zeus:
+        await zeus.node()
     world.rules(RULES + REPORT)
     for _ in range(2):
         async with running(world) as zeus:
-            await zeus.node()
             await eventually(lambda: reports_of(zeus, outbox.State.TOLD) == 1)
             assert len(world.office.mails) == 1
     [mail] = world.office.mails
 
     assert mail["Subject"].startswith("[SOCme] Acme Ltd, 20")
     assert "0 alerts, watched 0.0%" in mail["Subject"], "nothing is known of that day, so nobody watched"
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert "acme-1: not known" in body.get_content()
 
 
 async def test_a_mail_server_that_is_down_delays_a_report_and_one_that_refuses_has_it_set_aside(
@@ -286,7 +290,7 @@ async def test_a_mail_server_that_is_down_delays_a_report_and_one_that_refuses_h
         assert reports_of(zeus, outbox.State.WAITING) == 1
         world.office.answers["DATA"] = "554 no"
         await eventually(lambda: reports_of(zeus, outbox.State.REFUSED) == 1)
-        assert "refused for good, set aside" in caplog.text
+        await eventually(lambda: "refused for good, set aside" in caplog.text)
         world.office.answers.clear()
         with writing(zeus.engine) as connection:
             reports.again(connection, "soc", utc_now())

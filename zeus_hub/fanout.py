@@ -1,8 +1,8 @@
 """Fan-out: reads the rules, lets the router decide, and sends what it decides on its way.
 
     routes.d ─▶ rules ─▶ router ─▶ outbox  ─▶ a postman for each receiver
-                      └▶ clerk  ─▶ reports ─▶ and another for each that takes days and months
-                                  outcomes ◀─ an inquirer for each that can be asked
+                      └▶ clerk  ─▶ reports ─▶ and another for the days and months of those that take them
+                               outcomes ◀─ an inquirer for each that can be asked
 
 Rules are read again when a file of the folder changes, and taken as a whole or not at all: while they are
 wrong, those before go on. At the start there are none before; then nothing is decided, and what comes
@@ -28,7 +28,7 @@ from socme import logs
 from socme.errors import OperatorError
 from zeus_hub import outbox, outcomes, reports
 from zeus_hub.clerk import Clerk
-from zeus_hub.database import writing
+from zeus_hub.database import reading, reason, writing
 from zeus_hub.digest import Digests
 from zeus_hub.fleet import Seen
 from zeus_hub.inquirer import Inquirer
@@ -52,7 +52,11 @@ TROUBLE_SECONDS = 5.0  # between two attempts while the database cannot be used
 REPORT_SECONDS = 30.0  # between two looks at whether a day or a month is to be told
 # After the start, until nodes had the time to say how they are, and what waited for the hub is stored.
 QUIET_SECONDS = 120.0
+MENDED_SECONDS = 30.0  # between two attempts at what a person may have mended elsewhere
+RETIRE_SECONDS = 100.0  # that a postman gets to finish with its letter
 FORGET_SECONDS = 3600.0  # between two looks at what was told long ago
+
+ROUTES = "routes"  # what the rules are called beside the receivers
 
 Marks = Mapping[str, tuple[int, int]]
 """Of each file of the folder, when it was written and how long it is."""
@@ -82,21 +86,30 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class _Office:
-    """Postmen at work, and who asks what came of it."""
+    """The postmen of a receiver at work, and who asks what came of what they told."""
 
     described: rules.Receiver
     postmen: Sequence[Postman[Any]]
     """Of notices; and of reports, where it takes them: a report that is not taken holds up no alert."""
     inquirer: Inquirer | None
-    tasks: Sequence[asyncio.Task[None]]
+    telling: Sequence[asyncio.Task[None]]
+    asking: Sequence[asyncio.Task[None]]
 
     @property
     def problem(self) -> str:
-        """What a person must mend, perhaps; empty when all is well."""
-        problems = [each.problem for each in self.postmen]
-        if self.inquirer is not None:
-            problems.append(self.inquirer.problem)
-        return next(filter(None, problems), "")
+        """What is wrong; empty when all is well."""
+        told = next((each.problem for each in self.postmen if each.problem), "")
+        return told or (self.inquirer.problem if self.inquirer else "")
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether a person must mend it."""
+        return any(postman.hopeless for postman in self.postmen)
+
+    def wake(self) -> None:
+        """Say that something is to be told."""
+        for postman in self.postmen:
+            postman.wake()
 
 
 class FanOut:
@@ -110,8 +123,6 @@ class FanOut:
         build: Callable[[rules.Receiver], Made] | None = None,
         nodes: Callable[[], Iterable[Seen]] = tuple,
     ) -> None:
-        self.problem = ""
-        """Why the rules are refused, or cannot be followed; empty when all is well."""
         self._engine = engine
         self._folder = folder
         self._clock = clock
@@ -119,84 +130,142 @@ class FanOut:
         self._nodes = nodes  # all of them, as they are now
         self._router = Router(engine)
         self._clerk = Clerk(engine)
-        self._ready = asyncio.Event()  # there are rules, or there is no need of any
+        self._ready = asyncio.Event()  # there are rules
         self._offices: dict[str, _Office] = {}
-        self._marks: Marks | None = None
+        self._refusal = ""  # why the rules are refused
+        self._standstill = ""  # why alerts are not routed
+        self._strays: Mapping[str, str] = {}  # what waits for receivers that are in no rule
 
     @property
-    def postmen(self) -> Mapping[str, Postman[Any]]:
-        """The ways to the receivers, by what people call them."""
-        return {
-            f"{name}{what}": postman
-            for name, office in self._offices.items()
-            for what, postman in zip(("", " (reports)"), office.postmen, strict=False)
-        }
+    def problem(self) -> str:
+        """Why the rules are refused, or cannot be followed; empty when all is well."""
+        return self._refusal or self._standstill
+
+    def problems(self) -> Mapping[str, str]:
+        """Return the same under "routes", and why receivers cannot be told or asked, by their names."""
+        offices = {name: office.problem for name, office in self._offices.items()}
+        return {ROUTES: self.problem, **self._strays, **offices}
 
     async def run(self) -> None:
         """Fan out for ever."""
         with (
             ThreadPoolExecutor(1, "router") as router,
             ThreadPoolExecutor(1, "letters") as letters,
+            ThreadPoolExecutor(1, "rules") as reader,
             ThreadPoolExecutor(1, "clerk") as clerk,
         ):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._report(clerk), name="reports")
-                group.create_task(self._watch(group, router, letters), name="rules")
+                group.create_task(self._watch(group, router, letters, reader), name="rules")
                 group.create_task(self._route(router), name="router")
                 group.create_task(self._forget(letters), name="forget")
 
-    async def _watch(self, group: asyncio.TaskGroup, router: Executor, letters: Executor) -> None:
-        """Read the rules whenever they change."""
+    async def _watch(
+        self, group: asyncio.TaskGroup, router: Executor, letters: Executor, reader: Executor
+    ) -> None:
+        """Read the rules when they have changed and settled, and again where a person may have mended it."""
         loop = asyncio.get_running_loop()
+        read: Marks | None = None
+        seen: Marks | None = None
+        again = 0.0
         while True:
-            marks = await loop.run_in_executor(letters, _marks, self._folder)
-            if marks != self._marks:
-                self._marks = marks
-                await self._heed(group, router, letters)
+            before, seen = seen, await loop.run_in_executor(reader, _marks, self._folder)
+            settled = seen == before or read is None
+            if settled and (seen != read or (self._is_troubled() and loop.time() >= again)):
+                read, again = seen, loop.time() + MENDED_SECONDS
+                await self._heed(group, router, letters, reader)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _heed(self, group: asyncio.TaskGroup, router: Executor, letters: Executor) -> None:
+    def _is_troubled(self) -> bool:
+        """Tell whether something is wrong that may be mended outside the folder: a secret, a certificate."""
+        return bool(self._refusal) or any(office.hopeless for office in self._offices.values())
+
+    async def _heed(
+        self, group: asyncio.TaskGroup, router: Executor, letters: Executor, reader: Executor
+    ) -> None:
         """Read the rules and go by them; where they are wrong, say so and go on as before."""
         loop = asyncio.get_running_loop()
         try:
-            found, made = await loop.run_in_executor(letters, self._read)
+            found, made = await loop.run_in_executor(reader, self._read)
         except OperatorError as error:
-            self.problem = str(error)
-            logs.event(LOG, logging.ERROR, "the rules are refused", reason=self.problem)
+            self._refuse(str(error))
             return
-        self.problem = ""
+        except Exception as error:  # whatever a file did to it, the rules before must go on
+            LOG.exception("fault in reading the rules")
+            self._refuse(f"a fault of SOCme's own: {type(error).__name__}")
+            return
+        self._refusal = ""
         await loop.run_in_executor(router, self._router.heed, found)
         self._clerk.heed(found)
         await self._staff(group, letters, found, made)
+        self._strays = await loop.run_in_executor(reader, self._stray, found)
         self._ready.set()
         for warning in found.warnings:
             logs.event(LOG, logging.WARNING, "odd rules", reason=warning)
         logs.event(LOG, logging.INFO, "rules", routes=len(found.routes), receivers=len(found.receivers))
 
+    def _refuse(self, why: str) -> None:
+        if why != self._refusal:
+            self._refusal = why
+            logs.event(LOG, logging.ERROR, "the rules are refused", reason=why)
+
     def _read(self) -> tuple[Rules, Mapping[str, Made]]:
         """Return the rules, and the receivers that have to be made; some take a second."""
+        if not any(self._folder.glob("*.toml")):  # there were some: a folder that is not there at the moment?
+            raise OperatorError(
+                f"{self._folder} has no rules any more; those before go on",
+                "Put them back; to have none, leave an empty file there: none.toml.",
+            )
         found = load(self._folder)
-        made = {name: self._build(each) for name, each in found.receivers.items() if self._is_new(each)}
         _check_words(found)
+        made: dict[str, Made] = {}
+        for name, each in found.receivers.items():
+            if self._is_new(each):
+                made[name] = self._build(each)
         return found, made
+
+    def _stray(self, found: Rules) -> Mapping[str, str]:
+        """Return what waits for receivers that are in no rule any more."""
+        try:
+            with reading(self._engine) as connection:
+                standings = [*outbox.standings(connection), *reports.standings(connection)]
+        except SQLAlchemyError:  # the router says so
+            return self._strays
+        return {
+            each.receiver: f"it is in no rule any more, and {each.waiting} notices wait for it"
+            for each in standings
+            if each.waiting and each.receiver not in found.receivers
+        }
 
     def _is_new(self, described: rules.Receiver) -> bool:
         """Tell whether a receiver has to be made: it is another one, or its secrets may be."""
         office = self._offices.get(described.name)
-        return office is None or office.described != described or bool(office.problem)
+        return office is None or not _are_alike(office.described, described) or office.hopeless
 
     async def _staff(
         self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Made]
     ) -> None:
         """Let postmen go whose receiver is gone or another one, and begin with the new ones."""
         gone = [name for name in self._offices if name not in found.receivers or name in made]
-        tasks = [task for name in gone for task in self._offices.pop(name).tasks]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._dismiss([self._offices.pop(name) for name in gone])
         for name, each in made.items():
             self._offices[name] = self._open(group, letters, found.receivers[name], each)
+        for name, office in self._offices.items():
+            for postman in office.postmen:
+                postman.clients = found.clients_of(name)
+
+    async def _dismiss(self, offices: Sequence[_Office]) -> None:
+        """Let what is under way be told and noted; whoever takes too long is told twice."""
+        for office in offices:
+            for postman in office.postmen:
+                postman.retire()
+            for task in office.asking:
+                task.cancel()
+        telling = [task for office in offices for task in office.telling]
+        if telling:
+            _, late = await asyncio.wait(telling, timeout=RETIRE_SECONDS)
+            for task in late:
+                task.cancel()
 
     def _open(
         self, group: asyncio.TaskGroup, letters: Executor, described: rules.Receiver, made: Made
@@ -204,12 +273,12 @@ class FanOut:
         """Begin to tell a receiver, and to ask it."""
         name = described.name
         postmen = list(self._hire(described, made.receiver, letters))
-        tasks = [group.create_task(each.run(), name=f"postman {name}") for each in postmen]
+        telling = [group.create_task(each.run(), name=f"postman {name}") for each in postmen]
         if made.poll is None:
-            return _Office(described, postmen, None, tasks)
+            return _Office(described, postmen, None, telling, ())
         inquirer = Inquirer(name, made.poll, self._engine, letters, clock=self._clock)
-        tasks.append(group.create_task(inquirer.run(), name=f"inquirer {name}"))
-        return _Office(described, postmen, inquirer, tasks)
+        asking = [group.create_task(inquirer.run(), name=f"inquirer {name}")]
+        return _Office(described, postmen, inquirer, telling, asking)
 
     def _hire(
         self, described: rules.Receiver, receiver: Receiver, letters: Executor
@@ -225,22 +294,27 @@ class FanOut:
         """Take steps."""
         loop = asyncio.get_running_loop()
         await self._ready.wait()
-        trouble = ""
         while True:
             try:
                 step = await loop.run_in_executor(router, self._router.step, self._clock())
             except SQLAlchemyError as error:
-                reason = str(error.__cause__ or error)
-                if reason != trouble:
-                    trouble = reason
-                    logs.event(LOG, logging.ERROR, "alerts are not routed", reason=reason)
-                await asyncio.sleep(TROUBLE_SECONDS)
+                self._stand_still(reason(error))
+            except Exception as error:  # a fault of ours must not end the hub; it is told as that
+                LOG.exception("fault in the router")
+                self._stand_still(f"a fault of SOCme's own: {type(error).__name__}")
+            else:
+                self._standstill = ""
+                for name in step.receivers & self._offices.keys():
+                    self._offices[name].wake()
+                if not step.more:
+                    await asyncio.sleep(STEP_SECONDS)
                 continue
-            trouble = ""
-            for name in step.receivers & self._offices.keys():
-                self._offices[name].postmen[0].wake()
-            if not step.more:
-                await asyncio.sleep(STEP_SECONDS)
+            await asyncio.sleep(TROUBLE_SECONDS)
+
+    def _stand_still(self, why: str) -> None:
+        if why != self._standstill:
+            self._standstill = why
+            logs.event(LOG, logging.ERROR, "alerts are not routed", reason=why)
 
     async def _report(self, clerk: Executor) -> None:
         """Write, for ever, the reports that are due."""
@@ -248,19 +322,20 @@ class FanOut:
         await asyncio.sleep(QUIET_SECONDS)
         trouble = ""
         while True:
+            told = frozenset[str]()
             try:
                 nodes = [seen.node for seen in self._nodes()]
                 told = await loop.run_in_executor(clerk, self._clerk.step, self._clock(), nodes)
             except SQLAlchemyError as error:
-                told, reason = frozenset[str](), str(error.__cause__ or error)
-                if reason != trouble:
-                    logs.event(LOG, logging.ERROR, "reports are not written", reason=reason)
-                trouble = reason
+                trouble, before = reason(error), trouble
+                if trouble != before:
+                    logs.event(LOG, logging.ERROR, "reports are not written", reason=trouble)
+            except Exception:
+                LOG.exception("fault in writing reports")
             else:
                 trouble = ""
             for name in told & self._offices.keys():
-                for postman in self._offices[name].postmen:
-                    postman.wake()
+                self._offices[name].wake()
             await asyncio.sleep(REPORT_SECONDS)
 
     async def _forget(self, letters: Executor) -> None:
@@ -270,14 +345,20 @@ class FanOut:
         def forget() -> int:
             with writing(self._engine) as connection:
                 now = self._clock()
-                told = outbox.forget(connection, now) + reports.forget(connection, now)
-                return told + outcomes.forget(connection, now)
+                forgotten = outbox.forget(connection, now) + reports.forget(connection, now)
+                return forgotten + outcomes.forget(connection, now)
 
         while True:
             forgotten = 0
             with suppress(SQLAlchemyError):  # whoever needs the database says what is wrong with it
                 forgotten = await loop.run_in_executor(letters, forget)
             await asyncio.sleep(STEP_SECONDS if forgotten else FORGET_SECONDS)
+
+
+def _are_alike(one: rules.Receiver, other: rules.Receiver) -> bool:
+    """Tell whether two tables make the same receiver: wherever they stand in a file of the same folder."""
+    said = [(each.name, each.kind, each.options, each.place.file.parent) for each in (one, other)]
+    return said[0] == said[1]
 
 
 def _templates(described: rules.Receiver) -> Callable[[ZoneInfo], Templates]:
@@ -304,8 +385,9 @@ def _check_words(found: Rules) -> None:
 def _marks(folder: Path) -> Marks:
     """Return what changes where a file of a folder does."""
     found = {}
-    for path in folder.glob("*"):
-        with suppress(OSError):  # gone since, or not to be looked at: reading says why
-            stat = path.stat()
-            found[path.name] = (stat.st_mtime_ns, stat.st_size)
+    with suppress(OSError):  # a folder that cannot be looked at: reading says why
+        for path in sorted(folder.iterdir()):
+            with suppress(OSError):  # gone since
+                stat = path.stat()
+                found[path.name] = (stat.st_mtime_ns, stat.st_size)
     return found

@@ -52,6 +52,11 @@ class Letter:
     """Why it did not arrive the last time; empty where nobody tried."""
 
     @property
+    def client(self) -> str:
+        """Whose it is."""
+        return self.draft.content.client
+
+    @property
     def about(self) -> str:
         """What it is about, for people."""
         return f"{self.draft.name}, {self.draft.content.client}, {self.draft.period}"
@@ -91,32 +96,33 @@ def put(connection: Connection, receiver: str, draft: Draft, now: datetime) -> N
     connection.execute(insert(schema.report).values(row))
 
 
-def next_of(connection: Connection, receiver: str) -> Letter | None:
-    """Return what a receiver is to be told next, whenever that is due; None for nothing."""
+def next_of(connection: Connection, receiver: str, now: datetime) -> Letter | None:
+    """Return the first report that is due, or else what is due first; None for nothing."""
     table = schema.report
-    mine = (table.c.receiver == receiver, table.c.state == State.WAITING)
-    row = connection.execute(select(table).where(*mine).order_by(table.c.number).limit(1)).one_or_none()
+    mine = select(table).where(table.c.receiver == receiver, table.c.state == State.WAITING).limit(1)
+    due = mine.where(table.c.due_us <= microseconds(now)).order_by(table.c.number)
+    row = connection.execute(due).one_or_none()
+    if row is None:
+        row = connection.execute(mine.order_by(table.c.due_us, table.c.number)).one_or_none()
     return None if row is None else _letter(row)
 
 
-def skip_unreadable(connection: Connection, receiver: str, now: datetime) -> int | None:
-    """Set the next one aside if it cannot be read; return its number then."""
+def move(connection: Connection, receiver: str, due: datetime, *, sooner: bool) -> None:
+    """Let all that waits for a receiver be due then, as far as that is sooner, or later, than it is."""
+    table, due_us = schema.report, microseconds(due)
+    there = table.c.due_us > due_us if sooner else table.c.due_us < due_us
+    mine = (table.c.receiver == receiver, table.c.state == State.WAITING, there)
+    connection.execute(update(table).where(*mine).values(due_us=due_us))
+
+
+def skip_unreadable(connection: Connection, receiver: str, now: datetime) -> int:
+    """Set aside what waits and cannot be read; return how many reports that are."""
     table = schema.report
-    mine = (table.c.receiver == receiver, table.c.state == State.WAITING)
-    row = connection.execute(select(table).where(*mine).order_by(table.c.number).limit(1)).one_or_none()
-    if row is None:
-        return None
-    try:
-        _DECODER.decode(row.content)
-    except msgspec.MsgspecError:
-        values = {
-            "state": State.UNREADABLE,
-            "done_us": microseconds(now),
-            "reason": "damaged in the database",
-        }
-        connection.execute(update(table).where(table.c.number == row.number).values(**values))
-        return int(row.number)
-    return None
+    mine = select(table).where(table.c.receiver == receiver, table.c.state == State.WAITING)
+    damaged = [row.number for row in connection.execute(mine) if not _is_readable(row)]
+    values = {"state": State.UNREADABLE, "done_us": microseconds(now), "reason": "damaged in the database"}
+    connection.execute(update(table).where(table.c.number.in_(damaged)).values(**values))
+    return len(damaged)
 
 
 def told(connection: Connection, letter: Letter, receipt: Receipt, now: datetime) -> None:
@@ -152,7 +158,8 @@ def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[L
     if receiver is not None:
         query = query.where(table.c.receiver == receiver)
     for row in connection.execute(query):
-        yield _letter(row)
+        if _is_readable(row):
+            yield _letter(row)
 
 
 def standings(connection: Connection) -> list[Standing]:
@@ -185,6 +192,14 @@ def _close(connection: Connection, letter: Letter, state: State, reason: str, no
     connection.execute(update(table).where(here).values(attempts=table.c.attempts + 1, **values))
 
 
+def _is_readable(row: Row[tuple[object, ...]]) -> bool:
+    try:
+        _DECODER.decode(row.content)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
 def _letter(row: Row[tuple[object, ...]]) -> Letter:
     [kind] = (each for each in _KINDS if each == row.kind)
     draft = Draft(
@@ -204,18 +219,18 @@ def _letter(row: Row[tuple[object, ...]]) -> Letter:
 
 
 def _standing(connection: Connection, receiver: str, counts: dict[int, int]) -> Standing:
-    first = next_of(connection, receiver)
     table = schema.report
-    since = None
-    if first is not None:
-        since = connection.execute(
-            select(table.c.created_us).where(table.c.number == first.number)
-        ).scalar_one()
+    first = connection.execute(
+        select(table.c.created_us, table.c.reason)
+        .where(table.c.receiver == receiver, table.c.state == State.WAITING)
+        .order_by(table.c.number)
+        .limit(1)
+    ).one_or_none()
     return Standing(
         receiver=receiver,
         waiting=counts.get(State.WAITING, 0),
         refused=counts.get(State.REFUSED, 0) + counts.get(State.UNREADABLE, 0),
         told=counts.get(State.TOLD, 0),
-        oldest=None if since is None else moment(since),
+        oldest=None if first is None else moment(first.created_us),
         reason="" if first is None else first.reason,
     )

@@ -179,6 +179,7 @@ outbox = Table(
     Column("reference", String(128), nullable=False),  # what the receiver calls the group; "" for none
     Index(None, "receiver", "state", "number"),
     Index(None, "group_key", "receiver"),
+    Index(None, "state", "done_us"),
 )
 
 # What people at a receiver made of groups (outcomes.py): of the alert there, and of the case that it is in.

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from socme.v1.vitals_pb2 import Health
+from tests.zeus_hub.noticed import FOREVER
 from tests.zeus_hub.routes.made import HERE
 from tests.zeus_hub.stored import alert, database, keep
 from zeus_hub import chronicle, registry, reports
@@ -56,7 +57,7 @@ def waiting(engine: Engine, receiver: str = "mail") -> list[Letter]:
     """Return what waits for a receiver, in order, and let it be told."""
     found = []
     with writing(engine) as connection:
-        while letter := reports.next_of(connection, receiver):
+        while letter := reports.next_of(connection, receiver, FOREVER):
             found.append(letter)
             reports.told(connection, letter, Receipt(), letter.due)
     return found

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, Engine, update
 
 from tests.zeus_hub import engines
-from tests.zeus_hub.noticed import NOON, notice
+from tests.zeus_hub.noticed import FOREVER, NOON, notice
 from zeus_hub import outbox, schema
 from zeus_hub.database import reading, writing
 from zeus_hub.outbox import Letter
@@ -33,7 +33,7 @@ def connection(engine: Engine) -> Iterator[Connection]:
 
 
 def first(connection: Connection, receiver: str = "mail") -> Letter:
-    found = outbox.next_of(connection, receiver)
+    found = outbox.next_of(connection, receiver, FOREVER)
     assert found is not None
     return found
 
@@ -52,7 +52,7 @@ def test_letters_come_in_the_order_of_writing_each_to_its_receiver(connection: C
 
     assert first(connection).notice.group == "b" * 32
     assert first(connection, "hive").notice.group == "c" * 32
-    assert outbox.next_of(connection, "nobody") is None
+    assert outbox.next_of(connection, "nobody", FOREVER) is None
 
 
 def test_what_waits_of_a_group_is_told_together_in_the_older_ones_place(connection: Connection) -> None:
@@ -86,7 +86,7 @@ def test_what_is_told_is_not_told_again(connection: Connection) -> None:
     outbox.put(connection, "mail", notice(), NOON)
     outbox.told(connection, first(connection), Receipt("~41"), LATER)
 
-    assert outbox.next_of(connection, "mail") is None
+    assert outbox.next_of(connection, "mail", FOREVER) is None
     assert outbox.reference(connection, "mail", notice().group) == "~41"
     assert outbox.reference(connection, "hive", notice().group) == ""
 
@@ -202,7 +202,7 @@ def test_a_letter_that_is_damaged_is_set_aside(connection: Connection) -> None:
     connection.execute(update(schema.outbox).where(schema.outbox.c.number == 1).values(notice=b"{"))
 
     with pytest.raises(msgspec.MsgspecError):
-        outbox.next_of(connection, "mail")
+        outbox.next_of(connection, "mail", FOREVER)
     assert outbox.skip_unreadable(connection, "mail", LATER) == 1
     assert first(connection).notice.group == "b" * 32
     assert outbox.skip_unreadable(connection, "mail", LATER) is None
@@ -217,7 +217,7 @@ def test_a_rolled_back_decision_tells_nobody(engine: Engine) -> None:
         outbox.put(connection, "mail", notice(), NOON)
         connection.rollback()
     with reading(engine) as connection:
-        assert outbox.next_of(connection, "mail") is None
+        assert outbox.next_of(connection, "mail", FOREVER) is None
 
 
 def test_times_and_texts_survive(connection: Connection) -> None:

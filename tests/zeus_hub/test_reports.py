@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from tests.zeus_hub import engines
-from tests.zeus_hub.noticed import NOON
+from tests.zeus_hub.noticed import FOREVER, NOON
 from tests.zeus_hub.reported import CONTENT, draft
 from zeus_hub import reports
 from zeus_hub.database import writing
@@ -35,7 +35,7 @@ def connection(engine: Engine) -> Iterator[Connection]:
 
 
 def following(connection: Connection, receiver: str = "mail") -> Letter:
-    found = reports.next_of(connection, receiver)
+    found = reports.next_of(connection, receiver, FOREVER)
     assert found is not None
     return found
 
@@ -48,7 +48,7 @@ def test_a_report_waits_for_its_receiver_with_all_that_it_says(connection: Conne
     assert letter.draft.content.watched.seeing == CONTENT.watched.seeing
     assert (letter.receiver, letter.due, letter.reason) == ("mail", NOON, "")
     assert letter.about == "every day, acme, 2026-07-01"
-    assert reports.next_of(connection, "other") is None
+    assert reports.next_of(connection, "other", FOREVER) is None
 
 
 def test_nobody_is_told_twice(engine: Engine) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
 from tests.zeus_hub.alone import sqlite_alone
+from tests.zeus_hub.noticed import FOREVER
 from tests.zeus_hub.routes.turns import agreed
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import database as tables
@@ -91,7 +92,7 @@ def letters(engine: Engine, receiver: str = "mail") -> list[Notice]:
     """Return what waits for a receiver, in order, and let it be told."""
     found = []
     with writing(engine) as connection:
-        while letter := outbox.next_of(connection, receiver):
+        while letter := outbox.next_of(connection, receiver, FOREVER):
             found.append(letter.notice)
             outbox.told(connection, letter, Receipt(), BEGUN)
     return found

@@ -177,17 +177,6 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
         raise typer.Exit(FAILED) from None
 
 
-def _standings(connection: "Connection") -> dict[str, "Standing"]:
-    """Return how it stands with each receiver, notices and reports together."""
-    from zeus_hub import outbox, reports  # noqa: PLC0415
-
-    found = {each.receiver: each for each in outbox.standings(connection)}
-    for other in reports.standings(connection):
-        one = found.get(other.receiver)
-        found[other.receiver] = other if one is None else outbox.joined(one, other)
-    return found
-
-
 def _store(settings: "ZeusSettings") -> "Standing":
     """Return how it stands with the store, which reads the journal itself."""
     from contextlib import closing  # noqa: PLC0415
@@ -205,6 +194,17 @@ def _store(settings: "ZeusSettings") -> "Standing":
         return Standing("store", 0, refused, 0, None, "")
     with closing(Journal(path)) as journal:
         return Standing("store", journal.depth(position).alerts, refused, 0, None, "")
+
+
+def _standings(connection: "Connection") -> dict[str, "Standing"]:
+    """Return how it stands with each receiver, notices and reports together."""
+    from zeus_hub import outbox, reports  # noqa: PLC0415
+
+    found = {each.receiver: each for each in outbox.standings(connection)}
+    for other in reports.standings(connection):
+        one = found.get(other.receiver)
+        found[other.receiver] = other if one is None else outbox.joined(one, other)
+    return found
 
 
 def _rules(settings: "ZeusSettings") -> "Rules":

@@ -65,6 +65,11 @@ class Route:
     escalate: tuple[Escalation, ...]
     """The earliest first."""
 
+    @property
+    def everybody(self) -> frozenset[str]:
+        """All receivers, and rotas, that it may tell."""
+        return frozenset((*self.receivers, *(name for step in self.escalate for name in step.receivers)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inhibition:
@@ -105,6 +110,11 @@ class OnCall:
     otherwise: str
     """The receiver where nobody is on call, or somebody who is not among the people."""
 
+    @property
+    def everybody(self) -> frozenset[str]:
+        """All receivers that it may stand for."""
+        return frozenset((*self.people.values(), self.otherwise))
+
     def receivers(self, now: datetime) -> tuple[str, ...]:
         """Return who is told at a time."""
         told = [self.people.get(name, self.otherwise) for name in in_charge(self.rota, now)]
@@ -143,6 +153,20 @@ class Rules:
         """Return the receivers that a name stands for at a time: itself, unless it is a rota's."""
         rota = self.rotas.get(name)
         return (name,) if rota is None else rota.receivers(now)
+
+    def clients_of(self, receiver: str) -> frozenset[str] | None:
+        """Return of whose alerts a receiver may be told; None for all."""
+        names = {receiver, *(name for name, rota in self.rotas.items() if receiver in rota.everybody)}
+        found: set[str] = set()
+        for clients, told in (
+            *((route.clients, route.everybody) for route in self.routes),
+            *((report.clients, frozenset(report.receivers)) for report in self.reports),
+        ):
+            if names & told:
+                if clients is None:
+                    return None
+                found |= clients
+        return frozenset(found)
 
     def names(self) -> frozenset[str]:
         """Return what a subject must have for all matchers to be asked."""

@@ -7,7 +7,7 @@ import pytest
 
 from socme.errors import OperatorError
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.noticed import NOON, notice
+from tests.zeus_hub.noticed import FOREVER, NOON, notice
 from tests.zeus_hub.reported import draft
 from zeus_hub import outbox, reports
 from zeus_hub.database import open_database, writing
@@ -46,13 +46,13 @@ def busy(place: Place) -> Place:
     with writing(engine) as connection:
         for group in "abc":
             outbox.put(connection, "soc", notice(group * 32), NOON)
-        letters = [outbox.next_of(connection, "soc")]
+        letters = [outbox.next_of(connection, "soc", FOREVER)]
         assert letters[0]
         outbox.told(connection, letters[0], Receipt("~1"), NOON)
-        second = outbox.next_of(connection, "soc")
+        second = outbox.next_of(connection, "soc", FOREVER)
         assert second
         outbox.refused(connection, second, "no such\x1bfield", NOON)
-        third = outbox.next_of(connection, "soc")
+        third = outbox.next_of(connection, "soc", FOREVER)
         assert third
         outbox.postponed(connection, third, "connection refused", NOON)
         outbox.put(connection, "gone", notice("d" * 32), NOON)
@@ -107,7 +107,7 @@ def test_what_was_left_out_of_a_notice_that_arrived_is_no_trouble(busy: Place) -
     with writing(engine) as connection:
         for group in "ef":
             outbox.put(connection, "hive", notice(group * 32), NOON)
-            letter = outbox.next_of(connection, "hive")
+            letter = outbox.next_of(connection, "hive", FOREVER)
             assert letter
             if group == "f":
                 outbox.put(connection, "hive", notice(group * 32, number=2, reason="more"), NOON)
@@ -124,10 +124,10 @@ def test_reports_are_listed_set_aside_and_tried_again_with_the_notices(busy: Pla
     with writing(engine) as connection:
         for period in ("2026-07-01", "2026-07-02"):
             reports.put(connection, "soc", draft(period=period), NOON - timedelta(days=1))
-        first = reports.next_of(connection, "soc")
+        first = reports.next_of(connection, "soc", FOREVER)
         assert first
         reports.refused(connection, first, "mailbox\x1bfull", NOON)
-        second = reports.next_of(connection, "soc")
+        second = reports.next_of(connection, "soc", FOREVER)
         assert second
         reports.postponed(connection, second, "greylisted", NOON)
         reports.put(connection, "boss", draft(), NOON)

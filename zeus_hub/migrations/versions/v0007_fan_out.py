@@ -70,6 +70,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_outbox_receiver_state_number"), "outbox", ["receiver", "state", "number"])
     op.create_index(op.f("ix_outbox_group_key_receiver"), "outbox", ["group_key", "receiver"])
+    op.create_index(op.f("ix_outbox_state_done_us"), "outbox", ["state", "done_us"])
     op.create_table(
         "outcome",
         sa.Column("group_key", sa.String(32), nullable=False),

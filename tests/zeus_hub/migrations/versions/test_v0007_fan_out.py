@@ -7,15 +7,7 @@ from pathlib import Path
 from tests.zeus_hub.migrations.versions.test_v0002_delivery_guarantee import migrate
 
 TABLES = (
-    "router",
-    "living_group",
-    "firing",
-    "routed",
-    "silence",
-    "outbox",
-    "outcome",
-    "outcome_mark",
-    "report",
+    *("router", "living_group", "firing", "routed", "silence", "outbox", "outcome", "outcome_mark", "report"),
 )
 
 

@@ -262,9 +262,8 @@ async def test_what_there_is_more_of_is_asked_at_once(world: World, monkeypatch:
     async with asking(world):
         pass
     monkeypatch.setattr(inquirer, "ASK_SECONDS", 3600.0)
-    for number in range(9):
-        world.promote(world.alert(f"{number:032x}"))
-    world.close(world.promote(world.alert()))
+    for group in (*(f"{number:032x}" for number in range(9)), A):
+        world.close(world.promote(world.alert(group)))
     async with asking(world):
         await until(lambda: world.stage() == "case Closed")
 

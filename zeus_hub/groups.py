@@ -3,13 +3,19 @@
 All functions work within a transaction.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
+import zstandard
+from google.protobuf.message import DecodeError
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy import Row as SqlRow
 
+from socme import logs
+from socme.v1.alert_pb2 import Alert
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import body, database, schema
 from zeus_hub.database import moment
@@ -21,9 +27,12 @@ from zeus_hub.routes.kept import Kept, Routed, Row, decode_routed, decode_row, d
 from zeus_hub.routes.kept import encode as encoded
 from zeus_hub.routes.steady import Steady
 
+LOG = logging.getLogger("zeus.groups")
+
 NAME = "router"
 _AT_ONCE = 500  # names in one statement
 
+Decoded = TypeVar("Decoded")
 
 _STORED = (
     select(database.alert.c.number, database.client.c.name.label("client"))
@@ -77,8 +86,8 @@ def begin(connection: Connection, steady: Steady) -> Progress:
 def load(connection: Connection) -> tuple[list[Row], list[Source]]:
     """Return all groups that live, and all that inhibits."""
     groups = schema.living_group
-    rows = [decode_row(content) for content in connection.execute(select(groups.c.content)).scalars()]
-    return rows, _sources(connection)
+    rows = connection.execute(select(groups.c.content)).scalars()
+    return list(_readable(rows, decode_row)), _sources(connection)
 
 
 def inhibited(connection: Connection, now: datetime) -> Callable[[str], bool]:
@@ -104,7 +113,7 @@ def save(connection: Connection, changes: Changes, reached: Progress) -> None:
 def arrivals(connection: Connection, after: int, limit: int) -> list[tuple[int, StoredAlert]]:
     """Return some alerts behind a number, in order, as they came: without what people did since."""
     query = _STORED.where(database.alert.c.number > after).order_by(database.alert.c.number).limit(limit)
-    return [_read(row) for row in connection.execute(query)]
+    return list(_read(connection.execute(query)))
 
 
 def remembered(connection: Connection, client: str, members: Sequence[Member]) -> list[StoredAlert]:
@@ -112,7 +121,7 @@ def remembered(connection: Connection, client: str, members: Sequence[Member]) -
     alert = database.alert
     ids = [bytes.fromhex(member.id) for member in members]
     query = _STORED.where(database.client.c.name == client, alert.c.id.in_(ids))
-    return [stored for _, stored in map(_read, connection.execute(query))]
+    return [stored for _, stored in _read(connection.execute(query))]
 
 
 def changes(connection: Connection, after: int, up_to: int, limit: int) -> list[Change]:
@@ -142,7 +151,8 @@ def routed(connection: Connection, numbers: Sequence[int]) -> dict[int, Routed]:
     """Return where alerts went; of those that went nowhere, nothing."""
     table = schema.routed
     rows = connection.execute(select(table).where(table.c.alert_number.in_(numbers)))
-    return {row.alert_number: decode_routed(row.content) for row in rows}
+    found = ((row.alert_number, list(_readable([row.content], decode_routed))) for row in rows)
+    return {number: each for number, went in found for each in went}
 
 
 def titles(connection: Connection) -> dict[str, str]:
@@ -151,15 +161,31 @@ def titles(connection: Connection) -> dict[str, str]:
     return {row.name: row.title for row in connection.execute(select(table.c.name, table.c.title))}
 
 
-def _read(row: SqlRow[tuple[object, ...]]) -> tuple[int, StoredAlert]:
-    stored = StoredAlert(client=row.client, node=row.node, alert=body.decode(row.body))
-    stored.received.FromDatetime(moment(row.received_us))
-    return row.number, stored
+def _read(rows: Iterable[SqlRow[tuple[object, ...]]]) -> Iterator[tuple[int, StoredAlert]]:
+    """Yield alerts with their numbers; one that is damaged is told, and no reason to stop at it for ever."""
+    for row in rows:
+        try:
+            alert = body.decode(row.body)
+        except (zstandard.ZstdError, DecodeError) as error:
+            logs.event(LOG, logging.ERROR, "an alert is damaged", number=row.number, reason=str(error))
+            alert = Alert()
+        stored = StoredAlert(client=row.client, node=row.node, alert=alert)
+        stored.received.FromDatetime(moment(row.received_us))
+        yield row.number, stored
 
 
 def _sources(connection: Connection) -> list[Source]:
-    content = connection.execute(select(schema.firing.c.content)).scalars()
-    return [decode_source(each) for each in content]
+    kept = connection.execute(select(schema.firing.c.content)).scalars()
+    return list(_readable(kept, decode_source))
+
+
+def _readable(kept: Iterable[bytes], decode: Callable[[bytes], Decoded]) -> Iterator[Decoded]:
+    """Yield what can be read; what is damaged, or of a later version, is told and left out."""
+    for content in kept:
+        try:
+            yield decode(content)
+        except ValueError as error:  # msgspec's errors are such
+            logs.event(LOG, logging.ERROR, "what is kept of a group cannot be read", reason=str(error))
 
 
 def _put(

@@ -17,6 +17,7 @@ REVOKED = "its certificate was revoked: nothing is taken from it"
 CLIENT_DISABLED = "its client is disabled: nothing is taken from it"
 DISABLED = "it is disabled: nothing is taken from its nodes"
 UNHEARD = "nothing was heard of it since the hub started, or let it in again"
+AWAY = "the hub did not run"
 UNUSED = "no node of it was ever heard"
 # Every kind that is not named here needs care, and that is all.
 _WORSE = {

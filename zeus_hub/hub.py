@@ -170,7 +170,9 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         return vigil.holds(key, since)
 
     way = _lay(settings, engine, sunk, is_open)
-    fanout = Dormant(engine, settings.routes_dir, clocks.wall)
+    fanout = Dormant(
+        engine, settings.routes_dir, clocks.wall, nodes=lambda: [seen.node for seen in fleet.nodes()]
+    )
     ingest = Ingest(guard, way.committer, fleet, clocks)
     sources = _sources(way, fanout, fleet, ingest, authority, clocks.wall())
     lookout = Lookout(sources, Tracker([way.delivery.name]), settings.conditions, clocks)

@@ -6,24 +6,24 @@ receiver that was down for a day is told of each group once. All functions work 
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, or_, select, update
 
 from zeus_hub import schema
 from zeus_hub.database import microseconds, moment
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
 
-KEPT = timedelta(
-    days=30
-)  # after which what was told is forgotten; what was refused stays until a person looks
+KEPT = timedelta(days=30)  # after which what was told is forgotten
+KEPT_ASIDE = timedelta(days=365)  # the same of what was refused, which waits for a person
 LONGEST_REASON = 1000  # characters
 GROUP = re.compile(r"[0-9a-f]{32}")  # Notice.group
+LONGEST_REFERENCE = 128  # characters
 MOST_FORGOTTEN = 1000  # rows in one transaction
 
 _ENCODER = msgspec.json.Encoder()
@@ -36,6 +36,8 @@ class State(IntEnum):
     WAITING = 0
     TOLD = 1
     REFUSED = 2
+    UNREADABLE = 3
+    """Damaged in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,16 @@ class Letter:
     due: datetime
     reason: str
     """Why it did not arrive the last time; empty where nobody tried."""
+
+    @property
+    def client(self) -> str:
+        """Whose alerts it tells of."""
+        return self.notice.client
+
+    @property
+    def about(self) -> str:
+        """What it is about, for people."""
+        return f"group {self.notice.group}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,9 @@ def put(connection: Connection, receiver: str, notice: Notice, now: datetime) ->
         table.c.receiver == receiver, table.c.state == State.WAITING, table.c.group_key == notice.group
     )
     older = connection.execute(select(table).where(waiting)).one_or_none()
+    if older is not None and not _is_readable(older.notice):
+        _damaged(connection, [older.number], now)
+        older = None
     if older is not None:
         merged = together(_DECODER.decode(older.notice), notice)
         connection.execute(
@@ -119,16 +134,40 @@ def together(older: Notice, newer: Notice) -> Notice:
     return replace(newer, fresh=older.fresh + newer.fresh, reason=first)
 
 
-def next_of(connection: Connection, receiver: str) -> Letter | None:
-    """Return what a receiver is to be told next, whenever that is due; None for nothing."""
+def next_of(connection: Connection, receiver: str, now: datetime) -> Letter | None:
+    """Return the first letter that is due, or else what is due first; None for nothing.
+
+    No more than one of a group waits, so those of a group come in order.
+    """
     table = schema.outbox
-    row = connection.execute(
-        select(table)
-        .where(table.c.receiver == receiver, table.c.state == State.WAITING)
-        .order_by(table.c.number)
-        .limit(1)
-    ).one_or_none()
+    mine = select(table).where(table.c.receiver == receiver, table.c.state == State.WAITING).limit(1)
+    due = mine.where(table.c.due_us <= microseconds(now)).order_by(table.c.number)
+    row = connection.execute(due).one_or_none()
+    if row is None:
+        row = connection.execute(mine.order_by(table.c.due_us, table.c.number)).one_or_none()
     return None if row is None else _letter(row)
+
+
+def move(connection: Connection, receiver: str, due: datetime, *, sooner: bool) -> None:
+    """Let all that waits for a receiver be due then, as far as that is sooner, or later, than it is."""
+    table, due_us = schema.outbox, microseconds(due)
+    there = table.c.due_us > due_us if sooner else table.c.due_us < due_us
+    connection.execute(
+        update(table)
+        .where(table.c.receiver == receiver, table.c.state == State.WAITING, there)
+        .values(due_us=due_us)
+    )
+
+
+def skip_unreadable(connection: Connection, receiver: str, now: datetime) -> int:
+    """Set aside what waits and cannot be read; return how many letters that are."""
+    table = schema.outbox
+    waiting = select(table.c.number, table.c.notice).where(
+        table.c.receiver == receiver, table.c.state == State.WAITING
+    )
+    damaged = [row.number for row in connection.execute(waiting) if not _is_readable(row.notice)]
+    _damaged(connection, damaged, now)
+    return len(damaged)
 
 
 def told(connection: Connection, letter: Letter, receipt: Receipt, now: datetime) -> None:
@@ -147,7 +186,11 @@ def postponed(connection: Connection, letter: Letter, reason: str, due: datetime
     connection.execute(
         update(table)
         .where(table.c.number == letter.number)
-        .values(attempts=table.c.attempts + 1, reason=reason[:LONGEST_REASON], due_us=microseconds(due))
+        .values(
+            attempts=table.c.attempts + 1,
+            reason=_cut(reason),
+            due_us=microseconds(due),
+        )
     )
 
 
@@ -162,6 +205,18 @@ def standings(connection: Connection) -> list[Standing]:
     return [_standing(connection, receiver, counts[receiver]) for receiver in sorted(counts)]
 
 
+def joined(one: Standing, other: Standing) -> Standing:
+    """Return how it stands with a receiver for which two kinds of letters wait."""
+    sooner = one.oldest is not None and (other.oldest is None or one.oldest <= other.oldest)
+    first = one if sooner else other
+    return replace(
+        first,
+        waiting=one.waiting + other.waiting,
+        refused=one.refused + other.refused,
+        told=one.told + other.told,
+    )
+
+
 def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[Letter]:
     """Yield what receivers refused, the oldest first."""
     table = schema.outbox
@@ -169,39 +224,33 @@ def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[L
     if receiver is not None:
         query = query.where(table.c.receiver == receiver)
     for row in connection.execute(query):
-        yield _letter(row)
+        if _is_readable(row.notice):
+            yield _letter(row)
 
 
 def again(connection: Connection, receiver: str, now: datetime, numbers: Collection[int] = ()) -> int:
     """Let what was refused be tried again, and what waits at once; return how many of both.
 
-    Of a group of which something waits, only that is tried: it tells of the whole.
+    Of each group the latest notice alone, and none where a later one waits or was told: that tells of more.
     """
-    table = schema.outbox
-    waiting = select(table.c.group_key).where(table.c.receiver == receiver, table.c.state == State.WAITING)
-    chosen = and_(
-        table.c.receiver == receiver,
-        table.c.state == State.REFUSED,
-        table.c.group_key.not_in(waiting.scalar_subquery()),
+    table, later = schema.outbox, schema.outbox.alias()
+    overtaken = exists().where(
+        later.c.receiver == table.c.receiver,
+        later.c.group_key == table.c.group_key,
+        later.c.notice_number >= table.c.notice_number,
+        later.c.number != table.c.number,
+        later.c.state.in_((State.WAITING, State.TOLD)),
     )
+    chosen = and_(table.c.receiver == receiver, table.c.state == State.REFUSED, ~overtaken)
     if numbers:
         chosen = and_(chosen, table.c.number.in_(numbers))
-    due = {"due_us": microseconds(now), "attempts": 0}
     latest = select(func.max(table.c.number)).where(chosen).group_by(table.c.group_key)
     newest = list(connection.execute(latest).scalars())
-    connection.execute(
-        update(table).where(table.c.number.in_(newest)).values(state=State.WAITING, done_us=0, **due)
-    )
-    hurried = connection.execute(
-        update(table)
-        .where(
-            table.c.receiver == receiver,
-            table.c.state == State.WAITING,
-            table.c.number.not_in(newest),
-        )
-        .values(due_us=microseconds(now))
-    )
-    return len(newest) + hurried.rowcount
+    waiting = and_(table.c.receiver == receiver, table.c.state == State.WAITING)
+    at_once = {"due_us": microseconds(now), "attempts": 0}
+    hurried = connection.execute(update(table).where(waiting).values(**at_once)).rowcount
+    _reopen(connection, newest, now)
+    return len(newest) + hurried
 
 
 def replay(connection: Connection, receiver: str, since: datetime, now: datetime) -> int:
@@ -222,16 +271,7 @@ def replay(connection: Connection, receiver: str, since: datetime, now: datetime
         .group_by(table.c.group_key)
     )
     numbers = list(connection.execute(latest).scalars())
-    for begin in range(0, len(numbers), MOST_FORGOTTEN):
-        part = numbers[begin : begin + MOST_FORGOTTEN]
-        values = {
-            "state": State.WAITING,
-            "done_us": 0,
-            "due_us": microseconds(now),
-            "attempts": 0,
-            "reason": "",
-        }
-        connection.execute(update(table).where(table.c.number.in_(part)).values(**values))
+    _reopen(connection, numbers, now)
     return len(numbers)
 
 
@@ -276,13 +316,13 @@ def sent(connection: Connection, groups: Collection[str]) -> list[Sent]:
 
 
 def forget(connection: Connection, now: datetime) -> int:
-    """Forget some of what was told long ago; return how many."""
+    """Forget some of what was told or refused long ago; return how many."""
     table = schema.outbox
-    old = (
-        select(table.c.number)
-        .where(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT))
-        .limit(MOST_FORGOTTEN)
+    is_old = or_(
+        and_(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT)),
+        and_(table.c.state > State.TOLD, table.c.done_us < microseconds(now - KEPT_ASIDE)),
     )
+    old = select(table.c.number).where(is_old).limit(MOST_FORGOTTEN)
     numbers = list(connection.execute(old).scalars())
     connection.execute(delete(table).where(table.c.number.in_(numbers)))
     return len(numbers)
@@ -295,9 +335,12 @@ def _close(
     table = schema.outbox
     row = connection.execute(select(table).where(table.c.number == letter.number)).one()
     grown = row.notice_number != letter.notice.number
-    values: dict[str, object] = {"attempts": row.attempts + 1, "reason": reason[:LONGEST_REASON]}
+    values: dict[str, object] = {
+        "attempts": row.attempts + 1,
+        "reason": _cut(reason),
+    }
     if reference:
-        values["reference"] = reference
+        values["reference"] = schema.plain(reference)[:LONGEST_REFERENCE]
     if grown and state is State.TOLD:
         newer = _DECODER.decode(row.notice)
         rest = replace(
@@ -309,6 +352,41 @@ def _close(
     elif not grown:
         values |= {"state": state, "done_us": microseconds(now)}
     connection.execute(update(table).where(table.c.number == letter.number).values(**values))
+    if state is State.TOLD:  # the last that was told of a group is all that anybody asks for
+        older = and_(
+            table.c.receiver == letter.receiver,
+            table.c.group_key == letter.notice.group,
+            table.c.state == State.TOLD,
+            table.c.number < letter.number,
+        )
+        connection.execute(delete(table).where(older))
+
+
+def _reopen(connection: Connection, numbers: Sequence[int], now: datetime) -> None:
+    """Let letters wait again."""
+    table = schema.outbox
+    values = {"state": State.WAITING, "done_us": 0, "due_us": microseconds(now), "attempts": 0, "reason": ""}
+    for begin in range(0, len(numbers), MOST_FORGOTTEN):
+        part = numbers[begin : begin + MOST_FORGOTTEN]
+        connection.execute(update(table).where(table.c.number.in_(part)).values(**values))
+
+
+def _is_readable(notice: bytes) -> bool:
+    try:
+        _DECODER.decode(notice)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
+def _damaged(connection: Connection, numbers: Collection[int], now: datetime) -> None:
+    table = schema.outbox
+    values = {"state": State.UNREADABLE, "done_us": microseconds(now), "reason": "damaged in the database"}
+    connection.execute(update(table).where(table.c.number.in_(numbers)).values(**values))
+
+
+def _cut(reason: str) -> str:
+    return schema.plain(reason)[:LONGEST_REASON]
 
 
 def _letter(row: Row[tuple[object, ...]]) -> Letter:

@@ -1,7 +1,10 @@
-"""One loop per receiver: take the next letter from the outbox, tell, note what came of it; the only retries.
+"""One loop per receiver: take the next letter from its box, tell, note what came of it; the only retries.
 
-A receiver that is down holds up nobody else: its letters wait, those of one group in one. What it refuses for
-good is set aside for people. Letters go one after another, so those of a group come in order.
+A receiver that is down holds up nobody else: its letters wait, those of one group in one. A letter that does
+not arrive holds up no other one either: the next is tried, and only where that fails too does the receiver
+get its rest. What it refuses for good is set aside for people. What came of a letter is noted before the
+next one is touched, however long that takes: else a database that cannot be written would have it sent again
+and again.
 """
 
 import asyncio
@@ -11,15 +14,16 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
 from socme.backoff import delays
 from zeus_hub import outbox
-from zeus_hub.database import reading, writing
+from zeus_hub.database import reading, reason, writing
 from zeus_hub.outbox import Letter
 from zeus_hub.receivers.contract import DownError, Receipt, Receiver, RefusedError
 
@@ -29,17 +33,91 @@ SEND_SECONDS = 90.0  # for one letter; receivers have shorter limits of their ow
 LONGEST_PAUSE = 300.0  # seconds between two attempts at a receiver that is down
 HOPELESS_PAUSE = 900.0  # and at one that people must mend first
 CHECK_SECONDS = 5.0  # how long to sleep at most: commands write into the outbox as well
+MOST_IN_A_ROW = 2  # letters that fail one after another before the receiver is left alone
 
 Result = TypeVar("Result")
+Note = Callable[[Connection], None]
 
 
-class Postman:
+class Item(Protocol):
+    """Something on its way to a receiver."""
+
+    @property
+    def due(self) -> datetime:
+        """When it is to be told."""
+
+    @property
+    def client(self) -> str:
+        """Whose it is."""
+
+    @property
+    def about(self) -> str:
+        """What it is about, for people; no secret, and nothing from an alert."""
+
+
+Sent = TypeVar("Sent", bound=Item)
+
+
+class Box(Protocol[Sent]):
+    """Where letters wait until they are told or refused, as the module outbox; all within a transaction."""
+
+    def next_of(self, connection: Connection, receiver: str, now: datetime, /) -> Sent | None:
+        """Return what a receiver is to be told next, or what is due first; None for nothing."""
+
+    def told(self, connection: Connection, letter: Sent, receipt: Receipt, now: datetime, /) -> None:
+        """Note that a receiver has it."""
+
+    def refused(self, connection: Connection, letter: Sent, reason: str, now: datetime, /) -> None:
+        """Set it aside: the receiver will never take it."""
+
+    def postponed(self, connection: Connection, letter: Sent, reason: str, due: datetime, /) -> None:
+        """Note that it did not arrive, and when to try again."""
+
+    def move(self, connection: Connection, receiver: str, due: datetime, *, sooner: bool) -> None:
+        """Let everything that waits be due then, as far as that is sooner, or later, than it is."""
+
+    def skip_unreadable(self, connection: Connection, receiver: str, now: datetime, /) -> int:
+        """Set aside what waits and cannot be read; return how many letters that are."""
+
+
+class Destination(Protocol[Sent]):
+    """What takes letters; raises as Receiver does."""
+
+    @property
+    def box(self) -> Box[Sent]:
+        """Where they wait for it."""
+
+    async def send(self, letter: Sent, /) -> Receipt:
+        """Tell."""
+
+    async def close(self) -> None:
+        """Let go of connections; the last call."""
+
+
+class Notices:
+    """A receiver, as the destination of letters from the outbox."""
+
+    box: Box[Letter] = outbox
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    async def send(self, letter: Letter) -> Receipt:
+        """Tell."""
+        return await self._receiver.send(letter.notice)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._receiver.close()
+
+
+class Postman(Generic[Sent]):
     """The way to one receiver. Lives on the event loop; asks the database in `thread`."""
 
     def __init__(
         self,
         name: str,
-        receiver: Receiver,
+        destination: Destination[Sent],
         engine: Engine,
         thread: Executor,
         *,
@@ -49,101 +127,166 @@ class Postman:
         self.name = name
         self.problem = ""
         """Why the receiver cannot be told now; empty when all is well."""
-        self._receiver = receiver
+        self.hopeless = False
+        """Whether people must mend that first."""
+        self.clients: frozenset[str] | None = None
+        """Whose letters it may carry; None for all. What the rules do not allow any more is set aside."""
+        self._destination = destination
+        self._box = destination.box
         self._engine = engine
         self._thread = thread
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - spreads attempts, guards nothing
         self._pauses = delays(self._rng, longest=LONGEST_PAUSE)
         self._fresh = asyncio.Event()
+        self._note: Note | None = None  # what came of the last letter, as long as it is not written down
+        self._failures = 0  # in a row
+        self._retired = False
 
     def wake(self) -> None:
-        """Say that there is something new in the outbox."""
+        """Say that there is something new in its box."""
+        self._fresh.set()
+
+    def retire(self) -> None:
+        """Let it end once the letter that is under way has been told and noted."""
+        self._retired = True
         self._fresh.set()
 
     async def run(self) -> None:
-        """Tell for ever."""
+        """Tell until retired or cancelled."""
         try:
-            while True:
+            while not (self._retired and self._note is None):
                 self._fresh.clear()
-                try:
-                    seconds = await self._step()
-                except SQLAlchemyError as error:
-                    self._trouble(f"the outbox cannot be used: {error.__cause__ or error}")
-                    seconds = CHECK_SECONDS
-                if seconds > 0:
+                seconds = await self._attempt()
+                if seconds > 0 and not self._retired:
                     await self._wait(min(seconds, CHECK_SECONDS))
         finally:
-            await self._receiver.close()
+            try:
+                await self._destination.close()
+            except Exception:
+                LOG.exception("fault at the end of the receiver %s", self.name)
+
+    async def _attempt(self) -> float:
+        """Take a step; return how many seconds there is nothing to do, whatever goes wrong."""
+        try:
+            if self._note is not None:
+                await self._write(self._note)
+                self._note = None
+            return 0.0 if self._retired else await self._step()
+        except msgspec.MsgspecError:
+            await self._skip()
+        except SQLAlchemyError as error:
+            self._trouble(f"the outbox cannot be used: {reason(error)}")
+        except Exception as error:  # a fault of ours must not end the hub; it is told as that
+            LOG.exception("fault in the way to the receiver %s", self.name)
+            self._trouble(f"a fault of SOCme's own: {type(error).__name__}")
+        return CHECK_SECONDS
 
     async def _step(self) -> float:
         """Tell what is due; return how many seconds there is nothing to do."""
-        letter = await self._read(lambda connection: outbox.next_of(connection, self.name))
+        now = self._clock()
+        letter = await self._read(lambda connection: self._box.next_of(connection, self.name, now))
+        if not self._failures:
+            self._well()  # of the outbox, at least; a receiver says so by itself
         if letter is None:
             return CHECK_SECONDS
-        early = (letter.due - self._clock()).total_seconds()
-        if early > 0:
+        early = (letter.due - now).total_seconds()
+        if 0 < early <= HOPELESS_PAUSE + LONGEST_PAUSE:  # more: the clock was set back since
             return early
-        await self._deliver(letter)
+        if self.clients is not None and letter.client not in self.clients:
+            await self._refused(letter, "the rules do not let this receiver be told of this client any more")
+        else:
+            await self._deliver(letter)
         return 0.0
 
-    async def _deliver(self, letter: Letter) -> None:
+    async def _deliver(self, letter: Sent) -> None:
         """Tell, and note what came of it."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                receipt = await self._receiver.send(letter.notice)
+                receipt = await self._destination.send(letter)
         except RefusedError as error:
             await self._refused(letter, str(error))
         except DownError as error:
-            await self._down(letter, str(error), self._pause(error))
+            await self._down(letter, error)
         except TimeoutError:
-            await self._down(letter, f"no answer within {SEND_SECONDS:g} s", next(self._pauses))
+            await self._down(letter, DownError(f"no answer within {SEND_SECONDS:g} s"))
         except Exception as error:  # a fault of ours in one receiver must not end the hub; it is told as that
             LOG.exception("fault in the receiver %s", self.name)
-            await self._down(letter, f"a fault of SOCme's own: {type(error).__name__}", HOPELESS_PAUSE)
+            fault = f"a fault of SOCme's own: {type(error).__name__}"
+            await self._down(letter, DownError(fault, misconfigured=True))
         else:
             await self._told(letter, receipt)
 
-    async def _told(self, letter: Letter, receipt: Receipt) -> None:
-        now = self._clock()
-        await self._write(lambda connection: outbox.told(connection, letter, receipt, now))
+    async def _told(self, letter: Sent, receipt: Receipt) -> None:
+        now, was_down = self._clock(), self._failures > 0
+
+        def note(connection: Connection) -> None:
+            self._box.told(connection, letter, receipt, now)
+            if was_down:  # what failed with it comes in its order now
+                self._box.move(connection, self.name, now, sooner=True)
+
+        await self._write_down(note)
+        self._failures = 0
         self._well()
         for warning in receipt.warnings:
             logs.event(LOG, logging.WARNING, "told in part", receiver=self.name, reason=warning)
 
-    async def _down(self, letter: Letter, reason: str, pause: float) -> None:
-        due = self._clock() + timedelta(seconds=pause)
-        await self._write(lambda connection: outbox.postponed(connection, letter, reason, due))
-        self._trouble(reason)
+    async def _down(self, letter: Sent, error: DownError) -> None:
+        """Postpone a letter; and all others with it, where it is not for this one alone."""
+        self._failures += 1
+        said, due = str(error), self._clock() + timedelta(seconds=self._pause(error))
+        rests = error.retry_after is not None or self._failures >= MOST_IN_A_ROW
 
-    async def _refused(self, letter: Letter, reason: str) -> None:
+        def note(connection: Connection) -> None:
+            self._box.postponed(connection, letter, said, due)
+            if rests:
+                self._box.move(connection, self.name, due, sooner=False)
+
+        await self._write_down(note)
+        self._trouble(said)
+        self.hopeless = error.misconfigured
+
+    async def _refused(self, letter: Sent, why: str) -> None:
         now = self._clock()
-        await self._write(lambda connection: outbox.refused(connection, letter, reason, now))
+        await self._write_down(lambda connection: self._box.refused(connection, letter, why, now))
         logs.event(
             LOG,
             logging.ERROR,
             "refused for good, set aside",
             receiver=self.name,
-            group=letter.notice.group,
-            reason=reason,
+            about=letter.about,
+            reason=why,
         )
-        self._well()
+        self._failures = 0
+
+    async def _skip(self) -> None:
+        """Set letters aside that cannot be read: those behind them are well."""
+        now = self._clock()
+
+        def note(connection: Connection) -> None:
+            count = self._box.skip_unreadable(connection, self.name, now)
+            logs.event(
+                LOG, logging.ERROR, "letters are damaged and were set aside", receiver=self.name, number=count
+            )
+
+        self._note = note
 
     def _pause(self, error: DownError) -> float:
-        """Return for how many seconds to leave a receiver alone."""
+        """Return for how many seconds to leave a letter alone."""
         if error.misconfigured:
             return HOPELESS_PAUSE
         return max(next(self._pauses), min(error.retry_after or 0.0, HOPELESS_PAUSE))
 
-    def _trouble(self, reason: str) -> None:
+    def _trouble(self, why: str) -> None:
         """Say once what is wrong."""
-        if reason != self.problem:
-            self.problem = reason
-            logs.event(LOG, logging.ERROR, "receiver is down", receiver=self.name, reason=reason)
+        if why != self.problem:
+            self.problem = why
+            logs.event(LOG, logging.ERROR, "receiver is down", receiver=self.name, reason=why)
 
     def _well(self) -> None:
-        self._pauses = delays(self._rng, longest=LONGEST_PAUSE)
+        self.hopeless = False
         if self.problem:
+            self._pauses = delays(self._rng, longest=LONGEST_PAUSE)
             self.problem = ""
             logs.event(LOG, logging.INFO, "receiver is back", receiver=self.name)
 
@@ -154,7 +297,13 @@ class Postman:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, asked)
 
-    async def _write(self, do: Callable[[Connection], None]) -> None:
+    async def _write_down(self, note: Note) -> None:
+        """Note what came of a letter; where that fails, it is tried again before anything else is done."""
+        self._note = note
+        await self._write(note)
+        self._note = None
+
+    async def _write(self, do: Note) -> None:
         def done() -> None:
             with writing(self._engine) as connection:
                 do(connection)

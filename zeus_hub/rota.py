@@ -73,10 +73,17 @@ class Rota:
 
 def on_call(rota: Rota, at: datetime) -> tuple[str, ...]:
     """Return who is on call at a time: whose duty began last comes first. A duty's end is no part of it."""
-    begun = [
-        (start, duty.name) for duty in rota.duties for start, end in _around(duty, at) if start <= at < end
-    ]
-    return tuple(dict.fromkeys(name for _, name in sorted(begun, reverse=True)))
+    return tuple(dict.fromkeys(name for _, name in sorted(_begun(rota, at), reverse=True)))
+
+
+def in_charge(rota: Rota, at: datetime) -> tuple[str, ...]:
+    """Return those of them who are told: whose duty began last, so that a stand-in is told alone.
+
+    They are several where their duties began at the same moment.
+    """
+    begun = list(_begun(rota, at))
+    latest = max((start for start, _ in begun), default=at)
+    return tuple(sorted({name for start, name in begun if start == latest}))
 
 
 def read(text: str, file: str, zone: tzinfo) -> Rota:
@@ -88,6 +95,14 @@ def read(text: str, file: str, zone: tzinfo) -> Rota:
 
 
 # When
+
+
+def _begun(rota: Rota, at: datetime) -> Iterator[tuple[datetime, str]]:
+    """Yield since when somebody is on call, and who."""
+    for duty in rota.duties:
+        for start, end in _around(duty, at):
+            if start <= at < end:
+                yield start, duty.name
 
 
 def _around(duty: Duty, at: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -8,6 +8,7 @@ crash tells nobody twice and forgets nobody. All waits for the database, in a th
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from sqlalchemy import Connection, Engine
 
@@ -58,6 +59,7 @@ class Router:
         self._rules = Rules()
         self._grouping: Grouping | None = None
         self._silences: Sequence[Silence] = ()
+        self._said: silences.Said = ()
 
     def heed(self, rules: Rules) -> None:
         """Go by these rules from the next step on."""
@@ -101,17 +103,18 @@ class Router:
         """Return the groups; read them where this is the first step, or the one before failed."""
         if self._grouping is None:
             rows, sources = groups.load(connection)
-            self._silences = ()
+            self._silences, self._said = (), ()
             self._grouping = Grouping(self._rules, rows=rows, sources=sources, steady=reached.steady)
         return self._grouping
 
     def _hush(self, connection: Connection, grouping: Grouping, now: datetime) -> None:
         """Heed silences that were made, changed or ended since the last step."""
-        found = silences.active(connection, now)
-        if [_said(each) for each in found] == [_said(each) for each in self._silences]:
+        said = silences.said(connection, now)
+        if said == self._said:
             return
+        found = silences.active(connection, now)
         known = {each.id for each in self._silences}
-        self._silences = found
+        self._silences, self._said = found, said
         grouping.heed(self._rules, found)
         for silence in found:
             if silence.id not in known:
@@ -142,20 +145,17 @@ class Router:
     def _tell(self, connection: Connection, told: Iterable[Told], now: datetime) -> frozenset[str]:
         receivers: set[str] = set()
         titles: dict[str, str] = {}
+        resolve = cache(lambda name: self._rules.resolve(name, now))
         for row, telling in told:
             titles = titles or groups.titles(connection)
             group = row.group
             name = titles.get(group.client, group.client)
             made = notice(group, row.summary, telling, client_name=name, link=self._link(group.id))
-            for receiver in telling.receivers:
+            who = dict.fromkeys(each for name in telling.receivers for each in resolve(name))
+            for receiver in who:
                 outbox.put(connection, receiver, made, now)
-            receivers.update(telling.receivers)
+            receivers.update(who)
         return frozenset(receivers)
-
-
-def _said(silence: Silence) -> tuple[object, ...]:
-    """Return what tells a silence from others; compiled expressions compare as objects."""
-    return silence.id, silence.client, silence.match and silence.match.text, silence.until
 
 
 def _covered(connection: Connection, silence: Silence, rows: Iterable[Row]) -> Iterable[str]:

@@ -3,7 +3,19 @@
 The others stand in database.py, which is what opens it.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from socme.text import REPLACEMENT
 
@@ -167,6 +179,7 @@ outbox = Table(
     Column("reference", String(128), nullable=False),  # what the receiver calls the group; "" for none
     Index(None, "receiver", "state", "number"),
     Index(None, "group_key", "receiver"),
+    Index(None, "state", "done_us"),
 )
 
 # What people at a receiver made of groups (outcomes.py): of the alert there, and of the case that it is in.
@@ -209,4 +222,27 @@ horizon = Table(
         "severity", Integer, primary_key=True, autoincrement=False
     ),  # retention.OTHER: any that is not named
     Column("since_us", BigInteger, nullable=False),
+)
+
+# The days and months that are told to people (reports.py); a row is one report for one receiver, and stays
+# for longer than its period could be due again.
+report = Table(
+    "report",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("name", String(63), nullable=False),  # as in the rules
+    Column("client", String(63), nullable=False),
+    Column("period", String(10), nullable=False),  # "2026-07-01" or "2026-07"
+    Column("receiver", String(63), nullable=False),
+    Column("kind", String(8), nullable=False),  # "day" or "month"
+    Column("zone", String(64), nullable=False),  # whose days they are
+    Column("content", LargeBinary, nullable=False),  # digest.Report as JSON
+    Column("state", Integer, nullable=False),  # outbox.State
+    Column("attempts", Integer, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("done_us", BigInteger, nullable=False),  # 0 while it waits
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("name", "client", "period", "receiver"),
+    Index(None, "receiver", "state", "number"),
 )

@@ -97,8 +97,16 @@ def asked(engine: Engine, now: datetime, *, all_of_them: bool = False) -> list[A
         return [_asked(row) for row in reversed(list(_active(connection, now)))]
 
 
+Said = tuple[tuple[int, int], ...]
+
+
+def said(connection: Connection, now: datetime) -> Said:
+    """Return what changes where a silence is made, moved or over, within a transaction."""
+    return tuple((row.number, row.until_us) for row in _active(connection, now))
+
+
 def active(connection: Connection, now: datetime) -> list[Silence]:
-    """Return the silences that hold, within a transaction.
+    """Return the silences that hold, within a transaction; each costs a millisecond.
 
     One that this version cannot read any more holds nothing back: to be told once more is the safe mistake.
     """

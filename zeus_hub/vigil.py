@@ -43,7 +43,6 @@ BALANCE_EVERY = 12  # of these: what was taken and what became of it are compare
 FORGET_EVERY = 720  # of these
 MOST_UNRECORDED = 4096  # changes of clients that wait for the database
 MICROSECOND = timedelta(microseconds=1)
-AWAY = "the hub did not run"
 
 
 class Vigil:
@@ -197,7 +196,9 @@ class Vigil:
         for client, history in self._history.items():
             if history[-1].health != Health.HEALTH_UNSPECIFIED:
                 gone = max(since, history[-1].since + MICROSECOND)
-                self._note(client, Moment(gone, Health.HEALTH_UNSPECIFIED, AWAY))
+                self._note(client, Moment(gone, Health.HEALTH_UNSPECIFIED, health.AWAY))
+        # At once: a report of that time may be due already.
+        self._unrecorded = self._write_down(self._unrecorded)
 
     def _seen_last(self) -> datetime:
         """Return when a hub ran last: by its sign of life; where that is lost, by all that it wrote down."""

@@ -9,20 +9,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 from sqlalchemy import Engine
 
-from tests import postgres
-from tests.lacking import lacking
-from tests.postgres import Server
 from zeus_hub.database import HEAD, METADATA, open_database
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BOTH = (SQLITE, POSTGRESQL)
-# For a test that is about one of them, in a module whose tests run on both.
-sqlite_alone = pytest.mark.parametrize("both", [SQLITE], indirect=True)
-postgresql_alone = pytest.mark.parametrize("both", [POSTGRESQL], indirect=True)
 TEMPLATE = "migrated"
 _SCHEMA = """
 SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_proc),
@@ -56,9 +53,13 @@ class Databases:
         self._opened: dict[Path, Engine] = {}
 
     @property
-    def server(self) -> Server:
+    def server(self) -> "Server":
         """The server."""
         if self._server is None:
+            # Processes that tests start import this module too, and have to be quick.
+            from tests import postgres  # noqa: PLC0415
+            from tests.lacking import lacking  # noqa: PLC0415
+
             try:
                 self._server = self._stack.enter_context(postgres.served())
             except postgres.AbsentError as error:
@@ -82,8 +83,7 @@ class Databases:
 
     def use(self, state_dir: Path, name: str) -> None:
         """Have a state folder use a database that was made for it."""
-        if state_dir in self._opened:
-            self._opened.pop(state_dir).dispose()
+        self.shut(state_dir)
         if state_dir in self._used:
             self._empty(self._used[state_dir])
         self._used[state_dir] = name
@@ -98,6 +98,11 @@ class Databases:
         if engine is None:
             engine = self._opened[state_dir] = open_database(url(state_dir), state_dir)
         return engine
+
+    def shut(self, state_dir: Path) -> None:
+        """Let go of all connections to the database of a state folder."""
+        if state_dir in self._opened:
+            self._opened.pop(state_dir).dispose()
 
     def leave(self) -> None:
         """Let go of all connections: a test has ended."""
@@ -155,6 +160,7 @@ def blank(state_dir: Path) -> str:
 
 def lose(state_dir: Path) -> None:
     """Have a state folder use a database in which there is nothing any more."""
+    DATABASES.shut(state_dir)
     if on_postgresql():
         DATABASES.use(state_dir, DATABASES.make(TEMPLATE))
     for path in state_dir.glob("zeus.db*"):

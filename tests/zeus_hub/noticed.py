@@ -6,6 +6,7 @@ from socme.v1.alert_pb2 import Severity
 from zeus_hub.notice import Member, Notice, Observable, Technique, Title
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+FOREVER = datetime(2999, 1, 1, tzinfo=UTC)  # when everything is due
 
 
 def notice(

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from tests.zeus_hub import engines
-from tests.zeus_hub.noticed import notice
+from tests.zeus_hub.noticed import FOREVER, notice
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from tests.zeus_hub.test_outcomes import CLOSED
 from zeus_hub import aftermath, groups, outbox, outcomes
@@ -42,7 +42,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def put(connection: Connection, group: str, receiver: str, *, number: int = 1) -> outbox.Letter:
     """Let a receiver be told of a group."""
     outbox.put(connection, receiver, notice(group, number=number), NOON)
-    letter = outbox.next_of(connection, receiver)
+    letter = outbox.next_of(connection, receiver, FOREVER)
     assert letter
     return letter
 

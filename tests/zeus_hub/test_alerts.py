@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import AlertSource, Severity
 from socme.v1.watch_pb2 import StoredAlert
-from tests.zeus_hub.engines import sqlite_alone
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import alerts
 from zeus_hub import database as tables

@@ -58,6 +58,23 @@ def test_a_history_is_the_last_day_and_what_held_at_its_beginning(engine: Engine
     assert chronicle.histories(engine, NOON, client="beta") == {"beta": [ago(70, UP)]}
 
 
+def test_a_time_is_told_with_what_held_at_its_beginning(engine: Engine) -> None:
+    moments = [ago(100, UP), ago(50, GONE, "away"), ago(30, UP), ago(3, GONE), ago(1, UP)]
+    chronicle.record(engine, [("acme", moment) for moment in moments] + [("beta", ago(20, UP))])
+
+    def between(start: float, end: float, client: str = "acme") -> list[Moment]:
+        with reading(engine) as connection:
+            hours = timedelta(hours=1)
+            return chronicle.between(connection, client, NOON - start * hours, NOON - end * hours)
+
+    assert between(40, 3) == moments[1:3]
+    assert between(50, 2) == moments[1:4]
+    assert between(200, 100) == []
+    assert between(200, 60) == moments[:1]
+    assert between(0, -9) == moments[4:]
+    assert between(40, 3, "gone") == []
+
+
 def test_what_is_old_is_forgotten_but_not_how_a_client_still_is(engine: Engine) -> None:
     chronicle.record(engine, [("acme", ago(24 * days, UP)) for days in (200, 100, 91, 10)])
     chronicle.record(engine, [("beta", ago(24 * 300, GONE))])

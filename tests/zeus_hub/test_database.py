@@ -11,7 +11,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from socme.errors import OperatorError
-from tests.zeus_hub.engines import blank, opened, sqlite_alone, url
+from tests.zeus_hub.alone import sqlite_alone
+from tests.zeus_hub.engines import blank, opened, url
 from zeus_hub import database
 from zeus_hub.database import NoDatabaseError, microseconds, moment, open_database, reading, writing
 

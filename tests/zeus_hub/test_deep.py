@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.zeus_hub.engines import on_postgresql, opened, sqlite_alone
+from tests.zeus_hub.alone import sqlite_alone
+from tests.zeus_hub.engines import on_postgresql, opened
 from tests.zeus_hub.kept import batch, change, copied, make, take
 from tests.zeus_hub.kit import alert
 from zeus_hub import deep

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from socme.identity import utc_now
 from socme.v1.alert_pb2 import Alert, Rule, Severity
@@ -15,12 +17,23 @@ from tests.zeus_hub.noticed import NOON, notice
 from tests.zeus_hub.receivers.post import Office, Trust, served, trust
 from tests.zeus_hub.receivers.thehive.hive import KEY, Desk, Hive
 from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, serving
+from tests.zeus_hub.routes.turns import CALENDAR
 from tests.zeus_hub.stored import database
 from tests.zeus_hub.test_outcomes import CLOSED
-from zeus_hub import aftermath, fanout, inquirer, outbox, outcomes, postman, triage
-from zeus_hub.database import reading, writing
+from zeus_hub import aftermath, fanout, inquirer, outbox, outcomes, postman, registry, reports, schema, triage
+from zeus_hub.database import open_database, reading, writing
 from zeus_hub.outbox import State
 from zeus_hub.triage import Ref
+
+REPORT = """
+[[report]]
+name = "every day"
+kind = "day"
+clients = ["acme"]
+at = "00:00"
+zone = "UTC"
+receivers = ["soc"]
+"""
 
 RULES = """
 [receiver.soc]
@@ -47,10 +60,33 @@ receivers = ["soc", "hive"]
 """
 
 
+_MAIL = RULES.split("[receiver.hive]", maxsplit=1)[0]
+ON_CALL = (
+    _MAIL
+    + _MAIL.replace("receiver.soc", "receiver.ada").replace("soc@example.org", "ada@example.org")
+    + """
+[rota.on-call]
+calendar = "rota.ics"
+zone = "UTC"
+people = {{ "Ada Lovelace" = "ada" }}
+otherwise = "soc"
+
+[[route]]
+name = "all"
+group_by = ["source.ip"]
+group_wait = "1s"
+group_interval = "2s"
+receivers = ["on-call"]
+"""
+)
+
+
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fanout, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(fanout, "STEP_SECONDS", 0.05)
+    monkeypatch.setattr(fanout, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(fanout, "REPORT_SECONDS", 0.05)
     monkeypatch.setattr(postman, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(postman, "LONGEST_PAUSE", 0.2)
 
@@ -211,6 +247,109 @@ async def test_a_hub_that_was_stopped_tells_what_was_due_and_nothing_twice(world
     async with running(world) as zeus:
         await eventually(lambda: _groups(zeus) == 1)
     assert (len(world.office.mails), len(world.alerts)) == (1, 1)
+
+
+def known(world: World, *, days: int = 3) -> None:
+    """Let the hub have known acme for days."""
+    world.state_dir.mkdir()
+    engine = open_database("sqlite:///zeus.db", world.state_dir)
+    registry.add_client(engine, "acme", title="Acme Ltd", now=utc_now() - timedelta(days=days))
+    engine.dispose()
+
+
+def reports_of(zeus: Hub, state: outbox.State) -> int:
+    with reading(zeus.engine) as connection:
+        table = schema.report
+        query = select(func.count()).select_from(table).where(table.c.state == state)
+        return int(connection.execute(query).scalar_one())
+
+
+async def test_a_report_that_is_due_is_mailed_once_over_restarts(world: World) -> None:
+    known(world)
+    world.rules(RULES + REPORT)
+    for _ in range(2):
+        async with running(world) as zeus:
+            await zeus.node()
+            await eventually(lambda: reports_of(zeus, outbox.State.TOLD) == 1)
+            assert len(world.office.mails) == 1
+    [mail] = world.office.mails
+
+    assert mail["Subject"].startswith("[SOCme] Acme Ltd, 20")
+    assert "0 alerts, watched 0.0%" in mail["Subject"], "nothing is known of that day, so nobody watched"
+
+
+async def test_a_mail_server_that_is_down_delays_a_report_and_one_that_refuses_has_it_set_aside(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    known(world)
+    world.office.answers["DATA"] = "451 come again"
+    world.rules(RULES + REPORT)
+    async with running(world) as zeus:
+        await eventually(lambda: "receiver is down" in caplog.text)
+        assert reports_of(zeus, outbox.State.WAITING) == 1
+        world.office.answers["DATA"] = "554 no"
+        await eventually(lambda: reports_of(zeus, outbox.State.REFUSED) == 1)
+        assert "refused for good, set aside" in caplog.text
+        world.office.answers.clear()
+        with writing(zeus.engine) as connection:
+            reports.again(connection, "soc", utc_now())
+        await eventually(lambda: len(world.office.mails) == 1)
+
+
+async def test_a_report_that_is_not_taken_holds_up_no_alert(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who waits for a person to mend the sender waits with the report alone."""
+    known(world)
+    world.office.answers["MAIL"] = "550 who are you"
+    world.rules(RULES + REPORT)
+    async with running(world) as zeus:
+        await eventually(lambda: "receiver is down" in caplog.text)
+        world.office.answers.clear()
+        await give(zeus, await zeus.node(), brute(range(3)))
+        await eventually(said(world, "sshd: brute force"))
+        assert reports_of(zeus, outbox.State.WAITING) == 1
+
+
+async def test_words_that_cannot_be_made_refuse_the_rules_with_the_place(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    known(world)
+    site = world.state_dir / "routes.d" / "words" / "en"
+    site.mkdir(parents=True)
+    (site / "day.txt").write_text("{{ reprt }}")
+    world.rules(RULES.replace('ca_file = "ca.pem"', 'ca_file = "ca.pem"\ntemplates = "words"') + REPORT)
+    async with hub(world.state_dir):
+        await eventually(lambda: "the rules are refused" in caplog.text)
+    [reason] = {record.fields["reason"] for record in caplog.records if hasattr(record, "fields")} or {""}
+    assert "report every day" in reason
+
+
+async def test_who_is_on_call_is_told_as_the_calendar_says_and_a_broken_one_changes_nothing(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = world.state_dir / "routes.d"
+    folder.mkdir(parents=True)
+    calendar = CALENDAR.replace("RRULE:FREQ=WEEKLY;INTERVAL=2\n", "RRULE:FREQ=DAILY\n")
+    (folder / "rota.ics").write_text(calendar)
+    world.rules(ON_CALL)
+    async with running(world) as zeus:
+        node = await zeus.node()
+        async with linked(zeus.address, node) as link:
+            await link.batch(1, brute(range(3)))
+            await eventually(lambda: world.office.recipients == [["ada@example.org"]])
+            (folder / "rota.ics").write_text("BEGIN:VCALENDAR")
+            await eventually(lambda: "the rules are refused" in caplog.text)
+            await link.batch(2, brute(range(3, 5)))
+            await eventually(lambda: world.office.recipients == [["ada@example.org"]] * 2)
+            (folder / "rota.ics").write_text(calendar.replace("SUMMARY:Ada", "SUMMARY:Eve"))
+            await eventually(lambda: _named_others(caplog))
+            await link.batch(3, brute(range(5, 7)))
+            await eventually(lambda: world.office.recipients[2:] == [["soc@example.org"]])
+
+
+def _named_others(caplog: pytest.LogCaptureFixture) -> bool:
+    return any(record.getMessage() == "odd rules" for record in caplog.records)
 
 
 def _groups(zeus: Hub) -> int:

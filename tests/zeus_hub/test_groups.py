@@ -15,6 +15,8 @@ from zeus_hub.routes.steady import Steady
 from zeus_hub.routes.summary import member
 from zeus_hub.triage import Ref
 
+pytestmark = pytest.mark.usefixtures("both")
+
 NEW, ACKNOWLEDGED = TriageStatus.TRIAGE_STATUS_NEW, TriageStatus.TRIAGE_STATUS_ACKNOWLEDGED
 
 

@@ -42,7 +42,7 @@ def hour(ago: float = 0, source: str = "eve.json", **counts: int | bytes) -> Led
 def kept(engine: Engine) -> list[LedgerHour]:
     table = database.ledger
     with reading(engine) as connection:
-        order = (table.c.source, table.c.hour_us, table.c.book)
+        order = (table.c.source, table.c.hour_us, table.c.book, table.c.node_id)
         bodies = connection.execute(select(table.c.body).order_by(*order)).scalars()
         return [LedgerHour.FromString(one) for one in bodies]
 

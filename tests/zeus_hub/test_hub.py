@@ -14,7 +14,8 @@ from socme.errors import OperatorError
 from socme.service import Notifier
 from socme.v1.watch_pb2 import WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
-from tests.zeus_hub.engines import lose, opened, sqlite_alone
+from tests.zeus_hub.alone import sqlite_alone
+from tests.zeus_hub.engines import lose, opened
 from tests.zeus_hub.kit import Link, alert, connect, eventually, hub, ids, linked, settings
 from zeus_hub import database, deliver, sqlite
 from zeus_hub.hub import STUCK_SECONDS, Running, serve, works

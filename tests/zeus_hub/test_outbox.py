@@ -3,21 +3,25 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, update
 
-from tests.zeus_hub.noticed import NOON, notice
-from zeus_hub import outbox
-from zeus_hub.database import open_database, reading, writing
+from tests.zeus_hub import engines
+from tests.zeus_hub.noticed import FOREVER, NOON, notice
+from zeus_hub import outbox, schema
+from zeus_hub.database import reading, writing
 from zeus_hub.outbox import Letter
 from zeus_hub.receivers.contract import Receipt
+
+pytestmark = pytest.mark.usefixtures("both")
 
 LATER = NOON + timedelta(minutes=5)
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_database("sqlite:///zeus.db", tmp_path)
+    made = engines.opened(tmp_path)
     yield made
     made.dispose()
 
@@ -29,7 +33,7 @@ def connection(engine: Engine) -> Iterator[Connection]:
 
 
 def first(connection: Connection, receiver: str = "mail") -> Letter:
-    found = outbox.next_of(connection, receiver)
+    found = outbox.next_of(connection, receiver, FOREVER)
     assert found is not None
     return found
 
@@ -48,7 +52,7 @@ def test_letters_come_in_the_order_of_writing_each_to_its_receiver(connection: C
 
     assert first(connection).notice.group == "b" * 32
     assert first(connection, "hive").notice.group == "c" * 32
-    assert outbox.next_of(connection, "nobody") is None
+    assert outbox.next_of(connection, "nobody", FOREVER) is None
 
 
 def test_what_waits_of_a_group_is_told_together_in_the_older_ones_place(connection: Connection) -> None:
@@ -82,7 +86,7 @@ def test_what_is_told_is_not_told_again(connection: Connection) -> None:
     outbox.put(connection, "mail", notice(), NOON)
     outbox.told(connection, first(connection), Receipt("~41"), LATER)
 
-    assert outbox.next_of(connection, "mail") is None
+    assert outbox.next_of(connection, "mail", FOREVER) is None
     assert outbox.reference(connection, "mail", notice().group) == "~41"
     assert outbox.reference(connection, "hive", notice().group) == ""
 
@@ -187,14 +191,33 @@ def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connec
     assert outbox.forget(connection, NOON + outbox.KEPT + timedelta(seconds=1)) == 1
     [standing] = outbox.standings(connection)
     assert (standing.waiting, standing.refused, standing.told) == (1, 1, 0)
+    assert outbox.forget(connection, NOON + outbox.KEPT_ASIDE + timedelta(seconds=1)) == 1
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.refused, standing.told) == (1, 0, 0)
+
+
+def test_a_letter_that_is_damaged_is_set_aside(connection: Connection) -> None:
+    for group in "ab":
+        outbox.put(connection, "mail", notice(group * 32), NOON)
+    connection.execute(update(schema.outbox).where(schema.outbox.c.number == 1).values(notice=b"{"))
+
+    with pytest.raises(msgspec.MsgspecError):
+        outbox.next_of(connection, "mail", FOREVER)
+    assert outbox.skip_unreadable(connection, "mail", LATER) == 1
+    assert first(connection).notice.group == "b" * 32
+    assert outbox.skip_unreadable(connection, "mail", LATER) is None
+    assert outbox.skip_unreadable(connection, "nobody", LATER) is None
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.refused) == (1, 1)
+    assert list(outbox.set_aside(connection)) == [], "there is nothing to show of it"
 
 
 def test_a_rolled_back_decision_tells_nobody(engine: Engine) -> None:
-    with engine.connect() as connection:
+    with engine.connect().execution_options(writing=True) as connection:
         outbox.put(connection, "mail", notice(), NOON)
         connection.rollback()
     with reading(engine) as connection:
-        assert outbox.next_of(connection, "mail") is None
+        assert outbox.next_of(connection, "mail", FOREVER) is None
 
 
 def test_times_and_texts_survive(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from socme.text import clean
 from tests.zeus_hub import engines
-from tests.zeus_hub.noticed import NOON, notice
+from tests.zeus_hub.noticed import FOREVER, NOON, notice
 from tests.zeus_hub.receivers.thehive.notices import UNHURRIED
 from tests.zeus_hub.receivers.thehive.test_outcome import ALERT, CASE
 from tests.zeus_hub.receivers.thehive.test_standing import anything
@@ -103,7 +103,7 @@ def test_an_organisation_has_nothing_to_say_of_another_ones_clients(connection: 
 def test_people_may_take_longer_than_the_outbox_remembers(connection: Connection) -> None:
     keep(connection, replace(IMPORTED, stage="New"))
     for _ in "AB":
-        letter = outbox.next_of(connection, "hive")
+        letter = outbox.next_of(connection, "hive", FOREVER)
         assert letter
         outbox.told(connection, letter, Receipt("~1"), NOON)
     assert outbox.forget(connection, NOON + 2 * outbox.KEPT) == 2

@@ -11,14 +11,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
+from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import NOON, notice
-from zeus_hub import outbox, postman
-from zeus_hub.database import open_database, reading, writing
+from zeus_hub import outbox, postman, schema
+from zeus_hub.database import reading, writing
 from zeus_hub.notice import Notice
-from zeus_hub.postman import Postman
+from zeus_hub.outbox import Letter
+from zeus_hub.postman import Notices, Postman
 from zeus_hub.receivers.contract import DownError, Receipt, RefusedError
+
+pytestmark = pytest.mark.usefixtures("both")
 
 LIMIT = 20.0  # seconds that anything may take
 A, B = "a" * 32, "b" * 32
@@ -67,15 +71,15 @@ class Clock:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_database("sqlite:///zeus.db", tmp_path)
+    made = engines.opened(tmp_path)
     yield made
     made.dispose()
 
 
 @asynccontextmanager
-async def at_work(engine: Engine, receiver: Recorder, clock: Clock) -> AsyncIterator[Postman]:
+async def at_work(engine: Engine, receiver: Recorder, clock: Clock) -> AsyncIterator[Postman[Letter]]:
     with ThreadPoolExecutor(1) as thread:
-        made = Postman("mail", receiver, engine, thread, clock=clock, rng=random.Random(1))
+        made = Postman("mail", Notices(receiver), engine, thread, clock=clock, rng=random.Random(1))
         async with asyncio.TaskGroup() as group:
             task = group.create_task(made.run())
             yield made
@@ -94,7 +98,7 @@ def standing(engine: Engine) -> outbox.Standing:
         return found
 
 
-async def until(made: Postman, condition: Callable[[], bool]) -> None:
+async def until(made: Postman[Letter], condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(LIMIT):
         while not condition():
             made.wake()
@@ -202,13 +206,24 @@ async def test_a_database_that_is_away_is_waited_for(
 ) -> None:
     monkeypatch.setattr(postman, "CHECK_SECONDS", 0.01)
     write(engine, notice(A))
-    with engine.connect() as connection:
+    with writing(engine) as connection:
         connection.exec_driver_sql("ALTER TABLE outbox RENAME TO away")
-        connection.commit()
     async with at_work(engine, Recorder(), Clock()) as made:
         await until(made, lambda: "outbox" in made.problem)
-        with engine.connect() as connection:
+        with writing(engine) as connection:
             connection.exec_driver_sql("ALTER TABLE away RENAME TO outbox")
-            connection.commit()
         await until(made, lambda: standing(engine).told == 1)
     assert caplog.text.count("receiver is down") == 1
+
+
+async def test_a_letter_that_is_damaged_holds_up_nothing(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(engine, notice(A), notice(B))
+    with writing(engine) as connection:
+        connection.execute(update(schema.outbox).where(schema.outbox.c.number == 1).values(notice=b"{"))
+    receiver = Recorder()
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: standing(engine).told == 1)
+    assert [told.group for told in receiver.got] == [B]
+    assert "damaged" in caplog.text

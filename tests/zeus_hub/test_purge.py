@@ -1,5 +1,6 @@
 """Old alerts go, with what belongs to them and nothing else, and hold nobody up."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -7,15 +8,18 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, Table, func, select, update
+from sqlalchemy.exc import OperationalError
 
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert
+from tests.zeus_hub.kit import eventually
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import database as tables
 from zeus_hub import deep, groups, purge, schema, triage
 from zeus_hub.config import RetentionDays, RetentionSettings
 from zeus_hub.database import microseconds, reading, writing
 from zeus_hub.purge import FIRST_PIECE, LEAST_PIECE, MOST_PIECE, Purge, piece
+from zeus_hub.retention import Horizons
 from zeus_hub.routes.group import Ticket
 from zeus_hub.routes.kept import Routed
 from zeus_hub.routes.steady import Steady
@@ -167,6 +171,30 @@ async def test_a_clock_that_is_years_ahead_takes_a_day_at_a_time(tmp_path: Path)
         await sweep.once(thread)
 
     assert there(engine) == list(range(2, 21))
+
+
+async def test_a_database_that_is_away_is_told_once_and_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(purge, "EVERY_SECONDS", 0.0)
+    engine = database(tmp_path)
+    keep(engine, [aged(1, 20), aged(2, 0)])
+    asked, really = 0, purge.advance
+
+    def failing(engine: Engine, settings: RetentionSettings, now: datetime) -> Horizons:
+        nonlocal asked
+        asked += 1
+        if asked < 4:
+            raise OperationalError("", None, Exception("away"))
+        return really(engine, settings, now)
+
+    monkeypatch.setattr(purge, "advance", failing)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(Purge(engine, TEN, lambda: NOON).run())
+        await eventually(lambda: there(engine) == [2])
+        task.cancel()
+
+    assert caplog.messages.count("old alerts cannot be purged") == 1
 
 
 def test_a_piece_takes_as_long_as_it_may() -> None:

@@ -373,7 +373,7 @@ def test_tokens_that_may_have_been_used_since_are_void(place: Place, empty: Plac
 def test_a_backup_of_an_older_schema_is_brought_up_to_date(copy: Path, empty: Place) -> None:
     newer = [
         *("tally", "ledger", "books", "health", "triage", "triage_change", "audit", "slot", "tactic"),
-        *("vitals_recent", "vitals_quarter", "vitals_hour"),
+        *("vitals_recent", "vitals_quarter", "vitals_hour", "horizon"),
     ]
     change(copy / "zeus.db", *(f"DROP TABLE {name}" for name in newer))
     change(copy / "zeus.db", *(f"ALTER TABLE {name} DROP COLUMN redacted" for name in ("token", "watcher")))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socme.errors import OperatorError
-from zeus_hub.rota import LARGEST, MOST_DATES, MOST_EVENTS, Rota, on_call, read
+from zeus_hub.rota import LARGEST, MOST_DATES, MOST_EVENTS, Rota, in_charge, on_call, read
 
 PARIS = ZoneInfo("Europe/Paris")
 HEAD = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\n"
@@ -324,3 +324,13 @@ def test_a_calendar_with_any_change_is_a_rota_or_told(place: int, change: str) -
     whole = calendar(WEEKLY, OTHER, head=OWN_ZONE)
     with suppress(OperatorError):
         on_call(read(whole[:place] + change + whole[place + len(change) :], "r", PARIS), at("2026-01-06"))
+
+
+def test_a_stand_in_is_told_alone_and_two_who_begin_together_are_both() -> None:
+    alone = WEEKLY.replace("alice", "carol").replace("UID:1", "UID:3").replace("20260105T09", "20260106T09")
+    beside = WEEKLY.replace("alice", "dave").replace("UID:1", "UID:4")
+
+    assert in_charge(rota(WEEKLY, alone), at("2026-01-05 12:00")) == ("alice",)
+    assert in_charge(rota(WEEKLY, alone), at("2026-01-07 12:00")) == ("carol",)
+    assert in_charge(rota(WEEKLY, beside), at("2026-01-07 12:00")) == ("alice", "dave")
+    assert in_charge(rota(WEEKLY), at("2026-01-13 12:00")) == ()

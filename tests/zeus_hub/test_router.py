@@ -8,14 +8,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.exc import OperationalError
 
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, Verdict
+from tests.zeus_hub.alone import sqlite_alone
+from tests.zeus_hub.noticed import FOREVER
+from tests.zeus_hub.routes.turns import agreed
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import outbox, router, silences, triage
-from zeus_hub.database import reading
+from zeus_hub import database as tables
+from zeus_hub import outbox, router, schema, silences, triage
+from zeus_hub.database import reading, writing
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.router import Router, Step
@@ -23,6 +27,8 @@ from zeus_hub.routes.reading import load
 from zeus_hub.routes.rules import Rules
 from zeus_hub.silences import Wish
 from zeus_hub.triage import Ref
+
+pytestmark = pytest.mark.usefixtures("both")
 
 RULES = """
 [receiver.mail]
@@ -85,8 +91,8 @@ def brute(numbers: range, *, place: str = "acme/acme-1", ip: str = "203.0.113.9"
 def letters(engine: Engine, receiver: str = "mail") -> list[Notice]:
     """Return what waits for a receiver, in order, and let it be told."""
     found = []
-    with engine.begin() as connection:
-        while letter := outbox.next_of(connection, receiver):
+    with writing(engine) as connection:
+        while letter := outbox.next_of(connection, receiver, FOREVER):
             found.append(letter.notice)
             outbox.told(connection, letter, Receipt(), BEGUN)
     return found
@@ -291,6 +297,7 @@ def test_without_rules_nothing_is_written(engine: Engine) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM router").scalar_one() == 0
 
 
+@sqlite_alone
 def test_a_step_in_which_nothing_happens_writes_nothing(engine: Engine, rules: Rules) -> None:
     run = Run(engine, rules)
     keep(engine, brute(range(3)))
@@ -302,3 +309,51 @@ def test_a_step_in_which_nothing_happens_writes_nothing(engine: Engine, rules: R
         assert watching.execute(version).fetchone() == before
         run.at(31)
         assert watching.execute(version).fetchone() != before
+
+
+def test_what_is_damaged_in_the_database_stops_nobody(engine: Engine, rules: Rules) -> None:
+    """A group, where an alert went, and an alert itself."""
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    keep(engine, brute(range(3, 5), ip="198.51.100.7"))
+    with writing(engine) as connection:
+        for table in (schema.living_group, schema.routed):
+            connection.execute(update(table).values(content=b"\0"))
+        table = tables.alert
+        connection.execute(update(table).where(table.c.number == 4).values(body=b"\0"))
+    triage.acknowledge(engine, [ref(0)], by="ada", now=BEGUN)
+    run = Run(engine, rules)
+    run.at(2)
+    run.at(60)
+    assert said(letters(engine)) == [("new", 1, 1, 1)]
+
+
+def test_who_is_on_call_when_it_is_told_gets_the_letter(engine: Engine, tmp_path: Path) -> None:
+    """NOON is on Wednesday, BEGUN on Thursday, when another one stands in."""
+    run = Run(engine, load(agreed(tmp_path / "rota")))
+    keep(engine, brute(range(3)))
+    run.at(1)
+
+    assert run.at(31).receivers == {"mail"}
+    assert run.at(31 + 600).receivers == {"grace"}
+    keep(engine, brute(range(3, 5)))
+    run.at(660)
+    assert run.at(86_400).receivers == {"mail", "ada"}
+    assert said(letters(engine, "grace")) == [("repeat", 2, 3, 0)]
+    assert said(letters(engine, "ada")) == [("more", 3, 5, 2)]
+    assert letters(engine, "on-call") == []
+
+
+def test_a_receiver_that_is_named_and_on_call_is_told_once(engine: Engine, tmp_path: Path) -> None:
+    folder = agreed(tmp_path / "rota")
+    text = (folder / "rules.toml").read_text()
+    (folder / "rules.toml").write_text(
+        text.replace('receivers = ["mail"]', 'receivers = ["on-call", "grace"]')
+    )
+    run = Run(engine, load(folder))
+    keep(engine, brute(range(3)))
+    run.at(1)
+
+    assert run.at(31).receivers == {"grace"}
+    assert len(letters(engine, "grace")) == 1

@@ -11,6 +11,8 @@ from zeus_hub import audit, silences
 from zeus_hub.database import reading, writing
 from zeus_hub.silences import Wish
 
+pytestmark = pytest.mark.usefixtures("both")
+
 HOUR = timedelta(hours=1)
 
 

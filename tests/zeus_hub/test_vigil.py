@@ -157,7 +157,7 @@ async def test_a_restart_raises_nothing_anew_and_clears_what_is_over(tmp_path: P
             await eventually(lambda: [state for _, _, state in conditions(zeus)] == [RAISED, CLEARED])
         history = chronicle.histories(zeus.engine, time.clocks.wall())["acme"]
 
-    away = [moment for moment in history if moment.reason == vigil.AWAY]
+    away = [moment for moment in history if moment.reason == health.AWAY]
     assert len(away) == 1, "for an hour nobody saw anything"
     assert abs(away[0].since - pulse.time) < timedelta(seconds=60)
 
@@ -210,7 +210,7 @@ async def test_without_a_sign_of_life_the_time_since_anything_was_written_down_c
         )
         away = chronicle.histories(zeus.engine, time.clocks.wall())["acme"][-1]
 
-    assert away.reason == vigil.AWAY
+    assert away.reason == health.AWAY
     assert abs(away.since - stopped) < timedelta(seconds=60)
 
 

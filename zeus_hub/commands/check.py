@@ -71,12 +71,18 @@ def database(settings: "ZeusSettings") -> str:
 
     try:
         with state.opened(settings) as engine:
-            clients, nodes = len(registry.list_clients(engine)), len(registry.list_nodes(engine))
+            clients, nodes = registry.list_clients(engine), len(registry.list_nodes(engine))
             with reading(engine) as connection:
                 unreadable = refused(connection)
     except NoDatabaseError:
         return _LATER
-    told = f"{named(engine)}, schema {HEAD}, {clients} clients, {nodes} nodes"
+    told = f"{named(engine)}, schema {HEAD}, {len(clients)} clients, {nodes} nodes"
+    strange = sorted(settings.store.retention.clients.keys() - {one.name for one in clients})
+    if strange:
+        raise OperatorError(
+            f"store.retention.clients names {strange[0]}, a client that there is not",
+            "Mend the name, or add the client: until then its alerts are kept as all are.",
+        )
     return f"{told}, {unreadable} batches that could not be read were set aside" if unreadable else told
 
 
@@ -133,11 +139,27 @@ def addresses(settings: "ZeusSettings") -> str:
     return f"tokens will name {public.hub} and, to enrol, {public.enrolment}"
 
 
+def routes(settings: "ZeusSettings") -> str:
+    """Look at the rules, and at the secrets that receivers need; `zeus sink test` talks to one."""
+    folder = settings.routes_dir
+    if not any(folder.glob("*.toml")):
+        return f"none in {folder}: nobody is told of anything"
+    from zeus_hub.fanout import Build  # noqa: PLC0415
+    from zeus_hub.routes.reading import load  # noqa: PLC0415
+
+    rules, build = load(folder), Build()
+    for described in rules.receivers.values():
+        build(described)
+    odd = "".join(f"; odd: {warning}" for warning in rules.warnings)
+    return f"{folder}, {len(rules.routes)} routes, {len(rules.receivers)} receivers{odd}"
+
+
 CHECKS: tuple[tuple[str, Look], ...] = (
     ("certificate authority", authority),
     ("database", database),
     ("journal", journal),
     ("disk", disk),
+    ("routes", routes),
     ("ports", ports),
     ("addresses", addresses),
 )

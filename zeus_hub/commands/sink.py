@@ -5,18 +5,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socme.commands import FAILED, ConfigOption, JsonOption
+from socme.commands import FAILED, ConfigOption, JsonOption, person
 from socme.errors import OperatorError
 from socme.identity import utc_now
 from zeus_hub.commands.options import CONFIG, moment, plain, print_json
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from zeus_hub import reports
     from zeus_hub.config import ZeusSettings
     from zeus_hub.outbox import Letter, Standing
     from zeus_hub.routes.rules import Rules
 
 _COLUMNS = ["SINK", "KIND", "WAITING", "SINCE (UTC)", "REFUSED", "TOLD", "TROUBLE"]
-_REFUSED = ["NUMBER", "CLIENT", "ROUTE", "ALERTS", "REFUSED BECAUSE"]
+_REFUSED = ["NUMBER", "CLIENT", "ROUTE OR REPORT", "ALERTS", "REFUSED BECAUSE"]
 LONGEST_TEST = 120.0  # seconds
 LONGEST_LINE = 1000  # characters
 
@@ -29,17 +32,20 @@ app = typer.Typer(help="Look after the places that alerts go to.", no_args_is_he
 
 @app.command("list")
 def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
-    """List receivers: what waits, since when and why, what was refused, and what was told in 30 days."""
-    from zeus_hub import outbox  # noqa: PLC0415
+    """List the store and all receivers: what waits, since when and why, what was refused and what told.
+
+    What was told is counted for 30 days. Of the store, what was refused are batches that could not be read.
+    """
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
     settings = state.read_settings(config)
     rules = _rules(settings)
     with state.opened(settings) as engine, reading(engine) as connection:
-        standings = {each.receiver: each for each in outbox.standings(connection)}
-    names = sorted({*rules.receivers, *standings})
-    kinds = {name: each.kind for name, each in rules.receivers.items()}
+        standings = _standings(connection)
+    standings["store"] = _store(settings)
+    names = ["store", *sorted({*rules.receivers, *standings} - {"store"})]
+    kinds = {"store": "store", **{name: each.kind for name, each in rules.receivers.items()}}
     if json:
         for name in names:
             print_json(_view(name, kinds.get(name), standings.get(name)))
@@ -59,15 +65,16 @@ def refused(
     json: JsonOption = False,
 ) -> None:
     """List what receivers refused for good, the oldest first, and why."""
-    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub import outbox, reports  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
     with state.opened(state.read_settings(config)) as engine, reading(engine) as connection:
         letters = list(outbox.set_aside(connection, name))
+        pages = list(reports.set_aside(connection, name))
     if json:
-        for letter in letters:
-            print_json(_letter_view(letter))
+        for view in (*map(_letter_view, letters), *map(_page_view, pages)):
+            print_json(view)
         return
     from socme.table import show_table  # noqa: PLC0415
 
@@ -81,6 +88,9 @@ def refused(
         ]
         for each in letters
     ]
+    rows += [
+        ["-", page.draft.content.client, page.about, "", f"{page.receiver}: {page.reason}"] for page in pages
+    ]
     show_table(_REFUSED, rows)
 
 
@@ -89,20 +99,25 @@ def retry(
     name: NameArgument,
     numbers: Annotated[
         list[int] | None,
-        typer.Argument(metavar="NUMBER", help="Only these, as `zeus sink refused` tells them."),
+        typer.Argument(
+            metavar="NUMBER", help="Only these, as `zeus sink refused` tells them; no reports then."
+        ),
     ] = None,
     *,
     config: ConfigOption = CONFIG,
 ) -> None:
     """Try again at once what waits, and what was refused."""
-    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub import outbox, reports  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
     settings = state.read_settings(config)
     with state.opened(settings) as engine, writing(engine) as connection:
-        _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
+        _check_name(settings, set(_standings(connection)), name)
         tried = outbox.again(connection, name, utc_now(), numbers or ())
+        if not numbers:
+            tried += reports.again(connection, name, utc_now())
+        _note(connection, "sink retry", name, tried)
     typer.echo(f"{tried} to be told to {name}; the hub tries within 5 seconds")
 
 
@@ -127,6 +142,7 @@ def replay(
     with state.opened(settings) as engine, writing(engine) as connection:
         _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
         count = outbox.replay(connection, name, since, utc_now())
+        _note(connection, "sink replay", name, count)
     typer.echo(f"{count} groups to be told to {name} again")
 
 
@@ -161,6 +177,36 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
         raise typer.Exit(FAILED) from None
 
 
+def _store(settings: "ZeusSettings") -> "Standing":
+    """Return how it stands with the store, which reads the journal itself."""
+    from contextlib import closing  # noqa: PLC0415
+
+    from socme.journal import Journal  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import reading  # noqa: PLC0415
+    from zeus_hub.outbox import Standing  # noqa: PLC0415
+    from zeus_hub.sinks import store  # noqa: PLC0415
+
+    with state.opened(settings) as engine, reading(engine) as connection:
+        position, refused = store.position(connection), store.refused(connection)
+    path = settings.state_dir / "journal.db"
+    if not path.exists():
+        return Standing("store", 0, refused, 0, None, "")
+    with closing(Journal(path)) as journal:
+        return Standing("store", journal.depth(position).alerts, refused, 0, None, "")
+
+
+def _standings(connection: "Connection") -> dict[str, "Standing"]:
+    """Return how it stands with each receiver, notices and reports together."""
+    from zeus_hub import outbox, reports  # noqa: PLC0415
+
+    found = {each.receiver: each for each in outbox.standings(connection)}
+    for other in reports.standings(connection):
+        one = found.get(other.receiver)
+        found[other.receiver] = other if one is None else outbox.joined(one, other)
+    return found
+
+
 def _rules(settings: "ZeusSettings") -> "Rules":
     from zeus_hub.routes.reading import load  # noqa: PLC0415
 
@@ -170,6 +216,12 @@ def _rules(settings: "ZeusSettings") -> "Rules":
 def _check_name(settings: "ZeusSettings", known: set[str], name: str) -> None:
     if name not in known and name not in _rules(settings).receivers:
         raise OperatorError(f"there is no receiver {name!r}", "`zeus sink list` shows them.")
+
+
+def _note(connection: "Connection", action: str, name: str, count: int) -> None:
+    from zeus_hub import audit  # noqa: PLC0415
+
+    audit.note(connection, action, name, actor=person(), now=utc_now(), details={"changed": count})
 
 
 def _view(name: str, kind: str | None, standing: "Standing | None") -> dict[str, object]:
@@ -208,4 +260,16 @@ def _letter_view(letter: "Letter") -> dict[str, object]:
         "first": stamp(notice.first),
         "last": stamp(notice.last),
         "reason": letter.reason,
+    }
+
+
+def _page_view(page: "reports.Letter") -> dict[str, object]:
+    draft = page.draft
+    return {
+        "number": None,
+        "receiver": page.receiver,
+        "client": draft.content.client,
+        "report": draft.name,
+        "period": draft.period,
+        "reason": page.reason,
     }

@@ -15,7 +15,7 @@ from socme.settings import Section
 from zeus_hub.receivers import wording
 from zeus_hub.receivers.contract import Receiver
 from zeus_hub.receivers.mail import Mail, MailSettings
-from zeus_hub.receivers.rendering import Language
+from zeus_hub.receivers.rendering import Language, Templates
 from zeus_hub.receivers.thehive.poll import Poll
 from zeus_hub.receivers.thehive.receiver import TheHive
 from zeus_hub.receivers.thehive.settings import TheHiveSettings, Value
@@ -23,6 +23,7 @@ from zeus_hub.receivers.webhook import Webhook, WebhookSettings
 from zeus_hub.receivers.wording import Wording
 
 LONGEST_SECRET = 64 * 1024  # bytes
+TAKEN = ("routes", "store")  # what else has a state beside the receivers
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 TLP = {"clear": 0, "green": 1, "amber": 2, "amber+strict": 3, "red": 4}
 PAP = {"clear": 0, "green": 1, "amber": 2, "red": 3}
@@ -143,6 +144,8 @@ def build(name: str, options: Mapping[str, object], beside: Path) -> Receiver:
 
     Raise OperatorError for what cannot work. No secret stands in what it says.
     """
+    if name in TAKEN:
+        raise OperatorError(f"no receiver can be called {name}", "Call it otherwise.")
     section, make = _section(options)
     return make(name, section, beside)
 
@@ -221,6 +224,16 @@ def _hive(section: TheHiveSection, beside: Path) -> TheHiveSettings:
     )
 
 
+def templates(options: Mapping[str, object], beside: Path, zone: ZoneInfo) -> Templates:
+    """Return the templates of a table of a kind that has words, with times of a zone; raise as build()."""
+    said = {key: options[key] for key in WordsSection.model_fields if key in options}
+    try:
+        words = WordsSection.model_validate(said)
+    except ValidationError as error:
+        raise OperatorError(_explained(error), "docs/routes.md says what there is.") from error
+    return Templates(words.language, zone, _path(beside, words.templates))
+
+
 # Each function takes what its section says.
 KINDS: Mapping[str, tuple[type[Section], Callable[[str, Any, Path], Receiver]]] = {
     "apprise": (PushSection, _push),
@@ -242,10 +255,12 @@ def _secret(beside: Path, path: Path) -> str:
     """Return what a file with a secret holds, without the end of its line."""
     place = beside / path
     try:
+        if place.exists() and not place.is_file():  # a pipe would hold up whoever reads it
+            raise OperatorError(f"{place} is no file", "Put the secret into one, alone.")
         with place.open("rb") as file:
             secret = file.read(LONGEST_SECRET + 1).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+    except (OSError, ValueError) as error:  # a name that cannot be one, or no text
+        reason = error.strerror if isinstance(error, OSError) else "it is no text, or no name of a file"
         raise OperatorError(
             f"{place} cannot be read: {reason}", "The hub's user must be able to read it."
         ) from error

@@ -67,7 +67,9 @@ class Webhook:
             raise OperatorError(
                 f"{name}: {settings.ca_file} cannot be used: {error}", "It must hold certificates as PEM."
             ) from error
-        self._client = httpx.AsyncClient(verify=trust, timeout=settings.seconds, follow_redirects=False)
+        self._client = httpx.AsyncClient(
+            verify=trust, timeout=settings.seconds, follow_redirects=False, trust_env=False
+        )
 
     async def send(self, notice: Notice) -> Receipt:
         """Post a notice."""

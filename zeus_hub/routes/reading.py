@@ -2,8 +2,7 @@
 
 import itertools
 import tomllib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,14 +10,36 @@ from pydantic import ValidationError
 
 from socme.errors import OperatorError
 from socme.text import clean
+from zeus_hub.rota import Rota
+from zeus_hub.routes import calendars
 from zeus_hub.routes.checker import nearest
 from zeus_hub.routes.lines import first_line, line_of, syntax_line
-from zeus_hub.routes.rules import Escalation, Inhibition, Place, Receiver, Route, Rules
-from zeus_hub.routes.sections import LONGEST_NAME, InhibitSection, MuteSection, RouteSection, RulesFile
+from zeus_hub.routes.rules import (
+    TAKE_REPORTS,
+    Escalation,
+    Inhibition,
+    OnCall,
+    Place,
+    Receiver,
+    Report,
+    Route,
+    Rules,
+)
+from zeus_hub.routes.sections import (
+    LONGEST_NAME,
+    InhibitSection,
+    MuteSection,
+    ReportSection,
+    RotaSection,
+    RouteSection,
+    RulesFile,
+)
 
 MOST_FILES = 1000
 LONGEST_FILE = 1024 * 1024  # bytes
 MOST_ROUTES = 1000
+MOST_REPORTS = 1000
+MOST_STRANGERS = 10  # names in one warning
 MOST_TOLD = 50  # problems in one message
 LONGEST_REASON = 500  # characters
 
@@ -50,11 +71,13 @@ class Problem:
 class RulesError(OperatorError):
     """The rules are refused as a whole; `problems` has all that is wrong, the message the first of them."""
 
-    def __init__(self, folder: Path, problems: Sequence[Problem]) -> None:
-        shown = [f"    {problem}" for problem in problems[:MOST_TOLD]]
-        if len(problems) > MOST_TOLD:
-            shown.append(f"    and {len(problems) - MOST_TOLD} more")
-        super().__init__("\n".join([f"{folder}: wrong rules:", *shown]), "Mend what is named.")
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        first, *others = problems
+        more = f", and {len(others)} more" if others else ""
+        shown = [f"    {problem}" for problem in others[:MOST_TOLD]]
+        if len(others) > MOST_TOLD:
+            shown.append("    …")
+        super().__init__("\n".join([f"wrong rules: {first}{more}", *shown]), "Mend what is named.")
         self.problems = tuple(problems)
 
 
@@ -93,9 +116,7 @@ def load(folder: Path) -> Rules:
     # What is in a file that cannot be read would be missed by the others.
     rules = None if reading.problems else _whole(reading)
     if rules is None or reading.problems:
-        raise RulesError(
-            folder, sorted(reading.problems, key=lambda each: (each.place.file, each.place.line))
-        )
+        raise RulesError(sorted(reading.problems, key=lambda each: (each.place.file, each.place.line)))
     return rules
 
 
@@ -144,6 +165,8 @@ def _whole(reading: _Reading) -> Rules:
     """Return the rules of files that are right each by itself, and find what is wrong between them."""
     receivers = dict(_receivers(reading))
     mutes = dict(_mutes(reading))
+    rotas = dict(_rotas(reading, receivers))
+    reports = list(_reports(reading, receivers))
     routes = [
         route
         for file in reading.files
@@ -156,10 +179,11 @@ def _whole(reading: _Reading) -> Rules:
         for number, section in enumerate(file.content.inhibit)
     ]
     _check_names(reading, routes)
-    _check_receivers(reading, routes, receivers)
+    _check_receivers(reading, routes, [*receivers, *rotas])
     if len(routes) > MOST_ROUTES:
         reading.wrong(routes[MOST_ROUTES].place, f"there are more than {MOST_ROUTES} routes")
-    return Rules(tuple(routes), tuple(inhibitions), receivers, tuple(_warnings(routes, receivers, mutes)))
+    warnings = (*_warnings(routes, receivers, mutes, rotas, reports), *_strangers(rotas))
+    return Rules(tuple(routes), tuple(inhibitions), receivers, warnings, rotas, tuple(reports))
 
 
 def _receivers(reading: _Reading) -> Iterator[tuple[str, Receiver]]:
@@ -175,6 +199,79 @@ def _receivers(reading: _Reading) -> Iterator[tuple[str, Receiver]]:
             seen[name] = place
             rest = {key: value for key, value in options.items() if key != "kind"}
             yield name, Receiver(name, kind, rest, place)
+
+
+def _rotas(reading: _Reading, receivers: Mapping[str, Receiver]) -> Iterator[tuple[str, OnCall]]:
+    seen = {name: receiver.place for name, receiver in receivers.items()}
+    for file in reading.files:
+        for name, section in file.content.rota.items():
+            place = file.place("rota", name)
+            if name in seen:
+                reading.wrong(place, f"rota.{name}: this name is taken, in {seen[name]}")
+            seen[name] = place
+            for person, receiver in (*section.people.items(), ("otherwise", section.otherwise)):
+                if receiver not in receivers:
+                    guess = nearest(receiver, list(receivers))
+                    reading.wrong(place, f"rota.{name}: {person}: there is no [receiver.{receiver}]{guess}")
+            yield (
+                name,
+                OnCall(
+                    name=name,
+                    place=place,
+                    rota=_calendar(reading, file, name, section),
+                    people=section.people,
+                    otherwise=section.otherwise,
+                ),
+            )
+
+
+def _calendar(reading: _Reading, file: _File, name: str, section: RotaSection) -> Rota:
+    try:
+        return calendars.load(file.path.parent / section.calendar, section.zone)
+    except OperatorError as error:
+        reading.wrong(file.place("rota", name, "calendar"), f"rota.{name}: {error.args[0]}")
+        return Rota(())
+
+
+def _reports(reading: _Reading, receivers: Mapping[str, Receiver]) -> Iterator[Report]:
+    seen: dict[str, Place] = {}
+    for file in reading.files:
+        for number, section in enumerate(file.content.report):
+            place = file.place("report", number)
+            if section.name in seen:
+                reading.wrong(place, f"report {section.name}: this name is taken, in {seen[section.name]}")
+            if len(seen) >= MOST_REPORTS:
+                reading.wrong(place, f"there are more than {MOST_REPORTS} reports")
+                return
+            seen[section.name] = place
+            _check_readers(reading, file.place("report", number, "receivers"), section, receivers)
+            yield Report(
+                name=section.name,
+                place=place,
+                kind=section.kind,
+                clients=None if section.clients is None else frozenset(section.clients),
+                at=section.at,
+                zone=section.zone,
+                receivers=tuple(dict.fromkeys(section.receivers)),
+            )
+
+
+def _check_readers(
+    reading: _Reading, place: Place, section: ReportSection, receivers: Mapping[str, Receiver]
+) -> None:
+    """Refuse receivers that are none, or cannot take a report."""
+    for name in dict.fromkeys(section.receivers):
+        found = receivers.get(name)
+        if found is None:
+            guess = nearest(name, list(receivers))
+            reading.wrong(place, f"report {section.name}: there is no [receiver.{name}]{guess}")
+        elif found.kind not in TAKE_REPORTS:
+            kinds = " or ".join(f'"{kind}"' for kind in sorted(TAKE_REPORTS))
+            reading.wrong(
+                place,
+                f'report {section.name}: receiver.{name} is of kind "{found.kind}", which can take no report:'
+                f" only {kinds} can",
+            )
 
 
 def _mutes(reading: _Reading) -> Iterator[tuple[str, tuple[MuteSection, Place]]]:
@@ -248,27 +345,43 @@ def _told(route: Route) -> list[str]:
     return [*route.receivers, *(name for step in route.escalate for name in step.receivers)]
 
 
-def _check_receivers(reading: _Reading, routes: Sequence[Route], receivers: dict[str, Receiver]) -> None:
+def _check_receivers(reading: _Reading, routes: Sequence[Route], known: Sequence[str]) -> None:
     for route in routes:
         for name in dict.fromkeys(_told(route)):
-            if name not in receivers:
-                guess = nearest(name, list(receivers))
+            if name not in known:
+                guess = nearest(name, known)
                 reading.wrong(route.place, f"route {route.name}: there is no [receiver.{name}]{guess}")
 
 
 def _warnings(
-    routes: Sequence[Route], receivers: dict[str, Receiver], mutes: dict[str, tuple[MuteSection, Place]]
+    routes: Sequence[Route],
+    receivers: Mapping[str, Receiver],
+    mutes: Mapping[str, tuple[MuteSection, Place]],
+    rotas: Mapping[str, OnCall],
+    reports: Sequence[Report],
 ) -> Iterator[str]:
     """Yield what is not wrong, but hardly meant."""
-    used = Counter(name for route in routes for name in _told(route))
-    for receiver in receivers.values():
-        if receiver.name not in used:
-            yield f"{receiver.place}: no route names receiver.{receiver.name}"
+    told = {name for route in routes for name in _told(route)}
+    turns = {name for rota in rotas.values() for name in (*rota.people.values(), rota.otherwise)}
+    used = told | turns | {name for report in reports for name in report.receivers}
     named = {each.name for route in routes for each in (*route.mute, *route.active)}
-    for name, (_, place) in mutes.items():
-        if name not in named:
-            yield f"{place}: no route names mute {name}"
+    idle = [
+        *((each.place, f"receiver.{each.name}") for each in receivers.values() if each.name not in used),
+        *((each.place, f"rota.{each.name}") for each in rotas.values() if each.name not in told),
+        *((place, f"mute {name}") for name, (_, place) in mutes.items() if name not in named),
+    ]
+    for place, name in idle:
+        yield f"{place}: no route names {name}"
     for route, below in itertools.pairwise(routes):
         if route.match is None and route.clients is None and not route.goes_on:
             yield f"{below.place}: never tried, since {route.name} ({route.place}) takes all alerts"
             return
+
+
+def _strangers(rotas: Mapping[str, OnCall]) -> Iterator[str]:
+    """Yield who is on call by a calendar and not among the people: misspelt, or a new colleague."""
+    for rota in rotas.values():
+        names = sorted({duty.name for duty in rota.rota.duties} - rota.people.keys())
+        if names:
+            told = ", ".join(names[:MOST_STRANGERS])
+            yield f"{rota.place}: the calendar of rota.{rota.name} names others than its people: {told}"

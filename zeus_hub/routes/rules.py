@@ -3,10 +3,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from zeus_hub import periods
+from zeus_hub.rota import Rota, in_charge
 from zeus_hub.routes.hush import Hush
 from zeus_hub.routes.matcher import Matcher, names
+
+TAKE_REPORTS = frozenset({"mail"})
+"""Kinds of receivers that can be told of a day or a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,11 @@ class Route:
     escalate: tuple[Escalation, ...]
     """The earliest first."""
 
+    @property
+    def everybody(self) -> frozenset[str]:
+        """All receivers, and rotas, that it may tell."""
+        return frozenset((*self.receivers, *(name for step in self.escalate for name in step.receivers)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inhibition:
@@ -86,6 +98,44 @@ class Receiver:
     place: Place
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnCall:
+    """A name that stands for the receivers of whoever is on call."""
+
+    name: str
+    place: Place
+    rota: Rota
+    people: Mapping[str, str]
+    """Receivers, by the names that the calendar has."""
+    otherwise: str
+    """The receiver where nobody is on call, or somebody who is not among the people."""
+
+    @property
+    def everybody(self) -> frozenset[str]:
+        """All receivers that it may stand for."""
+        return frozenset((*self.people.values(), self.otherwise))
+
+    def receivers(self, now: datetime) -> tuple[str, ...]:
+        """Return who is told at a time."""
+        told = [self.people.get(name, self.otherwise) for name in in_charge(self.rota, now)]
+        return tuple(dict.fromkeys(told)) or (self.otherwise,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is told of clients every day or every month."""
+
+    name: str
+    place: Place
+    kind: periods.Kind
+    clients: frozenset[str] | None
+    """None for all that are enabled."""
+    at: time
+    """By the clock of the zone; of a month, on the first day of the next."""
+    zone: ZoneInfo
+    receivers: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """All that is agreed on."""
@@ -96,6 +146,27 @@ class Rules:
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     """What is not wrong, but hardly meant."""
+    rotas: Mapping[str, OnCall] = field(default_factory=dict)
+    reports: tuple[Report, ...] = ()
+
+    def resolve(self, name: str, now: datetime) -> tuple[str, ...]:
+        """Return the receivers that a name stands for at a time: itself, unless it is a rota's."""
+        rota = self.rotas.get(name)
+        return (name,) if rota is None else rota.receivers(now)
+
+    def clients_of(self, receiver: str) -> frozenset[str] | None:
+        """Return of whose alerts a receiver may be told; None for all."""
+        names = {receiver, *(name for name, rota in self.rotas.items() if receiver in rota.everybody)}
+        found: set[str] = set()
+        for clients, told in (
+            *((route.clients, route.everybody) for route in self.routes),
+            *((report.clients, frozenset(report.receivers)) for report in self.reports),
+        ):
+            if names & told:
+                if clients is None:
+                    return None
+                found |= clients
+        return frozenset(found)
 
     def names(self) -> frozenset[str]:
         """Return what a subject must have for all matchers to be asked."""

@@ -1,9 +1,12 @@
 """What may stand in a file of routes.d, table by table; each by itself, without what the others say."""
 
+import re
+from datetime import time
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from socme import severity
@@ -14,8 +17,10 @@ from zeus_hub.routes.facts import FIELDS, scalars
 from zeus_hub.routes.matcher import Matcher, matcher
 from zeus_hub.routes.syntax import MatcherError
 
+MOST_PEOPLE = 1000  # of a rota
 MOST_NAMED = 100  # receivers, clients, fields or times in one list
 LONGEST_NAME = 63
+_CLOCK = re.compile(r"\d\d:\d\d")
 
 
 def _field(given: object) -> str:
@@ -60,12 +65,29 @@ def _zone(name: object) -> ZoneInfo:
         ) from error
 
 
+def _clock(text: object) -> time:
+    try:
+        found = time.fromisoformat(text) if isinstance(text, str) and _CLOCK.fullmatch(text) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise ValueError('give the time of day as "07:30"')
+    return found
+
+
+def _beside(name: str) -> str:
+    if name != Path(name).name or name in (".", ".."):
+        raise ValueError("name a file that lies beside the rules: only those are looked at for changes")
+    return name
+
+
 Name = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9][A-Za-z0-9 ._-]{{0,{LONGEST_NAME - 1}}}$")]
 Span = Annotated[float, BeforeValidator(durations.seconds)]
 SpanAboveZero = Annotated[float, BeforeValidator(durations.seconds), Field(ge=1)]
 FieldName = Annotated[str, BeforeValidator(_field)]
 Expression = Annotated[Any, BeforeValidator(_matcher)]
 """CEL; a Matcher."""
+Zone = Annotated[Any, BeforeValidator(_zone)]  # a ZoneInfo, which older pydantic does not know
 Receivers = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MOST_NAMED)]
 Names = Annotated[tuple[Name, ...], Field(max_length=MOST_NAMED)]
 FieldNames = Annotated[tuple[FieldName, ...], Field(max_length=MOST_NAMED)]
@@ -178,13 +200,54 @@ class MuteSection(Section):
     dates: Annotated[tuple[Annotated[Any, BeforeValidator(_dates)], ...], Field(max_length=MOST_NAMED)] = ()
     """As "2026-12-25", or "2026-12-24/2027-01-02" with both ends. Empty: all."""
 
-    zone: Annotated[Any, BeforeValidator(_zone)]  # a ZoneInfo, which older pydantic does not know
+    zone: Zone
     """Whose clock it is, as "Europe/Paris"."""
 
     def hush(self) -> hush.Hush:
         """Return the times."""
         days = frozenset().union(*self.days) if self.days else frozenset(range(len(hush.DAYS)))
         return hush.Hush(self.name, days, self.times or (hush.ALL_DAY,), self.dates, self.zone)
+
+
+class RotaSection(Section):
+    """[rota.NAME]: a name for whoever is on call, which may stand where a receiver's may in a route."""
+
+    calendar: Annotated[str, AfterValidator(_beside)]
+    """A file beside the rules (iCalendar), whose events bear the names of those on call."""
+
+    zone: Zone
+    """Of times in it that have none, as "Europe/Paris"."""
+
+    people: Annotated[
+        dict[Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)], Name],
+        Field(min_length=1, max_length=MOST_PEOPLE),
+    ]
+    """Receivers, by the names that the calendar has: { "Ada Lovelace" = "ada" }."""
+
+    otherwise: Name
+    """The receiver where nobody is on call, or somebody whom `people` does not name."""
+
+
+class ReportSection(Section):
+    """[[report]]: what is told of clients every day or every month."""
+
+    name: Name
+    """Unlike all other reports'."""
+
+    kind: Literal["day", "month"]
+    """ "day": of the day before; "month": of the month before, on the first."""
+
+    clients: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MOST_NAMED)] | None = None
+    """Ids of the clients; each has a report of its own. None: all that are enabled."""
+
+    at: Annotated[time, BeforeValidator(_clock)]
+    """When it is sent, as "07:30"."""
+
+    zone: Zone
+    """Whose days they are and whose clock it is, as "Europe/Paris"; times in the report are of it, too."""
+
+    receivers: Receivers
+    """Who is told: receivers of kind "mail"."""
 
 
 class RulesFile(Section):
@@ -198,6 +261,12 @@ class RulesFile(Section):
 
     mute: tuple[MuteSection, ...] = ()
     """Times with names."""
+
+    report: tuple[ReportSection, ...] = ()
+    """What is told of days and months."""
+
+    rota: dict[Name, RotaSection] = Field(default_factory=dict)
+    """[rota.NAME]: who is on call."""
 
     receiver: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """[receiver.NAME]: `kind`, and what that kind wants to know."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.noticed import notice
+from tests.zeus_hub.noticed import FOREVER, notice
 from tests.zeus_hub.stored import NOON, alert
 from tests.zeus_hub.test_outcomes import CLOSED, IMPORTED
 from zeus_hub import groups, outbox, outcomes
@@ -33,7 +33,7 @@ def told(place: Place) -> Place:
         groups.keep_routed(connection, {1: Routed(tickets=(Ticket(GROUP, 1, 0),))})
         for receiver in ("hive", "soc"):
             outbox.put(connection, receiver, notice(GROUP), NOON)
-        letter = outbox.next_of(connection, "hive")
+        letter = outbox.next_of(connection, "hive", FOREVER)
         assert letter
         outbox.told(connection, letter, Receipt("~1"), NOON)
         made = replace(CLOSED, summary=HOSTILE)

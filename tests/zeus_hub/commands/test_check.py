@@ -11,8 +11,8 @@ from socme.batch import Packed
 from socme.errors import OperatorError
 from socme.journal import Entry
 from socme.service import Notifier
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.engines import sqlite_alone
 from tests.zeus_hub.kept import change, make
 from zeus_hub import deep, hub
 from zeus_hub.commands import check
@@ -22,7 +22,9 @@ from zeus_hub.sinks.store import Store
 
 pytestmark = pytest.mark.usefixtures("both")
 
-NAMES = ["settings", "certificate authority", "database", "journal", "disk", "ports", "addresses"]
+NAMES = [
+    *("settings", "certificate authority", "database", "journal", "disk", "routes", "ports", "addresses")
+]
 
 
 def lines(place: Place, *, failed: str | None = None) -> dict[str, str]:
@@ -90,6 +92,17 @@ def test_a_damaged_authority(place: Place) -> None:
     assert "cannot be read" in lines(place, failed="certificate authority")["certificate authority"]
 
 
+def test_rules_that_are_wrong_are_told(place: Place) -> None:
+    place.set_up('listen = "127.0.0.1:0"')
+    folder = place.folder / "routes.d"
+    folder.mkdir()
+    (folder / "a.toml").write_text('[receiver.soc]\nkind = "mail"\n')
+
+    assert "a.toml:1: receiver.soc: host: this key is needed" in lines(place, failed="routes")["routes"]
+    (folder / "a.toml").write_text('[[route]]\nname = "x"\nreceivers = ["nobody"]\n')
+    assert "there is no [receiver.nobody]" in lines(place, failed="routes")["routes"]
+
+
 @sqlite_alone
 def test_a_damaged_database(place: Place) -> None:
     place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()
@@ -128,6 +141,15 @@ def test_damage_is_told_with_what_to_do(place: Place) -> None:
     assert lines[1] == "    alert number 1: differs from its columns severity"
     assert lines[deep.EXAMPLES + 1 : deep.EXAMPLES + 3] == ["    and 2 more", f"    {check._MEND}"]
     assert place.try_("check").exit_code == 0
+
+
+def test_days_for_a_client_that_there_is_not_are_told(place: Place) -> None:
+    """A name that is mistyped would keep alerts for longer, or not for as long, than somebody believes."""
+    place.set_up("[store.retention.clients.acmee]", "low = 7").database().dispose()
+    result = place.try_("check")
+
+    assert result.exit_code == 1
+    assert "store.retention.clients names acmee, a client that there is not" in result.stdout
 
 
 def test_before_the_first_start_there_is_nothing_to_look_at(place: Place) -> None:

@@ -79,7 +79,7 @@ def test_rules_are_tried_on_stored_alerts_and_nothing_is_sent(ruled: Place) -> N
         ("beta", 1, ["soc"]),
         ("brute force", 2, ["soc"]),
     ]
-    assert ruled.objects("sink", "list", "--json")[0]["waiting"] == 0
+    assert ruled.objects("sink", "list", "--json")[1]["waiting"] == 0
     result = ruled.try_("route", "test", "--client", "acme")
     assert result.stderr == "1 alerts go nowhere.\n"
     assert "source.ip=10.0.0.1" in result.stdout

@@ -6,7 +6,7 @@ import pytest
 
 from socme.errors import OperatorError
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.noticed import NOON, notice
+from tests.zeus_hub.noticed import FOREVER, NOON, notice
 from zeus_hub import outbox
 from zeus_hub.database import open_database, writing
 from zeus_hub.receivers.contract import Receipt
@@ -44,13 +44,13 @@ def busy(place: Place) -> Place:
     with writing(engine) as connection:
         for group in "abc":
             outbox.put(connection, "soc", notice(group * 32), NOON)
-        letters = [outbox.next_of(connection, "soc")]
+        letters = [outbox.next_of(connection, "soc", FOREVER)]
         assert letters[0]
         outbox.told(connection, letters[0], Receipt("~1"), NOON)
-        second = outbox.next_of(connection, "soc")
+        second = outbox.next_of(connection, "soc", FOREVER)
         assert second
         outbox.refused(connection, second, "no such\x1bfield", NOON)
-        third = outbox.next_of(connection, "soc")
+        third = outbox.next_of(connection, "soc", FOREVER)
         assert third
         outbox.postponed(connection, third, "connection refused", NOON)
         outbox.put(connection, "gone", notice("d" * 32), NOON)
@@ -59,8 +59,9 @@ def busy(place: Place) -> Place:
 
 
 def test_all_receivers_are_listed_with_what_waits_and_why(busy: Place) -> None:
-    gone, hive, soc = busy.objects("sink", "list", "--json")
+    store, gone, hive, soc = busy.objects("sink", "list", "--json")
 
+    assert (store["name"], store["kind"], store["waiting"], store["refused"]) == ("store", "store", 0, 0)
     assert (soc["waiting"], soc["refused"], soc["told"]) == (1, 1, 1)
     assert soc["trouble"] == "connection refused"
     assert (hive["kind"], hive["waiting"], hive["since"]) == ("thehive", 0, None)
@@ -75,12 +76,12 @@ def test_what_was_refused_is_listed_and_tried_again(busy: Place) -> None:
 
     assert busy.run("sink", "retry", "soc", str(letter["number"])).startswith("2 to be told to soc")
     assert busy.objects("sink", "refused", "--json") == []
-    assert busy.objects("sink", "list", "--json")[2]["waiting"] == 2
+    assert busy.objects("sink", "list", "--json")[3]["waiting"] == 2
 
 
 def test_what_was_told_is_told_again_on_request(busy: Place) -> None:
     assert busy.run("sink", "replay", "soc", "--since", "2026-07-01").startswith("1 groups")
-    assert busy.objects("sink", "list", "--json")[2]["waiting"] == 2
+    assert busy.objects("sink", "list", "--json")[3]["waiting"] == 2
     assert busy.run("sink", "replay", "soc", "--since", "2026-07-02").startswith("0 groups")
 
 
@@ -104,7 +105,7 @@ def test_what_was_left_out_of_a_notice_that_arrived_is_no_trouble(busy: Place) -
     with writing(engine) as connection:
         for group in "ef":
             outbox.put(connection, "hive", notice(group * 32), NOON)
-            letter = outbox.next_of(connection, "hive")
+            letter = outbox.next_of(connection, "hive", FOREVER)
             assert letter
             if group == "f":
                 outbox.put(connection, "hive", notice(group * 32, number=2, reason="more"), NOON)

@@ -7,8 +7,8 @@ import pytest
 
 from socme.errors import OperatorError
 from socme.identity import utc_now
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.commands.place import Place
-from tests.zeus_hub.engines import sqlite_alone
 from zeus_hub import database, registry, sqlite
 from zeus_hub.commands.state import database_file, opened, read_settings, usable
 

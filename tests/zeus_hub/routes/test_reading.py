@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from socme.text import UNSAFE
 from tests.conftest import REPOSITORY
+from tests.zeus_hub.routes.turns import CALENDAR, ROTA, agreed
 from zeus_hub.routes import reading
 from zeus_hub.routes.reading import RulesError, load
 from zeus_hub.routes.rules import Rules
@@ -170,9 +171,9 @@ def test_the_message_is_for_the_person_at_the_keyboard(tmp_path: Path) -> None:
         load(written(tmp_path, a="\n".join(f"key{number} = 1" for number in range(80))))
 
     lines = str(caught.value).splitlines()
-    assert lines[0] == f"{tmp_path}: wrong rules:"
-    assert lines[1] == f"    {tmp_path}/a.toml:1: key0: there is no such key"
-    assert lines[-2:] == ["    and 30 more", "  Mend what is named."]
+    assert lines[0] == f"wrong rules: {tmp_path}/a.toml:1: key0: there is no such key, and 79 more"
+    assert lines[1] == f"    {tmp_path}/a.toml:2: key1: there is no such key"
+    assert lines[-2:] == ["    …", "  Mend what is named."]
 
 
 def test_what_is_hardly_meant_is_a_warning(tmp_path: Path) -> None:
@@ -246,3 +247,123 @@ def test_no_file_is_a_surprise(tmp_path: Path, place: int, length: int, put: str
 
     assert wrong
     assert all(1 <= each.place.line <= text.count("\n") + 2 for each in wrong)
+
+
+def test_a_rota_may_stand_where_a_receiver_may(tmp_path: Path) -> None:
+    rules = load(agreed(tmp_path, ROTA.replace('receivers = ["mail"]', 'receivers = ["mail", "on-call"]')))
+
+    assert rules.routes[0].receivers == ("mail", "on-call")
+    rota = rules.rotas["on-call"]
+    assert (dict(rota.people), rota.otherwise) == (
+        {"Ada Lovelace": "ada", "Grace Hopper": "grace"},
+        "mail",
+    )
+    assert {duty.name for duty in rota.rota.duties} == set(rota.people)
+    assert rules.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('= "ada"', '= "adda"', "2: rota.on-call: Ada Lovelace: there is no [receiver.adda]; is it ada?"),
+        ('otherwise = "mail"', 'otherwise = "on-call"', "2: rota.on-call: otherwise: there is no [receiver"),
+        ("[receiver.ada]", "[receiver.on-call]", "2: rota.on-call: this name is taken, in "),
+        ("rota.ics", "rotta.ics", "3: rota.on-call: "),
+        ("rota.ics", "../rota.ics", "3: rota.on-call.calendar: name a file that lies beside the rules"),
+        ("rota.ics", "/etc/passwd", "3: rota.on-call.calendar: name a file that lies beside the rules"),
+        ("rota.ics", ".", "3: rota.on-call.calendar: name a file that lies beside the rules"),
+        ("Europe/Paris", "Europe/Pris", "4: rota.on-call.zone: there is no time zone"),
+        ('otherwise = "mail"', "", "2: rota.on-call.otherwise: this key is needed"),
+        ('["on-call"]', '["on-cal"]', "17: route all: there is no [receiver.on-cal]; is it on-call?"),
+        ('"Ada Lovelace" =', '"" =', "7: rota.on-call.people"),
+    ],
+)
+def test_a_rota_that_cannot_work_is_refused_with_its_line(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    found = problems(agreed(tmp_path, ROTA.replace(old, new, 1)))
+
+    assert any(each.startswith(f"rules.toml:{told}") for each in found), found
+
+
+def test_a_broken_calendar_is_told_with_its_file_and_the_reason(tmp_path: Path) -> None:
+    broken = CALENDAR.replace("RRULE:FREQ=WEEKLY", "RRULE:FREQ=SECONDLY")
+    [problem] = problems(agreed(tmp_path, calendar=broken))
+
+    assert problem.startswith(f"rules.toml:3: rota.on-call: {tmp_path}/rota.ics: event 'Ada Lovelace': ")
+
+
+def test_who_is_on_call_and_has_no_receiver_is_a_warning(tmp_path: Path) -> None:
+    rules = load(agreed(tmp_path, calendar=CALENDAR.replace("Grace Hopper", "Eve")))
+
+    assert rules.warnings == (
+        f"{tmp_path}/rules.toml:2: the calendar of rota.on-call names others than its people: Eve",
+    )
+
+
+def test_a_rota_that_no_route_names_is_a_warning(tmp_path: Path) -> None:
+    rules = load(agreed(tmp_path, ROTA.replace('["on-call"]', '["grace"]')))
+
+    assert rules.warnings == (f"{tmp_path}/rules.toml:2: no route names rota.on-call",)
+
+
+REPORTS = """
+[[report]]
+name = "every day"
+kind = "day"
+clients = ["acme"]
+at = "07:30"
+zone = "Europe/Paris"
+receivers = ["mail", "mail"]
+
+[[report]]
+name = "every month"
+kind = "month"
+at = "06:00"
+zone = "UTC"
+receivers = ["mail"]
+
+[receiver.mail]
+kind = "mail"
+[receiver.phone]
+kind = "apprise"
+"""
+
+
+def test_reports_are_agreed_on_beside_routes(tmp_path: Path) -> None:
+    day, month = load(written(tmp_path, reports=REPORTS)).reports
+
+    assert (day.name, day.kind, day.clients) == ("every day", "day", frozenset({"acme"}))
+    assert (f"{day.at:%H:%M}", day.zone.key, day.receivers) == ("07:30", "Europe/Paris", ("mail",))
+    assert (month.kind, month.clients) == ("month", None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            '["mail", "mail"]',
+            '["mail", "phone"]',
+            '8: report every day: receiver.phone is of kind "apprise", which can take no report: only',
+        ),
+        ('["mail", "mail"]', '["mial"]', "8: report every day: there is no [receiver.mial]; is it mail?"),
+        ("every month", "every day", "10: report every day: this name is taken, in "),
+        ('"07:30"', '"7:30"', '6: report.0.at: give the time of day as "07:30"'),
+        ('"07:30"', '"24:00"', '6: report.0.at: give the time of day as "07:30"'),
+        ('"07:30"', "07:30:00", '6: report.0.at: give the time of day as "07:30"'),
+        ('"month"', '"week"', "12: report.1.kind: "),
+        ("[receiver.phone]", "[rota.mail]", "19: rota.mail"),
+    ],
+)
+def test_a_report_that_cannot_be_sent_is_refused_with_its_line(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    found = problems(written(tmp_path, reports=REPORTS.replace(old, new, 1)))
+
+    assert any(each.startswith(f"reports.toml:{told}") for each in found), found
+
+
+def test_the_number_of_reports_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_REPORTS", 1)
+
+    assert problems(written(tmp_path, reports=REPORTS)) == ["reports.toml:10: there are more than 1 reports"]

@@ -1,4 +1,4 @@
-"""Who is told of what: groups of alerts, silences, and what is to be told to whom."""
+"""Who is told of what: groups of alerts, silences, reports, and what is to be told to whom."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the groups, the silences, the outbox and what came of it."""
+    """Add the groups, the silences, the outbox, what came of it, and the reports."""
     op.create_table(
         "router",
         sa.Column("name", sa.String(16), nullable=False),
@@ -70,6 +70,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_outbox_receiver_state_number"), "outbox", ["receiver", "state", "number"])
     op.create_index(op.f("ix_outbox_group_key_receiver"), "outbox", ["group_key", "receiver"])
+    op.create_index(op.f("ix_outbox_state_done_us"), "outbox", ["state", "done_us"])
     op.create_table(
         "outcome",
         sa.Column("group_key", sa.String(32), nullable=False),
@@ -97,3 +98,30 @@ def upgrade() -> None:
         sa.Column("seen", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("receiver", "organisation", "kind", name=op.f("pk_outcome_mark")),
     )
+    _reports()
+
+
+def _reports() -> None:
+    """Add the days and months that are told to people."""
+    op.create_table(
+        "report",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("name", sa.String(63), nullable=False),
+        sa.Column("client", sa.String(63), nullable=False),
+        sa.Column("period", sa.String(10), nullable=False),
+        sa.Column("receiver", sa.String(63), nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
+        sa.Column("zone", sa.String(64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("due_us", sa.BigInteger(), nullable=False),
+        sa.Column("done_us", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_report")),
+        sa.UniqueConstraint(
+            "name", "client", "period", "receiver", name=op.f("uq_report_name_client_period_receiver")
+        ),
+    )
+    op.create_index(op.f("ix_report_receiver_state_number"), "report", ["receiver", "state", "number"])

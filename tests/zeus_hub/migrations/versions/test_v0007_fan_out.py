@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tests.zeus_hub.migrations.versions.test_v0002_delivery_guarantee import migrate
 
-TABLES = ("router", "living_group", "firing", "routed", "silence", "outbox", "outcome", "outcome_mark")
+TABLES = (
+    *("router", "living_group", "firing", "routed", "silence", "outbox", "outcome", "outcome_mark", "report"),
+)
 
 
 def test_the_tables_are_there_and_empty(tmp_path: Path) -> None:
@@ -14,4 +16,4 @@ def test_the_tables_are_there_and_empty(tmp_path: Path) -> None:
     migrate(path, "0006")
     migrate(path, "0007")
     with closing(sqlite3.connect(path)) as db:
-        assert [db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in TABLES] == [(0,)] * 8
+        assert [db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in TABLES] == [(0,)] * 9

@@ -112,6 +112,6 @@ def test_what_was_left_out_of_a_notice_that_arrived_is_no_trouble(busy: Place) -
             outbox.told(connection, letter, Receipt("~1", ("TheHive refused the custom fields",)), NOON)
     engine.dispose()
 
-    _, hive, _ = busy.objects("sink", "list", "--json")
+    _, _, hive, _ = busy.objects("sink", "list", "--json")
     assert (hive["told"], hive["waiting"], hive["trouble"]) == (1, 1, "")
     assert "custom fields" not in busy.run("sink", "list")

@@ -106,6 +106,11 @@ class _Office:
         """Whether a person must mend it."""
         return any(postman.hopeless for postman in self.postmen)
 
+    @property
+    def stale(self) -> bool:
+        """Whether to make it anew where the rules are read: what a person must mend may be mended by then."""
+        return self.hopeless or (self.inquirer is not None and self.inquirer.hopeless)
+
     def wake(self) -> None:
         """Say that something is to be told."""
         for postman in self.postmen:
@@ -240,7 +245,7 @@ class FanOut:
     def _is_new(self, described: rules.Receiver) -> bool:
         """Tell whether a receiver has to be made: it is another one, or its secrets may be."""
         office = self._offices.get(described.name)
-        return office is None or not _are_alike(office.described, described) or office.hopeless
+        return office is None or not _are_alike(office.described, described) or office.stale
 
     async def _staff(
         self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Made]

@@ -7,7 +7,7 @@ crash tells nobody twice and forgets nobody. All waits for the database, in a th
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
@@ -84,9 +84,8 @@ class Router:
         grouping = self._ready(connection, reached)
         self._hush(connection, grouping, now)
         # What people did since the last step counts before a look at what is due: who was in time is in time.
-        before = datetime.fromtimestamp(grouping.steady.latest, UTC)
         changed = groups.changes(connection, reached.change, reached.alert, CHANGES_AT_ONCE)
-        self._change(connection, grouping, changed, before)
+        self._change(connection, grouping, changed)
         taken = groups.arrivals(connection, reached.alert, ALERTS_AT_ONCE)
         self._take(connection, grouping, taken, now)
         grouping.tick(now)
@@ -131,15 +130,13 @@ class Router:
             numbers = (number for number, _ in taken)
             groups.keep_routed(connection, dict(zip(numbers, routed, strict=True)))
 
-    def _change(
-        self, connection: Connection, grouping: Grouping, changed: Sequence[groups.Change], now: datetime
-    ) -> None:
+    def _change(self, connection: Connection, grouping: Grouping, changed: Sequence[groups.Change]) -> None:
         known: dict[int, Routed] = {}
         for begin in range(0, len(changed), ALERTS_AT_ONCE):
             part = changed[begin : begin + ALERTS_AT_ONCE]
             known |= groups.routed(connection, [each.alert for each in part])
         for each in changed:
-            grouping.change(known.get(each.alert, NOWHERE), each.before, each.after, now)
+            grouping.change(known.get(each.alert, NOWHERE), each.before, each.after)
 
     def _tell(self, connection: Connection, told: Iterable[Told], now: datetime) -> frozenset[str]:
         receivers: set[str] = set()

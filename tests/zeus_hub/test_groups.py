@@ -1,12 +1,13 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from socme.v1.watch_pb2 import TriageStatus
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import groups, triage
+from zeus_hub import groups, schema, triage
 from zeus_hub.database import reading, writing
 from zeus_hub.routes.group import Ticket
 from zeus_hub.routes.grouping import NOWHERE
@@ -84,3 +85,13 @@ def test_a_group_finds_the_alerts_that_it_remembers(engine: Engine) -> None:
 def test_clients_are_called_as_people_call_them(engine: Engine) -> None:
     with reading(engine) as connection:
         assert groups.titles(connection) == {"acme": "acme", "beta": "beta"}
+
+
+@pytest.mark.parametrize("kept", [b"\0", b"[99,{}]", b'[1,{"latest":"late"}]', b""])
+def test_a_clock_that_cannot_be_read_is_a_new_one(engine: Engine, kept: bytes) -> None:
+    with writing(engine) as connection:
+        begun = groups.begin(connection, Steady(5.0, 2.0))
+        connection.execute(update(schema.router).values(clock=kept))
+        found = groups.progress(connection)
+        assert found == replace(begun, steady=Steady(), damaged=True)
+        assert not groups.inhibited(connection, NOON)("inhibit:acme/rule/1-")

@@ -4,9 +4,9 @@ A group begins with an alert and waits group_wait for companions (not where one 
 looked at every group_interval: is there something that nobody was told of, it is told, in one notice that
 tells of all; are all alerts closed, that is told, and the group ends; has repeat_interval gone by while some
 alert is still new, all is told again. Where nobody acknowledges anything, escalation tells others in between.
-A group that nothing comes into for resolve_after ends without a word, but not before everything in it was told:
-what a silence, an inhibition or a mute time holds back for longer than that is told after it, and then the
-group lives for as long again, so that an escalation and the end find it.
+A group that nothing comes into for resolve_after ends without a word, but not before everything in it was
+told: what a silence, an inhibition or a mute time holds back for longer than that is told after it, and then
+the group lives for as long again, so that an escalation and the end find it.
 
 A look that comes late (the hub was down) stands for all that were missed.
 """

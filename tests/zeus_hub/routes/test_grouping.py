@@ -21,7 +21,7 @@ from zeus_hub.routes.grouping import NOWHERE, Changes, Grouping, Told
 from zeus_hub.routes.hush import Hush
 from zeus_hub.routes.matcher import matcher
 from zeus_hub.routes.rules import Escalation, Route, Rules
-from zeus_hub.routes.silence import Silence, covers
+from zeus_hub.routes.silence import Silence, covering
 from zeus_hub.routes.summary import notice
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Play:
         covered = [
             row.group.id
             for row in self.groups.rows
-            if covers(made, [self.stored[member.id] for member in row.summary.members])
+            if covering([made], [self.stored[member.id] for member in row.summary.members])
         ]
         self.groups.cover(made, covered)
 

@@ -4,7 +4,9 @@ A group begins with an alert and waits group_wait for companions (not where one 
 looked at every group_interval: is there something that nobody was told of, it is told, in one notice that
 tells of all; are all alerts closed, that is told, and the group ends; has repeat_interval gone by while some
 alert is still new, all is told again. Where nobody acknowledges anything, escalation tells others in between.
-A group that nothing comes into for resolve_after ends without a word.
+A group that nothing comes into for resolve_after ends without a word, but not before everything in it was
+told: what a silence, an inhibition or a mute time holds back for longer than that is told after it, and then
+the group lives for as long again, so that an escalation and the end find it.
 
 A look that comes late (the hub was down) stands for all that were missed.
 """
@@ -58,21 +60,24 @@ class Looked(NamedTuple):
 def look(group: Group, route: Route, moment: Moment) -> Looked:
     """Return what is to be told of a group now, and the group after that."""
     due = moment.now >= group.due
-    expired = moment.now >= group.came + route.resolve_after
+    quiet = moment.now >= group.came + route.resolve_after
     audible = [veil for veil in group.veils if not any(moment.is_held(name) for name in veil.names)]
-    new = any(veil.new for veil in audible) and not moment.muted and not expired
     reason = _reason(group, audible, silent=moment.muted) if due else None
+    new = any(veil.new for veil in audible) and not moment.muted and not (quiet and not reason)
     if due and not reason and new and _may_repeat(group, route, moment.now):
         reason = "repeat"
     level = _level(group, route, moment.now) if new else group.level
     over = due and not group.open and (reason == "over" or not group.notices)
     after = _after(group, route, moment.now, reason, level)
+    expired = quiet and not reason and not _has_untold(group)
     return Looked(after, _telling(group, route, reason, level), over or expired)
 
 
 def wake(group: Group, route: Route) -> float:
     """Return when the group must be looked at again unless something happens to it."""
-    times = [group.due, group.came + route.resolve_after]
+    times = [group.due]
+    if not _has_untold(group):
+        times.append(group.came + route.resolve_after)
     if group.chain is not None and group.level < len(route.escalate):
         times.append(group.chain + route.escalate[group.level].after)
     return min(times)
@@ -94,6 +99,11 @@ def _reason(group: Group, audible: Sequence[Veil], *, silent: bool) -> Reason | 
     if any(veil.untold for veil in audible):
         return "more" if group.notices else "new"
     return None
+
+
+def _has_untold(group: Group) -> bool:
+    """Tell whether something waits to be told: open alerts, or that all are closed."""
+    return bool(any(veil.untold for veil in group.veils) or (group.notices and not group.open))
 
 
 def _may_repeat(group: Group, route: Route, now: float) -> bool:
@@ -140,9 +150,11 @@ def _after(group: Group, route: Route, now: float, reason: Reason | None, level:
     )
     if reason is None:
         return group
+    quiet = now >= group.came + route.resolve_after
     begins = group.chain is None and reason in ("new", "more") and group.new
     return replace(
         group,
+        came=now if quiet else group.came,
         told=group.taken,
         fresh=0,
         told_at=tick,

@@ -1,8 +1,8 @@
 """Questions to the alert table: filters in, stored alerts out.
 
-Text in filters is compared, never interpreted: SQL's wildcards mean themselves. Answers come in pieces,
-each read in a short transaction of its own, so that neither memory nor SQLite's write-ahead log grows
-with the number of alerts or while whoever reads them takes a pause.
+Text in filters is compared, never interpreted: what a search by text means is said in terms.py. Answers
+come in pieces, each read in a short transaction of its own, so that neither memory nor SQLite's write-ahead
+log grows with the number of alerts or while whoever reads them takes a pause.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -15,7 +15,7 @@ from socme.errors import OperatorError
 from socme.triage import NEW
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, registry, triaged
+from zeus_hub import body, registry, search, triaged
 from zeus_hub.database import SEGMENT, alert, client, microseconds, moment, node, reading, technique
 from zeus_hub.schema import triage
 
@@ -51,7 +51,7 @@ class Filters:
     technique: str | None = None
     """An ATT&CK technique; one without a dot stands for its sub-techniques too."""
     text: str | None = None
-    """A part of the rule's name, the message, the host or the user; letters A to Z in either case."""
+    """Words of the rule's name, the message, the host or the user (terms.py)."""
     statuses: frozenset[int] | None = None
     """Any of these socme.v1.TriageStatus."""
     owner: str | None = None
@@ -100,7 +100,6 @@ def check_names(engine: Engine, filters: Filters) -> None:
 
 def condition(connection: Connection, filters: Filters) -> ColumnElement[bool]:
     """Return filters as a condition on the alert table, good within the transaction."""
-    segments = _segments(connection) if filters.ip is not None else []
     parts: list[ColumnElement[bool]] = []
     if filters.client is not None:
         parts.append(alert.c.client_id.in_(select(client.c.id).where(client.c.name == filters.client)))
@@ -117,21 +116,21 @@ def condition(connection: Connection, filters: Filters) -> ColumnElement[bool]:
         parts.append(or_(alert.c.severity >= filters.min_severity, alert.c.severity == unknown))
     if filters.source is not None:
         parts.append(alert.c.source == filters.source)
-    return and_(true(), *parts, *_about(filters, segments), *_handled(filters))
+    return and_(true(), *parts, *_about(connection, filters), *_handled(filters))
 
 
-def _about(filters: Filters, segments: Sequence[int]) -> Iterator[ColumnElement[bool]]:
+def _about(connection: Connection, filters: Filters) -> Iterator[ColumnElement[bool]]:
     """Yield conditions on what an alert says, as opposed to where it comes from and how bad it is."""
     if filters.rule is not None:
         yield alert.c.rule_id == filters.rule
     if filters.ip is not None:
+        segments = _segments(connection)
         ends = (alert.c.source_ip, alert.c.destination_ip)
         yield or_(*(and_(alert.c.segment.in_(segments), end == filters.ip) for end in ends))
     if filters.technique is not None:
         yield alert.c.number.in_(select(technique.c.alert_number).where(_technique(filters.technique)))
     if filters.text is not None:
-        columns = (alert.c.rule_name, alert.c.message, alert.c.host, alert.c.user)
-        yield or_(*(column.icontains(filters.text, autoescape=True) for column in columns))
+        yield search.condition(connection, filters.text)
 
 
 def _handled(filters: Filters) -> Iterator[ColumnElement[bool]]:

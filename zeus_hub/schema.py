@@ -179,3 +179,11 @@ horizon = Table(
     ),  # retention.OTHER: any that is not named
     Column("since_us", BigInteger, nullable=False),
 )
+
+# Up to which number alerts are missing in an index that came later than they did (fts.py); 0 for none.
+indexing = Table(
+    "indexing",
+    METADATA,
+    Column("name", String(16), primary_key=True),
+    Column("rest", BigInteger, nullable=False),
+)

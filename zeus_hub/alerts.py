@@ -9,7 +9,20 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select, true, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from socme.errors import OperatorError
 from socme.triage import NEW
@@ -98,13 +111,16 @@ def check_names(engine: Engine, filters: Filters) -> None:
             raise OperatorError(f"there is no node {filters.node!r}", "See `zeus node list`.")
 
 
-def condition(connection: Connection, filters: Filters) -> ColumnElement[bool]:
-    """Return filters as a condition on the alert table, good within the transaction."""
+def condition(connection: Connection, filters: Filters, *, narrowed: bool = False) -> ColumnElement[bool]:
+    """Return filters as a condition on the alert table, good within the transaction.
+
+    `narrowed` is for who asks all alerts, not a few: see search.condition.
+    """
     parts: list[ColumnElement[bool]] = []
     if filters.client is not None:
-        parts.append(alert.c.client_id.in_(select(client.c.id).where(client.c.name == filters.client)))
+        parts.append(_is_of(connection, alert.c.client_id, client, filters.client))
     if filters.node is not None:
-        parts.append(alert.c.node_id.in_(select(node.c.id).where(node.c.name == filters.node)))
+        parts.append(_is_of(connection, alert.c.node_id, node, filters.node))
     if filters.since is not None:
         parts.append(alert.c.time_us >= microseconds(filters.since))
     if filters.until is not None:
@@ -116,10 +132,16 @@ def condition(connection: Connection, filters: Filters) -> ColumnElement[bool]:
         parts.append(or_(alert.c.severity >= filters.min_severity, alert.c.severity == unknown))
     if filters.source is not None:
         parts.append(alert.c.source == filters.source)
-    return and_(true(), *parts, *_about(connection, filters), *_handled(filters))
+    return and_(true(), *parts, *_about(connection, filters, narrowed=narrowed), *_handled(filters))
 
 
-def _about(connection: Connection, filters: Filters) -> Iterator[ColumnElement[bool]]:
+def _is_of(connection: Connection, column: Column[int], table: Table, name: str) -> ColumnElement[bool]:
+    """Compare with ids, not with a query for them: a database that sees the value knows how many it has."""
+    ids = connection.scalars(select(table.c.id).where(table.c.name == name)).all()
+    return column == ids[0] if len(ids) == 1 else column.in_(ids)
+
+
+def _about(connection: Connection, filters: Filters, *, narrowed: bool) -> Iterator[ColumnElement[bool]]:
     """Yield conditions on what an alert says, as opposed to where it comes from and how bad it is."""
     if filters.rule is not None:
         yield alert.c.rule_id == filters.rule
@@ -130,7 +152,7 @@ def _about(connection: Connection, filters: Filters) -> Iterator[ColumnElement[b
     if filters.technique is not None:
         yield alert.c.number.in_(select(technique.c.alert_number).where(_technique(filters.technique)))
     if filters.text is not None:
-        yield search.condition(connection, filters.text)
+        yield search.condition(connection, filters.text, narrowed=narrowed)
 
 
 def _handled(filters: Filters) -> Iterator[ColumnElement[bool]]:
@@ -164,7 +186,11 @@ def keys(
     connection: Connection, filters: Filters, after: Key | None, *, newest_first: bool, size: int
 ) -> Sequence[Key]:
     """Return the places of some alerts that meet the filters, behind `after`, within a transaction."""
-    query = select(alert.c.time_us, alert.c.number).where(condition(connection, filters)).limit(size)
+    query = (
+        select(alert.c.time_us, alert.c.number)
+        .where(condition(connection, filters, narrowed=True))
+        .limit(size)
+    )
     place = tuple_(alert.c.time_us, alert.c.number)
     if after is not None:
         query = query.where(place < after if newest_first else place > after)

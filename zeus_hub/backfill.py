@@ -1,7 +1,7 @@
-"""Adds the alerts that were stored before their words were indexed, a little at a time, the newest first.
+"""Adds alerts to the index of their words behind the store, a little at a time.
 
-Only on SQLite, and only once: PostgreSQL makes an index of what is there when it is brought up to date. Until
-it is done, those alerts are found all the same: a search looks at each of them (fts.py).
+On SQLite only those that were stored before there was the index, the newest first; then it ends. On
+PostgreSQL all of them, as they come. Whatever is not added yet is found all the same: a search looks at each.
 """
 
 import asyncio
@@ -13,15 +13,16 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
-from zeus_hub import database, fts, sqlite
-from zeus_hub.database import reading, writing
+from zeus_hub import database, fts, sqlite, tsvector
+from zeus_hub.database import writing, writing_beside
 
 LOG = logging.getLogger("zeus.backfill")
 
-PIECE = 1000  # alerts in one transaction: some 15 ms
+PIECE = 1000  # alerts in one transaction: some 15 ms, on PostgreSQL 150
 REST = 2  # times as long as that others have their turn
 LEAST_REST = 0.01  # seconds
-AGAIN_SECONDS = 60.0  # after trouble
+IDLE_SECONDS = 1.0  # between two looks where there was nothing to add
+AGAIN_SECONDS = 30.0  # after trouble
 
 
 class Backfill:
@@ -29,43 +30,43 @@ class Backfill:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._ends = engine.dialect.name == sqlite.DIALECT
+        self._trouble = ""
 
     async def run(self) -> None:
-        """Add all that is missing; return when nothing is."""
-        if self._engine.dialect.name != sqlite.DIALECT:
-            return
-        told = False
+        """Add what is missing: until nothing is, on SQLite, for ever on PostgreSQL."""
         with ThreadPoolExecutor(1, "backfill") as thread:
             while True:
                 try:
-                    await self._all(thread)
+                    await self.once(thread)
                 except SQLAlchemyError as error:
-                    if not told:
-                        why = database.reason(error)
-                        logs.event(LOG, logging.ERROR, "words of older alerts cannot be indexed", reason=why)
-                    told = True
+                    self._tell(database.reason(error))
                     await asyncio.sleep(AGAIN_SECONDS)
-                else:
+                    continue
+                self._tell("")
+                if self._ends:
                     return
+                await asyncio.sleep(IDLE_SECONDS)
 
-    async def _all(self, thread: ThreadPoolExecutor) -> None:
+    async def once(self, thread: ThreadPoolExecutor) -> None:
+        """Add all that is missing now. May raise SQLAlchemyError."""
         loop = asyncio.get_running_loop()
-        found = left = await loop.run_in_executor(thread, missing, self._engine)
-        while left:
+        while True:
             begun = time.monotonic()
-            left = await loop.run_in_executor(thread, step, self._engine)
+            if not await loop.run_in_executor(thread, step, self._engine):
+                return
             await asyncio.sleep(max(LEAST_REST, REST * (time.monotonic() - begun)))
-        if found:
-            logs.event(LOG, logging.INFO, "words of older alerts are indexed", alerts=found)
 
-
-def missing(engine: Engine) -> int:
-    """Return up to which number alerts are missing; 0 for none. Blocks on the database."""
-    with reading(engine) as connection:
-        return fts.rest(connection)
+    def _tell(self, trouble: str) -> None:
+        if trouble and not self._trouble:
+            logs.event(LOG, logging.ERROR, "words of alerts cannot be indexed", reason=trouble)
+        self._trouble = trouble
 
 
 def step(engine: Engine) -> int:
-    """Add some of them; return what is missing then. Blocks on the database."""
-    with writing(engine) as connection:
-        return fts.step(connection, PIECE)
+    """Add some alerts; return how many at the most, 0 where none was missing. Blocks on the database."""
+    if engine.dialect.name == sqlite.DIALECT:
+        with writing(engine) as connection:
+            return fts.step(connection, PIECE)
+    with writing_beside(engine) as connection:
+        return tsvector.step(connection, PIECE)

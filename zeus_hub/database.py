@@ -350,6 +350,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def writing_beside(engine: Engine) -> Iterator[Connection]:
+    """Write in one transaction that holds up nobody, where the database can (PostgreSQL), as writing() else.
+
+    For what nobody else writes, and nobody reads to write something else.
+    """
+    with engine.connect().execution_options(writing=True, beside=True) as connection, connection.begin():
+        yield connection
+
+
 def microseconds(moment: datetime) -> int:
     """Return a moment as it is stored."""
     return (moment - EPOCH) // MICROSECOND

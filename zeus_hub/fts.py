@@ -6,6 +6,7 @@ still missing, and those are compared one by one.
 """
 
 from collections.abc import Sequence
+from math import isqrt
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,13 +28,12 @@ from zeus_hub.terms import APART, Sought, Term
 NAME = "alert_words"
 # An alert's text for a search. White space is between the fields, so that no term is found across them.
 SAID = """' ' || alert.rule_name || ' ' || alert.message || ' ' || alert.host || ' ' || alert."user" || ' '"""
-# Where more alerts than so many have the words, to walk along all by time finds a page sooner than to look
-# each of them up and sort them.
-RARE = 20_000
+PAGE = 50  # alerts that a person is shown at once
+LOOKED_UP = 4  # times as long as to compare the next one of all takes, to look an alert up by its number
 MAKE = (
     f"CREATE VIRTUAL TABLE {NAME} USING fts5(said, content='', columnsize=0, detail=none, tokenize='ascii')"
 )
-WORDS = "words"  # the row in `indexing`
+WORDS = "fts5"  # the row in `indexing`
 _ADD = text(
     f"INSERT INTO {NAME} (rowid, said) SELECT alert.number, {SAID} FROM alert"  # noqa: S608 - constants
     " WHERE alert.number > :after AND alert.number <= :end ORDER BY alert.number"
@@ -59,38 +59,53 @@ def remove(connection: Connection, numbers: Sequence[int]) -> None:
 
 def rest(connection: Connection) -> int:
     """Return up to which number alerts are still missing; 0 for none."""
-    query = select(indexing.c.rest).where(indexing.c.name == WORDS)
+    query = select(indexing.c.number).where(indexing.c.name == WORDS)
     return connection.execute(query).scalar_one_or_none() or 0
 
 
 def step(connection: Connection, size: int) -> int:
-    """Add the newest alerts that are missing, `size` numbers of them; return what rest() is then."""
+    """Add the newest alerts that are missing, `size` numbers of them at the most; return how many numbers."""
     before = rest(connection)
     after = max(0, before - size)
-    add(connection, after, before)
-    connection.execute(update(indexing).where(indexing.c.name == WORDS).values(rest=after))
-    return after
+    if before:
+        add(connection, after, before)
+        connection.execute(update(indexing).where(indexing.c.name == WORDS).values(number=after))
+    return before - after
 
 
-def condition(connection: Connection, sought: Sought, number: ColumnElement[int]) -> ColumnElement[bool]:
-    """Return what is sought as a condition on the alert table; `number` is its key.
-
-    Each alert is compared; the index says which ones are worth it.
-    """
+def compared(sought: Sought) -> ColumnElement[bool]:
+    """Return what is sought as a condition on the alert table, by a look at each alert."""
     said = func.lower(literal_column(SAID))
-    compared: ColumnElement[bool] = everything()
+    found: ColumnElement[bool] = everything()
     for term in sought.terms:
-        compared = compared & said.op("GLOB", is_comparison=True)(_pattern(term))
+        found = found & said.op("GLOB", is_comparison=True)(_pattern(term))
+    return found
+
+
+def worth_it(connection: Connection, sought: Sought, number: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return a condition on the alert table that leaves what is worth to be compared, where it is little.
+
+    `number` is the table's key.
+    """
     if not sought.words:
-        return compared
+        return everything()
     query = " AND ".join(f'"{word.text}"{"*" if word.is_open else ""}' for word in sought.words)
     hits = select(_NUMBER).select_from(_TABLE).where(_MATCH(literal(query)))
-    first = hits.limit(RARE + 1).subquery()
-    if connection.execute(select(func.count()).select_from(first)).scalar_one() > RARE:
-        return compared
-    known = number.in_(hits)
+    rare = _rare(connection, number)
+    first = hits.limit(rare + 1).subquery()
+    if connection.execute(select(func.count()).select_from(first)).scalar_one() > rare:
+        return everything()
     left = rest(connection)
-    return compared & (known | (number <= left) if left else known)
+    return number.in_(hits) | (number <= left) if left else number.in_(hits)
+
+
+def _rare(connection: Connection, number: ColumnElement[int]) -> int:
+    """Return how many are few: to look them up and sort them takes as long as to walk along all by time.
+
+    Of n among N, a page is found within PAGE * N / n steps.
+    """
+    there = connection.execute(select(func.coalesce(func.max(number), 0))).scalar_one()
+    return isqrt(PAGE * there // LOOKED_UP)
 
 
 def _pattern(term: Term) -> str:

@@ -180,10 +180,10 @@ horizon = Table(
     Column("since_us", BigInteger, nullable=False),
 )
 
-# Up to which number alerts are missing in an index that came later than they did (fts.py); 0 for none.
+# How far an index has come that is made behind the alerts (fts.py, tsvector.py: each has a row of its own).
 indexing = Table(
     "indexing",
     METADATA,
     Column("name", String(16), primary_key=True),
-    Column("rest", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),  # of an alert
 )

@@ -6,7 +6,7 @@ that no index knows yet.
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, true
 
 from zeus_hub import fts, sqlite, tsvector
 from zeus_hub.database import alert
@@ -23,11 +23,17 @@ def remove(connection: Connection, numbers: Sequence[int]) -> None:
     """Forget the words of alerts, in the transaction that deletes them, and before it does."""
     if connection.dialect.name == sqlite.DIALECT:
         fts.remove(connection, numbers)
+    else:
+        tsvector.remove(connection, numbers)
 
 
-def condition(connection: Connection, text: str) -> ColumnElement[bool]:
-    """Return what a person typed as a condition on the alert table, good within the transaction."""
+def condition(connection: Connection, text: str, *, narrowed: bool) -> ColumnElement[bool]:
+    """Return what a person typed as a condition on the alert table, good within the transaction.
+
+    Narrowed, it finds its way by an index; where few alerts are asked in any case, that would be in vain.
+    """
     sought = parse(text)
     if connection.dialect.name == sqlite.DIALECT:
-        return fts.condition(connection, sought, alert.c.number)
-    return tsvector.condition(sought)
+        narrow = fts.worth_it(connection, sought, alert.c.number) if narrowed else true()
+        return fts.compared(sought) & narrow
+    return tsvector.compared(sought) & (tsvector.worth_it(connection, sought) if narrowed else true())

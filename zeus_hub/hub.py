@@ -138,7 +138,6 @@ class _Parts:
     enrol: Enrol
     health: Health
     purge: Purge
-    backfill: Backfill
 
 
 async def serve(
@@ -195,7 +194,6 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         enrol=Enrol(engine, authority, clocks.wall),
         health=Health(guard),
         purge=Purge(engine, settings.store.retention, clocks.wall),
-        backfill=Backfill(engine),
     )
 
 
@@ -288,7 +286,7 @@ def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
     group.create_task(parts.vigil.run(), name="vigil")
     group.create_task(parts.watch.run(), name="watch")
     group.create_task(parts.purge.run(), name="purge")
-    group.create_task(parts.backfill.run(), name="backfill")
+    group.create_task(Backfill(parts.engine).run(), name="backfill")
     group.create_task(_judge(parts), name="health")
 
 

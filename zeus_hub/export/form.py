@@ -32,9 +32,10 @@ def to_file(path: Path, form: Form, alerts: Iterable[StoredAlert]) -> int:
 
 
 def to_stream(out: BinaryIO, form: Form, alerts: Iterable[StoredAlert]) -> None:
-    """Write alerts as lines, each as soon as it is known."""
+    """Write alerts as lines."""
     lines = csv_text.encode(alerts) if form is Form.CSV else _json(alerts)
     out.writelines(lines)
+    out.flush()
 
 
 class _Counted:

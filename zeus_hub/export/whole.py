@@ -15,11 +15,11 @@ def whole(path: Path) -> Iterator[Path]:
 
     Only its owner may read it. A process that is killed leaves a hidden file that ends with `.part`.
     """
-    target = path.resolve()
-    if target.exists() and not target.is_file():
-        raise OperatorError(f"{path} is no file", "Name one that is to be made, or replaced.")
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            raise OperatorError(f"{path} is no file", "Name one that is to be made, or replaced.")
+        beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         beside.touch(mode=0o600, exist_ok=False)
         try:
             yield beside

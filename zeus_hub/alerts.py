@@ -10,14 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
     Engine,
+    Select,
     Table,
     and_,
+    any_,
     exists,
     func,
+    literal,
     or_,
     select,
     true,
@@ -28,7 +33,7 @@ from socme.errors import OperatorError
 from socme.triage import NEW
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, registry, search, triaged
+from zeus_hub import body, registry, search, sqlite, triaged
 from zeus_hub.database import SEGMENT, alert, client, microseconds, moment, node, reading, technique
 from zeus_hub.schema import triage
 
@@ -36,6 +41,7 @@ from zeus_hub.schema import triage
 KEYS = 50_000  # places of alerts that are looked up at once, about 10 MB
 BODIES = 50  # alerts that are read at once; one may be 4 MiB, most are 2 KiB
 MOST_ALIKE = 20  # alerts that begin with the same digits, more of which nobody reads
+FEW = 10_000  # alerts that are looked up by their numbers
 _HEX_DIGITS = 32  # of an alert's id
 
 Key = tuple[int, int]  # time_us, number: the order of all lists
@@ -132,7 +138,9 @@ def condition(connection: Connection, filters: Filters, *, narrowed: bool = Fals
         parts.append(or_(alert.c.severity >= filters.min_severity, alert.c.severity == unknown))
     if filters.source is not None:
         parts.append(alert.c.source == filters.source)
-    return and_(true(), *parts, *_about(connection, filters, narrowed=narrowed), *_handled(filters))
+    return and_(
+        true(), *parts, *_about(connection, filters, narrowed=narrowed), *_handled(connection, filters)
+    )
 
 
 def _is_of(connection: Connection, column: Column[int], table: Table, name: str) -> ColumnElement[bool]:
@@ -150,12 +158,12 @@ def _about(connection: Connection, filters: Filters, *, narrowed: bool) -> Itera
         ends = (alert.c.source_ip, alert.c.destination_ip)
         yield or_(*(and_(alert.c.segment.in_(segments), end == filters.ip) for end in ends))
     if filters.technique is not None:
-        yield alert.c.number.in_(select(technique.c.alert_number).where(_technique(filters.technique)))
+        yield _among(connection, select(technique.c.alert_number).where(_technique(filters.technique)))
     if filters.text is not None:
         yield search.condition(connection, filters.text, narrowed=narrowed)
 
 
-def _handled(filters: Filters) -> Iterator[ColumnElement[bool]]:
+def _handled(connection: Connection, filters: Filters) -> Iterator[ColumnElement[bool]]:
     """Yield conditions on what people have done about an alert; most alerts have no row in `triage`."""
     mine = exists().where(triage.c.alert_number == alert.c.number)
     listed = select(triage.c.alert_number)
@@ -163,11 +171,23 @@ def _handled(filters: Filters) -> Iterator[ColumnElement[bool]]:
         if NEW in filters.statuses:
             yield ~mine.where(triage.c.status.not_in(filters.statuses))
         else:
-            yield alert.c.number.in_(listed.where(triage.c.status.in_(filters.statuses)))
+            yield _among(connection, listed.where(triage.c.status.in_(filters.statuses)))
     if filters.owner:
-        yield alert.c.number.in_(listed.where(triage.c.owner != "", triage.c.owner == filters.owner))
+        yield _among(connection, listed.where(triage.c.owner != "", triage.c.owner == filters.owner))
     elif filters.owner is not None:
         yield ~mine.where(triage.c.owner != "")
+
+
+def _among(connection: Connection, numbers: Select[tuple[int]]) -> ColumnElement[bool]:
+    """Return whether an alert's number is among those of a query.
+
+    PostgreSQL looks at every alert for them; where they are few, it is given the numbers.
+    """
+    if connection.dialect.name != sqlite.DIALECT:
+        few = connection.scalars(numbers.limit(FEW + 1)).all()
+        if len(few) <= FEW:
+            return alert.c.number == any_(literal(few, ARRAY(BigInteger)))
+    return alert.c.number.in_(numbers)
 
 
 def _technique(name: str) -> ColumnElement[bool]:

@@ -30,7 +30,7 @@ from zeus_hub.schema import indexing
 from zeus_hub.terms import LONGEST_WORD, Sought, Term
 
 PAGE = 50  # alerts that a person is shown at once
-COMPARED = 2  # times as long as to look an alert up by its number, to compare the next one of all takes
+LOOKED_UP = 2  # times as long as to compare the next one of all takes, to look an alert up by its number
 WORDS = "tsvector"  # the row in `indexing`
 _APART = r"\x01-\x2f\x3a-\x60\x7b-\x7f"  # terms.APART
 _LONGEST_LEXEME = 2046  # bytes; the server refuses a longer one
@@ -101,7 +101,7 @@ def worth_it(connection: Connection, sought: Sought) -> ColumnElement[bool]:
     query = " & ".join(f"'{word.text}'{':*' if word.is_open else ''}" for word in sought.words)
     (plan,) = connection.execute(text(f"EXPLAIN (FORMAT JSON) {_HITS}"), {"query": query}).scalar_one()
     done = there(connection)
-    if plan["Plan"]["Plan Rows"] > isqrt(PAGE * done * COMPARED):
+    if plan["Plan"]["Plan Rows"] > isqrt(PAGE * done // LOOKED_UP):
         return everything()
     among = text(_AMONG).bindparams(query=query)
     return literal_column(f"alert.number > {done:d}", type_=everything().type) | among

@@ -36,4 +36,6 @@ def condition(connection: Connection, text: str, *, narrowed: bool) -> ColumnEle
     if connection.dialect.name == sqlite.DIALECT:
         narrow = fts.worth_it(connection, sought, alert.c.number) if narrowed else true()
         return fts.compared(sought) & narrow
-    return tsvector.compared(sought) & (tsvector.worth_it(connection, sought) if narrowed else true())
+    return tsvector.compared(sought) & (
+        tsvector.worth_it(connection, sought, alert.c.number) if narrowed else true()
+    )

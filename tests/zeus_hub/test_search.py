@@ -187,6 +187,14 @@ def test_few_alerts_are_looked_up_and_many_are_walked_along(
     assert found(engine, "password") == [1]
 
 
+def test_what_came_behind_the_index_is_found_beside_what_is_in_it(engine: Engine) -> None:
+    keep(engine, SOME)
+    index_all(engine)
+    keep(engine, [named(100, "another password")])
+
+    assert found(engine, "password") == [1, 100]
+
+
 def test_what_is_purged_is_forgotten(engine: Engine) -> None:
     keep(engine, SOME)
     index_all(engine)

@@ -40,7 +40,7 @@ from socme.errors import OperatorError
 from zeus_hub import schema, series, sqlite
 from zeus_hub.upgrade import revision, upgrade
 
-HEAD = "0008"  # revision of the schema below; the newest file in migrations/versions
+HEAD = "0009"  # revision of the schema below; the newest file in migrations/versions
 URLS = 'Write it as "sqlite:///zeus.db" or "postgresql://USER@HOST/NAME".'
 _FIRST = "Begin with `zeus client add NAME` or `zeus serve`, or name the right --config."
 SEGMENT = 1 << 17  # rows of the alert table whose addresses are indexed together; some 3 MB of each index
@@ -160,7 +160,9 @@ alert = Table(
     Index(None, "time_us"),
     Index(None, "client_id", "time_us"),
     Index(None, "severity", "time_us"),
-    Index(None, "rule_id"),
+    Index(None, "rule_id", "time_us"),
+    Index(None, "node_id", "time_us"),
+    Index(None, "source", "time_us"),
     # Covers the counts of a snapshot; rows arrive in its order, which makes it cheap.
     Index(None, "received_us", "client_id", "severity", "count"),
     # Addresses come in no order: in one index of all rows each new one would rewrite a page of its own. So
@@ -345,6 +347,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """Write in one transaction, which takes its turn at once: what is read in it stays true until its end."""
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing_beside(engine: Engine) -> Iterator[Connection]:
+    """Write in one transaction that holds up nobody, where the database can (PostgreSQL), as writing() else.
+
+    For what nobody else writes, and nobody reads to write something else.
+    """
+    with engine.connect().execution_options(writing=True, beside=True) as connection, connection.begin():
         yield connection
 
 

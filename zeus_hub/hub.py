@@ -32,6 +32,7 @@ from socme.v1.watch_pb2 import StoredAlert
 from socme.v1.watch_pb2_grpc import add_WatchServicer_to_server
 from zeus_hub import ballast, commit, local, opened
 from zeus_hub.authorise import Context, Guard
+from zeus_hub.backfill import Backfill
 from zeus_hub.ca import HUB_LIFETIME, Authority, certify_hub, open_authority
 from zeus_hub.canary import Tracker
 from zeus_hub.clocks import Clocks
@@ -285,6 +286,7 @@ def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
     group.create_task(parts.vigil.run(), name="vigil")
     group.create_task(parts.watch.run(), name="watch")
     group.create_task(parts.purge.run(), name="purge")
+    group.create_task(Backfill(parts.engine).run(), name="backfill")
     group.create_task(_judge(parts), name="health")
 
 

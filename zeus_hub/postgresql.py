@@ -43,6 +43,7 @@ REACH: Mapping[str, object] = {
 SESSION = (
     "-c lock_timeout=10s",  # as long as SQLite waits for another process that writes
     "-c synchronous_commit=on",  # the journal is trimmed behind what is committed
+    "-c plan_cache_mode=force_custom_plan",  # how to find alerts depends on what is sought
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 )
 _DAMAGE = "XX"  # class of SQLSTATE
@@ -169,7 +170,7 @@ def _begun(connection: Connection) -> None:
     writing = bool(connection.get_execution_options().get("writing", False))
     raw.read_only = not writing
     raw.isolation_level = None if writing else psycopg.IsolationLevel.REPEATABLE_READ
-    if writing:
+    if writing and not connection.get_execution_options().get("beside", False):
         # Each statement behind it sees what was committed before it.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER})")
 

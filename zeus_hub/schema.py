@@ -248,3 +248,11 @@ report = Table(
     UniqueConstraint("name", "client", "period", "receiver"),
     Index(None, "receiver", "state", "number"),
 )
+
+# How far an index has come that is made behind the alerts (fts.py, tsvector.py: each has a row of its own).
+indexing = Table(
+    "indexing",
+    METADATA,
+    Column("name", String(16), primary_key=True),
+    Column("number", BigInteger, nullable=False),  # of an alert
+)

@@ -125,12 +125,11 @@ def _begin(target: Engine, source: bytes, now_us: int) -> None:
 
 def _refuse_used(theirs: Connection, name: str) -> None:
     inspector = inspect(theirs)
-    there = [table for table in TABLES if inspector.has_table(table.name)]
-    used = [
-        table.name for table in there if theirs.execute(select(*table.primary_key.columns).limit(1)).first()
-    ]
-    if used or (there and revision(theirs) is None):
-        found = ", ".join(used or [table.name for table in there])
+    used = [table for table in TABLES if inspector.has_table(table.name)]
+    if revision(theirs) is not None:  # they are a hub's, and may be empty
+        used = [table for table in used if theirs.execute(select(*table.primary_key).limit(1)).first()]
+    if used:
+        found = ", ".join(table.name for table in used)
         raise OperatorError(
             f"the database {name} holds something already, and not of this hub's: {found}",
             _name_another(theirs.engine),

@@ -241,11 +241,14 @@ def _rows(ours: Connection, table: Table, behind: Sequence[object] = ()) -> Iter
     query = select(table).order_by(*keys)
     if behind:
         query = query.where(tuple_(*keys) > tuple_(*behind))
-    return proof.cleaned(proof.form(table), ours.execute(query, execution_options={"yield_per": FETCHED}))
+    with explained(ours.engine):  # and not as a trouble of the target's
+        found = ours.execute(query, execution_options={"yield_per": FETCHED})
+        yield from proof.cleaned(proof.form(table), found)
 
 
 def _count(connection: Connection, table: Table) -> int:
-    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+    with explained(connection.engine):
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 @contextmanager

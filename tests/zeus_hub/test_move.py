@@ -294,6 +294,18 @@ def test_a_character_0_from_an_older_version_is_replaced_as_the_store_does_it(
     assert {row[-2] for row in found(url)["alert"] if row[0] == 4} == {"a\ufffdb"}
 
 
+def test_damage_of_the_file_is_not_taken_for_the_servers(state: Path, source: Engine) -> None:
+    with closing(sqlite3.connect(state / "zeus.db")) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'routed'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with (state / "zeus.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    with pytest.raises(OperatorError, match=r"the database .*zeus\.db is damaged"):
+        moved(source, empty())
+
+
 def test_meanwhile_nobody_writes_to_the_file(source: Engine, state: Path) -> None:
     tried = []
 

@@ -1,6 +1,7 @@
 """`zeus migrate`: everything that a hub keeps in SQLite, to PostgreSQL."""
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,8 +55,9 @@ def migrate(
     with state.usable(settings):
         state.refuse_for_another(settings)
         with state.opened(settings) as source, alone(settings.state_dir):
-            tell = _say_progress if sys.stderr.isatty() and not json else _say_nothing
-            proved = _say_nothing if json else _say_proved
+            watched = sys.stderr.isatty() and not json
+            tell = _say_progress if watched else _say_nothing
+            proved = _say_nothing if json else partial(_say_proved, watched)
             moved = move.move(source, to, settings.state_dir, utc_now, tell, proved)
     _conclude(moved, to, settings, json=json)
     suggest("Then look at it, and start it", "zeus check --deep", config)
@@ -88,16 +90,15 @@ def _conclude(moved: "Moved", to: str, settings: "ZeusSettings", *, json: bool) 
         typer.echo(f"all of it was moved at {moved.before:%Y-%m-%d %H:%M} UTC, and nothing has changed since")
     else:
         typer.echo(f"{rows:,} rows in {len(moved.proofs)} tables, the same on both sides")
-    hint(
-        f"{state.database_file(settings)} is left as it is, and is no longer needed once the hub runs on the"
-    )
-    hint(f"server. Write in the settings:\n\n[store]\nurl = {dumps(where, ensure_ascii=False)}\n")
+    hint(f"{state.database_file(settings)} is left as it is; do not start a hub with it any more.")
+    hint(f"Write in the settings:\n\n[store]\nurl = {dumps(where, ensure_ascii=False)}\n")
     if where != to:
         hint("The password is not shown. Better than in the URL it stands in a file: see docs/postgresql.md.")
 
 
-def _say_proved(table: str, found: "Comparison") -> None:
-    typer.echo(_CLEAR, err=True, nl=False)
+def _say_proved(watched: bool, table: str, found: "Comparison") -> None:  # noqa: FBT001
+    if watched:
+        typer.echo(_CLEAR, err=True, nl=False)
     if found.difference:
         typer.echo(
             f"{table}: {found.ours.rows:,} rows in the file, {found.theirs.rows:,} there: NOT THE SAME"

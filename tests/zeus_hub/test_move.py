@@ -294,9 +294,10 @@ def test_a_character_0_from_an_older_version_is_replaced_as_the_store_does_it(
     assert {row[-2] for row in found(url)["alert"] if row[0] == 4} == {"a\ufffdb"}
 
 
-def test_damage_of_the_file_is_not_taken_for_the_servers(state: Path, source: Engine) -> None:
+@pytest.mark.parametrize("table", ["routed", "outbox"], ids=["when counted", "when read"])
+def test_damage_of_the_file_is_not_taken_for_the_servers(state: Path, source: Engine, table: str) -> None:
     with closing(sqlite3.connect(state / "zeus.db")) as db:
-        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'routed'").fetchone()
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
         (size,) = db.execute("PRAGMA page_size").fetchone()
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with (state / "zeus.db").open("r+b") as file:

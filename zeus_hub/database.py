@@ -8,7 +8,7 @@ in a power cut it would read again from the journal; but then the journal must n
 cursor that is not on disk yet, and a whole batch gains only 5 %.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +38,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
 from socme.errors import OperatorError
 from zeus_hub import schema, series, sqlite
+from zeus_hub.marker import refuse_half
 from zeus_hub.upgrade import revision, upgrade
 
 HEAD = "0009"  # revision of the schema below; the newest file in migrations/versions
@@ -273,11 +274,14 @@ class NoDatabaseError(OperatorError):
     """There is no hub's database yet."""
 
 
-def open_database(url: str, state_dir: Path, *, create: bool = True) -> Engine:
+def open_database(
+    url: str, state_dir: Path, *, create: bool = True, admit: Callable[[Engine], None] = refuse_half
+) -> Engine:
     """Open the database and bring its schema up to date; safe in several processes at once.
 
     A relative SQLite path is relative to `state_dir`, which is made where it is missing. Without `create`,
-    nothing is made: NoDatabaseError where there is no hub's database.
+    nothing is made: NoDatabaseError where there is no hub's database. Before anything is made, `admit` may
+    raise OperatorError.
     """
     target = _parsed(url)
     is_file = target.get_backend_name() == sqlite.DIALECT
@@ -290,6 +294,7 @@ def open_database(url: str, state_dir: Path, *, create: bool = True) -> Engine:
         with explained(engine):
             if not is_file:
                 _server().refuse_unfit(engine)
+            admit(engine)
             if not create:
                 _refuse_empty(engine)
             upgrade(engine, HEAD)

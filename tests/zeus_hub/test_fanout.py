@@ -33,7 +33,7 @@ from zeus_hub import (
     schema,
     triage,
 )
-from zeus_hub.database import open_database, reading, writing
+from zeus_hub.database import reading, writing
 from zeus_hub.outbox import State
 from zeus_hub.triage import Ref
 

@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 lock() {
   output=$1
   shift
-  uv pip compile -q pyproject.toml --all-extras --universal --python-version 3.11 \
+  uv pip compile -q pyproject.toml --universal --python-version 3.11 \
     --generate-hashes --no-annotate --no-header -o "$output" "$@"
 }
-lock requirements.lock --group dev "$@"
-# For servers: the same versions without the tools.
-lock requirements-runtime.lock --constraints requirements.lock "$@"
+lock requirements.lock --all-extras --group dev "$@"
+# For servers: the same versions without the tools, and without what an export alone needs (the extra "parquet").
+lock requirements-runtime.lock --extra artemis --extra zeus --extra hermes --constraints requirements.lock "$@"

@@ -77,6 +77,11 @@ def source_name(number: int) -> str:
     return SOURCES.get(number, severity.UNKNOWN)
 
 
+def action_name(number: int) -> str | None:
+    """Return "allowed" or "blocked", and None where it is not known."""
+    return _ACTIONS.get(number)
+
+
 def stamp(time: datetime) -> str:
     """Return an aware time as ISO 8601 in UTC, with microseconds and "Z"."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
@@ -119,7 +124,7 @@ def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
         "destination": _endpoint(alert.destination_endpoint),
         **_given(
             message=alert.message,
-            action=_ACTIONS.get(alert.action),
+            action=action_name(alert.action),
             host=_host(alert.host),
             network=_network(alert.network),
             threat=_threat(alert.threat),

@@ -9,6 +9,7 @@ from zeus_hub.commands import (
     client,
     display,
     ledger,
+    migrate,
     node,
     report,
     route,
@@ -46,6 +47,7 @@ app.add_typer(ledger.app, name="ledger")
 app.command("check")(check.check)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("migrate")(migrate.migrate)
 
 
 def main() -> None:

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
-from zeus_hub import outbox, outcomes, schema, triage
+from zeus_hub import outcomes, schema, sent, triage
 from zeus_hub.database import reading
 from zeus_hub.outbox import State
 from zeus_hub.receivers.thehive.outcome import Outcome
+from zeus_hub.sent import Sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ def of(engine: Engine, ref: triage.Ref) -> Sequence[Told]:
     """Return what came of an alert, by group and receiver. Blocks on the database."""
     with reading(engine) as connection:
         ids = _groups(connection, triage.numbers(connection, [ref]))
-        sent = {(each.group, each.receiver): each for each in outbox.sent(connection, ids)}
+        told = {(each.group, each.receiver): each for each in sent.of_groups(connection, ids)}
         made = outcomes.of_groups(connection, ids)
-    return [_told(key, sent.get(key), made.get(key)) for key in sorted(sent.keys() | made.keys())]
+    return [_told(key, told.get(key), made.get(key)) for key in sorted(told.keys() | made.keys())]
 
 
 def _groups(connection: Connection, numbers: Sequence[int]) -> Collection[str]:
@@ -49,9 +50,9 @@ def _groups(connection: Connection, numbers: Sequence[int]) -> Collection[str]:
     return {ticket.group for each in routed.values() for ticket in each.tickets}
 
 
-def _told(key: tuple[str, str], sent: outbox.Sent | None, outcome: Outcome | None) -> Told:
+def _told(key: tuple[str, str], told: Sent | None, outcome: Outcome | None) -> Told:
     """Return what is known of a group at a receiver from either side; one of them knows it."""
     reference = outcome.reference if outcome else ""
-    if sent is None:
+    if told is None:
         return Told(*key, None, None, reference, outcome)
-    return Told(*key, sent.state, sent.at, sent.reference or reference, outcome)
+    return Told(*key, told.state, told.at, told.reference or reference, outcome)

@@ -1,21 +1,39 @@
 """Questions to the alert table: filters in, stored alerts out.
 
-Text in filters is compared, never interpreted: SQL's wildcards mean themselves. Answers come in pieces,
-each read in a short transaction of its own, so that neither memory nor SQLite's write-ahead log grows
-with the number of alerts or while whoever reads them takes a pause.
+Text in filters is compared, never interpreted: what a search by text means is said in terms.py. Answers
+come in pieces, each read in a short transaction of its own, so that neither memory nor SQLite's write-ahead
+log grows with the number of alerts or while whoever reads them takes a pause.
 """
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select, true, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    and_,
+    any_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from socme.errors import OperatorError
 from socme.triage import NEW
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, registry, triaged
+from zeus_hub import body, registry, search, sqlite, triaged
 from zeus_hub.database import SEGMENT, alert, client, microseconds, moment, node, reading, technique
 from zeus_hub.schema import triage
 
@@ -23,6 +41,7 @@ from zeus_hub.schema import triage
 KEYS = 50_000  # places of alerts that are looked up at once, about 10 MB
 BODIES = 50  # alerts that are read at once; one may be 4 MiB, most are 2 KiB
 MOST_ALIKE = 20  # alerts that begin with the same digits, more of which nobody reads
+FEW = 10_000  # alerts that are looked up by their numbers
 _HEX_DIGITS = 32  # of an alert's id
 
 Key = tuple[int, int]  # time_us, number: the order of all lists
@@ -51,7 +70,7 @@ class Filters:
     technique: str | None = None
     """An ATT&CK technique; one without a dot stands for its sub-techniques too."""
     text: str | None = None
-    """A part of the rule's name, the message, the host or the user; letters A to Z in either case."""
+    """Words of the rule's name, the message, the host or the user (terms.py)."""
     statuses: frozenset[int] | None = None
     """Any of these socme.v1.TriageStatus."""
     owner: str | None = None
@@ -98,14 +117,16 @@ def check_names(engine: Engine, filters: Filters) -> None:
             raise OperatorError(f"there is no node {filters.node!r}", "See `zeus node list`.")
 
 
-def condition(connection: Connection, filters: Filters) -> ColumnElement[bool]:
-    """Return filters as a condition on the alert table, good within the transaction."""
-    segments = _segments(connection) if filters.ip is not None else []
+def condition(connection: Connection, filters: Filters, *, narrowed: bool = False) -> ColumnElement[bool]:
+    """Return filters as a condition on the alert table, good within the transaction.
+
+    `narrowed` is for who asks all alerts, not a few: see search.condition.
+    """
     parts: list[ColumnElement[bool]] = []
     if filters.client is not None:
-        parts.append(alert.c.client_id.in_(select(client.c.id).where(client.c.name == filters.client)))
+        parts.append(_is_of(connection, _apart(alert.c.client_id, filters), client, filters.client))
     if filters.node is not None:
-        parts.append(alert.c.node_id.in_(select(node.c.id).where(node.c.name == filters.node)))
+        parts.append(_is_of(connection, _apart(alert.c.node_id, filters), node, filters.node))
     if filters.since is not None:
         parts.append(alert.c.time_us >= microseconds(filters.since))
     if filters.until is not None:
@@ -117,24 +138,39 @@ def condition(connection: Connection, filters: Filters) -> ColumnElement[bool]:
         parts.append(or_(alert.c.severity >= filters.min_severity, alert.c.severity == unknown))
     if filters.source is not None:
         parts.append(alert.c.source == filters.source)
-    return and_(true(), *parts, *_about(filters, segments), *_handled(filters))
+    return and_(
+        true(), *parts, *_about(connection, filters, narrowed=narrowed), *_handled(connection, filters)
+    )
 
 
-def _about(filters: Filters, segments: Sequence[int]) -> Iterator[ColumnElement[bool]]:
+def _apart(column: Column[int], filters: Filters) -> ColumnElement[int]:
+    """Return a column as a sum where an address is sought: SQLite would prefer its index to the address's."""
+    return column if filters.ip is None else column + 0
+
+
+def _is_of(
+    connection: Connection, column: ColumnElement[int], table: Table, name: str
+) -> ColumnElement[bool]:
+    """Compare with ids, not with a query for them: a database that sees the value knows how many it has."""
+    ids = connection.scalars(select(table.c.id).where(table.c.name == name)).all()
+    return column == ids[0] if len(ids) == 1 else column.in_(ids)
+
+
+def _about(connection: Connection, filters: Filters, *, narrowed: bool) -> Iterator[ColumnElement[bool]]:
     """Yield conditions on what an alert says, as opposed to where it comes from and how bad it is."""
     if filters.rule is not None:
         yield alert.c.rule_id == filters.rule
     if filters.ip is not None:
+        segments = _segments(connection)
         ends = (alert.c.source_ip, alert.c.destination_ip)
         yield or_(*(and_(alert.c.segment.in_(segments), end == filters.ip) for end in ends))
     if filters.technique is not None:
-        yield alert.c.number.in_(select(technique.c.alert_number).where(_technique(filters.technique)))
+        yield _among(connection, select(technique.c.alert_number).where(_technique(filters.technique)))
     if filters.text is not None:
-        columns = (alert.c.rule_name, alert.c.message, alert.c.host, alert.c.user)
-        yield or_(*(column.icontains(filters.text, autoescape=True) for column in columns))
+        yield search.condition(connection, filters.text, narrowed=narrowed)
 
 
-def _handled(filters: Filters) -> Iterator[ColumnElement[bool]]:
+def _handled(connection: Connection, filters: Filters) -> Iterator[ColumnElement[bool]]:
     """Yield conditions on what people have done about an alert; most alerts have no row in `triage`."""
     mine = exists().where(triage.c.alert_number == alert.c.number)
     listed = select(triage.c.alert_number)
@@ -142,11 +178,23 @@ def _handled(filters: Filters) -> Iterator[ColumnElement[bool]]:
         if NEW in filters.statuses:
             yield ~mine.where(triage.c.status.not_in(filters.statuses))
         else:
-            yield alert.c.number.in_(listed.where(triage.c.status.in_(filters.statuses)))
+            yield _among(connection, listed.where(triage.c.status.in_(filters.statuses)))
     if filters.owner:
-        yield alert.c.number.in_(listed.where(triage.c.owner != "", triage.c.owner == filters.owner))
+        yield _among(connection, listed.where(triage.c.owner != "", triage.c.owner == filters.owner))
     elif filters.owner is not None:
         yield ~mine.where(triage.c.owner != "")
+
+
+def _among(connection: Connection, numbers: Select[tuple[int]]) -> ColumnElement[bool]:
+    """Return whether an alert's number is among those of a query.
+
+    PostgreSQL looks at every alert for them; where they are few, it is given the numbers.
+    """
+    if connection.dialect.name != sqlite.DIALECT:
+        few = connection.scalars(numbers.limit(FEW + 1)).all()
+        if len(few) <= FEW:
+            return alert.c.number == any_(literal(few, ARRAY(BigInteger)))
+    return alert.c.number.in_(numbers)
 
 
 def _technique(name: str) -> ColumnElement[bool]:
@@ -165,7 +213,11 @@ def keys(
     connection: Connection, filters: Filters, after: Key | None, *, newest_first: bool, size: int
 ) -> Sequence[Key]:
     """Return the places of some alerts that meet the filters, behind `after`, within a transaction."""
-    query = select(alert.c.time_us, alert.c.number).where(condition(connection, filters)).limit(size)
+    query = (
+        select(alert.c.time_us, alert.c.number)
+        .where(condition(connection, filters, narrowed=True))
+        .limit(size)
+    )
     place = tuple_(alert.c.time_us, alert.c.number)
     if after is not None:
         query = query.where(place < after if newest_first else place > after)

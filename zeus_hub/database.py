@@ -8,7 +8,7 @@ in a power cut it would read again from the journal; but then the journal must n
 cursor that is not on disk yet, and a whole batch gains only 5 %.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,9 +38,10 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
 from socme.errors import OperatorError
 from zeus_hub import schema, series, sqlite
+from zeus_hub.marker import refuse_half
 from zeus_hub.upgrade import revision, upgrade
 
-HEAD = "0009"  # revision of the schema below; the newest file in migrations/versions
+HEAD = "0010"  # revision of the schema below; the newest file in migrations/versions
 URLS = 'Write it as "sqlite:///zeus.db" or "postgresql://USER@HOST/NAME".'
 _FIRST = "Begin with `zeus client add NAME` or `zeus serve`, or name the right --config."
 SEGMENT = 1 << 17  # rows of the alert table whose addresses are indexed together; some 3 MB of each index
@@ -160,7 +161,9 @@ alert = Table(
     Index(None, "time_us"),
     Index(None, "client_id", "time_us"),
     Index(None, "severity", "time_us"),
-    Index(None, "rule_id"),
+    Index(None, "rule_id", "time_us"),
+    Index(None, "node_id", "time_us"),
+    Index(None, "source", "time_us"),
     # Covers the counts of a snapshot; rows arrive in its order, which makes it cheap.
     Index(None, "received_us", "client_id", "severity", "count"),
     # Addresses come in no order: in one index of all rows each new one would rewrite a page of its own. So
@@ -271,11 +274,14 @@ class NoDatabaseError(OperatorError):
     """There is no hub's database yet."""
 
 
-def open_database(url: str, state_dir: Path, *, create: bool = True) -> Engine:
+def open_database(
+    url: str, state_dir: Path, *, create: bool = True, admit: Callable[[Engine], None] = refuse_half
+) -> Engine:
     """Open the database and bring its schema up to date; safe in several processes at once.
 
     A relative SQLite path is relative to `state_dir`, which is made where it is missing. Without `create`,
-    nothing is made: NoDatabaseError where there is no hub's database.
+    nothing is made: NoDatabaseError where there is no hub's database. Before anything is made, `admit` may
+    raise OperatorError.
     """
     target = _parsed(url)
     is_file = target.get_backend_name() == sqlite.DIALECT
@@ -288,6 +294,7 @@ def open_database(url: str, state_dir: Path, *, create: bool = True) -> Engine:
         with explained(engine):
             if not is_file:
                 _server().refuse_unfit(engine)
+            admit(engine)
             if not create:
                 _refuse_empty(engine)
             upgrade(engine, HEAD)
@@ -345,6 +352,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """Write in one transaction, which takes its turn at once: what is read in it stays true until its end."""
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing_beside(engine: Engine) -> Iterator[Connection]:
+    """Write in one transaction that holds up nobody, where the database can (PostgreSQL), as writing() else.
+
+    For what nobody else writes, and nobody reads to write something else.
+    """
+    with engine.connect().execution_options(writing=True, beside=True) as connection, connection.begin():
         yield connection
 
 

@@ -114,6 +114,8 @@ class Report:
     nodes: tuple[NodeState, ...]
     sampled: int = 1
     """One in how many alerts was looked at for titles and sources, whose counts are estimates then."""
+    kept_since: datetime | None = None
+    """Of alerts that came before it some are not kept any more; None: all are."""
 
 
 class Digests:
@@ -294,7 +296,7 @@ def _samples() -> Iterator[Report]:
         nodes=(NodeState("acme-1", "up"),),
     )
     yield full
-    yield replace(full, judged=replace(judged, true_positive=0), sampled=20)
+    yield replace(full, judged=replace(judged, true_positive=0), sampled=20, kept_since=end)
     yield replace(full, judged=replace(judged, true_positive=0, open=0))
     short = [Moment(start, Health.HEALTH_UP), replace(silent, since=end - timedelta(days=1))]
     yield replace(full, judged=Judged(), watched=watched(short, start, end))

@@ -1,7 +1,7 @@
 """Fan-out that sleeps until there are rules: what it needs takes 25 MB, and many hubs only show alerts."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from zeus_hub import schema
 from zeus_hub.database import reading
-from zeus_hub.registry import Node
+from zeus_hub.fleet import Seen
 
 if TYPE_CHECKING:
     from zeus_hub.fanout import FanOut
@@ -28,12 +28,12 @@ class Dormant:
         engine: Engine,
         folder: Path,
         clock: Callable[[], datetime],
-        nodes: Callable[[], Sequence[Node]] = tuple,
+        nodes: Callable[[], Iterable[Seen]] = tuple,
     ) -> None:
         self._engine = engine
         self._folder = folder
         self._clock = clock
-        self._nodes = nodes
+        self._nodes = nodes  # all of them, as they are now
         self._awake: FanOut | None = None
 
     def problems(self) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ meanwhile waits in the store.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ from zeus_hub import outbox, outcomes, reports
 from zeus_hub.clerk import Clerk
 from zeus_hub.database import reading, reason, writing
 from zeus_hub.digest import Digests
+from zeus_hub.fleet import Seen
 from zeus_hub.inquirer import Inquirer
 from zeus_hub.postman import Notices, Postman
 from zeus_hub.receivers import kinds
@@ -37,7 +38,6 @@ from zeus_hub.receivers.contract import Receiver
 from zeus_hub.receivers.mail import Mail
 from zeus_hub.receivers.rendering import Templates
 from zeus_hub.receivers.thehive.poll import Poll
-from zeus_hub.registry import Node
 from zeus_hub.reporter import Reporter
 from zeus_hub.router import Router
 from zeus_hub.routes import rules
@@ -106,6 +106,11 @@ class _Office:
         """Whether a person must mend it."""
         return any(postman.hopeless for postman in self.postmen)
 
+    @property
+    def stale(self) -> bool:
+        """Whether to make it anew where the rules are read: what a person must mend may be mended by then."""
+        return self.hopeless or (self.inquirer is not None and self.inquirer.hopeless)
+
     def wake(self) -> None:
         """Say that something is to be told."""
         for postman in self.postmen:
@@ -121,7 +126,7 @@ class FanOut:
         folder: Path,
         clock: Callable[[], datetime],
         build: Callable[[rules.Receiver], Made] | None = None,
-        nodes: Callable[[], Sequence[Node]] = tuple,
+        nodes: Callable[[], Iterable[Seen]] = tuple,
     ) -> None:
         self._engine = engine
         self._folder = folder
@@ -240,7 +245,7 @@ class FanOut:
     def _is_new(self, described: rules.Receiver) -> bool:
         """Tell whether a receiver has to be made: it is another one, or its secrets may be."""
         office = self._offices.get(described.name)
-        return office is None or not _are_alike(office.described, described) or office.hopeless
+        return office is None or not _are_alike(office.described, described) or office.stale
 
     async def _staff(
         self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Made]
@@ -324,7 +329,8 @@ class FanOut:
         while True:
             told = frozenset[str]()
             try:
-                told = await loop.run_in_executor(clerk, self._clerk.step, self._clock(), self._nodes())
+                nodes = [seen.node for seen in self._nodes()]
+                told = await loop.run_in_executor(clerk, self._clerk.step, self._clock(), nodes)
             except SQLAlchemyError as error:
                 trouble, before = reason(error), trouble
                 if trouble != before:

@@ -50,7 +50,11 @@ class Progress:
     """The number of the last alert that it took."""
     change: int
     """The number of the last change of triage that it took."""
+    silence: int
+    """The number of the last silence that it has put the groups of before under."""
     steady: Steady
+    damaged: bool = False
+    """Whether the clock that is kept cannot be read: `steady` is a new one, which is to be kept instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +72,18 @@ def progress(connection: Connection) -> Progress | None:
     """Return how far the router has come; None before it ever began."""
     table = schema.router
     row = connection.execute(select(table).where(table.c.name == NAME)).one_or_none()
-    return None if row is None else Progress(row.alert_number, row.change_number, decode_steady(row.clock))
+    if row is None:
+        return None
+    steady = next(_readable([row.clock], decode_steady), None)
+    numbers = row.alert_number, row.change_number, row.silence_number
+    return Progress(*numbers, steady or Steady(), damaged=steady is None)
 
 
 def begin(connection: Connection, steady: Steady) -> Progress:
     """Let the router begin behind all that is there: nobody wants to be told of last year."""
     highest = connection.execute(select(func.coalesce(func.max(database.alert.c.number), 0))).scalar_one()
-    begun = Progress(highest, last_change(connection), steady)
-    connection.execute(
-        insert(schema.router).values(
-            name=NAME, alert_number=begun.alert, change_number=begun.change, clock=encoded(steady)
-        )
-    )
+    begun = Progress(highest, last_change(connection), 0, steady)
+    connection.execute(insert(schema.router).values(name=NAME, **_columns(begun)))
     return begun
 
 
@@ -103,11 +107,7 @@ def save(connection: Connection, changes: Changes, reached: Progress) -> None:
     _put(connection, schema.living_group, "id", {row.group.id: row for row in changes.rows}, changes.ended)
     _put(connection, schema.firing, "name", {each.name: each for each in changes.sources}, changes.silent)
     table = schema.router
-    connection.execute(
-        update(table)
-        .where(table.c.name == NAME)
-        .values(alert_number=reached.alert, change_number=reached.change, clock=encoded(reached.steady))
-    )
+    connection.execute(update(table).where(table.c.name == NAME).values(_columns(reached)))
 
 
 def arrivals(connection: Connection, after: int, limit: int) -> list[tuple[int, StoredAlert]]:
@@ -118,10 +118,10 @@ def arrivals(connection: Connection, after: int, limit: int) -> list[tuple[int, 
 
 def remembered(connection: Connection, client: str, members: Sequence[Member]) -> list[StoredAlert]:
     """Return the alerts that a group remembers, whole."""
-    alert = database.alert
     ids = [bytes.fromhex(member.id) for member in members]
-    query = _STORED.where(database.client.c.name == client, alert.c.id.in_(ids))
-    return [stored for _, stored in _read(connection.execute(query))]
+    # The client is not asked for in SQL: SQLite would look for it first, and read all that it ever sent.
+    found = connection.execute(_STORED.where(database.alert.c.id.in_(ids)))
+    return [stored for _, stored in _read(row for row in found if row.client == client)]
 
 
 def changes(connection: Connection, after: int, up_to: int, limit: int) -> list[Change]:
@@ -187,6 +187,15 @@ def _read(rows: Iterable[SqlRow[tuple[object, ...]]]) -> Iterator[tuple[int, Sto
         yield row.number, stored
 
 
+def _columns(reached: Progress) -> dict[str, object]:
+    return {
+        "alert_number": reached.alert,
+        "change_number": reached.change,
+        "silence_number": reached.silence,
+        "clock": encoded(reached.steady),
+    }
+
+
 def _sources(connection: Connection) -> list[Source]:
     kept = connection.execute(select(schema.firing.c.content)).scalars()
     return list(_readable(kept, decode_source))
@@ -198,7 +207,7 @@ def _readable(kept: Iterable[bytes], decode: Callable[[bytes], Decoded]) -> Iter
         try:
             yield decode(content)
         except ValueError as error:  # msgspec's errors are such
-            logs.event(LOG, logging.ERROR, "what is kept of a group cannot be read", reason=str(error))
+            logs.event(LOG, logging.ERROR, "what is kept of groups cannot be read", reason=str(error))
 
 
 def _put(

@@ -32,6 +32,7 @@ from socme.v1.watch_pb2 import StoredAlert
 from socme.v1.watch_pb2_grpc import add_WatchServicer_to_server
 from zeus_hub import ballast, commit, local, opened
 from zeus_hub.authorise import Context, Guard
+from zeus_hub.backfill import Backfill
 from zeus_hub.ca import HUB_LIFETIME, Authority, certify_hub, open_authority
 from zeus_hub.canary import Tracker
 from zeus_hub.clocks import Clocks
@@ -170,9 +171,7 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         return vigil.holds(key, since)
 
     way = _lay(settings, engine, sunk, is_open)
-    fanout = Dormant(
-        engine, settings.routes_dir, clocks.wall, nodes=lambda: [seen.node for seen in fleet.nodes()]
-    )
+    fanout = Dormant(engine, settings.routes_dir, clocks.wall, fleet.nodes)
     ingest = Ingest(guard, way.committer, fleet, clocks)
     sources = _sources(way, fanout, fleet, ingest, authority, clocks.wall())
     lookout = Lookout(sources, Tracker([way.delivery.name]), settings.conditions, clocks)
@@ -287,6 +286,7 @@ def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
     group.create_task(parts.vigil.run(), name="vigil")
     group.create_task(parts.watch.run(), name="watch")
     group.create_task(parts.purge.run(), name="purge")
+    group.create_task(Backfill(parts.engine).run(), name="backfill")
     group.create_task(_judge(parts), name="health")
 
 

@@ -54,6 +54,8 @@ class Inquirer:
         self.name = name
         self.problem = ""
         """Why somebody cannot be asked; empty when all is well."""
+        self.hopeless = False
+        """Whether people must mend something before anybody can be asked."""
         self._poll = poll
         self._engine = engine
         self._thread = thread
@@ -81,7 +83,9 @@ class Inquirer:
             except DownError as error:
                 troubles.append(error)
         self._tell(troubles)
-        if troubles and len(troubles) == len(self._poll.organisations):
+        in_vain = bool(troubles) and len(troubles) == len(self._poll.organisations)
+        self.hopeless = in_vain and all(trouble.misconfigured for trouble in troubles)
+        if in_vain:
             return self._pause(troubles)
         self._pauses = delays(self._rng, longest=LONGEST_PAUSE)
         with suppress(DownError), self._explained():  # the next round says so as well
@@ -170,7 +174,7 @@ class Inquirer:
 
     def _pause(self, troubles: Sequence[DownError]) -> float:
         """Return for how many seconds to leave a receiver alone."""
-        if all(trouble.misconfigured for trouble in troubles):
+        if self.hopeless:
             return HOPELESS_PAUSE
         asked = max(trouble.retry_after or 0.0 for trouble in troubles)
         return max(next(self._pauses), min(asked, HOPELESS_PAUSE))

@@ -5,7 +5,6 @@ forgotten. Each tells of its group as a whole, so one that still waits gives way
 receiver that was down for a day is told of each group once. All functions work within a transaction.
 """
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,7 +21,6 @@ from zeus_hub.receivers.contract import Receipt
 KEPT = timedelta(days=30)  # after which what was told is forgotten
 KEPT_ASIDE = timedelta(days=365)  # the same of what was refused, which waits for a person
 LONGEST_REASON = 1000  # characters
-GROUP = re.compile(r"[0-9a-f]{32}")  # Notice.group
 LONGEST_REFERENCE = 128  # characters
 MOST_FORGOTTEN = 1000  # rows in one transaction
 
@@ -77,20 +75,6 @@ class Standing:
     """Since when the oldest that waits does so."""
     reason: str
     """Why that one did not arrive the last time it was tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """How it stands with one group and one receiver."""
-
-    group: str
-    receiver: str
-    state: State
-    """Of the latest notice."""
-    at: datetime | None
-    """When the receiver had the latest that it took; None for never."""
-    reference: str
-    """What it calls the group; empty where it has no name there."""
 
 
 def put(connection: Connection, receiver: str, notice: Notice, now: datetime) -> None:
@@ -285,34 +269,6 @@ def reference(connection: Connection, receiver: str, group: str) -> str:
         .limit(1)
     ).scalar_one_or_none()
     return found or ""
-
-
-def clients(connection: Connection, receiver: str, groups: Collection[str]) -> dict[str, str]:
-    """Return whose groups these are, as far as a receiver was to be told of them."""
-    table = schema.outbox
-    newest = (
-        select(func.max(table.c.number))
-        .where(table.c.receiver == receiver, table.c.group_key.in_(groups))
-        .group_by(table.c.group_key)
-    )
-    rows = connection.execute(select(table.c.notice).where(table.c.number.in_(newest.scalar_subquery())))
-    notices = (_DECODER.decode(content) for content in rows.scalars())
-    return {notice.group: notice.client for notice in notices}
-
-
-def sent(connection: Connection, groups: Collection[str]) -> list[Sent]:
-    """Return to whom groups were to be told and what became of it, by group and receiver."""
-    table = schema.outbox
-    columns = (table.c.group_key, table.c.receiver, table.c.state, table.c.done_us, table.c.reference)
-    found: dict[tuple[str, str], Sent] = {}
-    for row in connection.execute(
-        select(*columns).where(table.c.group_key.in_(groups)).order_by(table.c.number)
-    ):
-        key = (row.group_key, row.receiver)
-        before = found.get(key, Sent(*key, State.WAITING, None, ""))
-        at = moment(row.done_us) if row.state == State.TOLD else before.at
-        found[key] = Sent(*key, State(row.state), at, row.reference or before.reference)
-    return [found[key] for key in sorted(found)]
 
 
 def forget(connection: Connection, now: datetime) -> int:

@@ -4,6 +4,7 @@ Kept only of groups that the receiver was told of, and only what the organisatio
 group's client: nobody else's word counts. All functions work within a transaction.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import get_args
@@ -11,10 +12,11 @@ from typing import get_args
 import msgspec
 from sqlalchemy import Connection, Row, and_, delete, insert, select
 
-from zeus_hub import outbox, schema
+from zeus_hub import schema, sent
 from zeus_hub.database import microseconds, moment
 from zeus_hub.receivers.thehive.outcome import Kind, Mark, Outcome
 
+GROUP = re.compile(r"[0-9a-f]{32}")  # Notice.group
 KEPT = timedelta(days=400)  # after which a word that nobody has changed is forgotten
 MOST_FORGOTTEN = 1000  # rows in one transaction
 KINDS: Sequence[Kind] = get_args(Kind)
@@ -112,7 +114,7 @@ def _known(
         ).scalars()
     )
     rest = [group for group in groups if group not in known]
-    clients = outbox.clients(connection, receiver, rest)
+    clients = sent.clients(connection, receiver, rest)
     return known | {group for group, client in clients.items() if concerns(client)}
 
 
@@ -160,6 +162,6 @@ def _outcome(row: Row[tuple[object, ...]]) -> Outcome:
 
 def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield names in parts that one statement takes; those that no group has are left out."""
-    groups = [name for name in names if outbox.GROUP.fullmatch(name)]
+    groups = [name for name in names if GROUP.fullmatch(name)]
     for begin in range(0, len(groups), _AT_ONCE):
         yield groups[begin : begin + _AT_ONCE]

@@ -4,12 +4,14 @@ The hub was written for one writer at a time, as SQLite has it: numbers are give
 and what a transaction that writes has read stays true until its end. So each of them takes one lock.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import psycopg
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Connection,
     Engine,
     Integer,
@@ -43,6 +45,7 @@ REACH: Mapping[str, object] = {
 SESSION = (
     "-c lock_timeout=10s",  # as long as SQLite waits for another process that writes
     "-c synchronous_commit=on",  # the journal is trimmed behind what is committed
+    "-c plan_cache_mode=force_custom_plan",  # how to find alerts depends on what is sought
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 )
 _DAMAGE = "XX"  # class of SQLSTATE
@@ -62,6 +65,8 @@ _INDICES = text(
     " JOIN pg_am a ON a.oid = c.relam AND a.amname = 'btree'"
     " WHERE i.indrelid = CAST(:table AS regclass) ORDER BY 1"
 )
+_SEQUENCE = text("SELECT pg_get_serial_sequence(:table, :column)")
+_GO_ON = text("SELECT setval(CAST(:sequence AS regclass), :highest)")
 _LOOK = text("SELECT bt_index_check(CAST(:index AS regclass), true)")  # that it knows of every row, too
 
 
@@ -112,16 +117,59 @@ def trouble(name: str, error: DatabaseError, reason: str) -> OperatorError:
 
 
 def copy(connection: Connection, table: Table, rows: Sequence[Sequence[object]]) -> None:
-    """Insert rows of all columns, in the table's order: whole numbers, text and bytes."""
+    """Insert rows of all columns, in the table's order: whole numbers, true and false, text and bytes.
+
+    A number that is too large for its column is cut, not refused.
+    """
     formatted = connection.dialect.identifier_preparer
     columns = ", ".join(formatted.format_column(column) for column in table.columns)
     statement = f"COPY {formatted.format_table(table)} ({columns}) FROM STDIN (FORMAT binary)"
+    with _copying(connection, table, statement) as copying:
+        for row in rows:
+            copying.write_row(row)
+
+
+def rows(connection: Connection, table: Table) -> Generator[Sequence[object]]:
+    """Yield all rows of a table in the order of its key, as they come: none waits in memory."""
+    formatted = connection.dialect.identifier_preparer
+    columns = ", ".join(formatted.format_column(column) for column in table.columns)
+    keys = ", ".join(formatted.format_column(column) for column in table.primary_key.columns)
+    query = f"SELECT {columns} FROM {formatted.format_table(table)} ORDER BY {keys}"  # noqa: S608 - its names
+    connection.exec_driver_sql("SET LOCAL enable_sort = off")  # by the index: a large table would fill a disk
+    with _copying(connection, table, f"COPY ({query}) TO STDOUT (FORMAT binary)") as copying:
+        yield from copying.rows()
+
+
+def follow(connection: Connection, table: Table) -> None:
+    """Have a table whose rows are numbered by the database go on behind the highest number."""
+    formatted = connection.dialect.identifier_preparer
+    for column in table.primary_key.columns:
+        names = {"table": formatted.format_table(table), "column": column.name}
+        sequence = connection.execute(_SEQUENCE, names).scalar_one()
+        highest = connection.execute(select(func.max(column))).scalar_one() if sequence else None
+        if highest is not None:
+            connection.execute(_GO_ON, {"sequence": sequence, "highest": max(highest, 1)})
+
+
+def analyse(connection: Connection, tables: Iterable[Table]) -> None:
+    """Have the server look at what is in tables, so that it knows how to search them."""
+    formatted = connection.dialect.identifier_preparer
+    connection.exec_driver_sql(f"ANALYZE {', '.join(map(formatted.format_table, tables))}")
+
+
+def empty(connection: Connection, tables: Iterable[Table]) -> None:
+    """Take everything out of tables; those that name them by a key must be among them."""
+    formatted = connection.dialect.identifier_preparer
+    connection.exec_driver_sql(f"TRUNCATE {', '.join(map(formatted.format_table, tables))}")
+
+
+@contextmanager
+def _copying(connection: Connection, table: Table, statement: str) -> Iterator[psycopg.Copy]:
     cursor = cast("psycopg.Cursor", connection.connection.cursor())
     try:
         with cursor, cursor.copy(statement.encode()) as copying:
             copying.set_types([_type(column.type) for column in table.columns])
-            for row in rows:
-                copying.write_row(row)
+            yield copying
     except psycopg.Error as error:
         raise DBAPIError.instance(
             statement, None, error, psycopg.Error, hide_parameters=True, dialect=connection.dialect
@@ -169,7 +217,7 @@ def _begun(connection: Connection) -> None:
     writing = bool(connection.get_execution_options().get("writing", False))
     raw.read_only = not writing
     raw.isolation_level = None if writing else psycopg.IsolationLevel.REPEATABLE_READ
-    if writing:
+    if writing and not connection.get_execution_options().get("beside", False):
         # Each statement behind it sees what was committed before it.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER})")
 
@@ -179,4 +227,6 @@ def _type(kind: object) -> str:
         return "int8"
     if isinstance(kind, Integer):
         return "int4"
+    if isinstance(kind, Boolean):
+        return "bool"
     return "bytea" if isinstance(kind, LargeBinary) else "text"

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, or_,
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
-from zeus_hub import body, database, schema
+from zeus_hub import body, database, schema, search
 from zeus_hub.config import RetentionSettings
 from zeus_hub.database import alert, microseconds, reading, technique, writing
 from zeus_hub.retention import Horizons, horizons, noted
@@ -170,6 +170,7 @@ def take_out(engine: Engine, numbers: Sequence[int]) -> None:
             connection.execute(_TECHNIQUE, named)
         for table in (schema.triage, schema.routed):
             connection.execute(delete(table).where(table.c.alert_number.in_(numbers)))
+        search.remove(connection, numbers)
         connection.execute(delete(alert).where(alert.c.number.in_(numbers)))
         for node_id, count in Counter(row.node_id for row in rows).items():
             fewer = {"rows_before": tally.c.rows_before - count}

@@ -18,8 +18,8 @@ from socme.triage import ACKNOWLEDGED, CLOSED, NEW
 from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import Health
 from socme.v1.watch_pb2 import Verdict
-from zeus_hub import chronicle, schema
-from zeus_hub.database import MICROSECOND, alert, microseconds, reading
+from zeus_hub import chronicle, retention, schema, slots
+from zeus_hub.database import MICROSECOND, alert, microseconds, moment, reading
 from zeus_hub.digest import MOST_LINES, STATES, UNKNOWN, Judged, NodeState, Report, watched
 from zeus_hub.health import AWAY, Moment
 from zeus_hub.notice import Title
@@ -76,6 +76,9 @@ def report(
         every = 1 + counts.rows // LOOKED_AT
         titles, sources = _most(connection, span, every)
         judged = _judged(connection, span, counts.alerts)
+        kept_since = _kept_since(connection, span)
+        # What was purged still stands in the slots; what is too old for those may still be there.
+        alerts = counts.alerts if kept_since is None else counts.alerts | _slotted(connection, span)
         history = chronicle.between(connection, client.name, start, end)
     if away is not None:
         history = [each for each in history if each.since < away]
@@ -85,13 +88,14 @@ def report(
         client_name=client.title,
         start=start,
         end=end,
-        counts=tuple(sorted(counts.alerts.items(), reverse=True)),
+        counts=tuple(sorted(alerts.items(), reverse=True)),
         titles=titles,
         sources=sources,
         judged=judged,
         watched=watched(history, start, end),
         nodes=tuple(_node(each) for each in nodes if each.revoked is None or each.revoked > start),
         sampled=every,
+        kept_since=kept_since,
     )
 
 
@@ -116,6 +120,29 @@ def _counts(connection: Connection, span: _Span) -> _Counts:
         found.rows += rows
         found.alerts[severity] += int(alerts)
     return found
+
+
+def _kept_since(connection: Connection, span: _Span) -> datetime | None:
+    """Return from when on all are kept, where that is within the time."""
+    since_us = [
+        since_us
+        for (client_id, _), since_us in retention.noted(connection).since_us.items()
+        if client_id == span.client_id and since_us > span.start_us
+    ]
+    return moment(max(since_us)) if since_us else None
+
+
+def _slotted(connection: Connection, span: _Span) -> Counter[int]:
+    """Return how many came, by severity, as it was counted when they did."""
+    table = schema.slot
+    query = select(table.c.severity, func.sum(table.c.alerts)).where(
+        table.c.severity.in_(slots.SEVERITIES),
+        table.c.begin_us >= slots.begin(span.start_us),
+        table.c.begin_us < span.end_us,
+        table.c.client_id == span.client_id,
+    )
+    rows = connection.execute(query.group_by(table.c.severity))
+    return Counter({severity: int(alerts) for severity, alerts in rows})
 
 
 def _most(connection: Connection, span: _Span, every: int) -> tuple[tuple[Title, ...], tuple[Title, ...]]:
@@ -177,7 +204,7 @@ def _acknowledged(connection: Connection, span: _Span) -> tuple[int, float | Non
             table.c.status == ACKNOWLEDGED,
             span.holds,
         )
-        .group_by(alert.c.number)
+        .group_by(alert.c.number, alert.c.received_us, alert.c.count)
     )
     rows = [(int(waited), int(count)) for waited, count in connection.execute(query)]
     if not rows:

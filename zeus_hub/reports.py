@@ -13,12 +13,12 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from zeus_hub import schema
 from zeus_hub.database import microseconds, moment
 from zeus_hub.digest import Report
-from zeus_hub.outbox import KEPT, LONGEST_REASON, MOST_FORGOTTEN, Standing, State
+from zeus_hub.outbox import KEPT, KEPT_ASIDE, LONGEST_REASON, MOST_FORGOTTEN, Standing, State
 from zeus_hub.periods import Kind
 from zeus_hub.receivers.contract import Receipt
 
@@ -173,11 +173,13 @@ def standings(connection: Connection) -> list[Standing]:
 
 
 def forget(connection: Connection, now: datetime) -> int:
-    """Forget some of what was told long ago; return how many."""
+    """Forget some of what was told or refused long ago; return how many."""
     table = schema.report
-    old = select(table.c.number).where(
-        table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT)
+    is_old = or_(
+        and_(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT)),
+        and_(table.c.state > State.TOLD, table.c.done_us < microseconds(now - KEPT_ASIDE)),
     )
+    old = select(table.c.number).where(is_old)
     numbers = list(connection.execute(old.limit(MOST_FORGOTTEN)).scalars())
     connection.execute(delete(table).where(table.c.number.in_(numbers)))
     return len(numbers)
@@ -227,7 +229,7 @@ def _standing(connection: Connection, receiver: str, counts: dict[int, int]) -> 
     return Standing(
         receiver=receiver,
         waiting=counts.get(State.WAITING, 0),
-        refused=counts.get(State.REFUSED, 0),
+        refused=counts.get(State.REFUSED, 0) + counts.get(State.UNREADABLE, 0),
         told=counts.get(State.TOLD, 0),
         oldest=None if first is None else moment(first.created_us),
         reason="" if first is None else first.reason,

@@ -7,13 +7,11 @@ first and comes last, file by file: without one of them no hub starts, so one th
 after a power cut refuses.
 """
 
-import fcntl
 import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +22,7 @@ from socme.errors import OperatorError
 from socme.identity import sync
 from socme.journal import Journal
 from zeus_hub import database, ledger
+from zeus_hub.alone import alone
 from zeus_hub.backup import (
     DATABASE,
     DATABASES,
@@ -60,7 +59,7 @@ def restore(source: Path, place: Place, *, force: bool, now: datetime) -> Restor
     _refuse_another_kind(source, manifest, place)
     try:
         place.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(place.state_dir):
+        with alone(place.state_dir):
             there = [name for name in _MOVED if any(path.exists() for path in _parts(place.of(name)))]
             if there and not force:
                 raise OperatorError(
@@ -90,19 +89,6 @@ def _refuse_another_kind(source: Path, manifest: Manifest, place: Place) -> None
             f"{source} holds no database: it was on a server",
             "Set store.url to a database into which its dump was restored.",
         )
-
-
-@contextmanager
-def _alone(state_dir: Path) -> Iterator[None]:
-    """Hold the state folder as a running hub does."""
-    with (state_dir / "hub.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OperatorError(
-                f"a hub runs with the state folder {state_dir}", "Stop it first: systemctl stop zeus"
-            ) from error
-        yield
 
 
 def _stage(source: Path, manifest: Manifest, place: Place, now: datetime) -> list[str]:

@@ -6,8 +6,8 @@ crash tells nobody twice and forgets nobody. All waits for the database, in a th
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 
 from sqlalchemy import Connection, Engine
@@ -19,12 +19,15 @@ from zeus_hub.groups import Progress
 from zeus_hub.routes.grouping import NOWHERE, Changes, Grouping, Told
 from zeus_hub.routes.kept import Routed, Row
 from zeus_hub.routes.rules import Rules
-from zeus_hub.routes.silence import Silence, covers
+from zeus_hub.routes.silence import Silence, covering
 from zeus_hub.routes.steady import Steady
 from zeus_hub.routes.summary import notice
 
 ALERTS_AT_ONCE = 500  # in one transaction, which others wait for
 CHANGES_AT_ONCE = 1000
+# New silences, and groups that are asked whether those are about them.
+SILENCES_AT_ONCE = 50
+GROUPS_AT_ONCE = 50
 
 Link = Callable[[str], str]
 """Returns where a person sees more of a group; empty where there is no such place."""
@@ -60,6 +63,10 @@ class Router:
         self._grouping: Grouping | None = None
         self._silences: Sequence[Silence] = ()
         self._said: silences.Said = ()
+        self._new: Sequence[Silence] = ()
+        """Silences that groups of before are being put under."""
+        self._unasked: list[Row] = []
+        """The groups of which it is not known yet whether those are about them."""
 
     def heed(self, rules: Rules) -> None:
         """Go by these rules from the next step on."""
@@ -83,42 +90,71 @@ class Router:
                 return IDLE
             reached = groups.begin(connection, Steady().at(now))
         grouping = self._ready(connection, reached)
-        self._hush(connection, grouping, now)
-        # What people did since the last step counts before a look at what is due: who was in time is in time.
-        before = datetime.fromtimestamp(grouping.steady.latest, UTC)
+        silence, more = self._hush(connection, grouping, reached.silence, now)
+        alert, change = reached.alert, reached.change
+        if not more:  # what a silence holds back that was made already must not be told meanwhile
+            alert, change, more = self._go_on(connection, grouping, reached, now)
+        drained = grouping.drain()
+        after = Progress(alert, change, silence, grouping.steady)
+        moved = after != replace(reached, steady=grouping.steady)  # or the clock that is kept is damaged
+        if moved or drained != _UNCHANGED:  # a step each half second must not write each time
+            groups.save(connection, drained, after)
+        return Step(self._tell(connection, drained.told, now), more=more)
+
+    def _go_on(
+        self, connection: Connection, grouping: Grouping, reached: Progress, now: datetime
+    ) -> tuple[int, int, bool]:
+        """Take what is new and look at what is due; return the last alert and change, and if there is more.
+
+        What people did since the last step counts before a look at what is due: who was in time is in time.
+        """
         changed = groups.changes(connection, reached.change, reached.alert, CHANGES_AT_ONCE)
-        self._change(connection, grouping, changed, before)
+        self._change(connection, grouping, changed)
         taken = groups.arrivals(connection, reached.alert, ALERTS_AT_ONCE)
         self._take(connection, grouping, taken, now)
         grouping.tick(now)
-        drained = grouping.drain()
         alert = taken[-1][0] if taken else reached.alert
         change = changed[-1].number if changed else reached.change
-        if taken or changed or drained != _UNCHANGED:  # a step each half second must not write each time
-            groups.save(connection, drained, Progress(alert, change, grouping.steady))
-        receivers = self._tell(connection, drained.told, now)
-        return Step(receivers, more=len(taken) == ALERTS_AT_ONCE or len(changed) == CHANGES_AT_ONCE)
+        return alert, change, len(taken) == ALERTS_AT_ONCE or len(changed) == CHANGES_AT_ONCE
 
     def _ready(self, connection: Connection, reached: Progress) -> Grouping:
         """Return the groups; read them where this is the first step, or the one before failed."""
         if self._grouping is None:
             rows, sources = groups.load(connection)
             self._silences, self._said = (), ()
+            self._new, self._unasked = (), []
             self._grouping = Grouping(self._rules, rows=rows, sources=sources, steady=reached.steady)
         return self._grouping
 
-    def _hush(self, connection: Connection, grouping: Grouping, now: datetime) -> None:
-        """Heed silences that were made, changed or ended since the last step."""
+    def _hush(
+        self, connection: Connection, grouping: Grouping, reached: int, now: datetime
+    ) -> tuple[int, bool]:
+        """Heed silences that were made, changed or ended since the last step.
+
+        Those behind `reached` are new, and some groups of before are put under some of them. Returns the
+        number of the last that all groups have been asked about, and whether there is more to do.
+        """
         said = silences.said(connection, now)
-        if said == self._said:
-            return
-        found = silences.active(connection, now)
-        known = {each.id for each in self._silences}
-        self._silences, self._said = found, said
-        grouping.heed(self._rules, found)
-        for silence in found:
-            if silence.id not in known:
-                grouping.cover(silence, _covered(connection, silence, grouping.rows))
+        if said != self._said:
+            self._silences, self._said = silences.active(connection, now), said
+            grouping.heed(self._rules, self._silences)
+        if not self._unasked:
+            self._new = [each for each in self._silences if int(each.id) > reached][:SILENCES_AT_ONCE]
+            clients = {each.client for each in self._new}
+            self._unasked = [row for row in grouping.rows if row.group.client in clients]
+        asked, self._unasked = self._unasked[:GROUPS_AT_ONCE], self._unasked[GROUPS_AT_ONCE:]
+        for row in asked:
+            self._cover(connection, grouping, row)
+        if self._new and not self._unasked:
+            reached = int(self._new[-1].id)
+        return reached, bool(self._unasked) or any(int(each.id) > reached for each in self._silences)
+
+    def _cover(self, connection: Connection, grouping: Grouping, row: Row) -> None:
+        """Put a group under those of the new silences that are about it."""
+        group = row.group
+        remembered = groups.remembered(connection, group.client, row.summary.members)
+        for silence in covering([each for each in self._new if each.client == group.client], remembered):
+            grouping.cover(silence, [group.id])
 
     def _take(
         self,
@@ -133,15 +169,13 @@ class Router:
             numbers = (number for number, _ in taken)
             groups.keep_routed(connection, dict(zip(numbers, routed, strict=True)))
 
-    def _change(
-        self, connection: Connection, grouping: Grouping, changed: Sequence[groups.Change], now: datetime
-    ) -> None:
+    def _change(self, connection: Connection, grouping: Grouping, changed: Sequence[groups.Change]) -> None:
         known: dict[int, Routed] = {}
         for begin in range(0, len(changed), ALERTS_AT_ONCE):
             part = changed[begin : begin + ALERTS_AT_ONCE]
             known |= groups.routed(connection, [each.alert for each in part])
         for each in changed:
-            grouping.change(known.get(each.alert, NOWHERE), each.before, each.after, now)
+            grouping.change(known.get(each.alert, NOWHERE), each.before, each.after)
 
     def _tell(self, connection: Connection, told: Iterable[Told], now: datetime) -> frozenset[str]:
         receivers: set[str] = set()
@@ -157,12 +191,3 @@ class Router:
                 outbox.put(connection, receiver, made, now)
             receivers.update(who)
         return frozenset(receivers)
-
-
-def _covered(connection: Connection, silence: Silence, rows: Iterable[Row]) -> Iterable[str]:
-    """Yield the groups that are there already and that a new silence is about."""
-    for row in rows:
-        if row.group.client == silence.client and covers(
-            silence, groups.remembered(connection, row.group.client, row.summary.members)
-        ):
-            yield row.group.id

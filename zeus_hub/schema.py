@@ -115,14 +115,16 @@ tactic = Table(
     sqlite_with_rowid=False,
 )
 
-# How far the router has come: the last alert and the last change of triage that it took (router.py). One row,
-# made when there are rules for the first time: what was there before is nobody's news.
+# How far the router has come: the last alert and the last change of triage that it took, and the last silence
+# that groups of before were put under (router.py). One row, made when there are rules for the first time:
+# what was there before is nobody's news.
 router = Table(
     "router",
     METADATA,
     Column("name", String(16), primary_key=True),
     Column("alert_number", BigInteger, nullable=False),
     Column("change_number", BigInteger, nullable=False),
+    Column("silence_number", BigInteger, nullable=False),
     Column("clock", LargeBinary, nullable=False),  # routes.steady.Steady
 )
 
@@ -256,4 +258,12 @@ report = Table(
     Column("reason", Text, nullable=False),
     UniqueConstraint("name", "client", "period", "receiver"),
     Index(None, "receiver", "state", "number"),
+)
+
+# How far an index has come that is made behind the alerts (fts.py, tsvector.py: each has a row of its own).
+indexing = Table(
+    "indexing",
+    METADATA,
+    Column("name", String(16), primary_key=True),
+    Column("number", BigInteger, nullable=False),  # of an alert
 )

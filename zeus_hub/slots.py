@@ -19,7 +19,8 @@ from zeus_hub.enrich import HIGHEST_SEVERITY
 
 QUARTER = timedelta(minutes=15)
 QUARTER_US = QUARTER // MICROSECOND
-KEPT_US = timedelta(days=31) // MICROSECOND  # longer than an alert counts as open
+# Longer than an alert counts as open, and than a month until it is told (periods.py).
+KEPT_US = timedelta(days=34) // MICROSECOND
 DAY_US = timedelta(days=1) // MICROSECOND
 TACTICS_KEPT_US = timedelta(hours=25) // MICROSECOND
 MOST_TACTICS = 64  # names of one client in a quarter of an hour; ATT&CK has 14 for each of its matrices

@@ -11,9 +11,11 @@
       };
       # The Python packages that package.nix may ask for, under the names nixpkgs has for them.
       python = [
-        "alembic" "cryptography" "grpcio" "grpcio-health-checking" "hatchling" "httpx" "hypothesis" "inotify-simple"
-        "msgspec" "protobuf" "psutil" "pydantic" "pydantic-settings" "pytest-asyncio" "pytest-timeout"
-        "pytestCheckHook" "rich" "scapy" "sqlalchemy" "starlette" "stringzilla" "typer" "uvicorn" "watchdog" "zstandard"
+        "aiosmtpd" "aiosmtplib" "alembic" "apprise" "common-expression-language" "cryptography" "grpcio"
+        "grpcio-health-checking" "hatchling" "httpx" "hypothesis" "icalendar" "inotify-simple" "jinja2" "lark"
+        "msgspec" "protobuf" "psutil" "psycopg" "pydantic" "pydantic-settings" "pytest-asyncio" "pytest-timeout"
+        "pytestCheckHook" "rich" "scapy" "sqlalchemy" "starlette" "stringzilla" "typer" "uvicorn" "watchdog"
+        "zstandard"
       ];
       packages = system: rec {
         inherit lib;

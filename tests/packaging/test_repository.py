@@ -47,7 +47,12 @@ def wanted(*, development: bool) -> list[Requirement]:
     project = PROJECT["project"]
     texts = [
         *project["dependencies"],
-        *(text for extra in project["optional-dependencies"].values() for text in extra),
+        *(
+            text
+            for name, extra in project["optional-dependencies"].items()
+            for text in extra
+            if development or name != "parquet"  # a server does without
+        ),
     ]
     if development:
         texts += PROJECT["dependency-groups"]["dev"]

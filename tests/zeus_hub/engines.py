@@ -29,7 +29,7 @@ _EMPTY = "; ".join(
     (
         "SET session_replication_role = replica",  # in any order
         "SET lock_timeout = '5s'",
-        *(f'DELETE FROM "{name}"' for name in METADATA.tables),
+        *(f'DELETE FROM "{name}"' for name in (*METADATA.tables, "alert_words")),
         "SELECT setval(seqrelid, 1, false) FROM pg_sequence",
     )
 )

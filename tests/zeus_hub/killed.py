@@ -43,7 +43,8 @@ BATCHES = 2
 class Fuse:
     """Kills this process at some step after it was lit."""
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, modules: Collection[str] = MODULES) -> None:
+        self._modules = modules
         self.left = step
         self.lit = False
         self.steps = 0
@@ -59,7 +60,7 @@ class Fuse:
 
     def _step(self, frame: FrameType, event: str, argument: object) -> None:
         del event, argument
-        if not self.lit or os.path.basename(frame.f_code.co_filename) not in MODULES:  # noqa: PTH119 - fast
+        if not self.lit or os.path.basename(frame.f_code.co_filename) not in self._modules:  # noqa: PTH119 - fast
             return
         self.steps += 1
         self.left -= 1

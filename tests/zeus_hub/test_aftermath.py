@@ -55,8 +55,8 @@ def test_an_alert_that_nobody_was_told_of_has_none(engine: Engine) -> None:
 
 def test_each_receiver_of_each_group_is_named_with_what_came_of_it(engine: Engine) -> None:
     with writing(engine) as connection:
-        outbox.told(connection, put(connection, A, "hive"), Receipt("~1", ("a field was refused",)), NOON)
-        outbox.told(connection, put(connection, A, "hive", number=2), Receipt(), LATER)
+        outbox.told(connection, put(connection, A, "hive"), Receipt("~7", ("a field was refused",)), NOON)
+        outbox.told(connection, put(connection, A, "hive", number=2), Receipt("~7"), LATER)
         put(connection, A, "hive", number=3)
         outbox.refused(connection, put(connection, A, "soc"), "no such mailbox", NOON)
         put(connection, B, "mail")
@@ -65,7 +65,7 @@ def test_each_receiver_of_each_group_is_named_with_what_came_of_it(engine: Engin
 
     hive, soc, mail = aftermath.of(engine, ONE)
     assert (hive.group, hive.receiver, hive.state) == (A, "hive", State.WAITING)
-    assert (hive.at, hive.reference, hive.outcome) == (LATER, "~1", CLOSED)
+    assert (hive.at, hive.reference, hive.outcome) == (LATER, "~7", CLOSED)
     assert (soc.group, soc.receiver, soc.state, soc.at, soc.outcome) == (A, "soc", State.REFUSED, None, None)
     assert (mail.group, mail.receiver, mail.state, mail.at) == (B, "mail", State.WAITING, None)
     assert aftermath.of(engine, OTHER) == []

@@ -194,3 +194,37 @@ def test_an_address_is_found_by_the_indices_of_all_segments(
     assert "SEARCH alert USING INDEX ix_alert_segment_source_ip (segment=? AND source_ip=?)" in plan
     assert "SEARCH alert USING INDEX ix_alert_segment_destination_ip (segment=? AND destination_ip=?)" in plan
     assert not [step for step in plan if step.startswith("SCAN alert")]
+
+
+@sqlite_alone
+@pytest.mark.parametrize(
+    ("filters", "step"),
+    [
+        (Filters(), "ix_alert_time_us"),
+        (Filters(client="acme"), "ix_alert_client_id_time_us (client_id=?)"),
+        (Filters(node="acme-2"), "ix_alert_node_id_time_us (node_id=?)"),
+        (Filters(severity=4), "ix_alert_severity_time_us (severity=?)"),
+        (Filters(source=1), "ix_alert_source_time_us (source=?)"),
+        (Filters(rule="1"), "ix_alert_rule_id_time_us (rule_id=?)"),
+        (
+            Filters(client="acme", node="acme-2", ip="192.0.2.1"),
+            "ix_alert_segment_source_ip (segment=? AND source_ip=?)",
+        ),
+    ],
+)
+def test_a_page_is_read_in_its_order_from_an_index(engine: Engine, filters: Filters, step: str) -> None:
+    """To sort all that match would take the longer the more alerts there are."""
+    keep(engine, SOME)
+    asked: list[tuple[str, object]] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _asked(_connection: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        asked.append((statement, values))
+
+    with reading(engine) as connection:
+        alerts.keys(connection, filters, None, newest_first=True, size=50)
+        statement, values = asked[-1]
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]  # type: ignore[arg-type]
+
+    assert any(step in each for each in plan), plan
+    assert filters.ip is not None or "USE TEMP B-TREE FOR ORDER BY" not in plan

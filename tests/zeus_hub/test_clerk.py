@@ -21,6 +21,8 @@ from zeus_hub.receivers.contract import Receipt
 from zeus_hub.reports import Letter
 from zeus_hub.routes.rules import Report, Rules
 
+pytestmark = pytest.mark.usefixtures("both")
+
 PARIS = ZoneInfo("Europe/Paris")
 DAY = Report(
     name="every day",

@@ -71,17 +71,17 @@ def without_an_index_row(state: Path) -> None:
     path = state / "zeus.db"
     changes = ("UPDATE alert SET rule_id = 'other' WHERE number = 2", "UPDATE alert SET rule_id = rule_id")
     if on_postgresql():
-        ready = "UPDATE pg_index SET indisready = {} WHERE indexrelid = 'ix_alert_rule_id'::regclass"
+        ready = "UPDATE pg_index SET indisready = {} WHERE indexrelid = 'ix_alert_rule_id_time_us'::regclass"
         change(path, "CREATE EXTENSION amcheck", ready.format("false"))
         change(path, *changes)
         change(path, ready.format("true"))
         return
-    kept = "CREATE INDEX ix_alert_rule_id ON alert (rule_id)"
+    kept = "CREATE INDEX ix_alert_rule_id_time_us ON alert (rule_id, time_us)"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        row = db.execute("SELECT * FROM sqlite_master WHERE name = 'ix_alert_rule_id'").fetchone()
+        row = db.execute("SELECT * FROM sqlite_master WHERE name = 'ix_alert_rule_id_time_us'").fetchone()
         assert row[-1] == kept
         db.execute("PRAGMA writable_schema = ON")
-        db.execute("DELETE FROM sqlite_master WHERE name = 'ix_alert_rule_id'")
+        db.execute("DELETE FROM sqlite_master WHERE name = 'ix_alert_rule_id_time_us'")
     change(path, *changes)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA writable_schema = ON")
@@ -144,12 +144,12 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
         "of node names a client that there is not",
     ),
     "an index that is gone": (
-        sql("zeus.db", "DROP INDEX ix_alert_rule_id"),
+        sql("zeus.db", "DROP INDEX ix_alert_rule_id_time_us"),
         "schema",
-        "there is no index ix_alert_rule_id",
+        "there is no index ix_alert_rule_id_time_us",
     ),
     "a table that is gone": (sql("zeus.db", "DROP TABLE technique"), "schema", "there is no table technique"),
-    "an index that misses a row": (without_an_index_row, "database pages", "ix_alert_rule_id"),
+    "an index that misses a row": (without_an_index_row, "database pages", "ix_alert_rule_id_time_us"),
     "a page of junk in the journal": (with_a_page_of_junk("journal.db"), "journal pages", ""),
     "a batch that was changed": (
         sql("journal.db", "UPDATE entry SET payload = x'0011' WHERE position = 2"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,13 +12,28 @@ from sqlalchemy import func, select
 
 from socme.identity import utc_now
 from socme.v1.alert_pb2 import Alert, Rule, Severity
+from tests.zeus_hub import engines
 from tests.zeus_hub.kit import Hub, alert, eventually, give, hub, linked
+from tests.zeus_hub.noticed import NOON, notice
 from tests.zeus_hub.receivers.post import Office, Trust, served, trust
 from tests.zeus_hub.receivers.thehive.hive import KEY, Desk, Hive
 from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, serving
 from tests.zeus_hub.routes.turns import CALENDAR
-from zeus_hub import aftermath, fanout, inquirer, outbox, postman, registry, reports, schema, triage
-from zeus_hub.database import open_database, reading, writing
+from tests.zeus_hub.stored import database
+from tests.zeus_hub.test_outcomes import CLOSED
+from zeus_hub import (
+    aftermath,
+    fanout,
+    inquirer,
+    outbox,
+    outcomes,
+    postman,
+    registry,
+    reports,
+    schema,
+    triage,
+)
+from zeus_hub.database import reading, writing
 from zeus_hub.outbox import State
 from zeus_hub.triage import Ref
 
@@ -248,7 +264,7 @@ async def test_a_hub_that_was_stopped_tells_what_was_due_and_nothing_twice(world
 def known(world: World, *, days: int = 3) -> None:
     """Let the hub have known acme for days."""
     world.state_dir.mkdir()
-    engine = open_database("sqlite:///zeus.db", world.state_dir)
+    engine = engines.opened(world.state_dir)
     registry.add_client(engine, "acme", title="Acme Ltd", now=utc_now() - timedelta(days=days))
     engine.dispose()
 
@@ -262,16 +278,20 @@ def reports_of(zeus: Hub, state: outbox.State) -> int:
 
 async def test_a_report_that_is_due_is_mailed_once_over_restarts(world: World) -> None:
     known(world)
+    async with hub(world.state_dir) as zeus:
+        await zeus.node()
     world.rules(RULES + REPORT)
     for _ in range(2):
         async with running(world) as zeus:
-            await zeus.node()
             await eventually(lambda: reports_of(zeus, outbox.State.TOLD) == 1)
             assert len(world.office.mails) == 1
     [mail] = world.office.mails
 
     assert mail["Subject"].startswith("[SOCme] Acme Ltd, 20")
     assert "0 alerts, watched 0.0%" in mail["Subject"], "nothing is known of that day, so nobody watched"
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert "acme-1: not known" in body.get_content()
 
 
 async def test_a_mail_server_that_is_down_delays_a_report_and_one_that_refuses_has_it_set_aside(
@@ -285,7 +305,7 @@ async def test_a_mail_server_that_is_down_delays_a_report_and_one_that_refuses_h
         assert reports_of(zeus, outbox.State.WAITING) == 1
         world.office.answers["DATA"] = "554 no"
         await eventually(lambda: reports_of(zeus, outbox.State.REFUSED) == 1)
-        assert "refused for good, set aside" in caplog.text
+        await eventually(lambda: "refused for good, set aside" in caplog.text)
         world.office.answers.clear()
         with writing(zeus.engine) as connection:
             reports.again(connection, "soc", utc_now())
@@ -387,6 +407,37 @@ async def test_a_case_that_is_closed_in_thehive_is_shown_beside_the_alert_over_s
     assert hive.outcome is not None
     assert (hive.outcome.number, hive.outcome.status, hive.outcome.summary) == (1, "TruePositive", "Blocked.")
     assert stood == []
+
+
+async def test_a_key_that_was_mended_is_taken_with_the_rules_also_by_who_only_asks(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody was to be told of anything meanwhile, so that nobody but them has met the wrong one."""
+    world.rules()
+    (world.state_dir / "routes.d" / "key").write_text("x" * 32)
+    async with running(world):
+        await eventually(lambda: "receiver cannot be asked" in caplog.text)
+        world.rules(interval="3s")
+        world.rules()
+        await eventually(
+            lambda: any(f"Bearer {KEY}" == each.headers.get("authorization") for each in world.hive.requests)
+        )
+
+
+async def test_what_nobody_has_changed_elsewhere_for_long_is_forgotten(world: World) -> None:
+    engine = database(world.state_dir)
+    long_ago = replace(CLOSED, at=utc_now() - 2 * outcomes.KEPT)
+    with writing(engine) as connection:
+        outbox.put(connection, "hive", notice(long_ago.group), NOON)
+        outcomes.keep(connection, "hive", "acme", [long_ago], lambda client: client == "acme")
+    world.rules()
+    async with running(world) as zeus:
+        await eventually(lambda: not _kept(zeus, long_ago.group))
+
+
+def _kept(zeus: Hub, group: str) -> bool:
+    with reading(zeus.engine) as connection:
+        return bool(outcomes.of_groups(connection, [group]))
 
 
 def stages(zeus: Hub, ref: Ref) -> list[str]:

@@ -1,12 +1,14 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event, update
 
 from socme.v1.watch_pb2 import TriageStatus
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import groups, triage
+from zeus_hub import groups, schema, triage
 from zeus_hub.database import reading, writing
 from zeus_hub.routes.group import Ticket
 from zeus_hub.routes.grouping import NOWHERE
@@ -81,6 +83,33 @@ def test_a_group_finds_the_alerts_that_it_remembers(engine: Engine) -> None:
         assert groups.remembered(connection, "acme", [member(mine)]) == [mine]
 
 
+@sqlite_alone
+def test_what_a_group_remembers_is_found_without_reading_all_of_its_client(engine: Engine) -> None:
+    keep(engine, [alert(1)])
+    asked: list[tuple[str, object]] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _asked(_connection: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        asked.append((statement, values))
+
+    with reading(engine) as connection:
+        groups.remembered(connection, "acme", [member(alert(1)), member(alert(2))])
+        [(statement, values)] = [each for each in asked if "body" in each[0]]
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]  # type: ignore[arg-type]
+
+    assert plan[0] == "SEARCH alert USING INDEX sqlite_autoindex_alert_1 (id=?)"
+
+
 def test_clients_are_called_as_people_call_them(engine: Engine) -> None:
     with reading(engine) as connection:
         assert groups.titles(connection) == {"acme": "acme", "beta": "beta"}
+
+
+@pytest.mark.parametrize("kept", [b"\0", b"[99,{}]", b'[1,{"latest":"late"}]', b""])
+def test_a_clock_that_cannot_be_read_is_a_new_one(engine: Engine, kept: bytes) -> None:
+    with writing(engine) as connection:
+        begun = groups.begin(connection, Steady(5.0, 2.0))
+        connection.execute(update(schema.router).values(clock=kept))
+        found = groups.progress(connection)
+        assert found == replace(begun, steady=Steady(), damaged=True)
+        assert not groups.inhibited(connection, NOON)("inhibit:acme/rule/1-")

@@ -256,6 +256,18 @@ async def test_a_flood_of_changes_is_read_in_steps_that_are_kept(
         await until(lambda: not any(fault.times for fault in world.server.faults))
 
 
+async def test_what_there_is_more_of_is_asked_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poll_module, "PAGE", 2)
+    monkeypatch.setattr(inquirer, "MOST_STEPS", 1)
+    async with asking(world):
+        pass
+    monkeypatch.setattr(inquirer, "ASK_SECONDS", 3600.0)
+    for group in (*(f"{number:032x}" for number in range(9)), A):
+        world.close(world.promote(world.alert(group)))
+    async with asking(world):
+        await until(lambda: world.stage() == "case Closed")
+
+
 async def test_changes_of_one_moment_hold_up_nothing_however_many_they_are(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from tests.zeus_hub.kit import alert, eventually, hub, ids, linked
 from zeus_hub import database, deep, deliver
 from zeus_hub.backup import Place, back_up
 from zeus_hub.database import bare, named, open_database, reading, writing
-from zeus_hub.postgresql import compare_bytes, copy, examine
+from zeus_hub.postgresql import compare_bytes, copy, examine, follow, rows
 from zeus_hub.restore import restore
 
 pytestmark = [
@@ -131,6 +131,32 @@ def test_rows_that_are_copied_are_refused_as_inserted_ones_are(tmp_path: Path) -
             ("T1", 1),
             ("\N{SNOWMAN}\t\\N\n", 2**62),
         ]
+
+
+def test_rows_come_back_as_they_were_copied_in_the_order_of_their_key(tmp_path: Path) -> None:
+    """True and false as well, and without a sort, for which a large table would fill a disk."""
+    clients = [(3, "b", "", True, 0, ""), (1, "B", "\N{SNOWMAN}", False, -(2**63), "")]
+    techniques = [("\N{SNOWMAN}", 1), ("a", 2), ("B", 3), ("a", 1)]
+    with writing(opened(tmp_path)) as connection:
+        copy(connection, database.client, clients)
+        copy(connection, database.technique, techniques)
+
+        assert list(rows(connection, database.client)) == sorted(clients)
+        assert list(rows(connection, database.technique)) == sorted(techniques)
+        plan = connection.exec_driver_sql("EXPLAIN SELECT * FROM technique ORDER BY id, alert_number")
+        assert "Sort" not in "".join(line for (line,) in plan)
+
+
+def test_numbers_go_on_behind_the_highest(tmp_path: Path) -> None:
+    """And where there is none, at the first."""
+    made = insert(database.client).values(name="a", title="", enabled=True, created_us=0)
+    with writing(opened(tmp_path)) as connection:
+        follow(connection, database.client)
+        follow(connection, database.technique)
+        assert connection.execute(made.returning(database.client.c.id)).scalar_one() == 1
+        copy(connection, database.client, [(70, "b", "", True, 0, "")])
+        follow(connection, database.client)
+        assert connection.execute(made.values(name="c").returning(database.client.c.id)).scalar_one() == 71
 
 
 def test_texts_are_compared_by_their_bytes_whatever_the_database_speaks(tmp_path: Path) -> None:

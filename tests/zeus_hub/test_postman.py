@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from zeus_hub.receivers.contract import DownError, Receipt, RefusedError
 pytestmark = pytest.mark.usefixtures("both")
 
 LIMIT = 20.0  # seconds that anything may take
-A, B = "a" * 32, "b" * 32
+A, B, C = "a" * 32, "b" * 32, "c" * 32
 
 
 @dataclass
@@ -112,7 +112,7 @@ async def test_letters_are_told_in_order_and_once(engine: Engine) -> None:
         await until(made, lambda: standing(engine).told == 2)
     async with at_work(engine, receiver, Clock()) as made:
         write(engine, notice(A, number=2, reason="more"))
-        await until(made, lambda: standing(engine).told == 3)
+        await until(made, lambda: len(receiver.got) == 3 and standing(engine).waiting == 0)
 
     assert [(told.group, told.number) for told in receiver.got] == [(B, 1), (A, 1), (A, 2)]
     assert receiver.closed
@@ -121,7 +121,7 @@ async def test_letters_are_told_in_order_and_once(engine: Engine) -> None:
 async def test_a_receiver_that_is_down_is_tried_again_later_and_told_of_each_group_once(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write(engine, notice(A, count=3, fresh=3), notice(B))
+    write(engine, notice(A, count=3, fresh=3))
     receiver, clock = Recorder([DownError("connection refused")] * 3), Clock()
     with caplog.at_level(logging.INFO):
         async with at_work(engine, receiver, clock) as made:
@@ -134,13 +134,95 @@ async def test_a_receiver_that_is_down_is_tried_again_later_and_told_of_each_gro
                 if tries == 2:
                     write(engine, notice(A, number=2, reason="more", count=8, fresh=5))
                 clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
-            await until(made, lambda: standing(engine).told == 2)
+            await until(made, lambda: standing(engine).told == 1)
             assert made.problem == ""
 
-    assert [told.group for told in receiver.got] == [A, A, A, A, B]
+    assert len(receiver.got) == 4
     assert (receiver.got[3].count, receiver.got[3].fresh, receiver.got[3].reason) == (8, 8, "new")
     assert caplog.text.count("receiver is down") == 1
     assert "receiver is back" in caplog.text
+
+
+async def test_a_letter_that_does_not_arrive_holds_up_no_other_one(engine: Engine) -> None:
+    """It comes next, once another one shows that the receiver is well."""
+    write(engine, notice(A), notice(B))
+    receiver = Recorder([DownError("no room for that one")])
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: standing(engine).told == 2)
+        assert made.problem == ""
+
+    assert [told.group for told in receiver.got] == [A, B, A]
+
+
+async def test_a_receiver_that_fails_twice_in_a_row_is_left_alone(engine: Engine) -> None:
+    write(engine, notice(A), notice(B), notice(C))
+    receiver, clock = Recorder([DownError("refused"), DownError("refused again")]), Clock()
+    async with at_work(engine, receiver, clock) as made:
+        await until(made, lambda: made.problem == "refused again")
+        with reading(engine) as connection:
+            waiting = outbox.next_of(connection, "mail", clock.now)
+        assert waiting
+        assert waiting.due > clock.now
+        clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
+        await until(made, lambda: standing(engine).told == 3)
+
+    assert [told.group for told in receiver.got] == [A, B, A, B, C]
+
+
+async def test_what_cannot_be_noted_is_not_told_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the database cannot be written, no further letter goes out either."""
+    monkeypatch.setattr(postman, "CHECK_SECONDS", 0.01)
+    write(engine, notice(A), notice(B))
+    receiver = Recorder(held=asyncio.Event())
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: len(receiver.got) == 1)
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE outbox RENAME TO away")
+        assert receiver.held
+        receiver.held.set()
+        await until(made, lambda: "outbox" in made.problem)
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ALTER TABLE away RENAME TO outbox")
+        await until(made, lambda: standing(engine).told == 2)
+
+    assert [told.group for told in receiver.got] == [A, B]
+
+
+async def test_one_that_is_retired_ends_what_it_began_and_nothing_more(engine: Engine) -> None:
+    write(engine, notice(A), notice(B))
+    receiver = Recorder(held=asyncio.Event())
+    with ThreadPoolExecutor(1) as thread:
+        made = Postman("mail", Notices(receiver), engine, thread, clock=Clock(), rng=random.Random(1))
+        async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
+            group.create_task(made.run())
+            await until(made, lambda: len(receiver.got) == 1)
+            made.retire()
+            assert receiver.held
+            receiver.held.set()
+
+    assert (standing(engine).told, standing(engine).waiting, receiver.closed) == (1, 1, True)
+
+
+async def test_what_the_rules_do_not_allow_any_more_is_set_aside(engine: Engine) -> None:
+    """A letter about a client that the receiver was taken away from since it was written."""
+    write(engine, notice(A), replace(notice(B), client="beta"))
+    receiver = Recorder()
+    async with at_work(engine, receiver, Clock()) as made:
+        made.clients = frozenset({"beta"})
+        await until(made, lambda: standing(engine).told == 1)
+
+    assert [told.client for told in receiver.got] == ["beta"]
+    assert standing(engine).refused == 1
+
+
+async def test_a_clock_that_was_set_back_holds_nothing_up(engine: Engine) -> None:
+    write(engine, notice(A))
+    receiver, clock = Recorder(), Clock()
+    clock.now -= timedelta(days=1)
+    async with at_work(engine, receiver, clock) as made:
+        await until(made, lambda: standing(engine).told == 1)
 
 
 async def test_what_is_refused_for_good_is_set_aside_and_holds_up_nothing(engine: Engine) -> None:

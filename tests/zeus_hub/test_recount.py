@@ -7,18 +7,23 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, delete, event, insert
 
 from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import Health
 from socme.v1.watch_pb2 import StoredAlert, Verdict
+from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import chronicle, periods, recount, registry, triage
+from zeus_hub import chronicle, periods, recount, registry, schema, triage
+from zeus_hub import database as tables
+from zeus_hub.database import microseconds, writing
 from zeus_hub.digest import Gap, NodeState, Report
 from zeus_hub.health import AWAY, Moment
 from zeus_hub.notice import Title
 from zeus_hub.registry import Node
 from zeus_hub.triage import Ref
+
+pytestmark = pytest.mark.usefixtures("both")
 
 UTC_ZONE = ZoneInfo("UTC")
 TODAY = periods.of("day", NOON.date(), UTC_ZONE)
@@ -111,6 +116,24 @@ def test_of_many_alerts_some_are_looked_at_and_the_report_says_so(
     assert abs(found.titles[0].count - 480) <= 30
 
 
+def test_what_is_not_kept_any_more_is_counted_and_told(engine: Engine) -> None:
+    """And does not count as open: who knows what became of it."""
+    keep(engine, [alert(n, severity=HIGH) for n in range(5)])
+    with writing(engine) as connection:
+        acme = registry.get_client(engine, "acme").id
+        since = NOON + timedelta(hours=1, minutes=3)
+        row = {"client_id": acme, "severity": HIGH, "since_us": microseconds(since)}
+        connection.execute(insert(schema.horizon).values(row))
+        connection.execute(delete(tables.alert).where(tables.alert.c.received_us < microseconds(since)))
+    found = told(engine)
+
+    assert found.counts == ((HIGH, 5),)
+    assert found.kept_since == since
+    assert (found.titles, found.judged.open) == ((Title("a rule", 2),), 2)
+    later = periods.of("day", NOON.date() + timedelta(days=1), UTC_ZONE)
+    assert told(engine, later).kept_since is None
+
+
 def ref(number: int) -> Ref:
     return Ref("acme", "acme-1", number.to_bytes(16))
 
@@ -157,12 +180,13 @@ def test_how_well_was_watched_is_told_with_the_gaps(engine: Engine) -> None:
 
 
 def test_while_no_hub_runs_nobody_watches(engine: Engine) -> None:
-    health(engine, (0, UP, ""))
+    """What was written down between its last sign of life and its end counts as little."""
+    health(engine, (0, UP, ""), (10.5, SILENT, "acme-1: x"), (11, UP, ""))
     found = told(engine, away=NOON + timedelta(hours=10)).watched
 
     assert found.seeing == timedelta(hours=10)
     assert [(gap.state, gap.reason) for gap in found.gaps] == [("unknown", AWAY)]
-    assert told(engine, away=NOON + timedelta(hours=13)).watched.gaps == ()
+    assert AWAY not in [gap.reason for gap in told(engine, away=NOON + timedelta(hours=13)).watched.gaps]
 
 
 def node(name: str, state: Health.ValueType, revoked: datetime | None = None) -> Node:
@@ -185,6 +209,7 @@ def test_nodes_are_told_but_those_that_were_revoked_before(engine: Engine) -> No
     )
 
 
+@sqlite_alone
 def test_only_as_many_rows_are_read_as_there_are_to_look_at(engine: Engine) -> None:
     """Whatever else is in the table: the index of the time of arrival says which."""
     keep(engine, [alert(n) for n in range(50)])

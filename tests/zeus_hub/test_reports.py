@@ -9,18 +9,21 @@ import pytest
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
+from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import FOREVER, NOON
 from tests.zeus_hub.reported import CONTENT, draft
 from zeus_hub import reports
-from zeus_hub.database import open_database, writing
+from zeus_hub.database import writing
 from zeus_hub.outbox import KEPT, LONGEST_REASON
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.reports import Letter
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_database("sqlite:///zeus.db", tmp_path)
+    made = engines.opened(tmp_path)
     yield made
     made.dispose()
 

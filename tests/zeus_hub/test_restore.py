@@ -373,12 +373,20 @@ def test_tokens_that_may_have_been_used_since_are_void(place: Place, empty: Plac
 def test_a_backup_of_an_older_schema_is_brought_up_to_date(copy: Path, empty: Place) -> None:
     newer = [
         *("tally", "ledger", "books", "health", "triage", "triage_change", "audit", "slot", "tactic"),
-        *("vitals_recent", "vitals_quarter", "vitals_hour", "horizon"),
+        *("vitals_recent", "vitals_quarter", "vitals_hour"),
+        *("router", "living_group", "firing", "routed", "silence", "outbox", "horizon"),
+        *("outcome", "outcome_mark", "report"),
+        *("alert_words", "indexing", "told_by_node"),
     ]
     change(copy / "zeus.db", *(f"DROP TABLE {name}" for name in newer))
     change(copy / "zeus.db", *(f"ALTER TABLE {name} DROP COLUMN redacted" for name in ("token", "watcher")))
     ends = ("source_ip", "destination_ip")
     change(copy / "zeus.db", *(f"DROP INDEX ix_alert_segment_{end}" for end in ends))
+    change(
+        copy / "zeus.db",
+        *(f"DROP INDEX ix_alert_{each}_time_us" for each in ("rule_id", "node_id", "source")),
+    )
+    change(copy / "zeus.db", "CREATE INDEX ix_alert_rule_id ON alert (rule_id)")
     change(copy / "zeus.db", "ALTER TABLE alert DROP COLUMN segment")
     change(copy / "zeus.db", *(f"CREATE INDEX ix_alert_{end} ON alert ({end})" for end in ends))
     change(copy / "zeus.db", "ALTER TABLE client DROP COLUMN short_name")

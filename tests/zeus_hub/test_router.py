@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Connection, Engine, update
 from sqlalchemy.exc import OperationalError
 
 from socme.v1.alert_pb2 import Severity
@@ -20,7 +20,7 @@ from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import database as tables
 from zeus_hub import groups, node_told, outbox, router, schema, silences, triage
 from zeus_hub.database import reading, writing
-from zeus_hub.notice import Notice
+from zeus_hub.notice import Member, Notice
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.router import Router, Step
 from zeus_hub.routes.reading import load
@@ -113,6 +113,10 @@ def said(notices: Sequence[Notice]) -> list[Said]:
 
 def ref(number: int) -> Ref:
     return Ref("acme", "acme-1", number.to_bytes(16))
+
+
+def fails(*_arguments: object) -> None:
+    raise OperationalError("insert", {}, Exception("disk full"))
 
 
 def test_a_flood_is_one_letter_for_each_receiver(engine: Engine, rules: Rules) -> None:
@@ -230,12 +234,12 @@ def test_a_step_that_fails_is_made_again(
     run.at(1)
     tell = Router._tell
 
-    def fails(*arguments: object) -> frozenset[str]:
+    def tells_and_fails(*arguments: object) -> None:
         tell(*arguments)  # type: ignore[arg-type]
-        raise OperationalError("insert", {}, Exception("disk full"))
+        fails()
 
     with monkeypatch.context() as patch:
-        patch.setattr(router.Router, "_tell", fails)
+        patch.setattr(router.Router, "_tell", tells_and_fails)
         with pytest.raises(OperationalError):
             run.at(31)
     assert letters(engine) == []
@@ -281,6 +285,95 @@ def test_after_a_restart_a_silence_holds_back_no_more_than_before(engine: Engine
 
     Run(engine, rules).at(1000)
     assert [each.reason for each in letters(engine)] == ["repeat"]
+
+
+def hush(engine: Engine, match: str = "") -> None:
+    wish = Wish(client="acme", match=match, until=BEGUN + timedelta(days=1), why="a scan")
+    silences.add(engine, wish, who="ada", now=BEGUN)
+
+
+def spread(engine: Engine, addresses: range, *, place: str = "acme/acme-1") -> None:
+    """Store alerts that are a group each."""
+    for number in addresses:
+        keep(engine, brute(range(number, number + 1), place=place, ip=f"203.0.113.{number}"))
+
+
+class Reads:
+    """Counts how often the alerts that a group remembers are read."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.clients: list[str] = []
+        read = groups.remembered
+
+        def counted(connection: Connection, client: str, members: Sequence[Member]) -> list[StoredAlert]:
+            self.clients.append(client)
+            return read(connection, client, members)
+
+        patch.setattr(groups, "remembered", counted)
+
+
+def test_groups_are_asked_once_for_all_new_silences_and_never_again(
+    engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after a restart, nor after a step that failed."""
+    reads = Reads(monkeypatch)
+    run = Run(engine, rules)
+    spread(engine, range(3))
+    spread(engine, range(2), place="beta/beta-1")
+    run.at(1)
+    hush(engine, 'source.ip == "203.0.113.1"')
+    hush(engine, 'source.ip == "203.0.113.2"')
+    run.at(2)
+    assert reads.clients == ["acme"] * 3
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "put", fails)
+        with pytest.raises(OperationalError):
+            run.at(31)
+    run.at(32)
+    Run(engine, rules).at(33)
+    assert len(reads.clients) == 3
+    assert len(letters(engine)) == 3, "one of acme's three, and two of beta's"
+
+    hush(engine)
+    Run(engine, rules).at(34)
+    assert len(reads.clients) == 6
+
+
+def test_one_step_asks_some_groups_and_nobody_is_told_before_all_were_asked(
+    engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "GROUPS_AT_ONCE", 2)
+    monkeypatch.setattr(router, "SILENCES_AT_ONCE", 2)
+    run = Run(engine, rules)
+    spread(engine, range(5))
+    run.at(1)
+    for number in range(3):
+        hush(engine, f'source.ip == "203.0.113.{number}"')
+    reads = Reads(monkeypatch)
+    late = BEGUN + timedelta(seconds=31)
+
+    steps = [run.router.step(late) for _ in range(6)]
+    assert [(step.more, bool(step.receivers)) for step in steps] == [(True, False)] * 5 + [(False, True)]
+    assert len(reads.clients) == 10  # five groups for two silences, and again for the third
+    assert sorted(dict(each.labels)["source.ip"] for each in letters(engine)) == [
+        "203.0.113.3",
+        "203.0.113.4",
+    ]
+
+
+def test_a_crash_among_groups_that_are_asked_forgets_no_silence(
+    engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "GROUPS_AT_ONCE", 2)
+    run = Run(engine, rules)
+    spread(engine, range(5))
+    run.at(1)
+    hush(engine)
+    run.router.step(BEGUN + timedelta(seconds=31))
+    Run(engine, rules).at(32)
+
+    assert letters(engine) == []
 
 
 def test_rules_that_change_take_effect_at_once(engine: Engine, rules: Rules) -> None:
@@ -366,6 +459,22 @@ def test_a_receiver_that_is_named_and_on_call_is_told_once(engine: Engine, tmp_p
 
     assert run.at(31).receivers == {"grace"}
     assert len(letters(engine, "grace")) == 1
+
+
+def test_a_clock_that_is_damaged_is_begun_anew_and_told_once(
+    engine: Engine, rules: Rules, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    with writing(engine) as connection:
+        connection.execute(update(schema.router).values(clock=b"\0"))
+    run = Run(engine, rules)
+    run.at(2)
+    run.at(31)
+
+    assert said(letters(engine)) == [("new", 1, 3, 3)]
+    assert caplog.text.count("what is kept of groups cannot be read") == 1
 
 
 def test_what_the_node_told_people_itself_is_not_told_to_them_again(engine: Engine, rules: Rules) -> None:

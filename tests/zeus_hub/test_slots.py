@@ -104,14 +104,14 @@ def test_names_of_tactics_are_cleaned_and_bounded(engine: Engine) -> None:
 
 
 def test_what_is_too_old_is_forgotten(engine: Engine) -> None:
-    """A month of alerts, a day of tactics."""
+    """More than a month of alerts, a day of tactics."""
     keep(engine, [named(1, "Execution")])
     keep(engine, [named(2, hours=26)])
     assert tactics(engine) == {}
     assert len(counted(engine)) == 2
-    keep(engine, [named(3, hours=31 * 24 + 1)])
+    keep(engine, [named(3, hours=34 * 24 + 1)])
 
-    assert [quarter for _, quarter, _ in counted(engine)] == [26 * 4, (31 * 24 + 1) * 4]
+    assert [quarter for _, quarter, _ in counted(engine)] == [26 * 4, (34 * 24 + 1) * 4]
 
 
 def test_a_clock_that_runs_ahead_takes_a_day_with_it_and_not_a_month(engine: Engine) -> None:

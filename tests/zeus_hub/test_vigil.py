@@ -162,6 +162,25 @@ async def test_a_restart_raises_nothing_anew_and_clears_what_is_over(tmp_path: P
     assert abs(away[0].since - pulse.time) < timedelta(seconds=60)
 
 
+async def test_that_no_hub_ran_is_written_down_before_anything_else(
+    tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report of that time may be due at once."""
+    async with hub(tmp_path, clocks=time.clocks) as zeus, linked(zeus.address, await zeus.node()) as link:
+        await time.report(link, Vitals())
+        await time.pass_(10)
+    time.ahead += 3600
+
+    async def idle(self: vigil.Vigil) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(vigil.Vigil, "run", idle)
+    async with hub(tmp_path, clocks=time.clocks) as zeus:
+        history = chronicle.histories(zeus.engine, time.clocks.wall())["acme"]
+
+    assert history[-1].reason == health.AWAY
+
+
 async def test_a_clock_that_was_ahead_leaves_no_moments_that_are_still_to_come(
     tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """`zeus alert`: what the nodes have sent."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,6 @@ from zeus_hub.commands.options import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from socme.v1.watch_pb2 import StoredAlert
     from zeus_hub.aftermath import Told
@@ -49,6 +49,16 @@ STATUS = _COLUMNS.index("STATUS")
 _HISTORY = ["TIME (UTC)", "BY", "DONE", "WORDS"]
 _GAP = 2  # between two columns
 
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="jsonl|csv|parquet", help="How they are written.")
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", metavar="FILE", help="Into this file, which is there once it is whole; else printed."
+    ),
+]
+
 app = typer.Typer(help="Search stored alerts, and look after them.", no_args_is_help=True)
 
 
@@ -77,15 +87,30 @@ def list_(
 def export(
     *,
     config: ConfigOption = CONFIG,
+    form: FormatOption = "jsonl",
+    output: OutputOption = None,
     json: Annotated[
-        bool, typer.Option("--json", show_default=False, help="As in `alert list`; JSON is all there is.")
-    ] = True,
+        bool, typer.Option("--json", show_default=False, help="The same as --format jsonl, the default.")
+    ] = False,
     limit: AllLimitOption = None,
     filters: "Filters",
 ) -> None:
-    """Print alerts as JSON, one a line, the oldest first; all of them unless --limit says otherwise."""
-    del json
-    _print_all(_find(config, filters, newest_first=False, limit=limit))
+    """Write alerts, the oldest first; all of them unless --limit says otherwise."""
+    from zeus_hub.export.form import Form, to_file, to_stream  # noqa: PLC0415 - --help must be quick
+
+    if form not in list(Form):
+        raise typer.BadParameter(f"{form!r} is none of {', '.join(Form)}", param_hint="--format")
+    wanted = Form(form)
+    if json and wanted is not Form.JSONL:
+        raise typer.BadParameter(f"--json and --format {form} contradict each other")
+    found = _find(config, filters, newest_first=False, limit=limit)
+    if output is not None:
+        count = to_file(output, wanted, found)
+        hint(f"{count} alerts are in {output}.")
+    elif wanted is Form.PARQUET:
+        raise typer.BadParameter("Parquet is no text: say which file, with --output", param_hint="--output")
+    else:
+        to_stream(typer.get_binary_stream("stdout"), wanted, found)
 
 
 @app.command("show")
@@ -114,7 +139,7 @@ def show(
 
 
 def _find(
-    config: "Path", filters: "Filters", *, newest_first: bool, limit: int | None
+    config: Path, filters: "Filters", *, newest_first: bool, limit: int | None
 ) -> "Iterator[StoredAlert]":
     from zeus_hub import alerts  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415

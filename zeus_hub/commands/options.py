@@ -190,6 +190,7 @@ TextOption = Annotated[
         "--text",
         metavar="TEXT",
         parser=plain,
-        help="Only with this text in the rule's name, the message, the host or the user.",
+        help="Only with these words (or beginnings of words: fail*) in the rule's name, the message, the host"
+        " or the user.",
     ),
 ]

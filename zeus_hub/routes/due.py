@@ -4,7 +4,9 @@ A group begins with an alert and waits group_wait for companions (not where one 
 looked at every group_interval: is there something that nobody was told of, it is told, in one notice that
 tells of all; are all alerts closed, that is told, and the group ends; has repeat_interval gone by while some
 alert is still new, all is told again. Where nobody acknowledges anything, escalation tells others in between.
-A group that nothing comes into for resolve_after ends without a word.
+A group that nothing comes into for resolve_after ends without a word, but not before everything in it was
+told: what a silence, an inhibition or a mute time holds back for longer than that is told after it, and then
+the group lives for as long again, so that an escalation and the end find it.
 
 Of what its node told people itself (TOLD), only receivers that keep records are told, unless there is more to
 tell. It is counted in every notice, and nobody is called because of it.
@@ -63,26 +65,29 @@ class Looked(NamedTuple):
 def look(group: Group, route: Route, moment: Moment) -> Looked:
     """Return what is to be told of a group now, and the group after that."""
     due = moment.now >= group.due
-    expired = moment.now >= group.came + route.resolve_after
+    quiet = moment.now >= group.came + route.resolve_after
     audible = [veil for veil in group.veils if not any(moment.is_held(name) for name in veil.names)]
     aloud = [veil for veil in audible if TOLD not in veil.names]
-    calm = moment.muted or expired
     reason = _reason(group, audible, silent=moment.muted) if due else None
+    calm = moment.muted or (quiet and not reason)
     if due and not reason and not calm and _is_new(audible) and _may_repeat(group, route, moment.now):
         reason = "repeat"
     level = _level(group, route, moment.now) if _is_new(aloud) and not calm else group.level
     over = due and not group.open and (reason == "over" or not group.notices)
+    expired = quiet and not reason and not _has_untold(group)
     known = level == group.level and _is_known(group, aloud, reason)
     telling = _telling(group, route, reason, level, only=moment.keepers if known else None)
-    if telling is None:
-        reason = None
+    if reason and not telling:
+        group, reason = _passed_over(group), None
     after = _after(group, route, moment.now, reason, level, known=known)
     return Looked(after, telling, over or expired)
 
 
 def wake(group: Group, route: Route) -> float:
     """Return when the group must be looked at again unless something happens to it."""
-    times = [group.due, group.came + route.resolve_after]
+    times = [group.due]
+    if not _has_untold(group):
+        times.append(group.came + route.resolve_after)
     if group.chain is not None and group.level < len(route.escalate):
         times.append(group.chain + route.escalate[group.level].after)
     return min(times)
@@ -106,6 +111,11 @@ def _reason(group: Group, audible: Sequence[Veil], *, silent: bool) -> Reason | 
     return None
 
 
+def _has_untold(group: Group) -> bool:
+    """Tell whether something waits to be told: open alerts, or that all are closed."""
+    return bool(any(veil.untold for veil in group.veils) or (group.notices and not group.open))
+
+
 def _is_new(veils: Iterable[Veil]) -> bool:
     return any(veil.new for veil in veils)
 
@@ -118,6 +128,12 @@ def _is_known(group: Group, aloud: Sequence[Veil], reason: Reason | None) -> boo
         case "repeat":
             return not _is_new(aloud)
     return not any(veil.untold for veil in aloud)
+
+
+def _passed_over(group: Group) -> Group:
+    """Return the group with what its node told as told, where nobody else is to be: it waits for no look."""
+    veils = tuple(replace(veil, untold=0) if TOLD in veil.names else veil for veil in group.veils)
+    return replace(group, veils=veils)
 
 
 def _may_repeat(group: Group, route: Route, now: float) -> bool:
@@ -171,9 +187,11 @@ def _after(
     )
     if reason is None:
         return group
+    quiet = now >= group.came + route.resolve_after
     begins = group.chain is None and reason in ("new", "more") and group.new and not known
     return replace(
         group,
+        came=now if quiet else group.came,
         told=group.taken,
         fresh=0,
         told_at=tick,

@@ -60,7 +60,7 @@ class Group(Struct, frozen=True, kw_only=True):
     labels: tuple[tuple[str, str], ...]
     """Safe to show, and cut."""
     came: float
-    """When the latest alert came."""
+    """When the latest alert came, or was told where that was later than such a group lives."""
     due: float
     """When the group is looked at next."""
     veils: tuple[Veil, ...] = ()
@@ -80,7 +80,8 @@ class Group(Struct, frozen=True, kw_only=True):
     level: int = 0
     """How many of its steps have been taken."""
     reached: int = 0
-    """The most that were ever taken: who was told of the alerts is told of their end."""
+    """The most that were ever taken: whoever was told of the alerts is told of their end, though an
+    acknowledgement has begun the steps anew."""
 
     @property
     def open(self) -> int:

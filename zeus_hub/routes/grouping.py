@@ -18,7 +18,7 @@ from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub.routes.decide import Grouped, grouped, others, taken
 from zeus_hub.routes.due import Moment, Telling, is_muted, look, wake
 from zeus_hub.routes.group import TOLD, Arrival, Group, Ticket, add, begin, change, cover
-from zeus_hub.routes.inhibition import Source, Sources, marks
+from zeus_hub.routes.inhibition import Source, Sources, marks, owner, owner_of
 from zeus_hub.routes.kept import Routed, Row
 from zeus_hub.routes.matcher import names, subject
 from zeus_hub.routes.rules import Route, Rules
@@ -97,17 +97,23 @@ class Grouping:
         return min((at for at in self._wakes.values() if at > self.steady.seconds), default=None)
 
     def heed(self, rules: Rules, silences: Iterable[Silence]) -> None:
-        """Go by these rules and silences from now on. Groups whose route is gone end without a word."""
+        """Go by these rules and silences from now on.
+
+        Groups whose route is gone, or is not for their client any more, end without a word: their receivers
+        may be another client's now. What an inhibition held back that is gone is told at the next look.
+        """
         self._rules = rules
         self._routes = {route.name: route for route in rules.routes}
         self._keepers = rules.keepers()
+        self._owners = {owner(each) for each in rules.inhibitions}
         self._silences = {silence.veil: silence for silence in silences}
         self._names = rules.names() | names(silence.match for silence in self._silences.values())
         for row in self.rows:
-            if row.group.route in self._routes:
-                self._wakes[row.group.key] = wake(row.group, self._routes[row.group.route])
-            else:
+            route = self._routes.get(row.group.route)
+            if route is None or (route.clients is not None and row.group.client not in route.clients):
                 self._end(row.group)
+            else:
+                self._wakes[row.group.key] = wake(row.group, route)
 
     def cover(self, silence: Silence, ids: Iterable[str]) -> None:
         """Put groups, by id, under a new silence, as far as they have alerts; silence.covers() says which."""
@@ -139,9 +145,8 @@ class Grouping:
             for place, fired in enumerate(fires)
         ]
 
-    def change(self, routed: Routed, before: int, after: int, now: datetime) -> None:
-        """Take it that people did something about an alert; both are a TriageStatus."""
-        self._advance(now)
+    def change(self, routed: Routed, before: int, after: int) -> None:
+        """Take it that people did something about an alert since the last look; both are a TriageStatus."""
         opened = (after != CLOSED) - (before != CLOSED)
         if opened:
             for mark in routed.fires:
@@ -176,12 +181,13 @@ class Grouping:
         if veil.startswith(PREFIX):
             silence = self._silences.get(veil)
             return silence is not None and silence.holds(now)
-        return self._sources.holds(veil, self.steady.seconds)
+        return owner_of(veil) in self._owners and self._sources.holds(veil, self.steady.seconds)
 
     def _advance(self, now: datetime) -> None:
         """Look at every group whose time has come."""
         self.steady = self.steady.at(now)
         seconds = self.steady.seconds
+        self._sources.expire(seconds)
         for key in [key for key, at in self._wakes.items() if at <= seconds]:
             row = self._rows[key]
             route = self._routes[row.group.route]

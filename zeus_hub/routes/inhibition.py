@@ -3,11 +3,15 @@
 A source is all open alerts that match an inhibition's `source` and have its `equal` fields alike. It holds
 targets back while one of them is open and the latest came within a day. Of a target that matches `source` as
 well, only such alerts hold it back as do not match both: two of a kind would silence each other.
+
+Whose source something is stands in its name, so that one of an inhibition that is gone holds nothing back.
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,8 +22,9 @@ from zeus_hub.routes.matcher import Subject
 from zeus_hub.routes.rules import Inhibition
 
 FIRES_SECONDS = 86_400.0  # since its latest alert; the same as a group's resolve_after where nothing is said
-MOST_SOURCES = 10_000  # that are remembered; what one more would hold back is told
+MOST_SOURCES = 2000  # that are remembered of a client; what one more would hold back is told
 DIGEST_BYTES = 16  # whoever chooses a field must not find another with the same digest
+OWNER_BYTES = 8  # of the digest of an inhibition, which only those choose who write the rules
 PREFIX = "inhibit:"
 _BOTH, _ONE = "+", "-"
 
@@ -28,7 +33,7 @@ class Source(Struct, frozen=True):
     """What is remembered of a source."""
 
     name: str
-    """Of the inhibition, and of what is alike."""
+    """The client, the inhibition and what is alike, with slashes between."""
     came: float
     """When the latest came, in seconds of a steady clock."""
     one_sided: int = 0
@@ -41,7 +46,9 @@ class Sources:
     """All that fire."""
 
     def __init__(self, sources: Iterable[Source] = ()) -> None:
-        self._sources = {source.name: source for source in sources}
+        ordered = sorted(sources, key=lambda source: source.came)
+        self._sources = {source.name: source for source in ordered}
+        self._sizes = Counter(_client(name) for name in self._sources)
         self.changed: set[str] = set()
         """Names of those that are not as they were when this was emptied last."""
 
@@ -50,13 +57,15 @@ class Sources:
         return self._sources.get(name)
 
     def fire(self, mark: str, now: float) -> None:
-        """Take an alert that is a source; `mark` as marks() gives it."""
+        """Take an alert that is a source; `mark` as marks() gives it, `now` never before the last one."""
+        self.expire(now)
         name = mark[:-1]
-        source = self._sources.get(name) or Source(name, now)
-        if name not in self._sources and len(self._sources) >= MOST_SOURCES:
-            self.expire(now)
-            if len(self._sources) >= MOST_SOURCES:
+        source = self._sources.pop(name, None)  # to come in again as the latest
+        if source is None:
+            if self._sizes[_client(name)] >= MOST_SOURCES:
                 return
+            self._sizes[_client(name)] += 1
+            source = Source(name, now)
         self._put(_counted(replace(source, came=now), mark, 1))
 
     def change(self, mark: str, opened: int) -> None:
@@ -67,13 +76,15 @@ class Sources:
 
     def expire(self, now: float) -> None:
         """Forget what has not come for so long that it does not fire any more."""
-        for name in [name for name, source in self._sources.items() if now >= source.came + FIRES_SECONDS]:
+        stale = takewhile(lambda source: now >= source.came + FIRES_SECONDS, self._sources.values())
+        for name in [source.name for source in stale]:
             del self._sources[name]
+            self._sizes[_client(name)] -= 1
             self.changed.add(name)
 
     def holds(self, veil: str, now: float) -> bool:
         """Tell whether targets with such a name in their veil are held back."""
-        source = self._sources.get(veil.removeprefix(PREFIX)[:-1])
+        source = self._sources.get(_source(veil))
         if source is None or now >= source.came + FIRES_SECONDS:
             return False
         return source.one_sided > 0 or (source.two_sided > 0 and veil.endswith(_ONE))
@@ -97,9 +108,31 @@ def marks(
     return tuple(fires), tuple(veil)
 
 
+def owner(inhibition: Inhibition) -> str:
+    """Return what an inhibition is called in the names of its sources."""
+    return _digest(inhibition.key, OWNER_BYTES)
+
+
+def owner_of(veil: str) -> str:
+    """Return what the inhibition is called that has put a name into a veil."""
+    return _source(veil).partition("/")[2].partition("/")[0]
+
+
 def _name(inhibition: Inhibition, stored: StoredAlert) -> str:
-    alike = json.dumps([inhibition.key, *(value(stored, path) for path in inhibition.equal)])
-    return hashlib.blake2b(alike.encode(), digest_size=DIGEST_BYTES).hexdigest()
+    alike = json.dumps([value(stored, path) for path in inhibition.equal])
+    return f"{stored.client}/{owner(inhibition)}/{_digest(alike, DIGEST_BYTES)}"
+
+
+def _source(veil: str) -> str:
+    return veil.removeprefix(PREFIX)[:-1]
+
+
+def _client(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _digest(text: str, size: int) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
 
 
 def _counted(source: Source, mark: str, by: int) -> Source:

@@ -1,11 +1,11 @@
 """What people have asked not to be told of for a while. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub.routes.matcher import Matcher, Subject, subject
+from zeus_hub.routes.matcher import Matcher, Subject, names, subject
 
 PREFIX = "silence:"
 
@@ -37,10 +37,12 @@ class Silence:
         return client == self.client and (self.match is None or self.match.holds(subject))
 
 
-def covers(silence: Silence, alerts: Iterable[StoredAlert]) -> bool:
-    """Tell whether a new silence is about a group that is there already, by the alerts it remembers.
+def covering(silences: Iterable[Silence], alerts: Sequence[StoredAlert]) -> list[Silence]:
+    """Return which new silences are about a group that is there already, by the alerts it remembers.
 
-    It must be about all of them: to be told once more than wanted is the safe mistake.
+    Such a one must be about all of them: to be told once more than wanted is the safe mistake.
     """
-    remembered = list(alerts)
-    return bool(remembered) and all(silence.meets(each.client, subject(each)) for each in remembered)
+    new = list(silences)
+    asked = names(silence.match for silence in new)
+    about = [(each.client, subject(each, asked)) for each in alerts]
+    return [each for each in new if about and all(each.meets(client, what) for client, what in about)]

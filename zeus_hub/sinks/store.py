@@ -20,7 +20,7 @@ from socme import logs
 from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert, AlertSource
 from socme.v1.watch_pb2 import StoredAlert
-from zeus_hub import body, database, over, slots, sqlite
+from zeus_hub import body, database, over, search, slots, sqlite
 from zeus_hub.database import reading, reason, writing
 from zeus_hub.enrich import Arrival, Unreadable, microseconds, time_us
 from zeus_hub.over import IsOpen
@@ -167,6 +167,7 @@ class Store:
                     ended.append((made.ends, place[1]))
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
+        search.add(connection, last, last + len(rows))
         slots.count(connection, range(last + 1, last + 1 + len(rows)), tactics)
         for stored, node_id in ended:
             over.close(connection, stored, node_id, self._is_open)

@@ -227,3 +227,31 @@ def test_without_a_hub_the_alert_is_named(unused: Place) -> None:
         unused.try_("alert", "show", "0123456789ab")
     with pytest.raises(OperatorError, match="there is no hub"):
         unused.try_("alert", "export")
+
+
+def test_export_as_csv_to_standard_output(stored: Place) -> None:
+    result = stored.try_("alert", "export", "--format", "csv", "--limit", "2")
+    lines = result.stdout_bytes.decode().split("\r\n")
+
+    assert lines[0].startswith("id,client,node,time,")
+    assert len(lines) == 4
+    assert "evil\ufffd[31m\ufffd[bold]\ufffd" in lines[2]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_export_to_a_file(stored: Place, form: str) -> None:
+    path = stored.folder / "alerts"
+    result = stored.try_("alert", "export", "--format", form, "--output", str(path), "--client", "acme")
+
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert f"2 alerts are in {path}." in result.stderr
+    assert path.stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--format", "parquet"], ["--format", "xml"], ["--format", "csv", "--json"]],
+)
+def test_an_export_that_cannot_be_is_wrong_usage(stored: Place, options: list[str]) -> None:
+    assert stored.try_("alert", "export", *options).exit_code == 2

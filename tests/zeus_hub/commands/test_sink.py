@@ -1,13 +1,15 @@
 """Receivers on the command line."""
 
 import socket
+from datetime import timedelta
 
 import pytest
 
 from socme.errors import OperatorError
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.noticed import FOREVER, NOON, notice
-from zeus_hub import outbox
+from tests.zeus_hub.reported import draft
+from zeus_hub import outbox, reports
 from zeus_hub.database import open_database, writing
 from zeus_hub.receivers.contract import Receipt
 
@@ -112,6 +114,34 @@ def test_what_was_left_out_of_a_notice_that_arrived_is_no_trouble(busy: Place) -
             outbox.told(connection, letter, Receipt("~1", ("TheHive refused the custom fields",)), NOON)
     engine.dispose()
 
-    _, hive, _ = busy.objects("sink", "list", "--json")
+    _, _, hive, _ = busy.objects("sink", "list", "--json")
     assert (hive["told"], hive["waiting"], hive["trouble"]) == (1, 1, "")
     assert "custom fields" not in busy.run("sink", "list")
+
+
+def test_reports_are_listed_set_aside_and_tried_again_with_the_notices(busy: Place) -> None:
+    engine = open_database("sqlite:///zeus.db", busy.state_dir)
+    with writing(engine) as connection:
+        for period in ("2026-07-01", "2026-07-02"):
+            reports.put(connection, "soc", draft(period=period), NOON - timedelta(days=1))
+        first = reports.next_of(connection, "soc", FOREVER)
+        assert first
+        reports.refused(connection, first, "mailbox\x1bfull", NOON)
+        second = reports.next_of(connection, "soc", FOREVER)
+        assert second
+        reports.postponed(connection, second, "greylisted", NOON)
+        reports.put(connection, "boss", draft(), NOON)
+    engine.dispose()
+
+    listed = {each["name"]: each for each in busy.objects("sink", "list", "--json")}
+    assert (listed["soc"]["waiting"], listed["soc"]["refused"], listed["soc"]["told"]) == (2, 2, 1)
+    assert listed["soc"]["trouble"] == "greylisted", "it waits for longest"
+    assert listed["boss"]["waiting"] == 1
+
+    [_, page] = busy.objects("sink", "refused", "--json")
+    assert (page["number"], page["report"], page["period"]) == (None, "every day", "2026-07-01")
+    assert "soc: mailbox\ufffdfull" in busy.run("sink", "refused", "soc")
+
+    assert busy.run("sink", "retry", "boss").startswith("1 to be told to boss")
+    assert busy.run("sink", "retry", "soc").startswith("4 to be told to soc")
+    assert busy.objects("sink", "refused", "--json") == []

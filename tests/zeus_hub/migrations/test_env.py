@@ -17,7 +17,13 @@ pytestmark = pytest.mark.usefixtures("both")
 
 def test_migrating_an_empty_database_gives_the_schema_of_the_code(tmp_path: Path) -> None:
     with reading(opened(tmp_path)) as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        context = MigrationContext.configure(connection, opts={"include_object": _is_ours})
+        assert compare_metadata(context, METADATA) == []
+
+
+def _is_ours(_thing: object, name: str | None, *_: object) -> bool:
+    """Leave out the index of words, which SQLAlchemy has no words for."""
+    return "alert_words" not in (name or "")
 
 
 def test_the_code_names_the_newest_migration() -> None:

@@ -2,16 +2,18 @@
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from socme.errors import OperatorError
-from zeus_hub.receivers.kinds import KINDS, build, poll
+from zeus_hub.receivers.kinds import KINDS, build, poll, templates
 from zeus_hub.receivers.mail import Mail
 from zeus_hub.receivers.push import Push
 from zeus_hub.receivers.thehive.receiver import TheHive
 from zeus_hub.receivers.webhook import Webhook
 
+PARIS = ZoneInfo("Europe/Paris")
 SECRET = "very-secret"
 MAIL = {"kind": "mail", "host": "mx", "sender": "zeus@soc.example", "to": ["soc@soc.example"]}
 PUSH = {"kind": "apprise", "url_file": "push"}
@@ -73,3 +75,14 @@ def test_what_is_wrong_is_told_and_no_secret(options: dict[str, Any], told: str,
         build("soc", options, beside)
     assert told in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_words_are_those_of_the_table_with_times_of_any_zone(tmp_path: Path) -> None:
+    found = templates({"language": "fr", "zone": "UTC", "to": ["a@b.example"]}, tmp_path, PARIS)
+
+    assert (found.language, found.zone) == ("fr", PARIS)
+    assert templates({}, tmp_path, PARIS).language == "en"
+    with pytest.raises(OperatorError, match="language"):
+        templates({"language": "de"}, tmp_path, PARIS)
+    with pytest.raises(OperatorError, match="no such folder"):
+        templates({"templates": "words"}, tmp_path, PARIS)

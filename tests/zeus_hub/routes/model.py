@@ -62,6 +62,8 @@ class Bunch:
     chain: float | None = None
     level: int = 0
     reached: int = 0
+    late: float = 0
+    """When news was told that had been held back past the time after which all is over."""
 
     def anything_new(self) -> bool:
         """Tell whether somebody should look at it."""
@@ -69,7 +71,7 @@ class Bunch:
 
     def expired(self, now: float) -> bool:
         """Tell whether nothing has come for so long that it is over."""
-        return now >= max(each.known.at for each in self.alerts) + self.route.resolve_after
+        return now >= max(self.late, *(each.known.at for each in self.alerts)) + self.route.resolve_after
 
     def passed(self, now: float) -> float | None:
         """Return the last tick that has come by now and was not seen, and see it."""
@@ -163,7 +165,8 @@ class Model:
         tick = bunch.passed(self.elapsed)
         still = [each for each in bunch.alerts if each.known.status != CLOSED]
         heard = [] if muted else [each for each in still if not self._held(each)]
-        nags = not expired and any(each.known.status == NEW for each in heard)
+        news = any(not each.told for each in heard) and tick is not None
+        nags = (news or not expired) and any(each.known.status == NEW for each in heard)
         steps = bunch.steps(self.elapsed) if nags else bunch.level
         reason = "" if tick is None else self._reason(bunch, tick, heard, nags=nags)
         over = tick is not None and not still and not (bunch.notices and muted)
@@ -171,7 +174,10 @@ class Model:
             reason = "over" if bunch.notices else ""
         if reason or steps > bunch.level:
             self._tell(bunch, reason, steps, tick)
-        if over or expired:
+        if news and expired:
+            bunch.late = self.elapsed
+        untold = any(not each.told for each in still) or (bunch.notices and not still)
+        if over or (expired and not news and not untold):
             self.bunches.remove(bunch)
 
     def _reason(self, bunch: Bunch, tick: float, heard: list[Inside], *, nags: bool) -> str:

@@ -122,11 +122,77 @@ def test_a_group_that_nothing_comes_into_ends_without_a_word() -> None:
     assert group.ended
 
 
-def test_what_was_never_told_is_told_before_the_group_ends_however_late_that_is() -> None:
-    group = Watched()
-
+def test_what_was_never_told_is_told_however_late_and_then_the_group_lives_as_long_as_others() -> None:
+    group = Watched(LADDER)
     assert group.reason(1_000_000) == "new"
+    assert not group.ended
+
+    assert group.at(1_000_900) == Telling("repeat", 2, 0, ("boss",))
+    assert group.at(1_086_399) == Telling("repeat", 3, 0, ("board", "mail"))
+    assert not group.ended
+    assert group.at(1_086_400) is None
     assert group.ended
+
+
+def test_what_a_mute_time_held_back_for_longer_than_a_group_lives_is_told_after_it() -> None:
+    """A weekend, with a group that lives for a day."""
+    group = Watched(LADDER)
+    looks = [group.at(hour * 3600, muted=True) for hour in range(1, 60)]
+    assert looks == [None] * 59
+    assert not group.ended
+
+    assert group.at(60 * 3600) == Telling("new", 1, 1, ("mail",))
+    assert group.at(60 * 3600 + 900) == Telling("repeat", 2, 0, ("boss",))
+    group.change(1, NEW, CLOSED)
+    assert group.at(60 * 3600 + 1200) == Telling("over", 3, 0, ("mail", "boss"))
+    assert group.ended
+
+
+def test_what_came_in_addition_and_was_held_back_for_long_is_told_with_the_steps_it_missed() -> None:
+    group = Watched(LADDER, Arrival(2, 1))
+    group.at(30)
+    group.add(40, Arrival(2, 3))
+    for hour in range(1, 60):
+        assert group.at(hour * 3600, muted=True) is None
+
+    assert group.at(60 * 3600) == Telling("more", 2, 3, ("mail", "boss", "board"))
+    assert not group.ended
+
+
+def test_what_a_silence_held_back_for_longer_than_a_group_lives_is_told_after_it() -> None:
+    group = Watched(PLAIN, Arrival(2, 1, ("s",)), Arrival(2, 1, ("s",)))
+    for hour in range(1, 60):
+        assert group.at(hour * 3600, held={"s"}) is None
+    assert not group.ended
+
+    assert group.at(60 * 3600) == Telling("new", 1, 2, ("mail",))
+
+
+def test_an_end_that_falls_into_a_mute_time_is_told_after_it_however_long_that_lasts() -> None:
+    group = Watched()
+    group.at(30)
+    group.change(1, NEW, CLOSED)
+    for hour in range(1, 60):
+        assert group.at(hour * 3600, muted=True) is None
+    assert not group.ended
+
+    assert group.reason(60 * 3600) == "over"
+    assert group.ended
+
+
+def test_what_was_told_already_is_over_without_a_word_in_a_mute_time_too() -> None:
+    group = Watched()
+    group.at(30)
+
+    assert group.at(86_400, muted=True) is None
+    assert group.ended
+
+
+def test_what_is_held_back_past_its_time_is_looked_at_no_oftener_than_else() -> None:
+    group = Watched(PLAIN, Arrival(2, 1, ("s",)))
+    group.at(90_000, held={"s"})
+
+    assert wake(group.group, PLAIN) == 90_030
 
 
 def test_while_a_silence_holds_nothing_is_told_and_then_what_still_fires() -> None:
@@ -176,7 +242,7 @@ def test_where_nobody_acknowledges_others_are_told_at_their_time() -> None:
     assert group.at(1830) == Telling("repeat", 3, 0, ("board", "mail"))
 
 
-def test_whoever_was_told_of_the_alerts_is_told_of_more_and_of_their_end() -> None:
+def test_whom_an_escalation_told_is_told_of_more_until_it_ends_and_of_the_end_in_any_case() -> None:
     group = Watched(LADDER)
     group.at(30)
     group.at(930)
@@ -184,9 +250,12 @@ def test_whoever_was_told_of_the_alerts_is_told_of_more_and_of_their_end() -> No
     assert group.at(1230) == Telling("more", 3, 1, ("mail", "boss"))
 
     group.change(1, NEW, ACKNOWLEDGED)
-    group.change(2, NEW, CLOSED)
-    group.change(1, ACKNOWLEDGED, CLOSED)
-    assert group.at(1530) == Telling("over", 4, 0, ("mail", "boss"))
+    group.add(1240, Arrival(2, 1))
+    assert group.at(1530) == Telling("more", 4, 1, ("mail",)), "somebody looks after it"
+
+    for number, before in ((1, ACKNOWLEDGED), (2, NEW), (3, NEW)):
+        group.change(number, before, CLOSED)
+    assert group.at(1830) == Telling("over", 5, 0, ("mail", "boss"))
 
 
 def test_steps_that_were_missed_are_one_notice() -> None:
@@ -312,3 +381,13 @@ def test_what_the_node_told_later_ends_no_escalation_that_is_on_its_way() -> Non
     group.add(700, KNOWN)
 
     assert group.at(930) == Telling("more", 2, 1, ("mail", "hive", "boss"))
+
+
+def test_what_nobody_is_to_be_told_of_keeps_no_group_alive() -> None:
+    """Its node told of it, and nobody keeps records."""
+    group = Watched(PLAIN, KNOWN)
+    group.at(30)
+    assert wake(group.group, PLAIN) == 300
+
+    assert group.at(86_400) is None
+    assert group.ended

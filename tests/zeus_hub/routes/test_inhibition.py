@@ -2,7 +2,7 @@
 
 from tests.zeus_hub.routes.made import alert, inhibition
 from zeus_hub.routes import inhibition as module
-from zeus_hub.routes.inhibition import FIRES_SECONDS, Sources, marks
+from zeus_hub.routes.inhibition import FIRES_SECONDS, Source, Sources, marks, owner, owner_of
 from zeus_hub.routes.matcher import subject
 from zeus_hub.routes.rules import Inhibition
 
@@ -85,16 +85,36 @@ def test_inhibitions_are_told_apart_by_what_they_say() -> None:
     assert not held(sources, "1", 0, other)
 
 
-def test_sources_are_bounded_and_old_ones_make_room() -> None:
+def test_the_sources_of_one_client_are_bounded_and_old_ones_make_room() -> None:
     sources = Sources()
     for number in range(module.MOST_SOURCES + 5):
-        sources.fire(f"{number}-", 0)
+        sources.fire(f"acme/rule/{number}-", 0)
     assert len(sources.changed) == module.MOST_SOURCES
 
-    sources.fire("late-", FIRES_SECONDS)
-    assert sources.get("late") is not None
-    assert sources.get("0") is None
-    assert "0" in sources.changed
+    sources.fire("beta/rule/0-", 1)
+    sources.fire("acme/rule/late-", FIRES_SECONDS)
+    assert [sources.get(name) is not None for name in ("beta/rule/0", "acme/rule/late")] == [True, True]
+    assert sources.get("acme/rule/0") is None
+    assert "acme/rule/0" in sources.changed
+
+
+def test_sources_are_forgotten_when_their_time_is_over_in_the_order_in_which_they_came_last() -> None:
+    sources = Sources([Source("acme/rule/2", 5, 1), Source("acme/rule/1", 0, 1)])
+    sources.fire("acme/rule/3-", 6)
+    sources.fire("acme/rule/1-", 7)
+    sources.expire(FIRES_SECONDS + 6)
+    assert sources.changed == {f"acme/rule/{number}" for number in (1, 2, 3)}
+
+    found = [sources.get(f"acme/rule/{number}") for number in (1, 2, 3)]
+    assert found == [Source("acme/rule/1", 7, 2), None, None]
+
+
+def test_names_say_whose_they_are() -> None:
+    (fires,), (veil,) = said("3")
+
+    assert fires.startswith("acme/")
+    assert owner_of(veil) == owner(ONE)
+    assert owner_of("inhibit:of before") == ""
 
 
 def test_what_changed_is_known_until_it_is_kept() -> None:

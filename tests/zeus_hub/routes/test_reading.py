@@ -83,6 +83,7 @@ def test_all_files_make_the_rules_in_the_order_of_their_names(tmp_path: Path) ->
 
 def test_the_example_in_the_documentation_is_right(tmp_path: Path) -> None:
     text = (REPOSITORY / "docs" / "routes.md").read_text()
+    (tmp_path / "rota.ics").write_text(CALENDAR.replace("Grace Hopper", "Ada Lovelace"))
     rules = load(written(tmp_path, example=text.split("```toml\n")[1].split("```")[0]))
 
     assert [route.name for route in rules.routes] == ["accounts", "brute force", "rest"]

@@ -8,7 +8,14 @@ from pydantic import ValidationError
 from socme.settings import Section
 from tests.conftest import REPOSITORY
 from zeus_hub.routes.durations import written
-from zeus_hub.routes.sections import InhibitSection, MuteSection, RouteSection, RulesFile
+from zeus_hub.routes.sections import (
+    InhibitSection,
+    MuteSection,
+    ReportSection,
+    RotaSection,
+    RouteSection,
+    RulesFile,
+)
 
 MUTE = {"name": "night", "zone": "Europe/Paris"}
 
@@ -105,11 +112,18 @@ def test_both_sides_of_an_inhibition_are_expressions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "section"), [("route", RouteSection), ("inhibit", InhibitSection), ("mute", MuteSection)]
+    ("table", "section"),
+    [
+        ("[[route]]", RouteSection),
+        ("[[inhibit]]", InhibitSection),
+        ("[[mute]]", MuteSection),
+        ("[rota.NAME]", RotaSection),
+        ("[[report]]", ReportSection),
+    ],
 )
 def test_every_key_is_documented_in_its_order(table: str, section: type[Section]) -> None:
     text = (REPOSITORY / "docs" / "routes.md").read_text()
-    told = text.split(f"### [[{table}]]")[1].partition("\n#")[0]
+    told = text.split(f"### {table}\n")[1].partition("\n#")[0]
 
     keys = [field.alias or name for name, field in section.model_fields.items()]
     assert re.findall(r"^\| `([a-z_]+)` \|", told, re.MULTILINE) == keys

@@ -1,10 +1,11 @@
 """What people have asked not to be told of for a while."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.zeus_hub.routes.made import NOON, alert
 from zeus_hub.routes.matcher import matcher, subject
-from zeus_hub.routes.silence import Silence, covers
+from zeus_hub.routes.silence import Silence, covering
 
 SILENCE = Silence(
     id="7",
@@ -30,7 +31,9 @@ def test_it_is_about_one_client_only() -> None:
 
 
 def test_a_group_is_covered_where_all_it_remembers_is_meant() -> None:
-    assert covers(SILENCE, [alert(1), alert(2)])
-    assert not covers(SILENCE, [alert(1), alert(2, rule="1")])
-    assert not covers(SILENCE, [alert(1), alert(2, client="beta")])
-    assert not covers(SILENCE, [])
+    every = replace(SILENCE, id="8", match=None)
+
+    assert covering([SILENCE, every], [alert(1), alert(2)]) == [SILENCE, every]
+    assert covering([SILENCE, every], [alert(1), alert(2, rule="1")]) == [every]
+    assert covering([SILENCE, every], [alert(1), alert(2, client="beta")]) == []
+    assert covering([SILENCE, every], []) == []

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(16), nullable=False),
         sa.Column("alert_number", sa.BigInteger(), nullable=False),
         sa.Column("change_number", sa.BigInteger(), nullable=False),
+        sa.Column("silence_number", sa.BigInteger(), nullable=False),
         sa.Column("clock", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_router")),
     )

@@ -118,7 +118,7 @@ def moved(mark: Mark, seen: Iterable[tuple[str, int]], *, now: int, upto: int | 
     `now`, in milliseconds: a change that is stamped later, by a clock that was wrong there, must not hide
     what comes until then. `upto`: where there was more than was read, up to where it was.
     """
-    latest = sorted(seen, key=lambda change: change[1])
+    latest = sorted(seen, key=lambda change: (change[1], change[0]))
     at = min(max(mark.at, latest[-1][1] if latest else 0), now) if upto is None else upto
     kept = [change for change in latest if change[1] >= at - OVERLAP]
     return Mark(at, tuple(kept[-MOST_SEEN:]), behind=upto is not None)

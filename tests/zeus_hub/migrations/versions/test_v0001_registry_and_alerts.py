@@ -23,5 +23,6 @@ def test_it_makes_every_table_with_its_indices(tmp_path: Path) -> None:
         if index.get("dialect_options", {}).get(key) is not None
     }
 
-    assert set(inspector.get_table_names()) == {*METADATA.tables, "alembic_version"}
+    ours = {name for name in inspector.get_table_names() if not name.startswith("alert_words")}
+    assert ours == {*METADATA.tables, "alembic_version"}
     assert conditions == {"ix_ledger_unaccounted": "unaccounted > 0", "ix_triage_owner": "owner != ''"}

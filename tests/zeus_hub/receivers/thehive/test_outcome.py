@@ -147,6 +147,12 @@ def test_a_change_of_the_future_hides_nothing_that_comes_before_it() -> None:
     assert moved(Mark(1000 * OVERLAP), (), now=now).at == now
 
 
+def test_marks_of_the_same_changes_are_the_same() -> None:
+    changes = [(f"~{each}", 5) for each in range(50)]
+
+    assert moved(Mark(0), changes, now=9) == moved(Mark(0), changes[::-1], now=9)
+
+
 def test_what_a_mark_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcome, "MOST_SEEN", 3)
 

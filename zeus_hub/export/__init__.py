@@ -1,0 +1,1 @@
+"""Alerts written to files, in forms that other programs read."""

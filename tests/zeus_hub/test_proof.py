@@ -79,6 +79,15 @@ def test_a_key_does_no_harm_where_it_is_shown() -> None:
     assert len(named) < 150
 
 
+def test_where_a_value_ends_counts() -> None:
+    ours, theirs = (
+        [(1, one, "", one.encode(), 0), (2, other, "", other.encode(), 0)]
+        for one, other in (("ab", "c"), ("a", "bc"))
+    )
+
+    assert judged(ours, theirs).difference == "key 1 differs in a, c"
+
+
 def test_true_is_what_another_database_calls_1() -> None:
     assert judged([(1, "a", "b", b"", True)], [(1, "a", "b", b"", 1)]).difference == ""
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, literal_column, select, table, update
 
-from tests.zeus_hub.engines import on_postgresql, postgresql_alone, sqlite_alone
+from tests.zeus_hub.alone import postgresql_alone, sqlite_alone
+from tests.zeus_hub.engines import on_postgresql
 from tests.zeus_hub.stored import alert, database, keep
 from zeus_hub import backfill
 from zeus_hub.backfill import Backfill

@@ -30,14 +30,13 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     cast,
-    false,
     func,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
 from socme.errors import OperatorError
-from zeus_hub import schema, series, sqlite
+from zeus_hub import admission, schema, series, sqlite
 from zeus_hub.marker import refuse_half
 from zeus_hub.upgrade import revision, upgrade
 
@@ -82,51 +81,8 @@ node = Table(
     UniqueConstraint("client_id", "name"),
 )
 
-# Who may watch: displays and operators. Enrolling again replaces the certificate.
-watcher = Table(
-    "watcher",
-    METADATA,
-    Column("id", _NUMBER, primary_key=True),
-    Column("role", String(16), nullable=False),  # "display" or "operator" (socme.spiffe.Role)
-    Column("name", String(63), nullable=False),
-    Column("fingerprint", LargeBinary(32), nullable=False, unique=True),
-    Column("enrolled_us", BigInteger, nullable=False),
-    Column("expires_us", BigInteger, nullable=False),
-    Column("revoked_us", BigInteger),
-    Column("sees_all", Boolean, nullable=False),  # otherwise only the clients in watcher_client
-    Column("redacted", Boolean, nullable=False, server_default=false()),  # see redact.py
-    UniqueConstraint("role", "name"),
-)
-
-watcher_client = Table(
-    "watcher_client",
-    METADATA,
-    Column("watcher_id", ForeignKey("watcher.id"), primary_key=True),
-    Column("client_id", ForeignKey("client.id"), primary_key=True),
-)
-
-# One-time enrolment tokens; the secret itself is not kept.
-token = Table(
-    "token",
-    METADATA,
-    Column("id", _NUMBER, primary_key=True),
-    Column("secret_sha256", LargeBinary(32), nullable=False, unique=True),
-    Column("role", String(16), nullable=False),  # "node" or "display"
-    Column("name", String(63), nullable=False),  # what the holder will be called
-    Column("client_id", ForeignKey("client.id")),  # of a node
-    Column("sees_all", Boolean, nullable=False),  # of a display; otherwise the clients in token_client
-    Column("redacted", Boolean, nullable=False, server_default=false()),  # of a display
-    Column("created_us", BigInteger, nullable=False),
-    Column("expires_us", BigInteger, nullable=False),
-    Column("used_us", BigInteger),
-)
-
-token_client = Table(
-    "token_client",
-    METADATA,
-    Column("token_id", ForeignKey("token.id"), primary_key=True),
-    Column("client_id", ForeignKey("client.id"), primary_key=True),
-)
+# Who may watch, and the tokens by which nodes and displays come in (admission.py).
+watcher, watcher_client, token, token_client = admission.tables(METADATA)
 
 # Alerts, written by the store sink alone. The columns are for searching and listing; `body` is the
 # whole message (see body.py). Texts are cut to the length that the store gives them.

@@ -3,7 +3,18 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Boolean, Column, Engine, Integer, LargeBinary, Table, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Engine,
+    Integer,
+    LargeBinary,
+    Table,
+    delete,
+    insert,
+    select,
+)
 
 from tests.zeus_hub import engines
 from zeus_hub.database import METADATA, open_database, reading, writing
@@ -17,10 +28,11 @@ Row = Mapping[str, object]
 
 
 def fill(state_dir: Path, rows: int = ROWS) -> Engine:
-    """Make a SQLite database with rows in every table; the caller disposes of it."""
+    """Make a SQLite database with so many rows in every table; the caller disposes of it."""
     engine = open_database("sqlite:///zeus.db", state_dir)
     with writing(engine) as connection:
         for table in METADATA.sorted_tables:
+            connection.execute(delete(table))  # a new database has a row of its own on its index of words
             connection.execute(insert(table), [row(table, number) for number in range(1, rows + 1)])
     return engine
 

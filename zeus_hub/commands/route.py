@@ -1,6 +1,8 @@
 """`zeus route`: what the rules say, what they would have done, and why one alert went where it did."""
 
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +29,17 @@ _TOLD = ["TIME (UTC)", "CLIENT", "ROUTE", "WHY", "ALERTS", "TO", "GROUP"]
 FolderOption = Annotated[
     Path | None,
     typer.Option("--routes", metavar="DIR", help="Rules to try. [default: those of the settings]"),
+]
+
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--file",
+        metavar="FILE",
+        allow_dash=True,
+        help="Alerts to try them on, as `zeus alert export` writes them; - for standard input."
+        " [default: stored ones]",
+    ),
 ]
 
 app = typer.Typer(
@@ -56,19 +69,27 @@ def rehearse(
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
     routes: FolderOption = None,
+    file: FileOption = None,
     filters: "Filters",
 ) -> None:
-    """Say what would have gone to whom, had stored alerts come under these rules; nothing is sent.
+    """Say what would have gone to whom, had alerts come under these rules; nothing is sent.
 
-    Time is that of the alerts; what people did about them since counts for nothing.
+    The alerts are stored ones, or those of a file, for which no hub is needed. Time is that of the
+    alerts; what people did about them since counts for nothing.
     """
     from zeus_hub import alerts, rehearsal  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
     rules = _rules(config, routes)
-    with state.opened(state.read_settings(config)) as engine:
-        alerts.check_names(engine, filters)
-        found = list(rehearsal.rehearse(rules, alerts.find(engine, filters, newest_first=False)))
+    if file is not None:
+        if filters != alerts.Filters():
+            raise OperatorError("filters are for stored alerts", "Leave out --file, or the filters.")
+        with _alerts(file) as given:
+            found = list(rehearsal.rehearse(rules, given))
+    else:
+        with state.opened(state.read_settings(config)) as engine:
+            alerts.check_names(engine, filters)
+            found = list(rehearsal.rehearse(rules, alerts.find(engine, filters, newest_first=False)))
     if json:
         for each in found:
             print_json(_told_view(each))
@@ -116,6 +137,23 @@ def _rules(config: Path, folder: Path | None) -> "Rules":
     if folder is not None and not folder.is_dir():
         raise OperatorError(f"{folder} is no folder", "Name the one with the *.toml files.")
     return load(folder or state.read_settings(config).routes_dir)
+
+
+@contextmanager
+def _alerts(path: Path) -> "Iterator[Iterator[StoredAlert]]":
+    """Give the alerts of a file, - for standard input."""
+    from zeus_hub import exported  # noqa: PLC0415
+
+    try:
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
+            yield exported.read(file)
+    except exported.LineError as error:
+        how = "A line is an alert as `zeus alert export` writes it; client and time must be there."
+        raise OperatorError(f"{path}:{error}", how) from error
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read {path}: {error.strerror}", "Name a file, or - for input."
+        ) from error
 
 
 def _said(explanation: "Explanation", stored: "StoredAlert") -> Iterator[tuple[str, object]]:

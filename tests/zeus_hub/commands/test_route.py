@@ -95,6 +95,45 @@ def test_other_rules_can_be_tried_before_they_are_in_force(ruled: Place) -> None
     assert [each["route"] for each in told if each["route"]] == ["brute force"]
 
 
+def test_rules_are_tried_on_what_was_exported_as_on_what_is_stored(ruled: Place) -> None:
+    file = ruled.folder / "alerts.jsonl"
+    file.write_text(ruled.run("alert", "export"))
+    stored = ruled.objects("route", "test", "--json")
+
+    assert ruled.objects("route", "test", "--json", "--file", str(file)) == stored
+
+
+def test_rules_are_tried_on_a_file_without_a_hub(place: Place) -> None:
+    rules(place, RULES, "new")
+    file = place.folder / "mine.jsonl"
+    line = '{"client":"acme","time":"2026-07-01T12:00:00Z","severity":"high","rule":{"id":"5763"}}\n'
+    file.write_text(line * 3)
+
+    told = place.objects(
+        "route", "test", "--json", "--routes", str(place.folder / "new"), "--file", str(file)
+    )
+
+    assert [(each["route"], each["count"]) for each in told] == [("brute force", 3)]
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "why"),
+    [
+        ('{"client":"acme"}\n', [], r"mine.jsonl:1: it has no time"),
+        ("", ["--client", "acme"], "filters are for stored alerts"),
+        (None, [], "cannot read .*mine.jsonl: No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_tried(place: Place, content: str | None, more: list[str], why: str) -> None:
+    rules(place, RULES)
+    file = place.folder / "mine.jsonl"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(OperatorError, match=why):
+        place.try_("route", "test", "--file", str(file), *more)
+
+
 def test_one_alert_is_explained(ruled: Place) -> None:
     said = ruled.run("route", "explain", f"{1:032x}")
     assert "takes it" in said

@@ -134,9 +134,9 @@ async def test_a_receiver_that_is_down_is_tried_again_later_and_told_of_each_gro
                 if tries == 2:
                     write(engine, notice(A, number=2, reason="more", count=8, fresh=5))
                 clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
-            await until(made, lambda: standing(engine).told == 1)
-            assert made.problem == ""
+            await until(made, lambda: made.problem == "")
 
+    assert standing(engine).told == 1
     assert len(receiver.got) == 4
     assert (receiver.got[3].count, receiver.got[3].fresh, receiver.got[3].reason) == (8, 8, "new")
     assert caplog.text.count("receiver is down") == 1
@@ -203,6 +203,31 @@ async def test_one_that_is_retired_ends_what_it_began_and_nothing_more(engine: E
             receiver.held.set()
 
     assert (standing(engine).told, standing(engine).waiting, receiver.closed) == (1, 1, True)
+
+
+async def test_one_that_is_retired_waits_until_what_came_of_its_letter_can_be_noted(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes its place would tell it again."""
+    monkeypatch.setattr(postman, "CHECK_SECONDS", 0.01)
+    write(engine, notice(A), notice(B))
+    receiver = Recorder(held=asyncio.Event())
+    with ThreadPoolExecutor(1) as thread:
+        made = Postman("mail", Notices(receiver), engine, thread, clock=Clock(), rng=random.Random(1))
+        async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
+            group.create_task(made.run())
+            await until(made, lambda: len(receiver.got) == 1)
+            with writing(engine) as connection:
+                connection.exec_driver_sql("ALTER TABLE outbox RENAME TO away")
+            made.retire()
+            assert receiver.held
+            receiver.held.set()
+            await until(made, lambda: "outbox" in made.problem)
+            with writing(engine) as connection:
+                connection.exec_driver_sql("ALTER TABLE away RENAME TO outbox")
+
+    assert [told.group for told in receiver.got] == [A]
+    assert (standing(engine).told, standing(engine).waiting) == (1, 1)
 
 
 async def test_what_the_rules_do_not_allow_any_more_is_set_aside(engine: Engine) -> None:

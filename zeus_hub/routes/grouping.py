@@ -141,7 +141,9 @@ class Grouping:
             for place, ticket in zip(each.places, self._count(key, each), strict=True):
                 tickets[place].append(ticket)
         return [
-            Routed(tuple(tickets[place]), fired, place in told) if place in tickets or fired else NOWHERE
+            Routed(tuple(tickets[place]), fired, place in told, self.steady.seconds)
+            if place in tickets or fired
+            else NOWHERE
             for place, fired in enumerate(fires)
         ]
 
@@ -150,7 +152,7 @@ class Grouping:
         opened = (after != CLOSED) - (before != CLOSED)
         if opened:
             for mark in routed.fires:
-                self._sources.change(mark, opened)
+                self._sources.change(mark, routed.came, opened)
         for ticket in routed.tickets:
             key = self._keys.get(ticket.group)
             if key is not None and before != after:

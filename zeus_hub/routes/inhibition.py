@@ -1,8 +1,10 @@
 """Which alerts fire that make others not worth telling. Pure.
 
-A source is all open alerts that match an inhibition's `source` and have its `equal` fields alike. It holds
-targets back while one of them is open and the latest came within a day. Of a target that matches `source` as
-well, only such alerts hold it back as do not match both: two of a kind would silence each other.
+A source is all alerts that match an inhibition's `source`, have its `equal` fields alike, and came with less
+than a day from one to the next. It holds targets back while one of them is open and the latest came within a
+day; what comes after that is another source, to which those before do not count, though nobody has closed
+them. Of a target that matches `source` as well, only such alerts hold it back as do not match both: two of a
+kind would silence each other.
 
 Whose source something is stands in its name, so that one of an inhibition that is gone holds nothing back.
 """
@@ -40,6 +42,8 @@ class Source(Struct, frozen=True):
     """Open alerts that match only `source`."""
     two_sided: int = 0
     """Open alerts that match `target` too."""
+    since: float = 0.0
+    """When the first came."""
 
 
 class Sources:
@@ -65,13 +69,13 @@ class Sources:
             if self._sizes[_client(name)] >= MOST_SOURCES:
                 return
             self._sizes[_client(name)] += 1
-            source = Source(name, now)
+            source = Source(name, now, since=now)
         self._put(_counted(replace(source, came=now), mark, 1))
 
-    def change(self, mark: str, opened: int) -> None:
-        """Take it that a source's alert was closed (-1) or opened again (1)."""
+    def change(self, mark: str, came: float, opened: int) -> None:
+        """Take it that a source's alert, which came then, was closed (-1) or opened again (1)."""
         source = self._sources.get(mark[:-1])
-        if source is not None:
+        if source is not None and came >= source.since:
             self._put(_counted(source, mark, opened))
 
     def expire(self, now: float) -> None:

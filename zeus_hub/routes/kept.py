@@ -25,6 +25,8 @@ class Routed(msgspec.Struct, frozen=True):
     """Sources of inhibitions that it is one of."""
     told: bool = False
     """Whether its node told people of it itself."""
+    came: float = 0.0
+    """When that was, in seconds of the steady clock."""
 
 
 class _Versioned(msgspec.Struct, frozen=True, array_like=True):

@@ -172,7 +172,7 @@ class InhibitSection(Section):
     """[[inhibit]]: what need not be told while something worse is known."""
 
     source: Expression
-    """A CEL expression: while such an alert fires (nobody has closed it, and it is no older than a day) …"""
+    """A CEL expression: while such an alert fires (it is open, and no day went by since without another) …"""
 
     target: Expression
     """… nobody is told of such alerts. One that matches both does not inhibit itself."""

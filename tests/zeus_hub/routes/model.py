@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from socme.triage import ACKNOWLEDGED, CLOSED, NEW
 from socme.v1.watch_pb2 import StoredAlert
@@ -157,8 +158,9 @@ class Model:
             return False
         if target.is_source and other.is_target:  # one that matches both is not held back by its like
             return False
-        latest = max(each.at for each in self.alerts if each.is_source and each.alike == other.alike)
-        return self.elapsed < latest + DAY
+        like = [each.at for each in self.alerts if each.is_source and each.alike == other.alike]
+        since = sorted([other.at, *(at for at in like if at > other.at), self.elapsed])
+        return all(later < earlier + DAY for earlier, later in pairwise(since))
 
     def _look(self, bunch: Bunch) -> None:
         muted, expired = self.muted(self.wall), bunch.expired(self.elapsed)

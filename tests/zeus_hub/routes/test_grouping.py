@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from socme.triage import ACKNOWLEDGED, CLOSED, NEW
@@ -223,7 +223,34 @@ def said(one: Told) -> tuple[object, ...]:
     return group.route, labels, *what, summary.count, summary.severity
 
 
+AT_ONCE = route(
+    group_wait=0.0, group_interval=60.0, repeat_interval=60.0, resolve_after=2000.0, urgent=None, escalate=()
+)
+SOURCE = ("alert", "acme", "2", 2, "192.0.2.1", 1)
+TARGET = ("alert", "acme", "1", 2, "192.0.2.1", 1)
+A_DAY_LATER = ("wait", 90_000)
+
+
 @settings(deadline=None, max_examples=200)
+@example(  # what has not come for a day does not fire again because another one comes, and that one is closed
+    like=AT_ONCE, muted=False, actions=[SOURCE, A_DAY_LATER, SOURCE, ("triage", 1, CLOSED), TARGET]
+)
+@example(  # nor does it matter to the other one that somebody closes it then
+    like=AT_ONCE, muted=False, actions=[SOURCE, A_DAY_LATER, SOURCE, ("triage", 0, CLOSED), TARGET]
+)
+@example(  # or opens it again
+    like=AT_ONCE,
+    muted=False,
+    actions=[
+        SOURCE,
+        ("triage", 0, CLOSED),
+        A_DAY_LATER,
+        SOURCE,
+        ("triage", 0, NEW),
+        ("triage", 1, CLOSED),
+        TARGET,
+    ],
+)
 @given(like=ROUTES, muted=st.booleans(), actions=st.lists(STEPS, min_size=PROGRAM, max_size=2 * PROGRAM))
 def test_the_groups_do_as_a_model_that_asks_every_alert_each_time(
     *, like: Route, muted: bool, actions: list[tuple[object, ...]]

@@ -58,12 +58,36 @@ def test_what_is_closed_does_not_fire_and_what_is_opened_again_does() -> None:
     sources.fire(mark, 0)
     sources.fire(mark, 10)
 
-    sources.change(mark, -1)
+    sources.change(mark, 0, -1)
     assert held(sources, "1")
-    sources.change(mark, -1)
+    sources.change(mark, 10, -1)
     assert not held(sources, "1")
-    sources.change(mark, 1)
+    sources.change(mark, 0, 1)
     assert held(sources, "1")
+
+
+def test_what_came_a_day_before_another_one_does_not_count_to_it() -> None:
+    """Whether it is still open or not, and whatever people do about it then."""
+    sources, now = Sources(), FIRES_SECONDS
+    (mark,), _ = said("2")
+    sources.fire(mark, 0)
+    sources.fire(mark, now)
+    sources.change(mark, 0, -1)
+    assert held(sources, "1", now)
+    sources.change(mark, 0, 1)
+    sources.change(mark, now, -1)
+    assert not held(sources, "1", now)
+
+
+def test_what_came_less_than_a_day_before_another_one_fires_with_it() -> None:
+    sources, now = Sources(), FIRES_SECONDS - 1
+    (mark,), _ = said("2")
+    sources.fire(mark, 0)
+    sources.fire(mark, now)
+    sources.change(mark, now, -1)
+    assert held(sources, "1", now + now)
+    sources.change(mark, 0, -1)
+    assert not held(sources, "1", now)
 
 
 def test_two_that_match_both_sides_do_not_silence_each_other() -> None:
@@ -99,7 +123,7 @@ def test_the_sources_of_one_client_are_bounded_and_old_ones_make_room() -> None:
 
 
 def test_sources_are_forgotten_when_their_time_is_over_in_the_order_in_which_they_came_last() -> None:
-    sources = Sources([Source("acme/rule/2", 5, 1), Source("acme/rule/1", 0, 1)])
+    sources = Sources([Source("acme/rule/2", 5, 1, since=2), Source("acme/rule/1", 0, 1)])
     sources.fire("acme/rule/3-", 6)
     sources.fire("acme/rule/1-", 7)
     sources.expire(FIRES_SECONDS + 6)
@@ -126,5 +150,5 @@ def test_what_changed_is_known_until_it_is_kept() -> None:
 
     assert held(Sources([kept]), "1")
     sources.changed = set()
-    sources.change("nobody-", -1)
+    sources.change("nobody-", 0, -1)
     assert sources.changed == set()

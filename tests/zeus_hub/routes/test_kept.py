@@ -23,9 +23,9 @@ def row() -> Row:
 
 def test_what_is_kept_is_read_again() -> None:
     assert kept.decode_row(kept.encode(row())) == row()
-    routed = Routed((Ticket("a" * 32, 7, 1),), ("source+",))
+    routed = Routed((Ticket("a" * 32, 7, 1),), ("source+",), told=True, came=2.25)
     assert kept.decode_routed(kept.encode(routed)) == routed
-    source = Source("name", 1.5, 3, 2)
+    source = Source("name", 1.5, 3, 2, 0.5)
     assert kept.decode_source(kept.encode(source)) == source
     steady = Steady().at(NOON)
     assert kept.decode_steady(kept.encode(steady)) == steady

@@ -289,7 +289,7 @@ async def test_a_new_critical_alert_takes_the_bottom_row_and_flashes_its_tile() 
             assert await shown.number(f"{top} - {box}.offsetTop - {box}.offsetHeight") >= 0
         assert await shown.find("#feed .title", text="LSASS")
         await shown.gone(".tile.flash", within=5 * SECOND)
-        assert await shown.number("document.getAnimations().length") == 0
+        await shown.page.wait_for_function("() => !document.getAnimations().length", timeout=5 * SECOND)
         assert await shown.number("window.tones") == 0, "sound is off unless it is wanted"
 
 

@@ -50,7 +50,7 @@ LOOK_SECONDS = 2.0  # between two looks at a source that cannot be read now, for
 SLICE_RECORDS = 200  # normalised in one go, so that other tasks get their turn in a large reading
 SLICE_BYTES = 2 * 1024 * 1024
 CATCH_UP_BYTES = 64 * 1024 * 1024  # beyond the end: a sensor that outruns us must not hold up Wazuh for ever
-WRITE_PAUSE_SECONDS = 5.0  # between attempts while the disk does not take the spool
+WRITE_PAUSE_SECONDS = 2.0  # between attempts while the disk does not take the spool
 HEALTH_SECONDS = 2.0  # how long the vitals wait for a source that is busy
 SCHEMA = copies.SCHEMA
 """What is kept in the spool's file beside its own tables."""

@@ -138,7 +138,8 @@ class ModelWire:
         return message
 
     async def write(self, message: NodeMessage) -> None:
-        """Give the hub something."""
+        """Give the hub something; what is read from here on comes too late to keep it back."""
+        window, paused = self._window, self._paused
         await asyncio.sleep(0)  # others get their turn, as with a real stream
         if self._over:
             raise BrokenError(self._over, "over")
@@ -147,7 +148,7 @@ class ModelWire:
         if message.HasField("hello"):
             self._greet(message.hello)
         elif message.HasField("batch"):
-            self._take(message.batch)
+            self._take(message.batch, window, paused=paused)
 
     def _greet(self, hello: Hello) -> None:
         hub, self.epoch = self.hub, hello.epoch
@@ -157,11 +158,11 @@ class ModelWire:
         welcome = Welcome(marks=books.known(), window_bytes=hub.window[0], window_batches=hub.window[1])
         self.give(HubMessage(welcome=welcome))
 
-    def _take(self, batch: AlertBatch) -> None:
+    def _take(self, batch: AlertBatch, window: tuple[int, int], *, paused: bool) -> None:
         hub, books = self.hub, self.hub.books[self.epoch]
         hub.breaches += books.of(batch)
-        hub.breaches += self.order.of(batch, books.marks, self._window)
-        if self._paused:
+        hub.breaches += self.order.of(batch, books.marks, window)
+        if paused:
             hub.breaches.append("a batch after a Pace of none")
         bad = [alert.message for alert in alerts_of(batch) if alert.message in hub.bad]
         if bad:

@@ -13,12 +13,13 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -238,10 +239,21 @@ class Hub:
         lines = self.zeus("alert", "list", "--json", "--limit", str(MANY), *filters).splitlines()
         return [json.loads(line) for line in lines]
 
+    def _count(self) -> int:
+        """Return how many alerts are in its file; 0 where it cannot be read just now, MANY without one."""
+        path = self.folder / "state" / "zeus.db"
+        if not path.exists():  # its database is a server's
+            return MANY
+        with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM alert").fetchone()[0])
+        return 0
+
     def wait_for_alerts(self, number: int, *filters: str, limit: float = 60.0) -> list[Alert]:
         """Return the stored alerts when there are at least `number`; more than that is yours to judge."""
 
         def enough() -> list[Alert]:
+            if self._count() < number:  # a look that costs nothing; the command starts a program
+                return []
             found = self.alerts(*filters)
             seen.append(len(found))
             return found if len(found) >= number else []

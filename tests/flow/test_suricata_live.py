@@ -93,7 +93,11 @@ def test_rotation_while_suricata_writes_loses_no_alert_and_repeats_none(stage: S
     assert len(per_file) == ROTATIONS + 1
     assert all(per_file), "each file has some"
     assert set(written.values()) == {1}
-    assert Counter(alert["raw"].encode() + b"\n" for alert in hub.alerts()) == written
+    stored = hub.alerts()
+    # A machine that is slow may raise a condition of its own, but nothing was beyond reach.
+    assert "socme.gap" not in {alert["rule"]["id"] for alert in stored}
+    seen = [alert["raw"].encode() + b"\n" for alert in stored if alert["source"]["module"] == "suricata"]
+    assert Counter(seen) == written
     assert _sent(node) == written.total(), "none was sent twice"
 
 

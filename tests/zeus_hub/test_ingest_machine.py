@@ -327,6 +327,8 @@ class Machine(RuleBasedStateMachine):
         if node.task is not None and node.wire is not None:
             node.task.cancel()
             await asyncio.wait([node.task], timeout=LIMIT)
+            # What the disk is at may still get there: not later than the marks, which are read behind it.
+            await self.committer.marks(node.origin, node.epoch)
         node.wire, node.flying = None, []
 
     def _idle(self) -> bool:

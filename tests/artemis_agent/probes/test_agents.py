@@ -108,6 +108,7 @@ def test_garbage(answer: bytes) -> None:
             agents.parse(told)
         except UnknownError:
             continue
+        assert isinstance(json.loads(told.decode().removeprefix("ok ")), list)
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists)

@@ -177,11 +177,12 @@ def test_an_odd_release_file() -> None:
 
 @given(st.text())
 def test_any_text(told: str) -> None:
-    parse_release(told)
+    assert all(len(value) <= system._LONGEST for value in parse_release(told).values())
     try:
-        parse_revisions(told)
+        found = parse_revisions(told)
     except UnknownError:
         return
+    assert found == Revisions()  # JSON, but nothing of NixOS
 
 
 @pytest.mark.parametrize("said", ["{}", "[]", "null", '{"configurationRevision":null,"nixosVersion":7.5}'])

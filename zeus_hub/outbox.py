@@ -367,7 +367,7 @@ def _standing(connection: Connection, receiver: str, counts: dict[int, int]) -> 
     return Standing(
         receiver=receiver,
         waiting=counts.get(State.WAITING, 0),
-        refused=counts.get(State.REFUSED, 0),
+        refused=counts.get(State.REFUSED, 0) + counts.get(State.UNREADABLE, 0),
         told=counts.get(State.TOLD, 0),
         oldest=None if first is None else moment(first.created_us),
         reason="" if first is None else first.reason,

@@ -47,7 +47,7 @@ def test_everything_is_moved_and_it_says_what_to_do(here: Place, url: str) -> No
     assert result.exit_code == 0
     assert len(told) == len(METADATA.tables) + 1
     assert [line for line in told if line.startswith("alert: 3 rows, sha256 ")]
-    assert told[-1] == f"9 rows in {len(METADATA.tables)} tables, the same on both sides"
+    assert told[-1] == f"10 rows in {len(METADATA.tables)} tables, the same on both sides"
     assert f'[store]\nurl = "{bare(url)}"\n' in result.stderr
     assert f"{here.state_dir}/zeus.db is left as it is" in result.stderr
     assert f"zeus check --deep --config {here.config}" in result.stderr

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, func, select
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Severity
 from socme.v1.watch_pb2 import StoredAlert, TriageStatus, Verdict
+from tests.zeus_hub import engines
 from tests.zeus_hub.engines import url
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import alerts, audit, schema, slots, snapshot, triage
@@ -389,7 +390,7 @@ def test_any_deeds_in_any_order_give_the_counts_of_a_simple_model(
                 select(func.count()).select_from(schema.triage).where(schema.triage.c.owner != "")
             ).scalar_one()
             wrong = list(slots.wrong(connection))
-        engine.dispose()
+        engines.DATABASES.leave()
 
     kept = [one for one in models if one.received > models[-1].received - timedelta(days=31)]
     assert found == expected(kept, now)

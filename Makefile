@@ -2,7 +2,7 @@
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # Tests of a file share its fixtures and run in one process, those of tests/faults all in one (tests/conftest.py).
-SIDE_BY_SIDE := -n 3 --dist loadscope --no-loadscope-reorder
+SIDE_BY_SIDE := -n 4 --dist loadscope --no-loadscope-reorder
 MINUTES ?= 60
 
 help:  ## list the targets

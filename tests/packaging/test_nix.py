@@ -301,11 +301,19 @@ def test_a_mistake_is_refused_with_its_name(machine: str, message: str, state: P
 
 
 def test_package_and_project_name_the_same_dependencies() -> None:
-    """Nix knows no extras: its package has what all three programs need, but no fonts as Python packages."""
+    """Nix knows no extras: its package has what all three programs need, but no fonts as Python packages.
+
+    Nor has it what few need and is large: pyarrow, for exports in Parquet.
+    """
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     asked = [
         *project["dependencies"],
-        *(each for extra in project["optional-dependencies"].values() for each in extra),
+        *(
+            each
+            for name, extra in project["optional-dependencies"].items()
+            if name != "parquet"
+            for each in extra
+        ),
     ]
     names = {match.group() for each in asked if (match := re.match(r"(?!fontpkg-)[A-Za-z0-9_-]+", each))}
     package = (NIX / "package.nix").read_text()

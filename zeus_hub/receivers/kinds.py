@@ -23,7 +23,6 @@ from zeus_hub.receivers.webhook import Webhook, WebhookSettings
 from zeus_hub.receivers.wording import Wording
 
 LONGEST_SECRET = 64 * 1024  # bytes
-TAKEN = ("routes", "store")  # what else has a state beside the receivers
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 TLP = {"clear": 0, "green": 1, "amber": 2, "amber+strict": 3, "red": 4}
 PAP = {"clear": 0, "green": 1, "amber": 2, "red": 3}
@@ -144,8 +143,6 @@ def build(name: str, options: Mapping[str, object], beside: Path) -> Receiver:
 
     Raise OperatorError for what cannot work. No secret stands in what it says.
     """
-    if name in TAKEN:
-        raise OperatorError(f"no receiver can be called {name}", "Call it otherwise.")
     section, make = _section(options)
     return make(name, section, beside)
 

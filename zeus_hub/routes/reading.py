@@ -16,6 +16,7 @@ from zeus_hub.routes.checker import nearest
 from zeus_hub.routes.lines import first_line, line_of, syntax_line
 from zeus_hub.routes.rules import (
     TAKE_REPORTS,
+    TAKEN,
     Escalation,
     Inhibition,
     OnCall,
@@ -196,6 +197,10 @@ def _receivers(reading: _Reading) -> Iterator[tuple[str, Receiver]]:
             if not isinstance(kind, str) or not kind:
                 reading.wrong(place, f'receiver.{name}: say what it is, as kind = "…"')
                 kind = ""
+            if name in TAKEN:
+                reading.wrong(
+                    place, f"receiver.{name}: no receiver can be called so: the hub has its own {name}"
+                )
             seen[name] = place
             rest = {key: value for key, value in options.items() if key != "kind"}
             yield name, Receiver(name, kind, rest, place)

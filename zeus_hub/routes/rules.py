@@ -12,6 +12,8 @@ from zeus_hub.rota import Rota, in_charge
 from zeus_hub.routes.hush import Hush
 from zeus_hub.routes.matcher import Matcher, names
 
+TAKEN = ("routes", "store")
+"""What no receiver is called: `zeus sink list` and the hub's conditions have them beside the receivers."""
 TAKE_REPORTS = frozenset({"mail"})
 """Kinds of receivers that can be told of a day or a month."""
 RECORDS = frozenset({"thehive", "webhook"})

@@ -167,6 +167,18 @@ to = "x"
     ]
 
 
+@pytest.mark.parametrize("name", ["store", "routes"])
+def test_a_receiver_that_is_called_as_something_of_the_hubs_own_is_refused(tmp_path: Path, name: str) -> None:
+    """Nobody could tell whose trouble it is; a route may be called so, for nothing is told of those."""
+    called = GOOD.replace("receiver.phone]", f"receiver.{name}]").replace('["phone"]', f'["{name}"]')
+
+    assert problems(written(tmp_path, a=called)) == [
+        f"a.toml:26: receiver.{name}: no receiver can be called so: the hub has its own {name}"
+    ]
+    written(tmp_path, a=GOOD + REST.replace('"rest"', f'"{name}"'))
+    assert load(tmp_path).routes[1].name == name
+
+
 def test_the_message_is_for_the_person_at_the_keyboard(tmp_path: Path) -> None:
     with pytest.raises(RulesError) as caught:
         load(written(tmp_path, a="\n".join(f"key{number} = 1" for number in range(80))))

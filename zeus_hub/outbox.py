@@ -215,7 +215,7 @@ def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[L
 def again(connection: Connection, receiver: str, now: datetime, numbers: Collection[int] = ()) -> int:
     """Let what was refused be tried again, and what waits at once; return how many of both.
 
-    Of each group the latest notice alone, and none where a later one waits or was told: that tells of more.
+    Of each group the latest notice alone, and none where a later one waits: that tells of more.
     """
     table, later = schema.outbox, schema.outbox.alias()
     overtaken = exists().where(
@@ -223,7 +223,7 @@ def again(connection: Connection, receiver: str, now: datetime, numbers: Collect
         later.c.group_key == table.c.group_key,
         later.c.notice_number >= table.c.notice_number,
         later.c.number != table.c.number,
-        later.c.state.in_((State.WAITING, State.TOLD)),
+        later.c.state == State.WAITING,
     )
     chosen = and_(table.c.receiver == receiver, table.c.state == State.REFUSED, ~overtaken)
     if numbers:
@@ -308,14 +308,19 @@ def _close(
     elif not grown:
         values |= {"state": state, "done_us": microseconds(now)}
     connection.execute(update(table).where(table.c.number == letter.number).values(**values))
-    if state is State.TOLD:  # the last that was told of a group is all that anybody asks for
-        older = and_(
-            table.c.receiver == letter.receiver,
-            table.c.group_key == letter.notice.group,
-            table.c.state == State.TOLD,
-            table.c.number < letter.number,
-        )
-        connection.execute(delete(table).where(older))
+    if state is State.TOLD:
+        _outdate(connection, letter)
+
+
+def _outdate(connection: Connection, told: Letter) -> None:
+    """Forget what a receiver was told of a group before, and refused of it: it knows the whole by now."""
+    table = schema.outbox
+    known = or_(
+        and_(table.c.state == State.TOLD, table.c.number < told.number),
+        and_(table.c.state == State.REFUSED, table.c.notice_number <= told.notice.number),
+    )
+    mine = and_(table.c.receiver == told.receiver, table.c.group_key == told.notice.group)
+    connection.execute(delete(table).where(mine, known))
 
 
 def _reopen(connection: Connection, numbers: Sequence[int], now: datetime) -> None:

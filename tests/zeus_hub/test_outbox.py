@@ -16,6 +16,7 @@ from zeus_hub.receivers.contract import Receipt
 
 pytestmark = pytest.mark.usefixtures("both")
 
+A, B = "a" * 32, "b" * 32
 LATER = NOON + timedelta(minutes=5)
 
 
@@ -165,6 +166,43 @@ def test_trying_again_leaves_what_a_later_notice_tells(connection: Connection) -
     outbox.refused(connection, first(connection), "full", NOON)
     outbox.put(connection, "mail", notice(number=2, reason="more"), NOON)
 
+    assert outbox.again(connection, "mail", LATER) == 1
+    assert first(connection).notice.number == 2
+
+
+def test_what_was_refused_is_no_news_once_a_later_notice_was_told(connection: Connection) -> None:
+    """However long ago that was; what was refused since, or of another group or by another one, is."""
+    for group, receiver in ((A, "mail"), (A, "hive"), (B, "mail")):
+        outbox.put(connection, receiver, notice(group), NOON)
+        outbox.refused(connection, first(connection, receiver), "full", NOON)
+    outbox.put(connection, "mail", notice(A, number=2, reason="more"), NOON)
+    outbox.told(connection, first(connection), Receipt(), NOON)
+    outbox.put(connection, "mail", notice(A, number=3, reason="more"), NOON)
+    outbox.refused(connection, first(connection), "full", NOON)
+
+    def aside() -> list[tuple[str, str, int]]:
+        found = outbox.set_aside(connection)
+        return sorted((each.receiver, each.notice.group, each.notice.number) for each in found)
+
+    assert aside() == [("hive", A, 1), ("mail", A, 3), ("mail", B, 1)]
+    outbox.forget(connection, NOON + outbox.KEPT + timedelta(days=1))
+    assert aside() == [("hive", A, 1), ("mail", A, 3), ("mail", B, 1)]
+    assert outbox.again(connection, "mail", LATER) == 2
+    outbox.told(connection, first(connection), Receipt(), LATER)
+    outbox.told(connection, first(connection), Receipt(), LATER)
+    assert aside() == [("hive", A, 1)]
+    assert outbox.again(connection, "mail", LATER) == 0
+
+
+def test_a_notice_that_is_told_again_takes_away_no_later_one_that_was_refused(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(), NOON)
+    outbox.told(connection, first(connection), Receipt(), NOON)
+    outbox.put(connection, "mail", notice(number=2, reason="more"), NOON)
+    outbox.refused(connection, first(connection), "full", NOON)
+
+    assert outbox.replay(connection, "mail", NOON, LATER) == 1
+    assert first(connection).notice.number == 1
+    outbox.told(connection, first(connection), Receipt(), LATER)
     assert outbox.again(connection, "mail", LATER) == 1
     assert first(connection).notice.number == 2
 

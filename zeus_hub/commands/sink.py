@@ -114,6 +114,7 @@ def retry(
     settings = state.read_settings(config)
     with state.opened(settings) as engine, writing(engine) as connection:
         _check_name(settings, set(_standings(connection)), name)
+        _check_rules(settings, name)
         tried = outbox.again(connection, name, utc_now(), numbers or ())
         if not numbers:
             tried += reports.again(connection, name, utc_now())
@@ -141,6 +142,7 @@ def replay(
     settings = state.read_settings(config)
     with state.opened(settings) as engine, writing(engine) as connection:
         _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
+        _check_rules(settings, name)
         count = outbox.replay(connection, name, since, utc_now())
         _note(connection, "sink replay", name, count)
     typer.echo(f"{count} groups to be told to {name} again")
@@ -216,6 +218,21 @@ def _rules(settings: "ZeusSettings") -> "Rules":
 def _check_name(settings: "ZeusSettings", known: set[str], name: str) -> None:
     if name not in known and name not in _rules(settings).receivers:
         raise OperatorError(f"there is no receiver {name!r}", "`zeus sink list` shows them.")
+
+
+def _check_rules(settings: "ZeusSettings", name: str) -> None:
+    """Raise OperatorError where nobody would tell a receiver; wrong rules say nothing of that."""
+    from zeus_hub.routes.reading import RulesError  # noqa: PLC0415
+
+    try:
+        known = _rules(settings).receivers
+    except RulesError:
+        return
+    if name not in known:
+        raise OperatorError(
+            f"{name} is in no rule any more: what it was not told would wait in vain",
+            f"Put [receiver.{name}] back first.",
+        )
 
 
 def _note(connection: "Connection", action: str, name: str, count: int) -> None:

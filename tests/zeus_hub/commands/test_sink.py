@@ -91,7 +91,15 @@ def test_a_receiver_that_there_is_not_is_told(busy: Place) -> None:
     for command in (("retry", "nobody"), ("replay", "nobody", "--since", "2h"), ("test", "nobody")):
         with pytest.raises(OperatorError, match="no receiver 'nobody'"):
             busy.try_("sink", *command)
-    busy.run("sink", "retry", "gone")
+
+
+def test_nothing_is_brought_back_for_a_receiver_that_is_in_no_rule(busy: Place) -> None:
+    """It would wait for ever, and be told where the name is used again. Wrong rules say nothing of that."""
+    for command in (("retry", "gone"), ("replay", "gone", "--since", "2026-07-01")):
+        with pytest.raises(OperatorError, match="gone is in no rule any more"):
+            busy.try_("sink", *command)
+    (busy.folder / "routes.d" / "rules.toml").write_text("[[")
+    assert busy.run("sink", "retry", "gone").startswith("1 to be told to gone")
 
 
 def test_a_test_says_what_is_in_the_way_and_no_secret(busy: Place) -> None:
@@ -142,6 +150,7 @@ def test_reports_are_listed_set_aside_and_tried_again_with_the_notices(busy: Pla
     assert (page["number"], page["report"], page["period"]) == (None, "every day", "2026-07-01")
     assert "soc: mailbox\ufffdfull" in busy.run("sink", "refused", "soc")
 
+    (busy.folder / "routes.d" / "more.toml").write_text('[receiver.boss]\nkind = "mail"\n')
     assert busy.run("sink", "retry", "boss").startswith("1 to be told to boss")
     assert busy.run("sink", "retry", "soc").startswith("4 to be told to soc")
     assert busy.objects("sink", "refused", "--json") == []

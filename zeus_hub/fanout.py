@@ -4,41 +4,31 @@
                       └▶ clerk  ─▶ reports ─▶ and another for the days and months of those that take them
                                outcomes ◀─ an inquirer for each that can be asked
 
-Rules are read again when a file of the folder changes, and taken as a whole or not at all: while they are
-wrong, those before go on. At the start there are none before; then nothing is decided, and what comes
-meanwhile waits in the store.
+Rules are read again when a file of the folder changes, or one that a receiver names, and taken as a whole or
+not at all: while they are wrong, those before go on. At the start there are none before; then nothing is
+decided, and what comes meanwhile waits in the store. Whatever fails here is told and tried again: neither
+the hub nor the rest of fan-out ends with it.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
 from socme.errors import OperatorError
-from zeus_hub import outbox, outcomes, reports
+from zeus_hub import files, office, outbox, outcomes, reports
 from zeus_hub.clerk import Clerk
 from zeus_hub.database import reading, reason, writing
 from zeus_hub.digest import Digests
 from zeus_hub.fleet import Seen
-from zeus_hub.inquirer import Inquirer
-from zeus_hub.postman import Notices, Postman
+from zeus_hub.office import Made, Office, Opening
 from zeus_hub.receivers import kinds
-from zeus_hub.receivers.contract import Receiver
-from zeus_hub.receivers.mail import Mail
-from zeus_hub.receivers.rendering import Templates
-from zeus_hub.receivers.thehive.poll import Poll
-from zeus_hub.reporter import Reporter
 from zeus_hub.router import Router
 from zeus_hub.routes import rules
 from zeus_hub.routes.reading import load
@@ -52,23 +42,12 @@ TROUBLE_SECONDS = 5.0  # between two attempts while the database cannot be used
 REPORT_SECONDS = 30.0  # between two looks at whether a day or a month is to be told
 # After the start, until nodes had the time to say how they are, and what waited for the hub is stored.
 QUIET_SECONDS = 120.0
-MENDED_SECONDS = 30.0  # between two attempts at what a person may have mended elsewhere
-RETIRE_SECONDS = 100.0  # that a postman gets to finish with its letter
+MENDED_SECONDS = (
+    30.0  # between two attempts at rules that are wrong: the mend may be in no file that is known
+)
 FORGET_SECONDS = 3600.0  # between two looks at what was told long ago
 
 ROUTES = "routes"  # what the rules are called beside the receivers
-
-Marks = Mapping[str, tuple[int, int]]
-"""Of each file of the folder, when it was written and how long it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What is made of a receiver's table."""
-
-    receiver: Receiver
-    poll: Poll | None = None
-    """What asks it; None where nobody could."""
 
 
 class Build:
@@ -84,37 +63,8 @@ class Build:
             raise OperatorError(said, error.mend) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Office:
-    """The postmen of a receiver at work, and who asks what came of what they told."""
-
-    described: rules.Receiver
-    postmen: Sequence[Postman[Any]]
-    """Of notices; and of reports, where it takes them: a report that is not taken holds up no alert."""
-    inquirer: Inquirer | None
-    telling: Sequence[asyncio.Task[None]]
-    asking: Sequence[asyncio.Task[None]]
-
-    @property
-    def problem(self) -> str:
-        """What is wrong; empty when all is well."""
-        told = next((each.problem for each in self.postmen if each.problem), "")
-        return told or (self.inquirer.problem if self.inquirer else "")
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether a person must mend it."""
-        return any(postman.hopeless for postman in self.postmen)
-
-    @property
-    def stale(self) -> bool:
-        """Whether to make it anew where the rules are read: what a person must mend may be mended by then."""
-        return self.hopeless or (self.inquirer is not None and self.inquirer.hopeless)
-
-    def wake(self) -> None:
-        """Say that something is to be told."""
-        for postman in self.postmen:
-            postman.wake()
+_New = tuple[Made, files.Marks]
+"""What was made, and of which files."""
 
 
 class FanOut:
@@ -136,7 +86,7 @@ class FanOut:
         self._router = Router(engine)
         self._clerk = Clerk(engine)
         self._ready = asyncio.Event()  # there are rules
-        self._offices: dict[str, _Office] = {}
+        self._offices: dict[str, Office] = {}
         self._refusal = ""  # why the rules are refused
         self._standstill = ""  # why alerts are not routed
         self._strays: Mapping[str, str] = {}  # what waits for receivers that are in no rule
@@ -147,9 +97,14 @@ class FanOut:
         return self._refusal or self._standstill
 
     def problems(self) -> Mapping[str, str]:
-        """Return the same under "routes", and why receivers cannot be told or asked, by their names."""
-        offices = {name: office.problem for name, office in self._offices.items()}
-        return {ROUTES: self.problem, **self._strays, **offices}
+        """Return the same under "routes", and why receivers cannot be told or asked, by their names.
+
+        Where it is a part of a receiver alone, that is by itself, behind the receiver's name.
+        """
+        found = {ROUTES: self.problem, **self._strays}
+        for each in self._offices.values():
+            found |= each.problems()
+        return found
 
     async def run(self) -> None:
         """Fan out for ever."""
@@ -160,50 +115,54 @@ class FanOut:
             ThreadPoolExecutor(1, "clerk") as clerk,
         ):
             async with asyncio.TaskGroup() as group:
+                opening = Opening(group, self._engine, letters, self._clock)
                 group.create_task(self._report(clerk), name="reports")
-                group.create_task(self._watch(group, router, letters, reader), name="rules")
+                group.create_task(self._watch(opening, router, reader), name="rules")
                 group.create_task(self._route(router), name="router")
                 group.create_task(self._forget(letters), name="forget")
 
-    async def _watch(
-        self, group: asyncio.TaskGroup, router: Executor, letters: Executor, reader: Executor
-    ) -> None:
-        """Read the rules when they have changed and settled, and again where a person may have mended it."""
+    async def _watch(self, opening: Opening, router: Executor, reader: Executor) -> None:
+        """Read the rules when a file has changed and settled, and wrong ones now and then."""
         loop = asyncio.get_running_loop()
-        read: Marks | None = None
-        seen: Marks | None = None
+        read: files.Marks | None = None
+        seen: files.Marks | None = None
         again = 0.0
         while True:
-            before, seen = seen, await loop.run_in_executor(reader, _marks, self._folder)
+            before, seen = seen, await loop.run_in_executor(reader, self._look, list(self._made_of()))
             settled = seen == before or read is None
-            if settled and (seen != read or (self._is_troubled() and loop.time() >= again)):
-                read, again = seen, loop.time() + MENDED_SECONDS
-                await self._heed(group, router, letters, reader)
+            if settled and (_differ(seen, read) or (self._refusal and loop.time() >= again)):
+                await self._heed(opening, router, reader)
+                # As they were before they were read: what changed meanwhile is read once more.
+                made = self._made_of()
+                kept = {path: seen[path] for path in seen if path in made or path.parent == self._folder}
+                read, again = {**made, **kept}, loop.time() + MENDED_SECONDS
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _is_troubled(self) -> bool:
-        """Tell whether something is wrong that may be mended outside the folder: a secret, a certificate."""
-        return bool(self._refusal) or any(office.hopeless for office in self._offices.values())
+    def _made_of(self) -> files.Marks:
+        """Return the files that receivers are made of, as they were then."""
+        return {path: mark for each in self._offices.values() for path, mark in each.made_of.items()}
 
-    async def _heed(
-        self, group: asyncio.TaskGroup, router: Executor, letters: Executor, reader: Executor
-    ) -> None:
+    def _look(self, named: Iterable[Path]) -> files.Marks:
+        return files.marks([*files.inside(self._folder), *named])
+
+    async def _heed(self, opening: Opening, router: Executor, reader: Executor) -> None:
         """Read the rules and go by them; where they are wrong, say so and go on as before."""
-        loop = asyncio.get_running_loop()
         try:
-            found, made = await loop.run_in_executor(reader, self._read)
+            await self._follow(opening, router, reader)
         except OperatorError as error:
             self._refuse(str(error))
-            return
         except Exception as error:  # whatever a file did to it, the rules before must go on
             LOG.exception("fault in reading the rules")
             self._refuse(f"a fault of SOCme's own: {type(error).__name__}")
-            return
-        self._refusal = ""
+
+    async def _follow(self, opening: Opening, router: Executor, reader: Executor) -> None:
+        loop = asyncio.get_running_loop()
+        found, made = await loop.run_in_executor(reader, self._read)
         await loop.run_in_executor(router, self._router.heed, found)
         self._clerk.heed(found)
-        await self._staff(group, letters, found, made)
+        await self._staff(opening, found, made)
         self._strays = await loop.run_in_executor(reader, self._stray, found)
+        self._refusal = ""
         self._ready.set()
         for warning in found.warnings:
             logs.event(LOG, logging.WARNING, "odd rules", reason=warning)
@@ -214,7 +173,7 @@ class FanOut:
             self._refusal = why
             logs.event(LOG, logging.ERROR, "the rules are refused", reason=why)
 
-    def _read(self) -> tuple[Rules, Mapping[str, Made]]:
+    def _read(self) -> tuple[Rules, Mapping[str, _New]]:
         """Return the rules, and the receivers that have to be made; some take a second."""
         if not any(self._folder.glob("*.toml")):  # there were some: a folder that is not there at the moment?
             raise OperatorError(
@@ -223,10 +182,12 @@ class FanOut:
             )
         found = load(self._folder)
         _check_words(found)
-        made: dict[str, Made] = {}
+        made: dict[str, _New] = {}
         for name, each in found.receivers.items():
-            if self._is_new(each):
-                made[name] = self._build(each)
+            marks = files.marks(files.named(each))
+            there = self._offices.get(name)
+            if there is None or there.stale or not there.is_for(each, marks):
+                made[name] = self._build(each), marks
         return found, made
 
     def _stray(self, found: Rules) -> Mapping[str, str]:
@@ -242,58 +203,17 @@ class FanOut:
             if each.waiting and each.receiver not in found.receivers
         }
 
-    def _is_new(self, described: rules.Receiver) -> bool:
-        """Tell whether a receiver has to be made: it is another one, or its secrets may be."""
-        office = self._offices.get(described.name)
-        return office is None or not _are_alike(office.described, described) or office.stale
-
-    async def _staff(
-        self, group: asyncio.TaskGroup, letters: Executor, found: Rules, made: Mapping[str, Made]
-    ) -> None:
+    async def _staff(self, opening: Opening, found: Rules, made: Mapping[str, _New]) -> None:
         """Let postmen go whose receiver is gone or another one, and begin with the new ones."""
         gone = [name for name in self._offices if name not in found.receivers or name in made]
-        await self._dismiss([self._offices.pop(name) for name in gone])
-        for name, each in made.items():
-            self._offices[name] = self._open(group, letters, found.receivers[name], each)
-        for name, office in self._offices.items():
-            for postman in office.postmen:
+        await office.close([self._offices[name] for name in gone])
+        for name in gone:
+            del self._offices[name]
+        for name, (receiver, marks) in made.items():
+            self._offices[name] = opening.office(found.receivers[name], receiver, marks)
+        for name, each in self._offices.items():
+            for postman in each.postmen:
                 postman.clients = found.clients_of(name)
-
-    async def _dismiss(self, offices: Sequence[_Office]) -> None:
-        """Let what is under way be told and noted; whoever takes too long is told twice."""
-        for office in offices:
-            for postman in office.postmen:
-                postman.retire()
-            for task in office.asking:
-                task.cancel()
-        telling = [task for office in offices for task in office.telling]
-        if telling:
-            _, late = await asyncio.wait(telling, timeout=RETIRE_SECONDS)
-            for task in late:
-                task.cancel()
-
-    def _open(
-        self, group: asyncio.TaskGroup, letters: Executor, described: rules.Receiver, made: Made
-    ) -> _Office:
-        """Begin to tell a receiver, and to ask it."""
-        name = described.name
-        postmen = list(self._hire(described, made.receiver, letters))
-        telling = [group.create_task(each.run(), name=f"postman {name}") for each in postmen]
-        if made.poll is None:
-            return _Office(described, postmen, None, telling, ())
-        inquirer = Inquirer(name, made.poll, self._engine, letters, clock=self._clock)
-        asking = [group.create_task(inquirer.run(), name=f"inquirer {name}")]
-        return _Office(described, postmen, inquirer, telling, asking)
-
-    def _hire(
-        self, described: rules.Receiver, receiver: Receiver, letters: Executor
-    ) -> Iterator[Postman[Any]]:
-        """Yield the postmen of a receiver."""
-        name = described.name
-        yield Postman(name, Notices(receiver), self._engine, letters, clock=self._clock)
-        if isinstance(receiver, Mail):
-            reporter = Reporter(receiver, _templates(described))
-            yield Postman(name, reporter, self._engine, letters, clock=self._clock)
 
     async def _route(self, router: Executor) -> None:
         """Take steps."""
@@ -355,19 +275,18 @@ class FanOut:
 
         while True:
             forgotten = 0
-            with suppress(SQLAlchemyError):  # whoever needs the database says what is wrong with it
+            try:
                 forgotten = await loop.run_in_executor(letters, forget)
+            except SQLAlchemyError:
+                pass  # whoever needs the database says what is wrong with it
+            except Exception:
+                LOG.exception("fault in forgetting what was told")
             await asyncio.sleep(STEP_SECONDS if forgotten else FORGET_SECONDS)
 
 
-def _are_alike(one: rules.Receiver, other: rules.Receiver) -> bool:
-    """Tell whether two tables make the same receiver: wherever they stand in a file of the same folder."""
-    said = [(each.name, each.kind, each.options, each.place.file.parent) for each in (one, other)]
-    return said[0] == said[1]
-
-
-def _templates(described: rules.Receiver) -> Callable[[ZoneInfo], Templates]:
-    return partial(kinds.templates, described.options, described.place.file.parent)
+def _differ(seen: files.Marks, read: files.Marks | None) -> bool:
+    """Tell whether a file is another one than it was when the rules were read, or gone, or new."""
+    return read is None or any(read.get(path, ...) != seen.get(path) for path in {*seen, *read})
 
 
 def _check_words(found: Rules) -> None:
@@ -381,18 +300,7 @@ def _check_words(found: Rules) -> None:
                 continue
             known.add(words)
             try:
-                Digests(_templates(found.receivers[name])(report.zone))
+                Digests(office.templates(found.receivers[name])(report.zone))
             except OperatorError as error:
                 said = f"{report.place}: report {report.name}: {error.args[0]}"
                 raise OperatorError(said, error.mend) from error
-
-
-def _marks(folder: Path) -> Marks:
-    """Return what changes where a file of a folder does."""
-    found = {}
-    with suppress(OSError):  # a folder that cannot be looked at: reading says why
-        for path in sorted(folder.iterdir()):
-            with suppress(OSError):  # gone since
-                stat = path.stat()
-                found[path.name] = (stat.st_mtime_ns, stat.st_size)
-    return found

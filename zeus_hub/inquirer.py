@@ -8,7 +8,7 @@ what is read twice is the same. Nothing waits for it, least of all what is to be
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from socme.backoff import delays
 from zeus_hub import outcomes
 from zeus_hub.database import reading, reason, writing
 from zeus_hub.receivers.contract import DownError
+from zeus_hub.receivers.thehive.api import part_of
 from zeus_hub.receivers.thehive.outcome import Kind, Mark
 from zeus_hub.receivers.thehive.poll import Found, Poll
 
@@ -53,7 +54,9 @@ class Inquirer:
     ) -> None:
         self.name = name
         self.problem = ""
-        """Why somebody cannot be asked; empty when all is well."""
+        """Why nobody can be asked; empty when somebody can."""
+        self.parts: Mapping[str, str] = {}
+        """Why organisations cannot be asked, while others can."""
         self.hopeless = False
         """Whether people must mend something before anybody can be asked."""
         self._poll = poll
@@ -63,6 +66,7 @@ class Inquirer:
         self._rng = rng or random.Random()  # noqa: S311 - spreads attempts, guards nothing
         self._pauses = delays(self._rng, longest=LONGEST_PAUSE)
         self._warned: datetime | None = None
+        self._said = ""  # what is in the log
 
     async def run(self) -> None:
         """Ask for ever."""
@@ -71,22 +75,25 @@ class Inquirer:
                 seconds = await self._round()
                 await asyncio.sleep(seconds)
         finally:
-            await self._poll.close()
+            try:
+                await self._poll.close()
+            except Exception:
+                LOG.exception("fault at the end of what asks the receiver %s", self.name)
 
     async def _round(self) -> float:
         """Ask everywhere; return after how many seconds to ask again."""
-        more, troubles = False, list[DownError]()
+        more, troubles = False, dict[str, DownError]()
         for organisation in self._poll.organisations:
             try:
                 with self._explained():
                     more |= await self._ask(organisation)
             except DownError as error:
-                troubles.append(error)
-        self._tell(troubles)
+                troubles[organisation] = error
         in_vain = bool(troubles) and len(troubles) == len(self._poll.organisations)
-        self.hopeless = in_vain and all(trouble.misconfigured for trouble in troubles)
+        self._tell(troubles, in_vain=in_vain)
+        self.hopeless = in_vain and all(trouble.misconfigured for trouble in troubles.values())
         if in_vain:
-            return self._pause(troubles)
+            return self._pause(troubles.values())
         self._pauses = delays(self._rng, longest=LONGEST_PAUSE)
         with suppress(DownError), self._explained():  # the next round says so as well
             await self._warn()
@@ -157,22 +164,24 @@ class Inquirer:
             raise DownError(f"outcomes cannot be kept: {reason(error)}") from error
         except Exception as error:  # a fault of ours here must not end the hub; it is told as that
             said = f"a fault of SOCme's own: {type(error).__name__}"
-            if said not in self.problem:
+            if said not in self._said:
                 LOG.exception("fault in what asks the receiver %s", self.name)
             raise DownError(said, misconfigured=True) from error
 
-    def _tell(self, troubles: Sequence[DownError]) -> None:
+    def _tell(self, troubles: Mapping[str, DownError], *, in_vain: bool) -> None:
         """Say once what is wrong."""
-        problem = "; ".join(dict.fromkeys(map(str, troubles)))[:LONGEST_PROBLEM]
-        if problem == self.problem:
+        said = "; ".join(dict.fromkeys(map(str, troubles.values())))[:LONGEST_PROBLEM]
+        self.problem = said if in_vain else ""
+        self.parts = {} if in_vain else {part_of(name): str(trouble) for name, trouble in troubles.items()}
+        if said == self._said:
             return
-        self.problem = problem
-        if problem:
-            logs.event(LOG, logging.ERROR, "receiver cannot be asked", receiver=self.name, reason=problem)
+        self._said = said
+        if said:
+            logs.event(LOG, logging.ERROR, "receiver cannot be asked", receiver=self.name, reason=said)
         else:
             logs.event(LOG, logging.INFO, "receiver can be asked again", receiver=self.name)
 
-    def _pause(self, troubles: Sequence[DownError]) -> float:
+    def _pause(self, troubles: Iterable[DownError]) -> float:
         """Return for how many seconds to leave a receiver alone."""
         if self.hopeless:
             return HOPELESS_PAUSE

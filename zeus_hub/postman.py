@@ -2,17 +2,19 @@
 
 A receiver that is down holds up nobody else: its letters wait, those of one group in one. A letter that does
 not arrive holds up no other one either: the next is tried, and only where that fails too does the receiver
-get its rest. What it refuses for good is set aside for people. What came of a letter is noted before the
-next one is touched, however long that takes: else a database that cannot be written would have it sent again
-and again.
+get its rest. Where a part of the receiver takes nothing (an organisation in TheHive), the letters of its
+clients rest alone. What it refuses for good is set aside for people. What came of a letter is noted before
+the next one is touched, however long that takes: else a database that cannot be written would have it sent
+again and again.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
@@ -53,6 +55,14 @@ class Item(Protocol):
     @property
     def about(self) -> str:
         """What it is about, for people; no secret, and nothing from an alert."""
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried in vain since somebody last asked for it."""
+
+    @property
+    def reason(self) -> str:
+        """Why it did not arrive the last time; empty where nobody tried."""
 
 
 Sent = TypeVar("Sent", bound=Item)
@@ -111,6 +121,17 @@ class Notices:
         await self._receiver.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a receiver that takes nothing."""
+
+    name: str
+    reason: str
+    until: datetime
+    """Before which what was tried is not tried again."""
+    misconfigured: bool
+
+
 class Postman(Generic[Sent]):
     """The way to one receiver. Lives on the event loop; asks the database in `thread`."""
 
@@ -126,7 +147,7 @@ class Postman(Generic[Sent]):
     ) -> None:
         self.name = name
         self.problem = ""
-        """Why the receiver cannot be told now; empty when all is well."""
+        """Why the receiver cannot be told now; empty when all is well, but for its parts."""
         self.hopeless = False
         """Whether people must mend that first."""
         self.clients: frozenset[str] | None = None
@@ -141,7 +162,19 @@ class Postman(Generic[Sent]):
         self._fresh = asyncio.Event()
         self._note: Note | None = None  # what came of the last letter, as long as it is not written down
         self._failures = 0  # in a row
+        self._begun = False
         self._retired = False
+        self._stuck: dict[str, _Part] = {}  # parts of the receiver that take nothing, by client
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """Why parts of the receiver cannot be told, while others can."""
+        return {each.name: each.reason for each in self._stuck.values()}
+
+    @property
+    def stale(self) -> bool:
+        """Whether people must mend something, of the receiver or of a part of it."""
+        return self.hopeless or any(each.misconfigured for each in self._stuck.values())
 
     def wake(self) -> None:
         """Say that there is something new in its box."""
@@ -185,6 +218,8 @@ class Postman(Generic[Sent]):
     async def _step(self) -> float:
         """Tell what is due; return how many seconds there is nothing to do."""
         now = self._clock()
+        if not self._begun:
+            await self._begin(now)
         letter = await self._read(lambda connection: self._box.next_of(connection, self.name, now))
         if not self._failures:
             self._well()  # of the outbox, at least; a receiver says so by itself
@@ -195,9 +230,23 @@ class Postman(Generic[Sent]):
             return early
         if self.clients is not None and letter.client not in self.clients:
             await self._refused(letter, "the rules do not let this receiver be told of this client any more")
+            self._stuck.pop(letter.client, None)
+            return 0.0
+        part = self._stuck.get(letter.client)
+        if part is not None and letter.attempts and now < part.until:
+            await self._write_down(self._postponing(letter, part))
         else:
             await self._deliver(letter)
         return 0.0
+
+    async def _begin(self, now: datetime) -> None:
+        """Try at once what waits: the receiver is another one by now, perhaps. Until then it is as it was."""
+        first = await self._read(lambda connection: self._box.next_of(connection, self.name, now))
+        if first is not None and first.reason:
+            self._failures = 1
+            self._trouble(first.reason)
+        await self._write(lambda connection: self._box.move(connection, self.name, now, sooner=True))
+        self._begun = True
 
     async def _deliver(self, letter: Sent) -> None:
         """Tell, and note what came of it."""
@@ -206,6 +255,7 @@ class Postman(Generic[Sent]):
                 receipt = await self._destination.send(letter)
         except RefusedError as error:
             await self._refused(letter, str(error))
+            self._part_is_well(letter)
         except DownError as error:
             await self._down(letter, error)
         except TimeoutError:
@@ -228,13 +278,17 @@ class Postman(Generic[Sent]):
         await self._write_down(note)
         self._failures = 0
         self._well()
+        self._part_is_well(letter)
         for warning in receipt.warnings:
-            logs.event(LOG, logging.WARNING, "told in part", receiver=self.name, reason=warning)
+            self._tell(logging.WARNING, "told in part", reason=warning)
 
     async def _down(self, letter: Sent, error: DownError) -> None:
         """Postpone a letter; and all others with it, where it is not for this one alone."""
-        self._failures += 1
         said, due = str(error), self._clock() + timedelta(seconds=self._pause(error))
+        if error.part:
+            await self._part_is_down(letter, _Part(error.part, said, due, error.misconfigured))
+            return
+        self._failures += 1
         rests = error.retry_after is not None or self._failures >= MOST_IN_A_ROW
 
         def note(connection: Connection) -> None:
@@ -249,15 +303,33 @@ class Postman(Generic[Sent]):
     async def _refused(self, letter: Sent, why: str) -> None:
         now = self._clock()
         await self._write_down(lambda connection: self._box.refused(connection, letter, why, now))
-        logs.event(
-            LOG,
-            logging.ERROR,
-            "refused for good, set aside",
-            receiver=self.name,
-            about=letter.about,
-            reason=why,
-        )
+        self._tell(logging.ERROR, "refused for good, set aside", about=letter.about, reason=why)
         self._failures = 0
+
+    async def _part_is_down(self, letter: Sent, part: _Part) -> None:
+        """Postpone a letter; the receiver itself is well, and takes others."""
+        was_down, postpone = self._failures > 0, self._postponing(letter, part)
+
+        def note(connection: Connection) -> None:
+            if was_down:
+                self._box.move(connection, self.name, self._clock(), sooner=True)
+            postpone(connection)
+
+        await self._write_down(note)
+        self._failures = 0
+        self._well()
+        if part.reason != self.parts.get(part.name):
+            self._tell(logging.ERROR, "part of a receiver is down", part=part.name, reason=part.reason)
+        self._stuck[letter.client] = part
+
+    def _part_is_well(self, letter: Sent) -> None:
+        part = self._stuck.get(letter.client)
+        if part is not None:
+            self._stuck = {client: each for client, each in self._stuck.items() if each.name != part.name}
+            self._tell(logging.INFO, "part of a receiver is back", part=part.name)
+
+    def _postponing(self, letter: Sent, part: _Part) -> Note:
+        return lambda connection: self._box.postponed(connection, letter, part.reason, part.until)
 
     async def _skip(self) -> None:
         """Set letters aside that cannot be read: those behind them are well."""
@@ -265,9 +337,7 @@ class Postman(Generic[Sent]):
 
         def note(connection: Connection) -> None:
             count = self._box.skip_unreadable(connection, self.name, now)
-            logs.event(
-                LOG, logging.ERROR, "letters are damaged and were set aside", receiver=self.name, number=count
-            )
+            self._tell(logging.ERROR, "letters are damaged and were set aside", number=count)
 
         self._note = note
 
@@ -281,14 +351,17 @@ class Postman(Generic[Sent]):
         """Say once what is wrong."""
         if why != self.problem:
             self.problem = why
-            logs.event(LOG, logging.ERROR, "receiver is down", receiver=self.name, reason=why)
+            self._tell(logging.ERROR, "receiver is down", reason=why)
 
     def _well(self) -> None:
         self.hopeless = False
         if self.problem:
             self._pauses = delays(self._rng, longest=LONGEST_PAUSE)
             self.problem = ""
-            logs.event(LOG, logging.INFO, "receiver is back", receiver=self.name)
+            self._tell(logging.INFO, "receiver is back")
+
+    def _tell(self, level: int, event: str, **facts: object) -> None:
+        logs.event(LOG, level, event, receiver=self.name, **facts)
 
     async def _read(self, ask: Callable[[Connection], Result]) -> Result:
         def asked() -> Result:

@@ -48,6 +48,7 @@ class Letter:
     receiver: str
     draft: Draft
     due: datetime
+    attempts: int = 0
     reason: str
     """Why it did not arrive the last time; empty where nobody tried."""
 
@@ -214,6 +215,7 @@ def _letter(row: Row[tuple[object, ...]]) -> Letter:
         receiver=row.receiver,
         draft=draft,
         due=moment(row.due_us),
+        attempts=row.attempts,
         reason=row.reason,
     )
 

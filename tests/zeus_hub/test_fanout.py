@@ -21,6 +21,7 @@ from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, servi
 from tests.zeus_hub.routes.turns import CALENDAR
 from tests.zeus_hub.stored import database
 from tests.zeus_hub.test_outcomes import CLOSED
+from tests.zeus_hub.watched import stored_conditions
 from zeus_hub import (
     aftermath,
     fanout,
@@ -34,6 +35,7 @@ from zeus_hub import (
     triage,
 )
 from zeus_hub.clocks import Clocks
+from zeus_hub.config import ConditionSettings
 from zeus_hub.database import reading, writing
 from zeus_hub.hub import REAL
 from zeus_hub.outbox import State
@@ -74,6 +76,7 @@ receivers = ["soc", "hive"]
 """
 
 
+IMPATIENT = ConditionSettings(sink_stuck_seconds=0.5)
 _MAIL = RULES.split("[receiver.hive]", maxsplit=1)[0]
 ON_CALL = (
     _MAIL
@@ -234,6 +237,38 @@ async def test_rules_that_are_wrong_change_nothing_and_are_told(
             world.rules(RULES.replace("soc@example.org", "other@example.org"))
             await link.batch(3, brute(range(8, 9)))
             await eventually(lambda: ["other@example.org"] in world.office.recipients)
+
+
+def stuck(zeus: Hub) -> dict[str, str]:
+    """Return what the hub said of sinks that take nothing, by their names."""
+    found = [one.alert for one in stored_conditions(zeus) if one.alert.condition.kind == "sink_stuck"]
+    return {one.condition.subject: one.message for one in found}
+
+
+async def test_rules_that_are_taken_away_are_a_condition_of_the_hub(world: World) -> None:
+    world.rules()
+    async with hub(world.state_dir, conditions=IMPATIENT) as zeus:
+        await eventually(lambda: _began(zeus))
+        (world.state_dir / "routes.d" / "rules.toml").unlink()
+        await eventually(lambda: "routes" in stuck(zeus))
+        assert "routes.d has no rules any more" in stuck(zeus)["routes"]
+        await give(zeus, await zeus.node(), brute(range(3)))
+        await eventually(lambda: len(world.office.mails) == 1 and len(world.alerts) == 1)
+        assert set(stuck(zeus)) == {"routes"}
+
+
+async def test_an_organisation_that_takes_nothing_is_a_condition_of_its_own(world: World) -> None:
+    """Whoever is told of it knows whose alerts wait, and that all others are on their way."""
+    world.rules(RULES.replace("globex", "absent"))
+    async with hub(world.state_dir, conditions=IMPATIENT) as zeus:
+        await eventually(lambda: _began(zeus))
+        for client in ("beta", "acme"):
+            await give(zeus, await zeus.node(client, f"{client}-1"), brute(range(3)))
+        await eventually(lambda: len(world.alerts) == 1 and waiting(zeus, "hive") == 1)
+        await eventually(lambda: len(stuck(zeus)) > 0)
+        await asyncio.sleep(3 * IMPATIENT.sink_stuck_seconds)
+        assert set(stuck(zeus)) == {"hive (organisation absent)"}
+    assert "make it a member there" in stuck(zeus)["hive (organisation absent)"]
 
 
 async def test_while_the_first_rules_are_wrong_alerts_wait_for_right_ones(

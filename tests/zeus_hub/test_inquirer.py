@@ -205,8 +205,9 @@ async def test_an_organisation_that_cannot_be_asked_keeps_nobody_from_the_others
         world.promote(world.alert())
         await until(lambda: world.stage() == "alert Imported")
         await rounds(world, 12)
-        assert '"absent"' in made.problem
-        assert '"zulu"' in made.problem
+        assert made.problem == "", "it can be asked"
+        assert set(made.parts) == {"organisation absent", "organisation zulu"}
+        assert '"absent"' in made.parts["organisation absent"]
 
     assert caplog.text.count("receiver cannot be asked") == 1
 

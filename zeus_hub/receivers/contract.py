@@ -10,13 +10,18 @@ class DownError(Exception):
     """The receiver cannot take anything now; the message says why, without secrets. The same is sent again.
 
     `retry_after`: seconds that the other side asked for. `misconfigured`: no waiting mends it (a wrong key, a
-    missing permission, a licence that is read-only); people are told, and nothing is given up.
+    missing permission, a licence that is read-only); people are told, and nothing is given up. `part`: what
+    alone takes nothing, where the receiver has parts that clients are told in, as "organisation acme"; empty
+    for all of it.
     """
 
-    def __init__(self, reason: str, *, retry_after: float | None = None, misconfigured: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, retry_after: float | None = None, misconfigured: bool = False, part: str = ""
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.misconfigured = misconfigured
+        self.part = part
 
 
 class RefusedError(Exception):

@@ -164,12 +164,18 @@ class Api:
         return [row for row in told if isinstance(row, dict)]
 
 
+def part_of(organisation: str) -> str:
+    """Return what an organisation is called beside its TheHive, for people."""
+    return f"organisation {organisation}"
+
+
 def forbidden(answer: Answer, organisation: str) -> DownError:
     """Return the error for what the user may not do."""
     return DownError(
         f'TheHive forbids this to the user of the key in the organisation "{organisation}" ({answer.reason}):'
         " make it a member there, with a profile that may create and change alerts",
         misconfigured=True,
+        part=part_of(organisation),
     )
 
 

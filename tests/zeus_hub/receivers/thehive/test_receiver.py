@@ -509,6 +509,7 @@ async def test_what_is_not_now_is_tried_again_and_told_apart(
 
         assert caught.value.misconfigured is misconfigured
         assert caught.value.retry_after == after
+        assert caught.value.part == ("organisation acme" if "organisation" in words else "")
         await hive.send(notice())
         assert len(only(server)["procedures"]) == 1
 

@@ -42,6 +42,7 @@ from zeus_hub.upgrade import revision
 
 FETCHED = 8  # rows of the source in memory before they are in a piece; one may have 8 MiB
 TABLES: Sequence[Table] = METADATA.sorted_tables  # those that others name come first
+_BESIDE = frozenset({"alembic_version", "alert_words"})  # what a hub's database has that is not moved
 _LOOK = "The file is as it was. `zeus check --deep` looks for damage in it."
 
 Clock = Callable[[], datetime]
@@ -124,12 +125,16 @@ def _begin(target: Engine, source: bytes, now_us: int) -> None:
 
 
 def _refuse_used(theirs: Connection, name: str) -> None:
-    inspector = inspect(theirs)
-    used = [table for table in TABLES if inspector.has_table(table.name)]
-    if revision(theirs) is not None:  # they are a hub's, and may be empty
-        used = [table for table in used if theirs.execute(select(*table.primary_key).limit(1)).first()]
+    names = set(inspect(theirs).get_table_names())
+    used = sorted(names)
+    if revision(theirs) is not None:  # a hub's are there, and may be empty
+        ours = {table.name: table for table in TABLES}
+        strange = names - ours.keys() - _BESIDE
+        own = [ours[name] for name in names & ours.keys()]
+        full = {table.name for table in own if theirs.execute(select(*table.primary_key).limit(1)).first()}
+        used = sorted(strange | full)
     if used:
-        found = ", ".join(table.name for table in used)
+        found = ", ".join(used)
         raise OperatorError(
             f"the database {name} holds something already, and not of this hub's: {found}",
             _name_another(theirs.engine),

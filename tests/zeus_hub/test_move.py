@@ -386,6 +386,18 @@ def test_a_database_in_which_something_else_is_called_the_same_is_refused(source
         moved(source, url)
 
 
+@pytest.mark.parametrize("made", [False, True], ids=["empty", "with a hub's tables"])
+def test_a_database_with_tables_of_somebody_else_is_refused(
+    *, source: Engine, tmp_path: Path, made: bool
+) -> None:
+    url = empty()
+    if made:
+        open_database(url, tmp_path).dispose()
+    engines.DATABASES.server.run(name_of(url), "CREATE TABLE theirs (other int PRIMARY KEY)")
+    with pytest.raises(OperatorError, match=r"holds something already.*: theirs\n"):
+        moved(source, url)
+
+
 def test_a_database_to_which_another_hub_is_moved_is_refused(source: Engine, tmp_path: Path) -> None:
     """It is known by the journal that it was stored from."""
     url, other = empty(), fill(tmp_path / "other")

@@ -16,6 +16,7 @@ from zeus_hub.routes.grouping import Grouping, Told
 from zeus_hub.routes.rules import Rules
 
 AFTER = timedelta(minutes=1)  # one look behind the last alert, beyond every group_wait
+PORTION = 1000  # alerts that are taken together
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,18 +41,34 @@ def rehearse(rules: Rules, alerts: Iterable[StoredAlert]) -> Iterator[Rehearsed]
     """Yield what would have happened, in order; alerts are in the order of their arrival."""
     grouping = Grouping(rules)
     now = _EPOCH
-    for stored in alerts:
-        now = max(now, moment(stored.received) or now)
-        yield from _until(grouping, now)
-        [routed] = grouping.take([_untouched(stored)], now)
-        if not routed.tickets:
-            yield Rehearsed(time=now, client=stored.client, telling=None, alert=stored.alert.id.hex())
+    for time, portion in _portions(alerts):
+        yield from _between(grouping, now, time)
+        now = time
+        routes = grouping.take([_untouched(stored) for stored in portion], now)
+        for stored, routed in zip(portion, routes, strict=True):
+            if not routed.tickets:
+                yield Rehearsed(time=now, client=stored.client, telling=None, alert=stored.alert.id.hex())
     longest = max((route.group_wait + route.group_interval for route in rules.routes), default=0.0)
-    yield from _until(grouping, now + timedelta(seconds=longest) + AFTER)
+    yield from _between(grouping, now, now + timedelta(seconds=longest) + AFTER)
 
 
-def _until(grouping: Grouping, end: datetime) -> Iterator[Rehearsed]:
-    """Yield what is told up to and with some time."""
+def _portions(alerts: Iterable[StoredAlert]) -> Iterator[tuple[datetime, list[StoredAlert]]]:
+    """Yield what came in one moment together, as the router takes it; time never goes back."""
+    now, portion = _EPOCH, list[StoredAlert]()
+    for stored in alerts:
+        came = max(now, moment(stored.received) or now)
+        if portion and (came > now or len(portion) >= PORTION):
+            yield now, portion
+            portion = []
+        now = came
+        portion.append(stored)
+    if portion:
+        yield now, portion
+
+
+def _between(grouping: Grouping, begin: datetime, end: datetime) -> Iterator[Rehearsed]:
+    """Yield what is told from one time, at which alerts came that may be told at once, to another."""
+    yield from _told(grouping, begin)
     while (at := grouping.next()) is not None and at <= end.timestamp():
         yield from _told(grouping, datetime.fromtimestamp(at, UTC))
     yield from _told(grouping, end)

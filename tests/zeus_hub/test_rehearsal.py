@@ -58,6 +58,34 @@ def test_everything_is_told_at_its_time(rules: Rules) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("wait", "severity"), [("30s", Severity.SEVERITY_CRITICAL), ("0s", Severity.SEVERITY_HIGH)]
+)
+def test_what_waits_for_nothing_is_told_as_it_comes(
+    wait: str, severity: Severity.ValueType, tmp_path: Path
+) -> None:
+    """What came in the same moment is told with it, and later alerts at the next look."""
+    (tmp_path / "rules.toml").write_text(
+        f"""
+        [receiver.soc]
+        kind = "mail"
+        [[route]]
+        name = "all"
+        group_wait = "{wait}"
+        receivers = ["soc"]
+        """
+    )
+    agreed, alerts = load(tmp_path), [alert(number, severity=severity) for number in (1, 2, 3)]
+    alerts[1].received.CopyFrom(alerts[0].received)
+    first = alerts[0].received.ToDatetime(UTC)
+
+    def told(count: int) -> list[tuple[timedelta, int]]:
+        return [(each.time - first, each.count) for each in rehearse(agreed, alerts[:count])]
+
+    assert told(1) == [(timedelta(0), 1)]
+    assert told(3) == [(timedelta(0), 2), (timedelta(minutes=5), 3)]
+
+
 def test_alerts_that_stand_in_the_wrong_order_do_not_turn_time_back(rules: Rules) -> None:
     alerts = [alert(number, severity=Severity.SEVERITY_HIGH) for number in (2, 1)]
 

@@ -121,15 +121,21 @@ def together(older: Notice, newer: Notice) -> Notice:
 def next_of(connection: Connection, receiver: str, now: datetime) -> Letter | None:
     """Return the first letter that is due, or else what is due first; None for nothing.
 
-    No more than one of a group waits, so those of a group come in order.
+    Of those that are due, what was tried least often: one that never arrives keeps no other one waiting. No
+    more than one of a group waits, so those of a group come in order.
     """
     table = schema.outbox
     mine = select(table).where(table.c.receiver == receiver, table.c.state == State.WAITING).limit(1)
-    due = mine.where(table.c.due_us <= microseconds(now)).order_by(table.c.number)
-    row = connection.execute(due).one_or_none()
-    if row is None:
-        row = connection.execute(mine.order_by(table.c.due_us, table.c.number)).one_or_none()
-    return None if row is None else _letter(row)
+    due = mine.where(table.c.due_us <= microseconds(now))
+    for query in (
+        due.where(table.c.attempts == 0).order_by(table.c.number),  # by itself: this one is quick
+        due.order_by(table.c.attempts, table.c.number),
+        mine.order_by(table.c.due_us, table.c.number),
+    ):
+        row = connection.execute(query).one_or_none()
+        if row is not None:
+            return _letter(row)
+    return None
 
 
 def move(connection: Connection, receiver: str, due: datetime, *, sooner: bool) -> None:

@@ -2,10 +2,11 @@
 
 A receiver that is down holds up nobody else: its letters wait, those of one group in one. A letter that does
 not arrive holds up no other one either: the next is tried, and only where that fails too does the receiver
-get its rest. Where a part of the receiver takes nothing (an organisation in TheHive), the letters of its
-clients rest alone. What it refuses for good is set aside for people. What came of a letter is noted before
-the next one is touched, however long that takes: else a database that cannot be written would have it sent
-again and again.
+get its rest, after which what was tried least often is next. A letter that fails again while others arrive
+waits by itself, each time for longer. Where a part of the receiver takes nothing (an organisation in
+TheHive), the letters of its clients rest alone. What it refuses for good is set aside for people. What came
+of a letter is noted before the next one is touched, however long that takes: else a database that cannot be
+written would have it sent again and again.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
-from socme.backoff import delays
+from socme.backoff import FIRST, delays
 from zeus_hub import outbox
 from zeus_hub.database import reading, reason, writing
 from zeus_hub.outbox import Letter
@@ -36,6 +37,7 @@ LONGEST_PAUSE = 300.0  # seconds between two attempts at a receiver that is down
 HOPELESS_PAUSE = 900.0  # and at one that people must mend first
 CHECK_SECONDS = 5.0  # how long to sleep at most: commands write into the outbox as well
 MOST_IN_A_ROW = 2  # letters that fail one after another before the receiver is left alone
+MOST_DOUBLED = 16  # times that the pause of a letter is doubled; it is the longest long before
 
 Result = TypeVar("Result")
 Note = Callable[[Connection], None]
@@ -43,6 +45,10 @@ Note = Callable[[Connection], None]
 
 class Item(Protocol):
     """Something on its way to a receiver."""
+
+    @property
+    def number(self) -> int:
+        """Of no other one in its box."""
 
     @property
     def due(self) -> datetime:
@@ -165,6 +171,7 @@ class Postman(Generic[Sent]):
         self._begun = False
         self._retired = False
         self._stuck: dict[str, _Part] = {}  # parts of the receiver that take nothing, by client
+        self._alone: dict[int, datetime] = {}  # until when letters wait by themselves, by number
 
     @property
     def parts(self) -> Mapping[str, str]:
@@ -232,9 +239,13 @@ class Postman(Generic[Sent]):
             await self._refused(letter, "the rules do not let this receiver be told of this client any more")
             self._stuck.pop(letter.client, None)
             return 0.0
-        part = self._stuck.get(letter.client)
+        part, alone = self._stuck.get(letter.client), self._alone.get(letter.number, now)
         if part is not None and letter.attempts and now < part.until:
             await self._write_down(self._postponing(letter, part))
+        elif letter.attempts and now < alone <= now + timedelta(seconds=HOPELESS_PAUSE):
+            await self._write_down(
+                lambda connection: self._box.postponed(connection, letter, letter.reason, alone)
+            )
         else:
             await self._deliver(letter)
         return 0.0
@@ -277,6 +288,7 @@ class Postman(Generic[Sent]):
 
         await self._write_down(note)
         self._failures = 0
+        self._alone.pop(letter.number, None)
         self._well()
         self._part_is_well(letter)
         for warning in receipt.warnings:
@@ -284,15 +296,20 @@ class Postman(Generic[Sent]):
 
     async def _down(self, letter: Sent, error: DownError) -> None:
         """Postpone a letter; and all others with it, where it is not for this one alone."""
-        said, due = str(error), self._clock() + timedelta(seconds=self._pause(error))
+        said, now = str(error), self._clock()
+        due = now + timedelta(seconds=self._pause(error))
         if error.part:
             await self._part_is_down(letter, _Part(error.part, said, due, error.misconfigured))
             return
         self._failures += 1
         rests = error.retry_after is not None or self._failures >= MOST_IN_A_ROW
+        again = due
+        if letter.attempts >= self._failures:  # it failed before, and others arrived since: it is the letter
+            again = max(due, now + timedelta(seconds=_own_pause(letter)))
+            self._alone[letter.number] = again
 
         def note(connection: Connection) -> None:
-            self._box.postponed(connection, letter, said, due)
+            self._box.postponed(connection, letter, said, again)
             if rests:
                 self._box.move(connection, self.name, due, sooner=False)
 
@@ -305,6 +322,7 @@ class Postman(Generic[Sent]):
         await self._write_down(lambda connection: self._box.refused(connection, letter, why, now))
         self._tell(logging.ERROR, "refused for good, set aside", about=letter.about, reason=why)
         self._failures = 0
+        self._alone.pop(letter.number, None)
 
     async def _part_is_down(self, letter: Sent, part: _Part) -> None:
         """Postpone a letter; the receiver itself is well, and takes others."""
@@ -388,3 +406,8 @@ class Postman(Generic[Sent]):
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._fresh.wait()
+
+
+def _own_pause(letter: Item) -> float:
+    """Return for how many seconds to leave a letter alone that fails while others arrive."""
+    return min(LONGEST_PAUSE, FIRST * 2.0 ** min(letter.attempts, MOST_DOUBLED))

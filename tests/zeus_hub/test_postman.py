@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,13 @@ async def until(made: Postman[Letter], condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+async def turns(made: Postman[Letter], number: int = 20) -> None:
+    """Let it do what is to be done at this moment."""
+    for _ in range(number):
+        made.wake()
+        await asyncio.sleep(0.005)
+
+
 async def test_letters_are_told_in_order_and_once(engine: Engine) -> None:
     write(engine, notice(B), notice(A))
     receiver = Recorder()
@@ -166,7 +174,95 @@ async def test_a_receiver_that_fails_twice_in_a_row_is_left_alone(engine: Engine
         clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
         await until(made, lambda: standing(engine).told == 3)
 
-    assert [told.group for told in receiver.got] == [A, B, A, B, C]
+    assert [told.group for told in receiver.got] == [A, B, C, A, B], "what was tried least often comes first"
+
+
+@dataclass
+class Picky(Recorder):
+    """A receiver that takes nothing of some groups, or nothing at all for a while."""
+
+    bad: str = ""
+    """First digits of the groups that it never takes."""
+    down: bool = False
+    when: list[tuple[str, datetime]] = field(default_factory=list)
+    """What was tried, and at which time."""
+    clock: Callable[[], datetime] = field(default_factory=Clock)
+
+    async def send(self, told: Notice) -> Receipt:
+        """Take note, and take it or not."""
+        self.when.append((told.group[0], self.clock()))
+        if self.down or told.group[0] in self.bad:
+            raise DownError("HTTP 500")
+        return await super().send(told)
+
+    @property
+    def tried(self) -> str:
+        """The first digits of the groups of what was tried."""
+        return "".join(group for group, _ in self.when)
+
+
+@pytest.mark.parametrize("bad", ["a", "ab", "abc"])
+async def test_letters_that_never_arrive_starve_no_other_one_after_an_outage(
+    engine: Engine, bad: str
+) -> None:
+    clock = Clock()
+    receiver = Picky(bad=bad, down=True, clock=clock)
+    write(engine, *(notice(digit * 32) for digit in "abcdef"))
+    async with at_work(engine, receiver, clock) as made:
+        await until(made, lambda: len(receiver.when) == postman.MOST_IN_A_ROW)
+        receiver.down = False
+        for _ in range(2 * len(bad)):
+            clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
+            await turns(made)
+        assert standing(engine).told == 6 - len(bad)
+        assert standing(engine).waiting == len(bad)
+        receiver.bad = ""
+        clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
+        await until(made, lambda: standing(engine).told == 6)
+
+
+async def test_a_letter_that_never_arrives_is_left_alone_for_longer_each_time_while_others_arrive(
+    engine: Engine,
+) -> None:
+    """Also those that come after it in its own group wait: they are told with it."""
+    clock = Clock()
+    receiver = Picky(bad="ab", clock=clock)
+    write(engine, notice(A), notice(B))
+    async with at_work(engine, receiver, clock) as made:
+        for number in range(100):
+            write(engine, notice(f"c{number:031}"), notice(A, number=number + 2, reason="more"))
+            await turns(made, 4)
+            clock.now += timedelta(seconds=10)
+        await until(made, lambda: standing(engine).told == 100)
+        assert standing(engine).waiting == 2
+        assert receiver.tried.count("a") < 25
+        receiver.bad = ""
+        clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
+        await until(made, lambda: standing(engine).told == 102)
+    assert [told.number for told in receiver.got if told.group == A] == [101]
+
+
+async def test_a_receiver_that_takes_nothing_is_not_hammered_and_told_in_order_afterwards(
+    engine: Engine,
+) -> None:
+    clock = Clock()
+    receiver = Picky(down=True, clock=clock)
+    write(engine, *(notice(digit * 32) for digit in "abcdef"))
+    async with at_work(engine, receiver, clock) as made:
+        for _ in range(360):
+            clock.now += timedelta(seconds=10)
+            await turns(made, 4)
+        tried = receiver.tried
+        assert tried[:6] == "abcdef", "in turn"
+        assert len(tried) < 35, "for an hour"
+        gaps = [later - sooner for (_, sooner), (_, later) in pairwise(receiver.when)]
+        assert min(gaps[-3:]) >= timedelta(seconds=postman.LONGEST_PAUSE / 2)
+        receiver.down = False
+        clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
+        await until(made, lambda: standing(engine).told == 6)
+    order = "".join(told.group[0] for told in receiver.got)
+    turn = sorted("abcdef", key=lambda digit: (tried.count(digit), digit))
+    assert order == "".join(turn), "what was tried least often first"
 
 
 async def test_what_cannot_be_noted_is_not_told_again(

@@ -84,9 +84,13 @@ def end(
     from zeus_hub import silences  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
+    now = utc_now()
     with state.opened(state.read_settings(config)) as engine:
-        silences.end(engine, number, who=by or person(), now=utc_now())
-    typer.echo(f"silence {number} ended")
+        found = silences.end(engine, number, who=by or person(), now=now)
+    if found.until <= now:
+        typer.echo(f"silence {number} has ended already, at {found.until:%Y-%m-%d %H:%M:%S} UTC")
+    else:
+        typer.echo(f"silence {number} ended")
 
 
 def _view(asked: "Asked") -> dict[str, object]:

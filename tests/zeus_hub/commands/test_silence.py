@@ -25,7 +25,8 @@ def test_a_silence_is_made_listed_and_ended(ready: Place) -> None:
     [one] = ready.objects("silence", "list", "--json")
     assert (one["number"], one["client"], one["who"]) == (1, "acme", "ada")
 
-    ready.run("silence", "end", "1", "--by", "bob")
+    assert ready.run("silence", "end", "1", "--by", "bob") == "silence 1 ended\n"
+    assert ready.run("silence", "end", "1").startswith("silence 1 has ended already, at 20")
     assert ready.objects("silence", "list", "--json") == []
     assert len(ready.objects("silence", "list", "--json", "--all")) == 1
     assert [each["action"] for each in ready.objects("audit", "--json")] == ["silence end", "silence add"]

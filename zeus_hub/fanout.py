@@ -22,13 +22,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
 from socme.errors import OperatorError
-from zeus_hub import files, office, outbox, outcomes, reports
+from zeus_hub import files, fitness, office, outbox, outcomes, registry, reports
 from zeus_hub.clerk import Clerk
 from zeus_hub.database import reading, reason, writing
-from zeus_hub.digest import Digests
 from zeus_hub.fleet import Seen
 from zeus_hub.office import Made, Office, Opening
-from zeus_hub.receivers import kinds
 from zeus_hub.router import Router
 from zeus_hub.routes import rules
 from zeus_hub.routes.reading import load
@@ -49,20 +47,6 @@ FORGET_SECONDS = 3600.0  # between two looks at what was told long ago
 
 ROUTES = "routes"  # what the rules are called beside the receivers
 
-
-class Build:
-    """Makes receivers; a test makes others."""
-
-    def __call__(self, described: rules.Receiver) -> Made:
-        """Return a receiver; raise OperatorError with the place where it is described."""
-        options, beside = {"kind": described.kind, **described.options}, described.place.file.parent
-        try:
-            return Made(kinds.build(described.name, options, beside), kinds.poll(options, beside))
-        except OperatorError as error:
-            said = f"{described.place}: receiver.{described.name}: {error.args[0]}"
-            raise OperatorError(said, error.mend) from error
-
-
 _New = tuple[Made, files.Marks]
 """What was made, and of which files."""
 
@@ -81,7 +65,7 @@ class FanOut:
         self._engine = engine
         self._folder = folder
         self._clock = clock
-        self._build = build or Build()
+        self._build = build or fitness.build
         self._nodes = nodes  # all of them, as they are now
         self._router = Router(engine)
         self._clerk = Clerk(engine)
@@ -89,7 +73,7 @@ class FanOut:
         self._offices: dict[str, Office] = {}
         self._refusal = ""  # why the rules are refused
         self._standstill = ""  # why alerts are not routed
-        self._strays: Mapping[str, str] = {}  # what waits for receivers that are in no rule
+        self._strays: Mapping[str, int] = {}  # how much waits for receivers that are in no rule
 
     @property
     def problem(self) -> str:
@@ -101,7 +85,7 @@ class FanOut:
 
         Where it is a part of a receiver alone, that is by itself, behind the receiver's name.
         """
-        found = {ROUTES: self.problem, **self._strays}
+        found = {ROUTES: self.problem}
         for each in self._offices.values():
             found |= each.problems()
         return found
@@ -161,17 +145,21 @@ class FanOut:
         await loop.run_in_executor(router, self._router.heed, found)
         self._clerk.heed(found)
         await self._staff(opening, found, made)
-        self._strays = await loop.run_in_executor(reader, self._stray, found)
+        before, self._strays = self._strays, await loop.run_in_executor(reader, self._stray, found)
         self._refusal = ""
         self._ready.set()
-        for warning in found.warnings:
+        for warning in await loop.run_in_executor(reader, self._odd, found):
             logs.event(LOG, logging.WARNING, "odd rules", reason=warning)
+        for name, number in self._strays.items():
+            if name not in before:
+                event = "notices wait for a receiver that is in no rule any more"
+                logs.event(LOG, logging.WARNING, event, receiver=name, number=number)
         logs.event(LOG, logging.INFO, "rules", routes=len(found.routes), receivers=len(found.receivers))
 
     def _refuse(self, why: str) -> None:
         if why != self._refusal:
             self._refusal = why
-            logs.event(LOG, logging.ERROR, "the rules are refused", reason=why)
+            logs.event(LOG, logging.ERROR, "the rules are refused", reason=_line(why))
 
     def _read(self) -> tuple[Rules, Mapping[str, _New]]:
         """Return the rules, and the receivers that have to be made; some take a second."""
@@ -181,27 +169,35 @@ class FanOut:
                 "Put them back; to have none, leave an empty file there: none.toml.",
             )
         found = load(self._folder)
-        _check_words(found)
-        made: dict[str, _New] = {}
+        wanted: dict[str, files.Marks] = {}
         for name, each in found.receivers.items():
             marks = files.marks(files.named(each))
             there = self._offices.get(name)
             if there is None or there.stale or not there.is_for(each, marks):
-                made[name] = self._build(each), marks
-        return found, made
+                wanted[name] = marks
+        made = fitness.make(found, [found.receivers[name] for name in wanted], self._build)
+        return found, {name: (made[name], marks) for name, marks in wanted.items()}
 
-    def _stray(self, found: Rules) -> Mapping[str, str]:
-        """Return what waits for receivers that are in no rule any more."""
+    def _odd(self, found: Rules) -> list[str]:
+        """Return what is hardly meant."""
+        try:
+            clients = {client.name for client in registry.list_clients(self._engine)}
+        except SQLAlchemyError:  # the router says so
+            return list(fitness.odd(found, None))
+        return list(fitness.odd(found, clients))
+
+    def _stray(self, found: Rules) -> Mapping[str, int]:
+        """Return how much waits for receivers that are in no rule any more: kept, for they may come back."""
         try:
             with reading(self._engine) as connection:
                 standings = [*outbox.standings(connection), *reports.standings(connection)]
         except SQLAlchemyError:  # the router says so
             return self._strays
-        return {
-            each.receiver: f"it is in no rule any more, and {each.waiting} notices wait for it"
-            for each in standings
-            if each.waiting and each.receiver not in found.receivers
-        }
+        waiting: dict[str, int] = {}
+        for each in standings:
+            if each.waiting and each.receiver not in found.receivers:
+                waiting[each.receiver] = waiting.get(each.receiver, 0) + each.waiting
+        return waiting
 
     async def _staff(self, opening: Opening, found: Rules, made: Mapping[str, _New]) -> None:
         """Let postmen go whose receiver is gone or another one, and begin with the new ones."""
@@ -289,18 +285,6 @@ def _differ(seen: files.Marks, read: files.Marks | None) -> bool:
     return read is None or any(read.get(path, ...) != seen.get(path) for path in {*seen, *read})
 
 
-def _check_words(found: Rules) -> None:
-    """Raise OperatorError, with the place of the report, where its words cannot be made."""
-    known: set[tuple[object, ...]] = set()  # each takes an eighth of a second
-    for report in found.reports:
-        for name in report.receivers:
-            options = found.receivers[name].options
-            words = (options.get("language"), str(options.get("templates")), report.zone.key)
-            if words in known:
-                continue
-            known.add(words)
-            try:
-                Digests(office.templates(found.receivers[name])(report.zone))
-            except OperatorError as error:
-                said = f"{report.place}: report {report.name}: {error.args[0]}"
-                raise OperatorError(said, error.mend) from error
+def _line(why: str) -> str:
+    """Return a message of several lines on one, as a log has it."""
+    return "; ".join(line.strip() for line in why.splitlines())

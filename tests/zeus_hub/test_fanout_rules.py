@@ -224,6 +224,41 @@ async def test_rules_that_are_gone_or_wrong_change_nothing_and_are_told_until_th
     assert len(hive.got) == 1, "the one before goes on"
 
 
+def reasons(caplog: pytest.LogCaptureFixture, event: str) -> list[str]:
+    """Return the reasons of what was logged."""
+    return [vars(each)["fields"]["reason"] for each in caplog.records if each.getMessage() == event]
+
+
+async def test_all_that_cannot_be_made_is_told_at_once_and_on_one_line(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.key.write_text("")
+    site.write(RULES.replace("[receiver.hive]", "[receiver.hive]\nkey_file = '../secrets/key'"))
+    made = FanOut(site.engine, site.folder, site.clock, site.build)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(made.run())
+        await eventually(lambda: "the rules are refused" in caplog.text)
+        task.cancel()
+
+    assert reasons(caplog, "the rules are refused") == [
+        "the key is empty, and 1 more; the key is empty; Mend what is named."
+    ]
+
+
+async def test_what_is_odd_about_rules_is_logged_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """A secret that everybody can read, and a client that there is not; the rules hold all the same."""
+    site.key.chmod(0o666)
+    site.write(RULES.replace('["acme"]', '["acme", "acmee"]'))
+    async with running(site):
+        keep(site.engine, [alert(1)])
+        await eventually(lambda: len(site.told()) == 1)
+        await looks()
+
+    secret, client = reasons(caplog, "odd rules")
+    assert f"rules.toml:2: receiver.mail: its secret is everybody's: chmod 600 {site.folder}/../" in secret
+    assert "rules.toml:9: route all is for a client that there is not: acmee" in client
+
+
 async def test_a_comment_above_a_receiver_leaves_it_alone_with_what_it_tries(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -425,6 +460,29 @@ async def test_what_a_retry_brings_back_is_told_to_nobody_who_must_not_know_it_a
     assert site.standing().refused == 1
 
 
+async def test_what_waits_for_a_receiver_that_is_taken_out_is_kept_and_no_trouble(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody could end it. It is in the log once, and told where the receiver comes back."""
+    site.trouble["hive"] = lambda _: DownError("no route to host")
+    site.wish(notice(A), receiver="hive")
+    without = RULES.replace('[receiver.hive]\nkind = "test"\n', "").replace('"mail", "hive"', '"mail"')
+    async with running(site) as fan:
+        await eventually(lambda: fan.problems().get("hive") == "no route to host")
+        for text in (without, without + "\n"):
+            site.write(text)
+            await eventually(lambda: set(fan.problems()) == {"routes", "mail"})
+            await looks()
+        assert caplog.text.count("notices wait for a receiver that is in no rule any more") == 1
+    assert site.standing("hive").waiting == 1
+    async with running(site) as fan:
+        await eventually(lambda: caplog.text.count("in no rule any more") == 2)
+        assert set(fan.problems()) == {"routes", "mail"}
+        site.trouble["hive"] = fine
+        site.write()
+        await eventually(lambda: site.told("hive") == [A])
+
+
 def organisation_is_closed(told: Notice) -> Exception | None:
     if told.client == "beta":
         return DownError("forbidden in globex", misconfigured=True, part="organisation globex")
@@ -482,6 +540,7 @@ async def test_over_a_restart_trouble_is_told_until_it_is_known_to_be_over(site:
     site.trouble["mail"] = lambda _: DownError("the key is wrong", misconfigured=True)
     site.wish(notice(A), notice(B))
     async with running(site) as fan:
+        await eventually(lambda: sum(each.tries for each in site.made["mail"]) == 2)
         await eventually(lambda: site.standing().reason != "" and fan.problems()["mail"] != "")
     site.free.clear()
     site.trouble["mail"] = fine

@@ -140,18 +140,29 @@ def addresses(settings: "ZeusSettings") -> str:
 
 
 def routes(settings: "ZeusSettings") -> str:
-    """Look at the rules, and at the secrets that receivers need; `zeus sink test` talks to one."""
+    """Look at the rules and what the hub needs for them, as it does; `zeus sink test` talks to a receiver."""
     folder = settings.routes_dir
     if not any(folder.glob("*.toml")):
         return f"none in {folder}: nobody is told of anything"
-    from zeus_hub.fanout import Build  # noqa: PLC0415
+    from zeus_hub import fitness  # noqa: PLC0415
     from zeus_hub.routes.reading import load  # noqa: PLC0415
 
-    rules, build = load(folder), Build()
-    for described in rules.receivers.values():
-        build(described)
-    odd = "".join(f"; odd: {warning}" for warning in rules.warnings)
+    rules = load(folder)
+    fitness.make(rules, rules.receivers.values())
+    odd = "".join(f"\nodd: {warning}" for warning in fitness.odd(rules, _clients(settings)))
     return f"{folder}, {len(rules.routes)} routes, {len(rules.receivers)} receivers{odd}"
+
+
+def _clients(settings: "ZeusSettings") -> set[str] | None:
+    """Return the clients that there are; None where the database cannot be asked, which its check says."""
+    from zeus_hub import registry  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+
+    try:
+        with state.opened(settings) as engine:
+            return {client.name for client in registry.list_clients(engine)}
+    except OperatorError:
+        return None
 
 
 CHECKS: tuple[tuple[str, Look], ...] = (

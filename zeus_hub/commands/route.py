@@ -49,9 +49,12 @@ app = typer.Typer(
 
 @app.command("list")
 def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False, routes: FolderOption = None) -> None:
-    """Check the rules and list them, in the order in which they are tried."""
+    """Check the rules as the hub does, and list them, in the order in which they are tried."""
+    from zeus_hub import fitness  # noqa: PLC0415
+
     rules = _rules(config, routes)
-    for warning in rules.warnings:
+    fitness.make(rules, rules.receivers.values())
+    for warning in fitness.odd(rules, _clients(config)):
         hint(f"odd: {warning}")
     if json:
         for route in rules.routes:
@@ -137,6 +140,22 @@ def _rules(config: Path, folder: Path | None) -> "Rules":
     if folder is not None and not folder.is_dir():
         raise OperatorError(f"{folder} is no folder", "Name the one with the *.toml files.")
     return load(folder or state.read_settings(config).routes_dir)
+
+
+def _clients(config: Path) -> set[str] | None:
+    """Return the clients that there are; None where there is no hub, or none that can be asked."""
+    from zeus_hub import registry  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import NoDatabaseError  # noqa: PLC0415
+
+    try:
+        with state.opened(state.read_settings(config)) as engine:
+            return {client.name for client in registry.list_clients(engine)}
+    except NoDatabaseError:
+        return None
+    except OperatorError as error:
+        hint(f"whether there are such clients is not known: {error.args[0]}")
+        return None
 
 
 @contextmanager

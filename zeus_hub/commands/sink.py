@@ -155,7 +155,7 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
 
     from socme.text import clean  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
-    from zeus_hub.fanout import Build  # noqa: PLC0415
+    from zeus_hub.fitness import build  # noqa: PLC0415
     from zeus_hub.receivers.contract import DownError, RefusedError  # noqa: PLC0415
 
     settings = state.read_settings(config)
@@ -163,7 +163,7 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     _check_name(settings, set(rules.receivers), name)
 
     async def ask() -> str:
-        receiver = Build()(rules.receivers[name]).receiver
+        receiver = build(rules.receivers[name]).receiver
         try:
             async with asyncio.timeout(LONGEST_TEST):
                 return await receiver.test()

@@ -3,7 +3,7 @@
 A new kind is a module with a Receiver, a section here, and its name in KINDS.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -22,6 +22,8 @@ from zeus_hub.receivers.thehive.settings import TheHiveSettings, Value
 from zeus_hub.receivers.webhook import Webhook, WebhookSettings
 from zeus_hub.receivers.wording import Wording
 
+SECRETS = ("key_file", "password_file", "secret_file", "url_file")
+"""The keys of all kinds that name files with secrets."""
 LONGEST_SECRET = 64 * 1024  # bytes
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 TLP = {"clear": 0, "green": 1, "amber": 2, "amber+strict": 3, "red": 4}
@@ -229,6 +231,13 @@ def templates(options: Mapping[str, object], beside: Path, zone: ZoneInfo) -> Te
     except ValidationError as error:
         raise OperatorError(_explained(error), "docs/routes.md says what there is.") from error
     return Templates(words.language, zone, _path(beside, words.templates))
+
+
+def secrets(options: Mapping[str, object], beside: Path) -> Iterator[Path]:
+    """Yield the files with secrets that a table names."""
+    for key in SECRETS:
+        if isinstance(path := options.get(key), str):
+            yield beside / path
 
 
 # Each function takes what its section says.

@@ -103,6 +103,65 @@ def test_rules_that_are_wrong_are_told(place: Place) -> None:
     assert "there is no [receiver.nobody]" in lines(place, failed="routes")["routes"]
 
 
+def test_all_receivers_that_the_hub_would_refuse_are_told_at_once(place: Place) -> None:
+    place.set_up('listen = "127.0.0.1:0"')
+    folder = place.folder / "routes.d"
+    folder.mkdir()
+    (folder / "a.toml").write_text('[receiver.soc]\nkind = "mail"\n[receiver.phone]\nkind = "aprise"\n')
+
+    told = place.try_("check").stdout
+    assert "a.toml:1: receiver.soc: host: this key is needed" in told
+    assert "a.toml:3: receiver.phone: there is no kind 'aprise'" in told
+
+
+def test_a_report_whose_words_the_hub_would_refuse_is_told(place: Place) -> None:
+    place.set_up('listen = "127.0.0.1:0"')
+    words = place.folder / "routes.d" / "words" / "en"
+    words.mkdir(parents=True)
+    (words / "day.txt").write_text("{{ nothing")
+    (place.folder / "routes.d" / "a.toml").write_text(
+        """
+[receiver.mail]
+kind = "mail"
+host = "mx"
+sender = "zeus@soc.example"
+to = ["soc@soc.example"]
+templates = "words"
+[[report]]
+name = "daily"
+kind = "day"
+at = "07:30"
+zone = "Europe/Paris"
+receivers = ["mail"]
+"""
+    )
+
+    assert "a.toml:8: report daily: " in lines(place, failed="routes")["routes"]
+
+
+def test_what_is_odd_about_rules_is_no_fault(place: Place) -> None:
+    """A secret that everybody can read, and a client that there is not."""
+    place.set_up('listen = "127.0.0.1:0"')
+    place.database().dispose()
+    folder = place.folder / "routes.d"
+    folder.mkdir()
+    (folder / "push").write_text("json://127.0.0.1/very-secret")
+    (folder / "push").chmod(0o666)
+    (folder / "a.toml").write_text(
+        '[receiver.soc]\nkind = "apprise"\nurl_file = "push"\n'
+        '[[route]]\nname = "x"\nclients = ["acme", "acmee"]\nreceivers = ["soc"]\n'
+    )
+
+    told = place.try_("check").stdout
+    assert "ok    routes: " in told
+    assert (
+        f"odd: {folder}/a.toml:1: receiver.soc: its secret is everybody's: chmod 600 {folder}/push\n" in told
+    )
+    assert f"odd: {folder}/a.toml:4: route x is for a client that there is not: acmee\n" in told
+    (folder / "push").chmod(0o640)
+    assert "everybody" not in place.try_("check").stdout
+
+
 @sqlite_alone
 def test_a_damaged_database(place: Place) -> None:
     place.set_up('listen = "127.0.0.1:0"').state_dir.mkdir()

@@ -1,5 +1,6 @@
 """Rules on the command line: checked, listed, tried on stored alerts, and explained."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -46,6 +47,9 @@ def rules(place: Place, text: str, folder: str = "routes.d") -> None:
     made = place.folder / folder
     made.mkdir(exist_ok=True)
     (made / "rules.toml").write_text(text)
+    for name in ("url", "secret"):
+        (made / name).write_text("https://127.0.0.1/very-secret\n")
+        (made / name).chmod(0o600)
 
 
 def test_rules_are_listed_in_the_order_in_which_they_are_tried(ruled: Place) -> None:
@@ -64,6 +68,72 @@ def test_wrong_rules_are_refused_with_file_line_and_reason(ruled: Place) -> None
 
     with pytest.raises(OperatorError, match=r"rules.toml:9: .*there is no medum; is it medium\?"):
         ruled.try_("route", "list")
+
+
+def test_what_the_hub_would_refuse_is_refused_all_at_once(ruled: Place) -> None:
+    """Kinds, keys, secrets and the words of reports: the hub and this ask the same."""
+    more = """
+[receiver.phone]
+kind = "aprise"
+
+[receiver.chat]
+kind = "apprise"
+url_file = "missing"
+
+[receiver.mail]
+kind = "mail"
+host = "mx"
+sender = "zeus@soc.example"
+to = ["soc@soc.example"]
+templates = "words"
+
+[[report]]
+name = "daily"
+kind = "day"
+at = "07:30"
+zone = "Europe/Paris"
+receivers = ["mail"]
+"""
+    rules(ruled, RULES + more.replace("mx", "").replace("host", "hosst"))
+    words = ruled.folder / "routes.d" / "words" / "en"
+    words.mkdir(parents=True)
+    (words / "day.txt").write_text("{{ nothing")
+
+    with pytest.raises(OperatorError) as caught:
+        ruled.try_("route", "list")
+
+    told = str(caught.value)
+    assert re.search(r"rules.toml:18: receiver.phone: there is no kind 'aprise'", told)
+    assert re.search(r"rules.toml:21: receiver.chat: .*missing cannot be read", told)
+    assert re.search(r"rules.toml:25: receiver.mail: host: .*; hosst: there is no such key", told)
+    assert re.search(r"rules.toml:32: report daily: .*day.txt", told)
+    assert ", and 3 more\n" in told
+    assert "very-secret" not in told
+
+
+def test_what_is_hardly_meant_is_told_and_is_no_fault(ruled: Place) -> None:
+    """A client that there is not, of which no alert ever comes, and a secret that everybody can read."""
+    rules(ruled, RULES.replace('["beta"]', '["acmee", "socme"]'))
+    (ruled.folder / "routes.d" / "secret").chmod(0o644)
+
+    result = ruled.try_("route", "list")
+
+    assert result.exit_code == 0
+    [secret, client] = result.stderr.splitlines()
+    assert client.endswith("rules.toml:13: route beta is for a client that there is not: acmee")
+    assert re.search(r"rules.toml:2: receiver.soc: its secret is everybody's: chmod 600 .*secret$", secret)
+
+
+def test_rules_are_listed_where_clients_cannot_be_asked_for(place: Place) -> None:
+    rules(place, RULES)
+    assert place.try_("route", "list").stderr == ""
+    place.set_up("store.url = 'nonsense'")
+    new = str(place.folder / "routes.d")
+
+    result = place.try_("route", "list", "--routes", new)
+
+    assert result.exit_code == 0
+    assert "whether there are such clients is not known" in result.stderr
 
 
 def test_a_folder_without_rules_has_none(place: Place) -> None:

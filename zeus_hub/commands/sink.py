@@ -8,9 +8,11 @@ import typer
 from socme.commands import FAILED, ConfigOption, JsonOption, person
 from socme.errors import OperatorError
 from socme.identity import utc_now
-from zeus_hub.commands.options import CONFIG, moment, plain, print_json
+from zeus_hub.commands.options import CONFIG, hint, moment, plain, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
     from zeus_hub import reports
@@ -40,19 +42,21 @@ def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
     from zeus_hub.database import reading  # noqa: PLC0415
 
     settings = state.read_settings(config)
-    rules = _rules(settings)
+    rules = _rules_or_hint(settings)
+    receivers = {} if rules is None else rules.receivers
     with state.opened(settings) as engine, reading(engine) as connection:
         standings = _standings(connection)
     standings["store"] = _store(settings)
-    names = ["store", *sorted({*rules.receivers, *standings} - {"store"})]
-    kinds = {"store": "store", **{name: each.kind for name, each in rules.receivers.items()}}
+    names = ["store", *sorted({*receivers, *standings} - {"store"})]
+    kinds = {"store": "store", **{name: each.kind for name, each in receivers.items()}}
+    missing = "not known" if rules is None else "not in the rules"
     if json:
         for name in names:
             print_json(_view(name, kinds.get(name), standings.get(name)))
         return
     from socme.table import show_table  # noqa: PLC0415
 
-    show_table(_COLUMNS, [_row(name, kinds.get(name), standings.get(name)) for name in names])
+    show_table(_COLUMNS, [_row(name, kinds.get(name, missing), standings.get(name)) for name in names])
 
 
 @app.command("refused")
@@ -69,7 +73,11 @@ def refused(
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine, reading(engine) as connection:
+    settings = state.read_settings(config)
+    rules = _rules_or_hint(settings)
+    with state.opened(settings) as engine, reading(engine) as connection:
+        if name is not None:
+            _check_name(rules, set(_standings(connection)), name)
         letters = list(outbox.set_aside(connection, name))
         pages = list(reports.set_aside(connection, name))
     if json:
@@ -112,9 +120,11 @@ def retry(
     from zeus_hub.database import writing  # noqa: PLC0415
 
     settings = state.read_settings(config)
+    rules = _rules_or_hint(settings)
     with state.opened(settings) as engine, writing(engine) as connection:
-        _check_name(settings, set(_standings(connection)), name)
-        _check_rules(settings, name)
+        _check_name(rules, set(_standings(connection)), name)
+        _check_rules(rules, name)
+        _check_numbers(connection, name, numbers or ())
         tried = outbox.again(connection, name, utc_now(), numbers or ())
         if not numbers:
             tried += reports.again(connection, name, utc_now())
@@ -140,9 +150,10 @@ def replay(
     from zeus_hub.database import writing  # noqa: PLC0415
 
     settings = state.read_settings(config)
+    rules = _rules_or_hint(settings)
     with state.opened(settings) as engine, writing(engine) as connection:
-        _check_name(settings, {each.receiver for each in outbox.standings(connection)}, name)
-        _check_rules(settings, name)
+        _check_name(rules, {each.receiver for each in outbox.standings(connection)}, name)
+        _check_rules(rules, name)
         count = outbox.replay(connection, name, since, utc_now())
         _note(connection, "sink replay", name, count)
     typer.echo(f"{count} groups to be told to {name} again")
@@ -160,7 +171,7 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
 
     settings = state.read_settings(config)
     rules = _rules(settings)
-    _check_name(settings, set(rules.receivers), name)
+    _check_name(rules, set(), name)
 
     async def ask() -> str:
         receiver = build(rules.receivers[name]).receiver
@@ -215,23 +226,47 @@ def _rules(settings: "ZeusSettings") -> "Rules":
     return load(settings.routes_dir)
 
 
-def _check_name(settings: "ZeusSettings", known: set[str], name: str) -> None:
-    if name not in known and name not in _rules(settings).receivers:
-        raise OperatorError(f"there is no receiver {name!r}", "`zeus sink list` shows them.")
-
-
-def _check_rules(settings: "ZeusSettings", name: str) -> None:
-    """Raise OperatorError where nobody would tell a receiver; wrong rules say nothing of that."""
+def _rules_or_hint(settings: "ZeusSettings") -> "Rules | None":
+    """Return the rules; None, and say so, where they are wrong: what waits must be seen then, too."""
     from zeus_hub.routes.reading import RulesError  # noqa: PLC0415
 
     try:
-        known = _rules(settings).receivers
-    except RulesError:
-        return
-    if name not in known:
+        return _rules(settings)
+    except RulesError as error:
+        hint(str(error))
+        return None
+
+
+def _check_name(rules: "Rules | None", known: set[str], name: str) -> None:
+    """Raise OperatorError for what is no receiver, of the rules or of those that are `known` otherwise."""
+    if rules is not None and name in rules.rotas and name not in known:
+        people = sorted(rules.rotas[name].everybody)
+        raise OperatorError(
+            f"{name} is a rota, of the receivers {', '.join(people)}", "Name one of those: each has its own."
+        )
+    names = known if rules is None else known | rules.receivers.keys()
+    if name not in names:
+        told = f"There are {', '.join(sorted(names))}." if names else "There are none."
+        raise OperatorError(f"there is no receiver {name!r}", told)
+
+
+def _check_rules(rules: "Rules | None", name: str) -> None:
+    """Raise OperatorError where nobody would tell a receiver; wrong rules say nothing of that."""
+    if rules is not None and name not in rules.receivers:
         raise OperatorError(
             f"{name} is in no rule any more: what it was not told would wait in vain",
             f"Put [receiver.{name}] back first.",
+        )
+
+
+def _check_numbers(connection: "Connection", name: str, numbers: "Collection[int]") -> None:
+    """Raise OperatorError for numbers of notices that a receiver has not refused."""
+    from zeus_hub import outbox  # noqa: PLC0415
+
+    if strange := sorted(set(numbers) - {letter.number for letter in outbox.set_aside(connection, name)}):
+        raise OperatorError(
+            f"{name} has refused no notice {', '.join(map(str, strange))}",
+            f"`zeus sink refused {name}` shows those that it has.",
         )
 
 
@@ -255,12 +290,11 @@ def _view(name: str, kind: str | None, standing: "Standing | None") -> dict[str,
     }
 
 
-def _row(name: str, kind: str | None, standing: "Standing | None") -> list[object]:
+def _row(name: str, kind: str, standing: "Standing | None") -> list[object]:
     if standing is None:
         return [name, kind, 0, "", 0, 0, ""]
     since = f"{standing.oldest:%Y-%m-%d %H:%M:%S}" if standing.oldest else ""
-    where = kind or "not in the rules"
-    return [name, where, standing.waiting, since, standing.refused, standing.told, standing.reason]
+    return [name, kind, standing.waiting, since, standing.refused, standing.told, standing.reason]
 
 
 def _letter_view(letter: "Letter") -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Receivers on the command line."""
 
+import re
 import socket
 from datetime import timedelta
 
@@ -100,6 +101,47 @@ def test_nothing_is_brought_back_for_a_receiver_that_is_in_no_rule(busy: Place) 
             busy.try_("sink", *command)
     (busy.folder / "routes.d" / "rules.toml").write_text("[[")
     assert busy.run("sink", "retry", "gone").startswith("1 to be told to gone")
+
+
+def test_what_waits_and_was_refused_is_listed_while_the_rules_are_wrong(busy: Place) -> None:
+    """That is when people look; the rules' fault is told beside it."""
+    (busy.folder / "routes.d" / "rules.toml").write_text('[receiver.soc]\nkind = "mail"\n[[route]]\n')
+
+    listed = busy.try_("sink", "list")
+    assert listed.exit_code == 0
+    assert re.search(r"rules.toml:3: route.0.name: this key is needed", listed.stderr)
+    assert re.search(r"^soc +not known +1 ", listed.stdout, re.MULTILINE)
+    assert [each["name"] for each in busy.objects("sink", "list", "--json")] == ["store", "gone", "soc"]
+
+    refused = busy.try_("sink", "refused", "soc")
+    assert "rules.toml:3: " in refused.stderr
+    assert "soc: no such\ufffdfield" in refused.stdout
+    retried = busy.try_("sink", "retry", "soc")
+    assert "rules.toml:3: " in retried.stderr
+    assert retried.stdout.startswith("2 to be told to soc")
+    with pytest.raises(OperatorError, match=r"no receiver 'hive'\n  There are gone, soc\."):
+        busy.try_("sink", "retry", "hive")
+
+
+def test_names_and_numbers_that_there_are_not_are_told(busy: Place) -> None:
+    with pytest.raises(OperatorError, match=r"no receiver 'nope'\n  There are gone, hive, soc\."):
+        busy.try_("sink", "refused", "nope")
+    assert busy.run("sink", "refused", "hive").splitlines()[1:] == []
+    with pytest.raises(OperatorError, match="soc has refused no notice 98, 99"):
+        busy.try_("sink", "retry", "soc", "2", "99", "98")
+    assert len(busy.objects("sink", "refused", "--json")) == 1, "nothing was done"
+
+
+def test_a_rota_is_no_receiver(busy: Place) -> None:
+    folder = busy.folder / "routes.d"
+    (folder / "rota.ics").write_text("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n")
+    (folder / "rota.toml").write_text(
+        '[rota.on-call]\ncalendar = "rota.ics"\nzone = "UTC"\npeople = {Ada = "soc"}\notherwise = "hive"\n'
+    )
+
+    for command in ("test", "retry", "refused"):
+        with pytest.raises(OperatorError, match="on-call is a rota, of the receivers hive, soc"):
+            busy.try_("sink", command, "on-call")
 
 
 def test_a_test_says_what_is_in_the_way_and_no_secret(busy: Place) -> None:

@@ -515,6 +515,19 @@ async def test_trouble_of_one_organisation_is_told_as_that_and_the_receiver_is_w
     assert caplog.text.count("part of a receiver is back") == 1
 
 
+async def test_a_receiver_that_answers_for_one_organisation_is_not_down(site: Site) -> None:
+    site.write(RULES.replace('clients = ["acme"]\n', ""))
+    site.trouble["hive"] = lambda _: DownError("come later", retry_after=600)
+    site.wish(replace(notice(A), client="beta"), receiver="hive")
+    async with running(site) as fan:
+        await eventually(lambda: fan.problems().get("hive") == "come later")
+        site.trouble["hive"] = organisation_is_closed
+        with writing(site.engine) as connection:
+            outbox.again(connection, "hive", utc_now())
+        await eventually(lambda: "hive (organisation globex)" in fan.problems())
+        assert fan.problems()["hive"] == ""
+
+
 async def test_what_waits_for_an_organisation_in_trouble_asks_once_each_time(site: Site) -> None:
     """However much that is; and where its user may do it again, all of it is told at the next time."""
     site.write(RULES.replace('clients = ["acme"]\n', ""))

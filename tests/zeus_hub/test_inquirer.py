@@ -323,6 +323,22 @@ async def test_a_fault_of_ours_ends_nothing_and_is_told_once(
     assert caplog.text.count("fault in what asks the receiver") == 1
 
 
+async def test_a_fault_at_its_end_ends_nothing_else(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is let go where the rules change, among the tasks of the hub."""
+    really = Poll.close
+
+    async def fails(self: Poll) -> None:
+        await really(self)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Poll, "close", fails)
+    async with asking(world):
+        pass
+    assert "fault at the end of what asks the receiver hive" in caplog.text
+
+
 async def test_a_licence_that_ends_soon_is_told_once_a_day(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -323,7 +323,7 @@ def _outdate(connection: Connection, told: Letter) -> None:
     table = schema.outbox
     known = or_(
         and_(table.c.state == State.TOLD, table.c.number < told.number),
-        and_(table.c.state == State.REFUSED, table.c.notice_number <= told.notice.number),
+        and_(table.c.state == State.REFUSED, table.c.notice_number < told.notice.number),
     )
     mine = and_(table.c.receiver == told.receiver, table.c.group_key == told.notice.group)
     connection.execute(delete(table).where(mine, known))

@@ -161,6 +161,16 @@ def test_of_a_group_that_was_refused_more_than_once_the_latest_is_tried_again(co
     assert first(connection).notice.number == 2
 
 
+def test_one_that_is_asked_for_is_tried_though_a_later_one_was_refused_too(connection: Connection) -> None:
+    for number in (1, 2):
+        outbox.put(connection, "mail", notice(number=number), NOON)
+        outbox.refused(connection, first(connection), "full", NOON)
+    [older, _] = outbox.set_aside(connection)
+
+    assert outbox.again(connection, "mail", LATER, [older.number]) == 1
+    assert first(connection).notice.number == 1
+
+
 def test_trying_again_leaves_what_a_later_notice_tells(connection: Connection) -> None:
     outbox.put(connection, "mail", notice(), NOON)
     outbox.refused(connection, first(connection), "full", NOON)

@@ -1,15 +1,16 @@
 """What people do about alerts: look after them, hand them on, be done with them, say something.
 
 For every front: commands today, a console later. Whoever calls says who does it, by login name, and has
-checked that this person may. Each function takes the alerts that are meant, by their names or by filters,
-works on a bounded number of them in one transaction, and is idempotent: what is so already stays untouched,
-is not written down and not counted. What is done, the audit log tells in the same transaction.
+checked that this person may. Each function takes the alerts that are meant, by their names, by filters or as
+a group that people were told of, works on a bounded number of them in one transaction, and is idempotent:
+what is so already stays untouched, is not written down and not counted. What is done, the audit log tells in
+the same transaction.
 
 All functions block on the database; other processes may read and write it meanwhile.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -21,9 +22,10 @@ from socme.errors import OperatorError
 from socme.triage import OPEN, VERDICTS, status_name
 from socme.v1.watch_pb2 import Triage
 from socme.view import source_name, stamp
-from zeus_hub import alerts, audit, database, schema, triaged, words
+from zeus_hub import alerts, audit, database, grouped, schema, triaged, words
 from zeus_hub.alerts import Filters, Key
 from zeus_hub.database import moment, reading, writing
+from zeus_hub.grouped import Grouped
 from zeus_hub.triaged import Deed
 
 PORTION = triaged.ASKED_AT_ONCE  # alerts in one transaction
@@ -39,8 +41,8 @@ class Ref(NamedTuple):
     id: bytes
 
 
-Chosen = Sequence[Ref] | Filters
-"""Which alerts are meant: these, or all that meet the filters and are there when it begins."""
+Chosen = Sequence[Ref] | Filters | Grouped
+"""Which alerts are meant: these, or all that meet the filters or are open in a group when it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,12 @@ def _do(engine: Engine, chosen: Chosen, deed: Deed, details: Mapping[str, object
     """Do something to alerts, portion by portion."""
     if isinstance(chosen, Filters):
         alerts.check_names(engine, chosen)
-        return _do_to_all(engine, chosen, deed, details)
+        details = {**details, "filters": _told(chosen)}
+        return _do_to_all(engine, chosen, _portions(engine, chosen), deed, "by filter", details)
+    if isinstance(chosen, Grouped):
+        still = Filters(client=chosen.client, statuses=OPEN)
+        members = grouped.portions(engine, chosen)
+        return _do_to_all(engine, still, members, deed, f"{chosen.client} group {chosen.id}", details)
     found = changed = 0
     for begin in range(0, len(chosen), PORTION):
         refs = chosen[begin : begin + PORTION]
@@ -140,11 +147,17 @@ def _do(engine: Engine, chosen: Chosen, deed: Deed, details: Mapping[str, object
     return Outcome(found, changed)
 
 
-def _do_to_all(engine: Engine, filters: Filters, deed: Deed, details: Mapping[str, object]) -> Outcome:
-    """Do something to all alerts that meet the filters; those that no longer do so by then are left out."""
-    told = _told(filters)
+def _do_to_all(
+    engine: Engine,
+    filters: Filters,
+    portions: Iterable[Sequence[int]],
+    deed: Deed,
+    subject: str,
+    details: Mapping[str, object],
+) -> Outcome:
+    """Do something to alerts as far as they meet the filters; those that no longer do so are left out."""
     found = changed = 0
-    for numbers in _portions(engine, filters):
+    for numbers in portions:
         with writing(engine) as connection:
             meant = select(database.alert.c.number).where(
                 database.alert.c.number.in_(numbers), alerts.condition(connection, filters)
@@ -152,7 +165,7 @@ def _do_to_all(engine: Engine, filters: Filters, deed: Deed, details: Mapping[st
             still = connection.execute(meant).scalars().all()
             done = triaged.change(connection, still, deed)
             if done:
-                _note(connection, deed, "by filter", {**details, "filters": told, "changed": done})
+                _note(connection, deed, subject, {**details, "changed": done})
         found, changed = found + len(still), changed + done
         threading.Event().wait(PAUSE_SECONDS)
     return Outcome(found, changed)

@@ -1,6 +1,7 @@
 """`zeus alert ack`, `assign`, `close`, `reopen`, `comment`: what people do about alerts.
 
-Of one alert, of several by their ids, or of all that the filters of `zeus alert list` leave.
+Of one alert, of several by their ids, of all that the filters of `zeus alert list` leave, or of a group that
+people were told of.
 """
 
 from pathlib import Path
@@ -27,6 +28,15 @@ IdsArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="[ID]...", parser=digits, help="Ids, or the first 6 or more digits of them."),
 ]
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        metavar="ID",
+        parser=digits,
+        help="All open alerts of a group, as a message names it: its id, or the first 6 or more digits.",
+    ),
+]
 ByOption = Annotated[
     str | None,
     typer.Option("--by", metavar="NAME", parser=plain, help="Who does it. [default: the login name]"),
@@ -48,6 +58,7 @@ def acknowledge(
     ids: IdsArgument = None,
     *,
     filters: "Filters",
+    group: GroupOption = None,
     by: ByOption = None,
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
@@ -58,15 +69,16 @@ def acknowledge(
     def do(engine: "Engine", chosen: "Chosen", actor: str) -> "Outcome":
         return triage.acknowledge(engine, chosen, by=actor, now=utc_now())
 
-    _tell("acknowledged", _run(config, ids, filters, by, do), json=json)
+    _tell("acknowledged", _run(config, ids, filters, by, do, group=group), json=json)
 
 
 @filtered
-def assign(
+def assign(  # noqa: PLR0913 - as of close
     ids: IdsArgument = None,
     *,
     to: Annotated[str, typer.Option("--to", metavar="NAME", parser=plain, help="Who is to look after them.")],
     filters: "Filters",
+    group: GroupOption = None,
     by: ByOption = None,
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
@@ -77,7 +89,7 @@ def assign(
     def do(engine: "Engine", chosen: "Chosen", actor: str) -> "Outcome":
         return triage.assign(engine, chosen, to, by=actor, now=utc_now())
 
-    _tell("assigned", _run(config, ids, filters, by, do), json=json)
+    _tell("assigned", _run(config, ids, filters, by, do, group=group), json=json)
 
 
 @filtered
@@ -95,6 +107,7 @@ def close(  # noqa: PLR0913 - its options are its parameters
     ],
     reason: Annotated[str, typer.Option("--reason", metavar="WORDS", help="Why.")],
     filters: "Filters",
+    group: GroupOption = None,
     by: ByOption = None,
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
@@ -105,7 +118,7 @@ def close(  # noqa: PLR0913 - its options are its parameters
     def do(engine: "Engine", chosen: "Chosen", actor: str) -> "Outcome":
         return triage.close(engine, chosen, said, reason, by=actor, now=utc_now())
 
-    _tell("closed", _run(config, ids, filters, by, do), json=json)
+    _tell("closed", _run(config, ids, filters, by, do, group=group), json=json)
 
 
 @filtered
@@ -127,11 +140,12 @@ def reopen(
 
 
 @filtered
-def comment(
+def comment(  # noqa: PLR0913 - as of close
     ids: IdsArgument = None,
     *,
     message: Annotated[str, typer.Option("--message", metavar="WORDS", help="What to say.")],
     filters: "Filters",
+    group: GroupOption = None,
     by: ByOption = None,
     config: ConfigOption = CONFIG,
     json: JsonOption = False,
@@ -142,21 +156,32 @@ def comment(
     def do(engine: "Engine", chosen: "Chosen", actor: str) -> "Outcome":
         return triage.comment(engine, chosen, message, by=actor, now=utc_now())
 
-    _tell("commented on", _run(config, ids, filters, by, do), json=json)
+    _tell("commented on", _run(config, ids, filters, by, do, group=group), json=json)
 
 
-def _run(config: Path, ids: list[str] | None, filters: "Filters", by: str | None, do: "Deed") -> "Outcome":
-    """Do something to the alerts that are meant: by ids or by filters, never to all for want of either."""
+def _run(
+    config: Path,
+    ids: list[str] | None,
+    filters: "Filters",
+    by: str | None,
+    do: "Deed",
+    *,
+    group: str | None = None,
+) -> "Outcome":
+    """Do something to the alerts that are meant: by ids, filters or a group; never to all."""
+    from zeus_hub import grouped  # noqa: PLC0415
     from zeus_hub.alerts import Filters  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.triage import Ref  # noqa: PLC0415
 
-    if bool(ids) == (filters != Filters()):
-        raise typer.BadParameter("name alerts by their ids or by filters, one of both")
+    if [bool(ids), filters != Filters(), group is not None].count(True) != 1:
+        raise typer.BadParameter("name alerts by their ids or by filters or by a group, one of these")
     with state.opened(state.read_settings(config)) as engine:
         chosen: Chosen = filters
         if ids:
             chosen = [Ref(one.client, one.node, one.alert.id) for one in named(engine, ids)]
+        elif group is not None:
+            chosen = grouped.named(engine, group)
         return do(engine, chosen, by or person())
 
 

@@ -23,7 +23,7 @@ NAMES = ("subject.txt", "notice.txt", "notice.html", "short.txt")
 
 _BETWEEN = re.compile(r"[\s_-]+")
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
-_ALERT = re.compile(r"[0-9a-f]{6,64}")  # what a person may paste behind a command
+_ID = re.compile(r"[0-9a-f]{6,64}")  # of an alert or a group: what a person may paste behind a command
 _LINK = re.compile(r"https?://[^\s\"'<>]+")
 # What SMS writes with two characters or not at all.
 _TWICE = str.maketrans("[]{}|\\^~`", "()()//'-'")
@@ -105,7 +105,8 @@ def _values(notice: Notice, sentences: Sentences) -> Mapping[str, object]:
     return {
         "notice": replace(notice, link=notice.link if _LINK.fullmatch(notice.link) else ""),
         "severity": worst,
-        "newest": next((each.id for each in members if _ALERT.fullmatch(each.id)), ""),
+        "newest": next((each.id for each in members if _ID.fullmatch(each.id)), ""),
+        "group": notice.group if _ID.fullmatch(notice.group) else "",
         "nodes": _names(each.node for each in members),
         "hosts": _names([*(each.host for each in members), *_seen(notice, "hostname")]),
         "users": _names(each.user for each in members),

@@ -151,3 +151,11 @@ def test_an_id_that_there_is_not_stops_all(stored: Place) -> None:
         stored.try_("alert", "close", ONE, "--verdict", "benign", "--reason", "x" * 501)
 
     assert status(stored) == {}
+
+
+def test_a_group_is_a_third_way_to_name_alerts_and_no_two_go_together(stored: Place) -> None:
+    for names in ((ONE, "--group", "ab" * 3), ("--group", "ab" * 3, "--client", "acme"), ("--group", "x")):
+        assert stored.try_("alert", "ack", *names).exit_code == 2
+    with pytest.raises(OperatorError, match="there is no group ababab"):
+        stored.try_("alert", "ack", "--group", "ab" * 3)
+    assert status(stored) == {}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from socme.text import UNSAFE
-from tests.zeus_hub.receivers.notices import BAIT, ID, LATER, NOTICE, PARIS, hostile
+from tests.zeus_hub.receivers.notices import BAIT, GROUP, ID, LATER, NOTICE, PARIS, hostile
 from zeus_hub.notice import Notice, Reason, Technique, Title
 from zeus_hub.receivers.rendering import LANGUAGES, Language
 from zeus_hub.receivers.wording import LONGEST_SHORT, LONGEST_SUBJECT, Wording, gsm, load, one_line
@@ -30,7 +30,7 @@ FACTS = (
     "T1110.001",
     "Password Guessing",
     f"zeus alert show {ID}",
-    f"zeus alert ack {ID}",
+    f"zeus alert ack --group {GROUP}",
     "https://zeus.example/alerts/0f0f",
 )
 
@@ -155,14 +155,15 @@ def test_a_notice_of_nothing_but_a_count_is_told_too(wording: Wording) -> None:
     words = wording.of(bare)
 
     assert re.search(r"1 alerte?\b", words.text)
-    assert "zeus alert" not in words.text
+    assert "zeus alert show" not in words.text
+    assert f"zeus alert ack --group {GROUP}" in words.text
     assert "ATT&CK" not in words.text
 
 
 def test_a_short_text_says_what_where_and_what_to_do(wording: Wording) -> None:
     short = wording.of(NOTICE).short
 
-    for fact in ("CRITI", "Acme Ltd", "10000", "sshd: brute force", f"zeus alert ack {ID[:8]}"):
+    for fact in ("CRITI", "Acme Ltd", "10000", "sshd: brute force", f"zeus alert ack --group {GROUP[:8]}"):
         assert fact in short
 
 
@@ -172,7 +173,7 @@ def test_a_short_text_keeps_its_command_however_long_the_rest_is(wording: Wordin
     short = wording.of(long).short
 
     assert len(short) <= LONGEST_SHORT
-    assert short.endswith(f"zeus alert ack {ID[:8]}")
+    assert short.endswith(f"zeus alert ack --group {GROUP[:8]}")
 
 
 def test_a_subject_is_one_line_whatever_a_site_s_template_makes() -> None:
@@ -186,7 +187,7 @@ def test_letters_that_sms_has_not_are_replaced() -> None:
 
 @pytest.mark.parametrize("bait", BAIT)
 def test_an_id_that_is_none_is_no_command(wording: Wording, bait: str) -> None:
-    words = wording.of(replace(NOTICE, members=(replace(NOTICE.members[0], id=bait),)))
+    words = wording.of(replace(NOTICE, group=bait, members=(replace(NOTICE.members[0], id=bait),)))
 
     assert "zeus alert" not in words.text + words.html + words.short
 

@@ -171,6 +171,11 @@ def url(eve: Eve) -> str:
     return text(f"http://{server}:{number}{path}" if number else f"http://{server}{path}")
 
 
+def user_agent(eve: Eve) -> str:
+    """Return what the HTTP client calls itself."""
+    return text(mapping(eve.http).get("http_user_agent"))
+
+
 def domain(eve: Eve) -> str:
     """Return the name of the server, from HTTP, TLS, QUIC or DNS."""
     for layer, name in ((eve.http, "hostname"), (eve.tls, "sni"), (eve.quic, "sni"), (eve.dns, "rrname")):

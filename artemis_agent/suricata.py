@@ -82,6 +82,7 @@ def _alert(line: Eve, known: Alert, signature_id: str) -> tuple[Alert, int | Non
     eve.fill_file(line, alert)
     alert.url = eve.url(line)
     alert.domain = eve.domain(line)
+    alert.user_agent = eve.user_agent(line)
     if sensor := text(line.host):
         alert.host.name = sensor
     return alert, eve.join_key(line, signature_id)

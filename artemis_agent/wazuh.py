@@ -28,6 +28,7 @@ from socme.v1.alert_pb2 import Alert, AlertSource, Endpoint, File, Host, Network
 SURICATA_RULE = "86601"  # "Suricata: Alert - …", level 3 whatever Suricata's own severity
 _SURICATA_GROUP = "suricata"
 _NO_ACCOUNT = str(2**32 - 1)  # the audit user id of a process that no login began
+_NO_USER_AGENT = frozenset(("", "-"))  # the second as web logs say it
 
 # Decoders of web logs put the method ("GET") where others have the transport.
 _TRANSPORTS = frozenset(
@@ -98,6 +99,7 @@ def _alert(line: Line) -> Alert:
         decoder=text(mapping(line.decoder).get("name")),
         location=text(line.location),
         native_id=text(line.id),
+        user_agent=_user_agent(data),
     )
 
 
@@ -109,6 +111,7 @@ def _add_traffic(alert: Alert, inner: Eve) -> None:
     eve.fill_network(inner, alert.network)
     alert.url = eve.url(inner) or alert.url
     alert.domain = eve.domain(inner) or alert.domain
+    alert.user_agent = eve.user_agent(inner) or alert.user_agent
     alert.action = eve.action(inner)
     eve.fill_file(inner, alert)
 
@@ -189,6 +192,13 @@ def _user(
         or (account if account != _NO_ACCOUNT else "")
         or text(syscheck.get("uname_after"))
     )
+
+
+def _user_agent(data: Mapping[str, object]) -> str:
+    aws = mapping(data.get("aws"))
+    values = (data.get("user_agent"), data.get("userAgent"), aws.get("user_agent"), aws.get("userAgent"))
+    found = (text(value) for value in values)
+    return next((name for name in found if name not in _NO_USER_AGENT), "")
 
 
 def _file(syscheck: Mapping[str, object]) -> File | None:

@@ -133,6 +133,7 @@ def alert_view(stored: StoredAlert, *, raw: bool = True) -> View:
             file=_file(alert.file),
             url=alert.url,
             domain=alert.domain,
+            user_agent=_given(original=alert.user_agent),
             decoder=alert.decoder,
             location=alert.location,
         ),

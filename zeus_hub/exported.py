@@ -66,6 +66,7 @@ def alert(view: object) -> StoredAlert:
     _ends(made, _part(rest, "source"), _part(rest, "destination"), event := _part(rest, "event"))
     _fill(made, {name: event.pop(key) for key, name in _OTHERWISE.items() if key in event})
     _condition(made, _part(rest, "socme"))
+    made.user_agent = _text(agent := _part(rest, "user_agent"), "original")
     log = _part(rest, "log")
     _fill(made, {"origin": log.pop("file", None), "offset": log.pop("offset", None)})
     _raw(made, rest)
@@ -77,6 +78,7 @@ def alert(view: object) -> StoredAlert:
     _nothing(rest.keys() - _NOT_READ, "")
     _nothing(event, "event.")
     _nothing(log, "log.")
+    _nothing(agent, "user_agent.")
     return stored
 
 

@@ -85,6 +85,7 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _fields(alert: Alert) -> Iterator[str]:
     host, source, destination = alert.host, alert.source_endpoint, alert.destination_endpoint
     yield from (host.name, host.name.partition(".")[0], host.ip, alert.user, alert.url, alert.domain)
+    yield alert.user_agent
     yield from (source.ip, source.mac, destination.ip, destination.mac)
     for path in (alert.process, alert.file.path):
         yield path

@@ -182,6 +182,7 @@ class Alert(_message.Message):
     CANARY_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
     TOLD_FIELD_NUMBER: _builtins.int
+    USER_AGENT_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """16 bytes of BLAKE2b over source kind and name, file identity, byte offset and raw line; the same line
     read twice from the same place has the same id. ECS: event.id (as 32 hexadecimal digits).
@@ -224,6 +225,10 @@ class Alert(_message.Message):
     """Wazuh: location (the log that the line came from). Empty for Suricata. ECS: wazuh.location."""
     native_id: _builtins.str
     """The source's own id. Wazuh: id. EVE has none. ECS: event.code."""
+    user_agent: _builtins.str
+    """What the client program calls itself. EVE: http.http_user_agent. Wazuh: data.user_agent, else data.userAgent,
+    data.aws.user_agent or data.aws.userAgent; "-" is none. ECS: user_agent.original.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened by the sensor's clock. EVE: timestamp. Wazuh: timestamp. Absent when the line
@@ -321,10 +326,11 @@ class Alert(_message.Message):
         canary: Global___Canary | None = ...,
         condition: Global___Condition | None = ...,
         told: _abc.Iterable[_builtins.bytes] | None = ...,
+        user_agent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["canary", b"canary", "condition", b"condition", "destination_endpoint", b"destination_endpoint", "file", b"file", "first", b"first", "host", b"host", "last", b"last", "network", b"network", "observed", b"observed", "rule", b"rule", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "canary", b"canary", "condition", b"condition", "count", b"count", "decoder", b"decoder", "destination_endpoint", b"destination_endpoint", "domain", b"domain", "file", b"file", "first", b"first", "host", b"host", "id", b"id", "last", b"last", "location", b"location", "message", b"message", "native_id", b"native_id", "network", b"network", "observed", b"observed", "offset", b"offset", "origin", b"origin", "process", b"process", "raw", b"raw", "raw_bytes", b"raw_bytes", "raw_cut", b"raw_cut", "rule", b"rule", "severity", b"severity", "source", b"source", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time", "told", b"told", "url", b"url", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "canary", b"canary", "condition", b"condition", "count", b"count", "decoder", b"decoder", "destination_endpoint", b"destination_endpoint", "domain", b"domain", "file", b"file", "first", b"first", "host", b"host", "id", b"id", "last", b"last", "location", b"location", "message", b"message", "native_id", b"native_id", "network", b"network", "observed", b"observed", "offset", b"offset", "origin", b"origin", "process", b"process", "raw", b"raw", "raw_bytes", b"raw_bytes", "raw_cut", b"raw_cut", "rule", b"rule", "severity", b"severity", "source", b"source", "source_endpoint", b"source_endpoint", "threat", b"threat", "time", b"time", "told", b"told", "url", b"url", "user", b"user", "user_agent", b"user_agent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Alert: _TypeAlias = Alert  # noqa: Y015

@@ -143,7 +143,7 @@ def test_a_copy_says_the_same_as_its_original(normalised: dict[str, list[Normali
 
     def shared(made: Alert) -> tuple[object, ...]:
         ends = (made.source_endpoint, made.destination_endpoint)
-        names = (made.url, made.domain, made.file.path, tuple(made.threat.technique_ids))
+        names = (made.url, made.domain, made.user_agent, made.file.path, tuple(made.threat.technique_ids))
         return (*((end.ip, end.port) for end in ends), *names, str(made.network), made.severity, made.action)
 
     for copied in (each for name in WAZUH_FILES for each in normalised[name] if each.copy_of is not None):

@@ -8,6 +8,7 @@ from google.protobuf import json_format
 
 from artemis_agent import suricata
 from artemis_agent.decode import UndecodableError
+from artemis_agent.values import LONGEST_TEXT
 from socme.v1.alert_pb2 import Alert, Severity
 
 
@@ -118,6 +119,23 @@ def test_version_7_http_with_a_file() -> None:
     assert alert.network.protocol == ""
     assert alert.severity == Severity.SEVERITY_CRITICAL
     assert not alert.rule.HasField("level")
+
+
+def test_a_web_client_says_what_it_is() -> None:
+    line = (
+        b'{"timestamp":"2026-10-05T08:00:56.716722+0000","flow_id":160473387237202,"event_type":"alert",'
+        b'"src_ip":"203.0.113.67","src_port":43002,"dest_ip":"192.0.2.10","dest_port":80,"proto":"TCP",'
+        b'"tx_id":0,"alert":{"action":"allowed","gid":1,"signature_id":9100003,"rev":4,"signature":"EXAMPLE",'
+        b'"category":"Attempted Information Leak","severity":2},"http":{"hostname":"www.acme.example",'
+        b'"url":"/.git/config","http_user_agent":"DirHound/2.1","http_method":"GET","status":404},'
+        b'"app_proto":"http"}'
+    )
+    found = suricata.read(line)
+
+    assert found is not None
+    assert found[0].user_agent == "DirHound/2.1"
+    long = read({"event_type": "alert", "alert": {}, "http": {"http_user_agent": "x" * 100_000}})
+    assert len(long.user_agent.encode()) <= LONGEST_TEXT
 
 
 def test_version_7_and_8_dns() -> None:

@@ -140,6 +140,25 @@ def test_file_integrity() -> None:
     assert alert.message == "Integrity checksum changed."  # for want of full_log
 
 
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"user_agent": "Scanner/7.15"}, "Scanner/7.15"),
+        ({"user_agent": "-"}, ""),
+        ({"userAgent": "Scanner/7.15"}, "Scanner/7.15"),
+        ({"aws": {"user_agent": "S3Console/0.4"}}, "S3Console/0.4"),
+        ({"aws": {"userAgent": "aws-cli/2"}}, "aws-cli/2"),
+        ({"user_agent": [], "aws": "x"}, ""),
+    ],
+)
+def test_a_web_client_says_what_it_is(data: dict[str, object], expected: str) -> None:
+    assert read(data=data).user_agent == expected
+
+
+def test_a_web_client_says_what_it_is_through_suricata() -> None:
+    assert through_wazuh({**EVE, "http": {"http_user_agent": "curl/8.3.0"}})[0].user_agent == "curl/8.3.0"
+
+
 def test_windows_event_channel() -> None:
     alert = read(
         data={"win": {"eventdata": {"targetUserName": "alice", "image": "C:\\\\tool.exe"}, "system": {}}}

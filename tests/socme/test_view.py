@@ -73,6 +73,7 @@ SURICATA = {
         "vlans": [10, 20],
     },
     "domain": "evil.example",
+    "userAgent": "curl/8.3.0",
     "message": "ET MALWARE beacon",
     "action": "ACTION_BLOCKED",
     "count": 3,
@@ -120,6 +121,7 @@ SURICATA_VIEW = {
         "tactic_names": ["Command And Control"],
     },
     "domain": "evil.example",
+    "user_agent": {"original": "curl/8.3.0"},
     "event": {
         "module": "suricata",
         "created": "2026-07-01T12:00:01.000000Z",

@@ -29,7 +29,10 @@ def alerts(draw: st.DrawFn) -> StoredAlert:
     made.count = draw(st.integers(1, 2**32 - 1))
     made.raw = draw(st.binary(max_size=30))
     made.offset = draw(st.integers(0, 2**63))
-    for name in ("message", "user", "process", "url", "domain", "origin", "decoder", "location", "native_id"):
+    for name in (
+        *("message", "user", "process", "url", "domain", "origin", "decoder", "location", "native_id"),
+        "user_agent",
+    ):
         setattr(made, name, draw(TEXT))
     for time in (made.time, made.observed, made.first, made.last):
         if draw(st.booleans()):
@@ -86,6 +89,8 @@ def test_alerts_without_an_id_are_told_apart() -> None:
         ({"event": {"kind": "alert"}}, "there is no event.kind"),
         ({"log": {"line": 1}}, "there is no log.line"),
         ({"socme": {"condition": {"state": "odd", "kind": "k"}}}, "CONDITION_STATE_ODD"),
+        ({"user_agent": {"name": "curl"}}, "there is no user_agent.name"),
+        ({"user_agent": "curl"}, "user_agent is an object"),
         ({"socme": {"other": 1}}, "there is no socme.other"),
         ({"action": "dropped"}, "ACTION_DROPPED"),
         ({"time": "yesterday"}, "time"),

@@ -60,9 +60,19 @@ def test_what_the_alert_names_is_masked() -> None:
         "file": File(path="/srv/plans.txt"),
         "domain": "acme.example",
         "url": "/login?x=1",
+        "user_agent": "Fetcher/2 (pc-7)",
         "source_endpoint": Endpoint(ip="192.0.2.1", mac="aa:bb:cc:dd:ee:ff"),
     }
-    for value in ("DC1.acme.example", "dc1", "Jo", "evil.exe", "plans.txt", "acme.example", "/login?x=1"):
+    for value in (
+        "DC1.acme.example",
+        "dc1",
+        "Jo",
+        "evil.exe",
+        "plans.txt",
+        "acme.example",
+        "/login?x=1",
+        "fetcher/2 (pc-7)",
+    ):
         alert = Alert(source=SURICATA, rule=Rule(name=f"Joined by {value} today"), **named)  # type: ignore[arg-type]
 
         assert mask(alert) == "Joined by *** today"

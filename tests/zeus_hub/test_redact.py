@@ -15,7 +15,8 @@ REDACTION = Redaction(b"s" * 16)
 # What stays at the hub, by message: a text that may name something, or nothing that such a screen needs.
 KEPT = {
     "Alert": "source_endpoint destination_endpoint host network user process file url domain message raw"
-    " raw_bytes raw_cut origin offset decoder location native_id told",
+    " raw_bytes raw_cut origin offset decoder location native_id told"
+    " user_agent",
     "Condition": "subject",
     "Rule": "groups revision references generator fired_times",
     "Triage": "reason owner changed_by",

@@ -107,6 +107,7 @@ def _beside() -> Iterator[Column]:
     yield Column("owner", Kind.TEXT, lambda one: one.triage.owner or None)
     yield Column("raw", Kind.BYTES, lambda one: one.alert.raw)
     yield Column("raw_cut", Kind.FLAG, lambda one: one.alert.raw_cut)
+    yield Column("user_agent", Kind.TEXT, lambda one: one.alert.user_agent or None)
 
 
 def _time(stored: StoredAlert) -> datetime | None:

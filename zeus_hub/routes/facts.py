@@ -129,6 +129,9 @@ FIELDS: Mapping[str, Field] = {
     ),
     "url": _text("the address that was asked for", lambda stored: stored.alert.url),
     "domain": _text("the name that was asked for", lambda stored: stored.alert.domain),
+    "user_agent.original": _text(
+        "what the program that asked calls itself", lambda stored: stored.alert.user_agent
+    ),
     "file.path": _text("the file that it is about", lambda stored: stored.alert.file.path),
     "file.hash": _texts("its MD5, SHA-1 and SHA-256, as far as known", _hashes),
     "network.protocol": _text('in lower case, as "http"', lambda stored: stored.alert.network.protocol),

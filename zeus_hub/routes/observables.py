@@ -1,4 +1,4 @@
-"""What of an alert may be looked up elsewhere: addresses, names, hashes, files. Pure."""
+"""What of an alert may be looked up elsewhere: addresses, names, hashes, files, programs. Pure."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -22,6 +22,7 @@ def observables(stored: StoredAlert) -> Iterator[Observable]:
         yield from _address(address)
     yield from _domain(alert.domain)
     yield from _url(alert.url)
+    yield from _plain("user-agent", alert.user_agent)
     yield from _file(alert.file.path)
     for digest in (alert.file.md5, alert.file.sha1, alert.file.sha256):
         yield from _plain("hash", digest)

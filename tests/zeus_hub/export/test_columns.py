@@ -11,7 +11,7 @@ NAMES = (
     "id client node time received sensor severity count action rule_id rule_name rule_level rule_category"
     " rule_groups technique_ids tactic_names message source_ip source_port destination_ip destination_port"
     " transport protocol community_id host_name host_ip user process file_path file_sha256 url domain first"
-    " last status verdict owner raw raw_cut"
+    " last status verdict owner raw raw_cut user_agent"
 )
 
 

@@ -33,6 +33,7 @@ def test_an_alert_says_what_it_says_under_the_names_of_ecs() -> None:
     made.source_endpoint.port, made.rule.level = 4444, 10
     made.rule.groups.extend(["sshd", "authentication_failed"])
     made.action = Action.ACTION_BLOCKED
+    made.user_agent = "curl/8.3.0"
     made.file.md5, made.file.sha256 = "0" * 32, "1" * 64
     made.condition.kind, made.condition.state = "gap", ConditionState.CONDITION_STATE_RAISED
 
@@ -49,6 +50,7 @@ def test_an_alert_says_what_it_says_under_the_names_of_ecs() -> None:
         "threat.technique.id": ["T1110"],
         "event.module": "wazuh",
         "event.action": "blocked",
+        "user_agent.original": "curl/8.3.0",
         "file.hash": ["0" * 32, "1" * 64],
         "condition.kind": "gap",
         "condition.state": "raised",

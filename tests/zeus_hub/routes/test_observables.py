@@ -62,6 +62,7 @@ def test_both_ends_of_a_connection_are_named() -> None:
         ({"url": "x" * (LONGEST + 1)}, []),
         ({"user": "ann@acme.example"}, [Observable("mail", "ann@acme.example")]),
         ({"user": "ann"}, []),
+        ({"user_agent": "curl/8.3.0"}, [Observable("user-agent", "curl/8.3.0")]),
     ],
 )
 def test_names_are_what_they_look_like(said: dict[str, str], found: list[Observable]) -> None:
@@ -85,7 +86,7 @@ def test_files_and_machines_are_named() -> None:
 def test_hostile_text_arrives_harmlessly(text: str, path: str) -> None:
     stored = StoredAlert()
     stored.alert.domain = stored.alert.url = stored.alert.host.name = stored.alert.file.md5 = text
-    stored.alert.source_endpoint.ip = text
+    stored.alert.source_endpoint.ip = stored.alert.user_agent = text
     stored.alert.file.path, stored.alert.user = path, text + "@"
 
     for found in observables(stored):

@@ -364,6 +364,14 @@ async def test_observables_have_types_that_the_site_has() -> None:
         assert len(receipt.warnings) == 2
 
 
+async def test_thehive_gets_what_a_web_client_calls_itself_which_is_no_indicator() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice(observables=(Observable("user-agent", "curl/8.3.0"),)))
+
+        [made] = only(server)["observables"]
+        assert (made["dataType"], made["data"], made["ioc"]) == ("user-agent", "curl/8.3.0", False)
+
+
 async def test_observables_that_differ_in_case_are_one_where_thehive_says_so() -> None:
     insensitive = replace(SITE, insensitive=frozenset({"domain"}))
     written = tuple(

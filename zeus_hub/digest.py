@@ -116,6 +116,8 @@ class Report:
     """One in how many alerts was looked at for titles and sources, whose counts are estimates then."""
     kept_since: datetime | None = None
     """Of alerts that came before it some are not kept any more; None: all are."""
+    joined: datetime | None = None
+    """When the client was added, where that was after all of this time; None otherwise."""
 
 
 class Digests:
@@ -159,7 +161,7 @@ class Digests:
             "month": f"{said['months'][str(local.month)]} {local.year}",
             "counts": counts,
             "total": total,
-            "outcome": _outcome(total, judged, watched),
+            "outcome": "absent" if report.joined else _outcome(total, judged, watched),
             "share": percent(watched.seeing, watched.whole, self._language),
             "unseen": duration(watched.whole - watched.seeing, said),
             "gaps": [_gap(each, said) for each in watched.gaps[:MOST_GAPS]],
@@ -302,3 +304,4 @@ def _samples() -> Iterator[Report]:
     yield replace(full, judged=Judged(), watched=watched(short, start, end))
     nothing = replace(full, client_name="", counts=(), titles=(), sources=(), judged=Judged(), nodes=())
     yield replace(nothing, watched=watched(short[:1], start, end))
+    yield replace(nothing, watched=Watched((), ()), joined=end)

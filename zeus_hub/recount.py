@@ -70,6 +70,7 @@ def report(
     It begins where the client was added, if that is later. `away`: since when no hub has run, if none does.
     """
     start, end = max(period.start, client.created), max(period.end, client.created)
+    absent = period.end <= client.created
     with reading(engine) as connection:
         span = _span(connection, client.id, start, end)
         counts = _counts(connection, span)
@@ -86,8 +87,9 @@ def report(
     return Report(
         client=client.name,
         client_name=client.title,
-        start=start,
-        end=end,
+        start=period.start if absent else start,
+        end=period.end if absent else end,
+        joined=client.created if absent else None,
         counts=tuple(sorted(alerts.items(), reverse=True)),
         titles=titles,
         sources=sources,

@@ -89,13 +89,20 @@ def test_what_cannot_be_asked_is_told(busy: Place) -> None:
         assert busy.try_("report", "day", "--client", "acme", "--for", word).exit_code == 2
 
 
-def test_a_client_of_later_has_an_empty_report(busy: Place) -> None:
-    assert "0 alerts" in busy.run("report", "day", "--client", "acme", "--for", "2026-06-01")
-
-
 def test_the_pulse_is_of_a_hub_that_runs(busy: Place) -> None:
     """Then how clients are is known until now."""
     local.write_pulse(busy.state_dir, replace(Pulse(NOW), running=True))
     assert datetime(2026, 7, 1, 12, tzinfo=UTC) == NOON
 
     assert "watched 100.0%" in busy.run("report", "day", "--client", "acme", "--for", "2026-07-01")
+
+
+@pytest.mark.parametrize(("kind", "when"), [("month", "June 2026"), ("day", "2026-06-30")])
+def test_of_a_time_before_the_client_was_there_nothing_is_claimed(busy: Place, kind: str, when: str) -> None:
+    on = ("--for", "2026-06-30", "--client", "acme")
+    for out in (busy.run("report", kind, *on), busy.run("report", kind, *on, "--html")):
+        assert f"acme: {when}" in out
+        assert "acme was not watched then: it joined on 2026-07-01 12:00:00" in out
+        assert "Nothing happened" not in out
+        assert "no time in which" not in out
+    assert busy.run("report", kind, *on).startswith(f"[SOCme] acme, {when}: not watched yet\n")

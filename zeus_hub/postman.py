@@ -17,7 +17,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from socme import logs
 from socme.backoff import FIRST, delays
 from zeus_hub import outbox
+from zeus_hub.box import Box, Destination, Item, Sent
 from zeus_hub.database import reading, reason, writing
 from zeus_hub.outbox import Letter
 from zeus_hub.receivers.contract import DownError, Receipt, Receiver, RefusedError
@@ -41,73 +42,6 @@ MOST_DOUBLED = 16  # times that the pause of a letter is doubled; it is the long
 
 Result = TypeVar("Result")
 Note = Callable[[Connection], None]
-
-
-class Item(Protocol):
-    """Something on its way to a receiver."""
-
-    @property
-    def number(self) -> int:
-        """Of no other one in its box."""
-
-    @property
-    def due(self) -> datetime:
-        """When it is to be told."""
-
-    @property
-    def client(self) -> str:
-        """Whose it is."""
-
-    @property
-    def about(self) -> str:
-        """What it is about, for people; no secret, and nothing from an alert."""
-
-    @property
-    def attempts(self) -> int:
-        """How often it was tried in vain since somebody last asked for it."""
-
-    @property
-    def reason(self) -> str:
-        """Why it did not arrive the last time; empty where nobody tried."""
-
-
-Sent = TypeVar("Sent", bound=Item)
-
-
-class Box(Protocol[Sent]):
-    """Where letters wait until they are told or refused, as the module outbox; all within a transaction."""
-
-    def next_of(self, connection: Connection, receiver: str, now: datetime, /) -> Sent | None:
-        """Return what a receiver is to be told next, or what is due first; None for nothing."""
-
-    def told(self, connection: Connection, letter: Sent, receipt: Receipt, now: datetime, /) -> None:
-        """Note that a receiver has it."""
-
-    def refused(self, connection: Connection, letter: Sent, reason: str, now: datetime, /) -> None:
-        """Set it aside: the receiver will never take it."""
-
-    def postponed(self, connection: Connection, letter: Sent, reason: str, due: datetime, /) -> None:
-        """Note that it did not arrive, and when to try again."""
-
-    def move(self, connection: Connection, receiver: str, due: datetime, *, sooner: bool) -> None:
-        """Let everything that waits be due then, as far as that is sooner, or later, than it is."""
-
-    def skip_unreadable(self, connection: Connection, receiver: str, now: datetime, /) -> int:
-        """Set aside what waits and cannot be read; return how many letters that are."""
-
-
-class Destination(Protocol[Sent]):
-    """What takes letters; raises as Receiver does."""
-
-    @property
-    def box(self) -> Box[Sent]:
-        """Where they wait for it."""
-
-    async def send(self, letter: Sent, /) -> Receipt:
-        """Tell."""
-
-    async def close(self) -> None:
-        """Let go of connections; the last call."""
 
 
 class Notices:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from zeus_hub import reports
+from zeus_hub.box import Box
 from zeus_hub.digest import Digests
-from zeus_hub.postman import Box
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.receivers.mail import Mail
 from zeus_hub.receivers.rendering import Templates

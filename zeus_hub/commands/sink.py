@@ -86,20 +86,7 @@ def refused(
         return
     from socme.table import show_table  # noqa: PLC0415
 
-    rows = [
-        [
-            each.number,
-            each.notice.client,
-            each.notice.route,
-            each.notice.count,
-            f"{each.receiver}: {each.reason}",
-        ]
-        for each in letters
-    ]
-    rows += [
-        ["-", page.draft.content.client, page.about, "", f"{page.receiver}: {page.reason}"] for page in pages
-    ]
-    show_table(_REFUSED, rows)
+    show_table(_REFUSED, [*map(_letter_row, letters), *map(_page_row, pages)])
 
 
 @app.command("retry")
@@ -324,3 +311,12 @@ def _page_view(page: "reports.Letter") -> dict[str, object]:
         "period": draft.period,
         "reason": page.reason,
     }
+
+
+def _letter_row(letter: "Letter") -> list[object]:
+    notice = letter.notice
+    return [letter.number, notice.client, notice.route, notice.count, f"{letter.receiver}: {letter.reason}"]
+
+
+def _page_row(page: "reports.Letter") -> list[object]:
+    return ["-", page.draft.content.client, page.about, "", f"{page.receiver}: {page.reason}"]

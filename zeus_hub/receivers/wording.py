@@ -19,6 +19,7 @@ LONGEST_SUBJECT = 150  # characters; more than a list of mails shows
 LONGEST_SHORT = 160  # characters of one SMS, each of which has a place in GSM's alphabet of 7 bits
 MOST_NAMES = 10  # of nodes, hosts, addresses
 MOST_TACTICS = 6
+OWN = "socme"  # the source of alerts about how well SOCme watches; their messages say what to mend
 NAMES = ("subject.txt", "notice.txt", "notice.html", "short.txt")
 
 _BETWEEN = re.compile(r"[\s_-]+")
@@ -114,7 +115,8 @@ def _values(notice: Notice, sentences: Sentences) -> Mapping[str, object]:
         "targets": _names(each.destination_ip for each in members),
         "techniques": [_with_tactics(each, known) for each in notice.techniques],
         "tactics": tactics[:MOST_TACTICS],
-        "advice": _advice(notice.reason, worst, tactics[:MOST_TACTICS], sentences),
+        "said": _names(each.message for each in members if each.source == OWN),
+        "advice": _advice(notice, worst, tactics[:MOST_TACTICS], sentences),
     }
 
 
@@ -138,10 +140,12 @@ def _with_tactics(technique: Technique, known: Sentences) -> tuple[Technique, li
     return technique, names, bool(_TECHNIQUE.fullmatch(technique.id))
 
 
-def _advice(reason: Reason, worst: str, tactics: Iterable[Tactic], sentences: Sentences) -> list[str]:
+def _advice(notice: Notice, worst: str, tactics: Iterable[Tactic], sentences: Sentences) -> list[str]:
     said = sentences["advice"]
-    if reason == "over":
+    if notice.reason == "over":
         return [said["over"]]
+    if notice.members and all(each.source == OWN for each in notice.members):
+        return [said["own"]]
     return [said[worst], *(each.advice for each in tactics if each.advice)]
 
 
@@ -163,7 +167,7 @@ def _sample(reason: Reason) -> Notice:
             Technique("odd", "", ("Odd",)),
         ),
         observables=(Observable("ip", "192.0.2.7"), Observable("hostname", "web-1", internal=True)),
-        members=(member,), link="https://zeus.example/alerts/1",
+        members=(member, replace(member, source=OWN)), link="https://zeus.example/alerts/1",
     )  # fmt: skip
 
 

@@ -72,6 +72,35 @@ def test_a_person_reads_what_happened_where_how_often_and_what_to_do(wording: Wo
     assert fact in Page(words.html).text or fact in Page(words.html).links
 
 
+OWN = replace(
+    NOTICE.members[0],
+    source="socme",
+    rule_id="socme.sink_stuck",
+    message="socme/zeus: the receiver mail takes nothing: no <login> for zeus. See `zeus sink list`",
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "advice"), [("en", "how well SOCme watches"), ("fr", "la surveillance de SOCme elle-même")]
+)
+def test_what_socme_says_of_itself_is_told_whole_and_is_no_attack(language: Language, advice: str) -> None:
+    words = WORDINGS[language].of(replace(NOTICE, members=(OWN,), techniques=(), severity=4))
+
+    for told in (words.text, Page(words.html).text):
+        assert OWN.message in " ".join(told.split())
+        assert advice in told
+        assert "network" not in told
+        assert "réseau" not in told
+    assert "<login>" not in words.html
+
+
+def test_among_alerts_of_sensors_the_advice_is_theirs(wording: Wording) -> None:
+    words = wording.of(replace(NOTICE, members=(OWN, NOTICE.members[0])))
+
+    assert "zeus check" not in words.text
+    assert OWN.message in words.text
+
+
 def test_titles_have_their_counts(wording: Wording) -> None:
     assert re.search(r"9[,\xa0]990 x sshd: brute force", wording.of(NOTICE).text)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from socme.v1.alert_pb2 import Severity
@@ -18,7 +18,8 @@ from tests.zeus_hub.noticed import FOREVER
 from tests.zeus_hub.routes.turns import agreed
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import database as tables
-from zeus_hub import groups, node_told, outbox, router, schema, silences, triage
+from zeus_hub import groups, node_told, outbox, purge, router, schema, silences, triage
+from zeus_hub.config import RetentionSettings
 from zeus_hub.database import reading, writing
 from zeus_hub.notice import Member, Notice
 from zeus_hub.receivers.contract import Receipt
@@ -389,6 +390,56 @@ def test_rules_that_change_take_effect_at_once(engine: Engine, rules: Rules) -> 
     run.at(3601)
     run.at(3700)
     assert said(letters(engine)) == [("new", 1, 1, 1)]
+
+
+def purged(engine: Engine) -> None:
+    """Purge all that may go."""
+    for _ in range(9):  # a day each time
+        kept = purge.advance(engine, RetentionSettings(high=1), BEGUN + timedelta(days=9))
+        purge.take_out(engine, purge.look(engine, kept, (0, 0)).spent)
+
+
+def stored(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return connection.execute(select(func.count()).select_from(tables.alert)).scalar_one()
+
+
+def test_a_group_goes_on_without_the_alerts_that_are_purged(engine: Engine, rules: Rules) -> None:
+    """It is told of as a whole and ends in the end; no silence is about what nobody can ask any more."""
+    run = Run(engine, rules)
+    keep(engine, brute(range(3)))
+    run.at(1)
+    run.at(31)
+    assert said(letters(engine)) == [("new", 1, 3, 3)]
+    triage.acknowledge(engine, [ref(0)], by="ada", now=NOON)
+    run.at(32)
+    purged(engine)
+    assert stored(engine) == 1, "of what the router has taken, the last alone is left"
+
+    silences.add(
+        engine, Wish(client="acme", match="", until=BEGUN + timedelta(days=9), why="x"), who="ann", now=BEGUN
+    )
+    keep(engine, brute(range(3, 5)))
+    purged(engine)
+    assert stored(engine) == 2, "what it has not taken stays"
+    again = Run(engine, rules)
+    again.at(331)
+    assert letters(engine) == [], "the silence is about what comes"
+    again.at(5 * 3600)
+    assert said(letters(engine)) == [("repeat", 2, 5, 2)]
+    silences.end(engine, 1, who="ann", now=BEGUN + timedelta(hours=6))
+    keep(engine, brute(range(5, 6)))
+    again.at(6 * 3600)
+    again.at(6 * 3600 + 300)
+    assert said(letters(engine)) == [("more", 3, 6, 1)]
+    purged(engine)
+    again.at(2 * 86_400)
+    assert living(engine) == 0
+
+
+def living(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return connection.execute(select(func.count()).select_from(schema.living_group)).scalar_one()
 
 
 def test_without_rules_nothing_is_written(engine: Engine) -> None:

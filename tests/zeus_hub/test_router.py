@@ -377,6 +377,24 @@ def test_a_crash_among_groups_that_are_asked_forgets_no_silence(
     assert letters(engine) == []
 
 
+def test_a_step_that_fails_among_groups_that_are_asked_asks_them_again(
+    engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What those that were asked in it had come under was not kept."""
+    monkeypatch.setattr(router, "GROUPS_AT_ONCE", 2)
+    run = Run(engine, rules)
+    spread(engine, range(5))
+    run.at(1)
+    hush(engine)
+    with monkeypatch.context() as patch:
+        patch.setattr(groups, "save", fails)
+        with pytest.raises(OperationalError):
+            run.router.step(BEGUN + timedelta(seconds=31))
+    run.at(32)
+
+    assert letters(engine) == []
+
+
 def test_rules_that_change_take_effect_at_once(engine: Engine, rules: Rules) -> None:
     run = Run(engine, rules)
     keep(engine, brute(range(3)))

@@ -133,6 +133,19 @@ def test_sources_are_forgotten_when_their_time_is_over_in_the_order_in_which_the
     assert found == [Source("acme/rule/1", 7, 2), None, None]
 
 
+def test_after_a_restart_sources_are_forgotten_in_their_order_and_bounded_as_before() -> None:
+    """Whatever order a database has them in."""
+    kept = [Source(f"acme/rule/{number}", number, 1) for number in reversed(range(module.MOST_SOURCES))]
+    sources = Sources(kept)
+    sources.fire("acme/rule/more-", module.MOST_SOURCES)
+    assert sources.get("acme/rule/more") is None
+
+    sources.expire(FIRES_SECONDS)
+    assert sources.changed == {"acme/rule/0"}
+    sources.fire("acme/rule/more-", FIRES_SECONDS)
+    assert sources.get("acme/rule/more") is not None
+
+
 def test_names_say_whose_they_are() -> None:
     (fires,), (veil,) = said("3")
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from zeus_hub.receivers.contract import Receipt
 from zeus_hub.router import Router, Step
 from zeus_hub.routes.reading import load
 from zeus_hub.routes.rules import Rules
+from zeus_hub.routes.silence import Silence
 from zeus_hub.silences import Wish
 from zeus_hub.triage import Ref
 
@@ -339,6 +340,29 @@ def test_groups_are_asked_once_for_all_new_silences_and_never_again(
     hush(engine)
     Run(engine, rules).at(34)
     assert len(reads.clients) == 6
+
+
+def test_silences_are_read_when_they_change_and_not_in_each_step(
+    engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs a millisecond, and there are two steps a second."""
+    reads, active = 0, silences.active
+
+    def counted(connection: Connection, now: datetime) -> list[Silence]:
+        nonlocal reads
+        reads += 1
+        return active(connection, now)
+
+    monkeypatch.setattr(silences, "active", counted)
+    run = Run(engine, rules)
+    hush(engine)
+    for seconds in range(5):
+        run.at(seconds)
+    assert reads == 1
+    hush(engine, 'rule.id == "1"')
+    run.at(6)
+    run.at(7)
+    assert reads == 2
 
 
 def test_one_step_asks_some_groups_and_nobody_is_told_before_all_were_asked(

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import groups, schema, triage
 from zeus_hub.database import reading, writing
+from zeus_hub.groups import Progress
 from zeus_hub.routes.group import Ticket
-from zeus_hub.routes.grouping import NOWHERE
+from zeus_hub.routes.grouping import NOWHERE, Changes
+from zeus_hub.routes.inhibition import Source
 from zeus_hub.routes.kept import Routed
 from zeus_hub.routes.steady import Steady
 from zeus_hub.routes.summary import member
@@ -113,3 +116,15 @@ def test_a_clock_that_cannot_be_read_is_a_new_one(engine: Engine, kept: bytes) -
         found = groups.progress(connection)
         assert found == replace(begun, steady=Steady(), damaged=True)
         assert not groups.inhibited(connection, NOON)("inhibit:acme/rule/1-")
+
+
+def test_what_inhibits_is_asked_at_the_time_of_the_router(engine: Engine) -> None:
+    """That goes on where the clock of the machine is set back, and nothing holds anything back for ever."""
+    begun = Steady().at(NOON)
+    fired = Source("acme/rule/1", begun.seconds, 1)
+    with writing(engine) as connection:
+        groups.begin(connection, begun)
+        groups.save(connection, Changes((), (), (fired,), (), ()), Progress(0, 0, 0, begun))
+        for hours, holds in ((0, True), (23, True), (24, False), (-1, True)):
+            held = groups.inhibited(connection, NOON + timedelta(hours=hours))
+            assert held("inhibit:acme/rule/1-") is holds

@@ -111,5 +111,3 @@ class Notice:
     """At most MOST_OBSERVABLES."""
     members: tuple[Member, ...]
     """The latest, newest first, at most MOST_MEMBERS."""
-    link: str = ""
-    """Where a person sees more; empty where there is no such place."""

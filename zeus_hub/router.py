@@ -5,7 +5,7 @@ behind it. Each step is one transaction: groups, places and letters are there to
 crash tells nobody twice and forgets nobody. All waits for the database, in a thread of its own.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -29,9 +29,6 @@ CHANGES_AT_ONCE = 1000
 SILENCES_AT_ONCE = 50
 GROUPS_AT_ONCE = 50
 
-Link = Callable[[str], str]
-"""Returns where a person sees more of a group; empty where there is no such place."""
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -47,18 +44,11 @@ _UNCHANGED = Changes((), (), (), (), ())
 IDLE = Step(frozenset(), more=False)
 
 
-def nowhere(group: str) -> str:
-    """Return that there is no place where a person sees more."""
-    del group
-    return ""
-
-
 class Router:
     """Used by one thread at a time."""
 
-    def __init__(self, engine: Engine, link: Link = nowhere) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._link = link
         self._rules = Rules()
         self._grouping: Grouping | None = None
         self._silences: Sequence[Silence] = ()
@@ -185,7 +175,7 @@ class Router:
             titles = titles or groups.titles(connection)
             group = row.group
             name = titles.get(group.client, group.client)
-            made = notice(group, row.summary, telling, client_name=name, link=self._link(group.id))
+            made = notice(group, row.summary, telling, client_name=name)
             who = dict.fromkeys(each for name in telling.receivers for each in resolve(name))
             for receiver in who:
                 outbox.put(connection, receiver, made, now)

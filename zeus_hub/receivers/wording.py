@@ -25,7 +25,6 @@ NAMES = ("subject.txt", "notice.txt", "notice.html", "short.txt")
 _BETWEEN = re.compile(r"[\s_-]+")
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 _ID = re.compile(r"[0-9a-f]{6,64}")  # of an alert or a group: what a person may paste behind a command
-_LINK = re.compile(r"https?://[^\s\"'<>]+")
 # What SMS writes with two characters or not at all.
 _TWICE = str.maketrans("[]{}|\\^~`", "()()//'-'")
 
@@ -104,7 +103,7 @@ def _values(notice: Notice, sentences: Sentences) -> Mapping[str, object]:
     tactics = list(dict.fromkeys(_tactic(name, known) for each in notice.techniques for name in each.tactics))
     worst = severity.name(notice.severity)
     return {
-        "notice": replace(notice, link=notice.link if _LINK.fullmatch(notice.link) else ""),
+        "notice": notice,
         "severity": worst,
         "newest": next((each.id for each in members if _ID.fullmatch(each.id)), ""),
         "group": notice.group if _ID.fullmatch(notice.group) else "",
@@ -167,15 +166,13 @@ def _sample(reason: Reason) -> Notice:
             Technique("odd", "", ("Odd",)),
         ),
         observables=(Observable("ip", "192.0.2.7"), Observable("hostname", "web-1", internal=True)),
-        members=(member, replace(member, source=OWN)), link="https://zeus.example/alerts/1",
+        members=(member, replace(member, source=OWN)),
     )  # fmt: skip
 
 
 def _bare(full: Notice) -> Notice:
     """Return a notice that has nothing that it need not have."""
-    return replace(
-        full, labels=(), severity=0, count=1, titles=(), techniques=(), observables=(), members=(), link=""
-    )
+    return replace(full, labels=(), severity=0, count=1, titles=(), techniques=(), observables=(), members=())
 
 
 SAMPLES = tuple(sample for reason in get_args(Reason) for sample in (_sample(reason), _bare(_sample(reason))))

@@ -69,7 +69,7 @@ def fold(summary: Summary | None, alerts: Sequence[StoredAlert]) -> Summary:
     )
 
 
-def notice(group: Group, summary: Summary, telling: Telling, *, client_name: str, link: str = "") -> Notice:
+def notice(group: Group, summary: Summary, telling: Telling, *, client_name: str) -> Notice:
     """Return what receivers are told."""
     frequent = sorted(summary.titles, key=lambda title: -title.count)[:MOST_TITLES]
     return Notice(
@@ -89,7 +89,6 @@ def notice(group: Group, summary: Summary, telling: Telling, *, client_name: str
         techniques=summary.techniques,
         observables=summary.observables,
         members=summary.members,
-        link=link,
     )
 
 

@@ -54,7 +54,6 @@ NOTICE = Notice(
             destination_port=22,
         ),
     ),
-    link="https://zeus.example/alerts/0f0f",
 )
 LATER = replace(NOTICE, number=3, reason="more", fresh=12)
 BAIT = (
@@ -120,5 +119,4 @@ hostile = st.builds(
     techniques=_some(st.builds(Technique, texts, texts, _some(texts))),
     observables=_some(st.builds(Observable, st.sampled_from(get_args(ObservableKind)), texts, st.booleans())),
     members=_some(members, 2),
-    link=texts,
 )

@@ -29,9 +29,7 @@ def test_a_notice_tells_of_the_group_as_a_whole() -> None:
         for number in (1, 2, 3)
     ]
     summary = fold(fold(None, alerts[:1]), alerts[1:])
-    told = notice(
-        GROUP, summary, Telling("new", 1, 6, ("mail",)), client_name="Acme Ltd", link="https://zeus/g"
-    )
+    told = notice(GROUP, summary, Telling("new", 1, 6, ("mail",)), client_name="Acme Ltd")
 
     assert (told.group, told.number, told.reason, told.route) == (GROUP.id, 1, "new", "all")
     assert (told.client, told.client_name, told.labels) == ("acme", "Acme Ltd", LABELS)
@@ -41,7 +39,6 @@ def test_a_notice_tells_of_the_group_as_a_whole() -> None:
     assert told.techniques == (Technique("T1110"),)
     assert [each.value for each in told.observables] == ["203.0.113.9", "10.0.0.5"]
     assert [each.id for each in told.members] == [number.to_bytes(16).hex() for number in (3, 2, 1)]
-    assert told.link == "https://zeus/g"
 
 
 def test_what_is_said_most_often_stands_first() -> None:

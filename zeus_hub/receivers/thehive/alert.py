@@ -13,7 +13,6 @@ from zeus_hub.receivers.thehive.markdown import cut, fits
 from zeus_hub.receivers.thehive.settings import LONGEST_TAG, TheHiveSettings, Value
 
 LONGEST_TITLE = 512  # this and those below: TheHive's own limits, in UTF-16 units
-LONGEST_LINK = 512  # 4096 since 5.7
 LONGEST_DATA = 4096
 LONGEST_FIELD_VALUE = 512  # of a custom field; TheHive names no limit
 MOST_RULE_TAGS = 10
@@ -96,8 +95,6 @@ def creation(notice: Notice, settings: TheHiveSettings, data: Sequence[Datum]) -
         "observables": [observable_body([each], settings) for each in data],
         "customFields": custom_fields(notice, settings),
     }
-    if notice.link.startswith(("https://", "http://")) and fits(notice.link, LONGEST_LINK):
-        body["externalLink"] = notice.link
     if settings.case_template:
         body["caseTemplate"] = settings.case_template
     return {name: value for name, value in body.items() if value not in ([], {})}
@@ -231,7 +228,6 @@ def _facts(notice: Notice) -> Mapping[str, Value | datetime]:
         "count": notice.count,
         "first": notice.first,
         "last": notice.last,
-        "link": notice.link,
     }
 
 

@@ -49,8 +49,8 @@ class TheHiveSettings:
     """The name of the template for cases made of the alerts; empty for none."""
     custom_fields: Mapping[str, Value] = field(default_factory=dict)
     """Values by the name of the field, which must exist in TheHive. A text may hold "{client}",
-    "{client_name}", "{route}", "{group}", "{severity}", "{count}", "{first}", "{last}", "{link}" or the name
-    of a label of the route. Where it is nothing else, a number stays a number, and a time is what a field of
+    "{client_name}", "{route}", "{group}", "{severity}", "{count}", "{first}", "{last}" or the name of a
+    label of the route. Where it is nothing else, a number stays a number, and a time is what a field of
     type date takes. A field whose label the group does not have is left out.
     """
     pause_seconds: float = 0.05

@@ -84,7 +84,6 @@ def notice(number: int = 1, **changes: Any) -> Notice:  # noqa: ANN401 - fields
         techniques=(Technique("T1110.001", "Password Guessing", ("Credential Access",)),),
         observables=(Observable("ip", "203.0.113.7"), Observable("ip", "10.0.0.5", internal=True)),
         members=(member(),),
-        link="https://zeus.example/groups/1",
     )
     return replace(made, **changes)
 
@@ -101,7 +100,6 @@ def hostile(text: str, number: int = 1) -> Notice:
         techniques=(Technique(text, text, (text,)), Technique("T1078", text, (text, "Persistence"))),
         observables=tuple(Observable(kind, text) for kind in ("ip", "url", "user-agent", "filename")),
         members=(member(source_ip=text, destination_ip=text, **dict.fromkeys(said, text)),),
-        link=text,
     )
 
 
@@ -157,5 +155,4 @@ notices = st.builds(
     techniques=tuples(techniques, MOST_TECHNIQUES),
     observables=tuples(st.builds(Observable, kinds, texts, st.booleans()), MOST_OBSERVABLES),
     members=tuples(members, MOST_MEMBERS),
-    link=texts,
 )

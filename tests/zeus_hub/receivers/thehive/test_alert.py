@@ -109,10 +109,9 @@ def test_custom_fields_keep_their_kind_and_are_left_out_where_nothing_is_known()
         "flag": True,
         "word": "SOC",
         "brace": "{",
-        "link": "{link}",
     }
 
-    made = alert.custom_fields(notice(link=""), settings(custom_fields=fields))
+    made = alert.custom_fields(notice(), settings(custom_fields=fields))
 
     assert made == {
         "number": 12,
@@ -151,11 +150,6 @@ def test_tactics_go_by_their_short_names() -> None:
 
     assert body["tactic"] == "initial-access"
     assert "tactic" not in next(iter(alert.procedures(notice(techniques=(Technique("T1078"),))).values()))
-
-
-def test_a_link_that_is_none_or_too_long_is_left_out() -> None:
-    for link in ("", "https://zeus.example/" + "x" * 500, "javascript:alert(1)", "https://zeus.example/\n"):
-        assert "externalLink" not in alert.creation(notice(link=link), FULL, ())
 
 
 def test_severity_is_thehive_s_own() -> None:

@@ -55,7 +55,6 @@ async def test_the_first_notice_makes_an_alert_with_all_that_is_known() -> None:
         assert alert["title"] == "sshd: brute force, Acme Ltd (203.0.113.7)"
         assert alert["severity"] == 3
         assert alert["customFields"] == {"alerts": 12, "client": "Acme Ltd"}
-        assert alert["externalLink"] == "https://zeus.example/groups/1"
         assert data(server) == {"203.0.113.7": True, "10.0.0.5": False}
         assert [(each["patternId"], each["tactic"]) for each in alert["procedures"]] == [
             ("T1110.001", "credential-access")

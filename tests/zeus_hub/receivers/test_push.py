@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from socme.errors import OperatorError
 from tests.conftest import REPOSITORY
 from tests.zeus_hub.receivers.listener import Listener, listening
-from tests.zeus_hub.receivers.notices import ID, LATER, NOTICE, PARIS, hostile
+from tests.zeus_hub.receivers.notices import GROUP, LATER, NOTICE, PARIS, hostile
 from zeus_hub.notice import Notice, Reason, Title
 from zeus_hub.receivers.contract import DownError, Receiver, RefusedError
 from zeus_hub.receivers.push import Push
@@ -400,5 +400,8 @@ async def test_it_is_a_receiver_and_closing_it_is_harmless() -> None:
     await receiver.close()
 
 
-def test_ids_are_cut_for_the_telephone() -> None:
-    assert ID[:8] in WORDING.of(NOTICE).short
+def test_the_name_of_a_group_is_cut_for_the_telephone() -> None:
+    short = WORDING.of(NOTICE).short
+
+    assert GROUP[:8] in short
+    assert GROUP[:9] not in short

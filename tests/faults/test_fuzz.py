@@ -227,12 +227,14 @@ def _abuse_enrolment(state: Path, address: str, dice: random.Random) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.play(of=besieged)
 def test_a_hostile_node_and_strangers_do_not_hurt_the_hub(outcome: Survived) -> None:
     assert outcome.clients == ["acme"]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.play(of=besieged)
 def test_nonsense_leaves_no_traceback_in_the_log(outcome: Survived) -> None:
     assert "Traceback" not in outcome.log

@@ -248,6 +248,11 @@ class Hub:
             return int(db.execute("SELECT count(*) FROM alert").fetchone()[0])
         return 0
 
+    def wait_for_count(self, number: int, *, limit: float = 60.0) -> None:
+        """Return when at least so many alerts are stored."""
+        told = self.program.log
+        wait_until(lambda: self._count() >= number, f"{number} alerts are stored", limit=limit, told=told)
+
     def wait_for_alerts(self, number: int, *filters: str, limit: float = 60.0) -> list[Alert]:
         """Return the stored alerts when there are at least `number`; more than that is yours to judge."""
 

@@ -27,7 +27,7 @@ class Load:
 
     def wait_for(self, number: int) -> None:
         """Return when so many alerts are stored and more are on their way."""
-        self.hub.wait_for_alerts(number)
+        self.hub.wait_for_count(number)
         assert self.writer.running, "the load ended too early to prove anything"
 
     def assert_each_once(self) -> None:

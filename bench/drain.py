@@ -29,7 +29,7 @@ from bench.gauge import (
     wait_until,
 )
 from bench.latency import calm_node, listens, started, write_certificates
-from bench.peers import Command
+from bench.peers import MakePair
 from tests.flow.programs import free_port, staged
 
 ALERTS = 100_000
@@ -120,9 +120,7 @@ def _alerts(path: Path) -> int:
 
 
 @contextmanager
-def peer(
-    make: Callable[[Path, Path, int], tuple[Command, Command]], folder: Path, size: int
-) -> Iterator[Outage]:
+def peer(make: MakePair, folder: Path, size: int) -> Iterator[Outage]:
     """Give a peer's sender without its receiver; `size` is of all that arrives."""
     log, output, port = folder / "eve.json", folder / "out", free_port()
     log.touch()
@@ -165,11 +163,7 @@ def _rests(pid: int) -> bool:
 def contenders() -> Iterator[tuple[str, Make]]:
     """Yield who takes part, by name."""
     yield "socme", socme
-    if peers.find("rsyslogd"):
-        yield "rsyslog, durable ack", partial(peer, partial(peers.rsyslog_pair, durable=True))
-        yield "rsyslog, ack from memory", partial(peer, partial(peers.rsyslog_pair, durable=False))
-    if peers.find("syslog-ng"):
-        yield "syslog-ng, no ack", partial(peer, peers.syslog_ng_pair)
+    yield from ((who, partial(peer, make)) for who, make in peers.pairs())
 
 
 def main() -> int:

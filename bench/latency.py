@@ -35,7 +35,7 @@ from bench.gauge import (
     size_of,
     wait_until,
 )
-from bench.peers import Command
+from bench.peers import Command, MakePair
 from tests.certificates import make_authority
 from tests.flow.programs import Follow, Hub, Node, Stage, free_port, staged
 from zeus_hub.ca import private_pem
@@ -147,7 +147,7 @@ def calm_node(stage: Stage, hub: Hub, log: Path) -> Node:
 
 
 @contextmanager
-def peer(make: Callable[[Path, Path, int], tuple[Command, Command]], folder: Path) -> Iterator[Pair]:
+def peer(make: MakePair, folder: Path) -> Iterator[Pair]:
     """Give a peer's sender and receiver."""
     log, output, port = folder / "eve.json", folder / "out", free_port()
     log.touch()
@@ -200,11 +200,7 @@ def write_certificates(folder: Path) -> None:
 def contenders() -> Iterator[tuple[str, Make]]:
     """Yield who takes part, by name."""
     yield "socme", socme
-    if peers.find("rsyslogd"):
-        yield "rsyslog, durable ack", partial(peer, partial(peers.rsyslog_pair, durable=True))
-        yield "rsyslog, ack from memory", partial(peer, partial(peers.rsyslog_pair, durable=False))
-    if peers.find("syslog-ng"):
-        yield "syslog-ng, no ack", partial(peer, peers.syslog_ng_pair)
+    yield from ((who, partial(peer, make)) for who, make in peers.pairs())
 
 
 def main() -> int:

@@ -8,8 +8,9 @@ omfile, imrelp), syslog-ng 3.38 (file, network, disk-buffer), NATS 2.15 (JetStre
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 UNPACKED = Path(__file__).resolve().parent / ".peers"
@@ -24,6 +25,10 @@ class Command:
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
+
+
+MakePair = Callable[[Path, Path, int], tuple[Command, Command]]
+"""Returns a sender and a receiver, of a folder, a file for what arrives, and a port."""
 
 
 def find(program: str) -> Path | None:
@@ -164,6 +169,15 @@ destination d {{
 log {{ source(s); filter(f); destination(d); flags(flow-control); }};
 """
     return syslog_ng(folder, sender, "sender"), syslog_ng(folder, receiver, "receiver")
+
+
+def pairs() -> Iterator[tuple[str, MakePair]]:
+    """Yield the pairs of senders and receivers that are here, by what their acknowledgement is worth."""
+    if find("rsyslogd"):
+        yield "rsyslog, durable ack", partial(rsyslog_pair, durable=True)
+        yield "rsyslog, ack from memory", partial(rsyslog_pair, durable=False)
+    if find("syslog-ng"):
+        yield "syslog-ng, no ack", syslog_ng_pair
 
 
 def rsyslog_receiver(folder: Path, output: Path, port: int) -> Command:

@@ -14,7 +14,7 @@ esac
 
 with_uv() {
   here=$PWD
-  if ! [ -x .venv/bin/python ]; then uv venv -q --python '>=3.11' .venv; fi &&
+  if ! [ -x .venv/bin/python ]; then uv venv -q --python "${UV_PYTHON:->=3.11}" .venv; fi &&
     # From elsewhere: here it would read the constraints of pyproject.toml, which have no hashes.
     (cd / && uv pip install -q --python "$here/.venv/bin/python" --require-hashes -r "$here/requirements.lock") &&
     uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .

@@ -214,14 +214,17 @@ class Play:
     def _give_up(self) -> int:
         """Wait until all is there and acknowledged, or for as long as a node looks for what is gone.
 
-        Return how many alerts are in the spool then.
+        Return how many alerts are in the spool then; a canary may be on its way at any time, but does not
+        stay.
         """
         found, owed = self.cast, len(self.author.issued)
         end = time.monotonic() + GONE_SECONDS
         pause = threading.Event()
         while True:
             waiting, stored = found.waiting(), found.stored() + found.stored(FRESH_RULE)
-            if (not waiting and stored >= owed) or time.monotonic() > end:
+            if not waiting and (stored >= owed or time.monotonic() > end):
+                return 0
+            if time.monotonic() > end + DRAIN_SECONDS:
                 return waiting
             found.supervise()
             pause.wait(TICK)

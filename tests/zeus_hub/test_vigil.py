@@ -267,6 +267,7 @@ async def test_nodes_that_have_not_come_back_are_named_in_the_sign_of_life(
         async with linked(zeus.address, node) as link:
             await time.report(link, Vitals())
             await eventually(lambda: unheard() == (True, []))
+            await eventually(lambda: registry.get_node(zeus.engine, "acme", "acme-1").last_seen is not None)
             await time.pass_(5)
     async with hub(tmp_path, clocks=time.clocks) as zeus:
         await eventually(lambda: unheard() == (True, ["acme/acme-1"]))

@@ -98,10 +98,13 @@ def put(connection: Connection, receiver: str, draft: Draft, now: datetime) -> N
 
 
 def next_of(connection: Connection, receiver: str, now: datetime) -> Letter | None:
-    """Return the first report that is due, or else what is due first; None for nothing."""
+    """Return the first report that is due, or else what is due first; None for nothing.
+
+    Of those that are due, what was tried least often: one that never arrives keeps no other one waiting.
+    """
     table = schema.report
     mine = select(table).where(table.c.receiver == receiver, table.c.state == State.WAITING).limit(1)
-    due = mine.where(table.c.due_us <= microseconds(now)).order_by(table.c.number)
+    due = mine.where(table.c.due_us <= microseconds(now)).order_by(table.c.attempts, table.c.number)
     row = connection.execute(due).one_or_none()
     if row is None:
         row = connection.execute(mine.order_by(table.c.due_us, table.c.number)).one_or_none()

@@ -98,6 +98,19 @@ def test_what_was_told_and_refused_makes_room_for_the_next(connection: Connectio
     assert list(reports.set_aside(connection, "other")) == []
 
 
+def test_what_never_arrives_keeps_no_other_report_waiting(connection: Connection) -> None:
+    days = ["2026-07-01", "2026-07-02", "2026-07-03"]
+    for period in days:
+        reports.put(connection, "mail", draft(period=period), NOON)
+    seen = []
+    for _ in range(6):
+        letter = following(connection)
+        seen.append(letter.draft.period)
+        reports.postponed(connection, letter, "later", NOON)
+
+    assert seen == days * 2
+
+
 def test_what_was_refused_is_tried_again_when_a_person_says_so(connection: Connection) -> None:
     for period in ("2026-07-01", "2026-07-02", "2026-07-03"):
         reports.put(connection, "mail", draft(period=period), NOON)

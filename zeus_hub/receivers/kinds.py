@@ -139,6 +139,9 @@ class TheHiveSection(Section):
     custom_fields: Mapping[str, Value] = Field(default_factory=dict)
     """Values by field, which must exist there; docs/routes.md says what they may hold."""
 
+    link: str = ""
+    """What an alert there links back to, with the same in braces; empty for nothing."""
+
 
 def build(name: str, options: Mapping[str, object], beside: Path) -> Receiver:
     """Return a receiver of its table in a file; paths in it are relative to the folder `beside`.
@@ -220,6 +223,7 @@ def _hive(section: TheHiveSection, beside: Path) -> TheHiveSettings:
         pap=PAP[section.pap],
         case_template=section.case_template,
         custom_fields=section.custom_fields,
+        link=section.link,
     )
 
 

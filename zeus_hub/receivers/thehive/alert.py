@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from socme import severity
 from zeus_hub.notice import Notice, Observable, ObservableKind, Technique
@@ -13,6 +14,7 @@ from zeus_hub.receivers.thehive.markdown import cut, fits
 from zeus_hub.receivers.thehive.settings import LONGEST_TAG, TheHiveSettings, Value
 
 LONGEST_TITLE = 512  # this and those below: TheHive's own limits, in UTF-16 units
+LONGEST_LINK = 512  # 4096 since 5.7
 LONGEST_DATA = 4096
 LONGEST_FIELD_VALUE = 512  # of a custom field; TheHive names no limit
 MOST_RULE_TAGS = 10
@@ -95,6 +97,8 @@ def creation(notice: Notice, settings: TheHiveSettings, data: Sequence[Datum]) -
         "observables": [observable_body([each], settings) for each in data],
         "customFields": custom_fields(notice, settings),
     }
+    if link := link_of(notice, settings.link):
+        body["externalLink"] = link
     if settings.case_template:
         body["caseTemplate"] = settings.case_template
     return {name: value for name, value in body.items() if value not in ([], {})}
@@ -210,6 +214,15 @@ def custom_fields(
         if value is not None:
             made[name] = value
     return made
+
+
+def link_of(notice: Notice, template: str) -> str:
+    """Return an address with what is known of a group in it, escaped; empty where something is missing."""
+    facts = _facts(notice)
+    if any(hole not in facts for hole in _HOLE.findall(template)):
+        return ""
+    link = _HOLE.sub(lambda hole: quote(_word(facts[hole[1]]), safe=""), template)
+    return link if fits(link, LONGEST_LINK) else ""
 
 
 def milliseconds(moment: datetime) -> int:

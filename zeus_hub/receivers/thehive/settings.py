@@ -19,6 +19,7 @@ WORST_PAP = 3  # PAP:RED; there are four
 Value = str | int | float | bool
 
 _KEY = re.compile(r"[!-~]{8,256}")
+_LINK = re.compile(r"https?://[^\s{}/?#@\\]+([/?#]\S*)?")
 _HEADER = re.compile(r"[ -~\u00a0-\u00ff]+")  # what HTTP can carry in X-Organisation
 
 
@@ -53,6 +54,8 @@ class TheHiveSettings:
     label of the route. Where it is nothing else, a number stays a number, and a time is what a field of
     type date takes. A field whose label the group does not have is left out.
     """
+    link: str = ""
+    """What an alert links back to, with the same in braces; empty for nothing. As "https://soc.example/?q={group}"."""
     pause_seconds: float = 0.05
     """At least so long between the beginnings of two requests: a flood of groups is to be none there."""
     limit_seconds: float = 20.0
@@ -67,6 +70,7 @@ def check(settings: TheHiveSettings) -> None:
     """Raise OperatorError for what TheHive could never accept."""
     _check_line(settings)
     _check_organisations(settings)
+    _check_link(settings.link)
     for name, most in (("tlp", WORST_TLP), ("pap", WORST_PAP)):
         number = getattr(settings, name)
         if not 0 <= number <= most:
@@ -98,6 +102,14 @@ def _check_line(settings: TheHiveSettings) -> None:
         )
     if settings.pause_seconds < 0 or settings.limit_seconds <= 0:
         raise OperatorError("a time for TheHive is negative", "Use seconds.")
+
+
+def _check_link(link: str) -> None:
+    """Only what is behind the server may be in braces: no alert says where a link leads."""
+    if link and (not _LINK.fullmatch(link) or _parts(link) is None):
+        raise OperatorError(
+            "the link for TheHive is no address", 'Write it as "https://soc.example/search?q={group}".'
+        )
 
 
 def _parts(url: str) -> SplitResult | None:

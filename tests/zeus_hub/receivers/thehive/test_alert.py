@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,8 @@ FIELDS: dict[str, Value] = {
     "client": "{client_name}: {source.ip}, {count} until {last}",
     "last-seen": "{last}",
 }
-FULL = settings(custom_fields=FIELDS, case_template="Brute force")
+LINK = "https://soc.example/{client}?q={source.ip}&since={first}"
+FULL = settings(custom_fields=FIELDS, case_template="Brute force", link=LINK)
 
 
 def problem_of_procedure(body: alert.Json) -> str:
@@ -150,6 +152,27 @@ def test_tactics_go_by_their_short_names() -> None:
 
     assert body["tactic"] == "initial-access"
     assert "tactic" not in next(iter(alert.procedures(notice(techniques=(Technique("T1078"),))).values()))
+
+
+def test_an_alert_links_back_to_what_the_site_has() -> None:
+    made = alert.creation(notice(), FULL, ())["externalLink"]
+
+    assert made == "https://soc.example/acme?q=203.0.113.7&since=2026-03-01%2012%3A00%3A00%20UTC"
+
+
+@pytest.mark.parametrize("said", ["/../x?y#z&a=b", "@evil.example", "\r\nX: y", "\u202e\N{SNOWMAN}"])
+def test_nothing_that_an_alert_says_gets_out_of_its_place_in_a_link(said: str) -> None:
+    link = alert.link_of(notice(labels=(("user.name", said),)), "https://soc.example/{user.name}?q=1")
+    parts = urlsplit(link)
+
+    assert (parts.scheme, parts.netloc, parts.query) == ("https", "soc.example", "q=1")
+    assert unquote(parts.path) == f"/{said}"
+    assert "/" not in parts.path[1:]
+
+
+def test_a_link_is_left_out_where_it_is_too_long_or_something_is_missing() -> None:
+    for template in ("", "https://soc.example/{user.name}", "https://soc.example/{client}" + "x" * 500):
+        assert "externalLink" not in alert.creation(notice(), settings(link=template), ())
 
 
 def test_severity_is_thehive_s_own() -> None:

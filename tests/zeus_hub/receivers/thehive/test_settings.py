@@ -12,6 +12,7 @@ from zeus_hub.receivers.thehive.settings import check
 
 def test_ordinary_settings_pass() -> None:
     check(settings(organisation="SOC team é", url="https://hive.example/thehive"))
+    check(settings(link="https://soc.example:8443/{client}/{user.name}?q={group}#{first}"))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,13 @@ def test_ordinary_settings_pass() -> None:
         {"custom_fields": {"x" * 65: 1}},
         {"organisation": "a\nb"},
         {"organisations": {"acme": "组织"}},
+        {"link": "soc.example/{group}"},
+        {"link": "javascript:alert({group})"},
+        {"link": "https://{client}.soc.example/"},
+        {"link": "https://soc.example:{count}/"},
+        {"link": "https://ann:secret@soc.example/"},
+        {"link": "https://soc.example/a b"},
+        {"link": "https://soc.example:99999/"},
         {"pause_seconds": -1.0},
         {"limit_seconds": 0.0},
     ],

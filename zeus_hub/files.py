@@ -1,10 +1,13 @@
-"""What tells that files have changed: those of a folder, and those that receivers name."""
+"""What tells that files have changed: those of a folder, and those that receivers are made of."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from zeus_hub.routes.rules import Receiver
+
+MOST_TEMPLATES = 200  # files of a site's own: a dozen for each language
 
 Marks = Mapping[Path, tuple[int, int] | None]
 """Of each file, when it or its permissions were last changed, and its length; None where there is none."""
@@ -17,10 +20,20 @@ def inside(folder: Path) -> Iterator[Path]:
 
 
 def named(receiver: Receiver) -> Iterator[Path]:
-    """Yield the files, wherever they are, that a receiver is made of: secrets, certificates."""
+    """Yield the files, wherever they are, that a receiver is made of: secrets, certificates, templates."""
     for key, value in receiver.options.items():
-        if key.endswith("_file") and isinstance(value, str):
+        if isinstance(value, str) and key.endswith("_file"):
             yield receiver.place.file.parent / value
+        if isinstance(value, str) and key == "templates":
+            yield from islice(_templates(receiver.place.file.parent / value), MOST_TEMPLATES)
+
+
+def _templates(folder: Path) -> Iterator[Path]:
+    """Yield a folder with those in it and their files; one in which a file is new is another one."""
+    yield folder
+    for each in inside(folder):
+        yield each
+        yield from inside(each)
 
 
 def marks(paths: Iterable[Path]) -> Marks:

@@ -243,6 +243,14 @@ def again(connection: Connection, receiver: str, now: datetime, numbers: Collect
     return len(newest) + hurried
 
 
+def drop(connection: Connection, receiver: str, why: str, now: datetime) -> int:
+    """Set aside what waits for a receiver, as if it had refused it; return how much."""
+    table = schema.outbox
+    waiting = and_(table.c.receiver == receiver, table.c.state == State.WAITING)
+    values = {"state": State.REFUSED, "done_us": microseconds(now), "reason": _cut(why)}
+    return connection.execute(update(table).where(waiting).values(**values)).rowcount
+
+
 def replay(connection: Connection, receiver: str, since: datetime, now: datetime) -> int:
     """Let a receiver be told again of each group of which it was told since a time; return of how many.
 

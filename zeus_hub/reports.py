@@ -155,6 +155,18 @@ def again(connection: Connection, receiver: str, now: datetime) -> int:
     return connection.execute(update(table).where(*chosen).values(values)).rowcount
 
 
+def drop(connection: Connection, receiver: str, why: str, now: datetime) -> int:
+    """Set aside what waits for a receiver, as if it had refused it; return how much."""
+    table = schema.report
+    waiting = (table.c.receiver == receiver, table.c.state == State.WAITING)
+    values = {
+        "state": State.REFUSED,
+        "done_us": microseconds(now),
+        "reason": schema.plain(why)[:LONGEST_REASON],
+    }
+    return connection.execute(update(table).where(*waiting).values(values)).rowcount
+
+
 def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[Letter]:
     """Yield what receivers refused, the oldest first."""
     table = schema.report

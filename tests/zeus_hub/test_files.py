@@ -1,5 +1,6 @@
 """Whether a file is another one than it was."""
 
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -56,3 +57,33 @@ def test_a_receiver_names_its_secrets_beside_the_rules_or_elsewhere() -> None:
     receiver = Receiver("hive", "thehive", options, Place(Path("/routes.d/rules.toml"), 1))
 
     assert list(files.named(receiver)) == [Path("/routes.d/key"), Path("/etc/ca.pem")]
+
+
+def test_a_receiver_is_made_of_its_templates(tmp_path: Path) -> None:
+    words = tmp_path / "words"
+    (words / "fr").mkdir(parents=True)
+    short = words / "fr" / "short.txt"
+    short.write_text("first")
+    receiver = Receiver("mail", "mail", {"templates": "words"}, Place(tmp_path / "rules.toml", 1))
+
+    def looked() -> files.Marks:
+        return files.marks(files.named(receiver))
+
+    seen = [looked()]
+    for change in (
+        lambda: write(short),
+        lambda: (words / "fr" / "notice.txt").write_text("new"),
+        (words / "en").mkdir,
+        short.unlink,
+    ):
+        change()
+        seen.append(looked())
+
+    assert all(before != after for before, after in itertools.pairwise(seen))
+    assert looked() == seen[-1]
+
+
+def test_of_a_folder_that_can_hardly_be_meant_not_everything_is_looked_at() -> None:
+    receiver = Receiver("mail", "mail", {"templates": "/usr/lib"}, Place(Path("/routes.d/rules.toml"), 1))
+
+    assert len(list(files.named(receiver))) == files.MOST_TEMPLATES

@@ -119,6 +119,23 @@ def retry(
     typer.echo(f"{tried} to be told to {name}; the hub tries within 5 seconds")
 
 
+@app.command("drop")
+def drop(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
+    """Give up what waits for a receiver: it is set aside as if refused, and `retry` brings it back."""
+    from zeus_hub import outbox, reports  # noqa: PLC0415
+    from zeus_hub.commands import state  # noqa: PLC0415
+    from zeus_hub.database import writing  # noqa: PLC0415
+
+    settings = state.read_settings(config)
+    rules = _rules_or_hint(settings)
+    with state.opened(settings) as engine, writing(engine) as connection:
+        _check_name(rules, set(_standings(connection)), name)
+        why, now = f"given up by {person()}", utc_now()
+        count = outbox.drop(connection, name, why, now) + reports.drop(connection, name, why, now)
+        _note(connection, "sink drop", name, count)
+    typer.echo(f"{count} will not be told to {name}; `zeus sink refused {name}` shows them for a year")
+
+
 @app.command("replay")
 def replay(
     name: NameArgument,

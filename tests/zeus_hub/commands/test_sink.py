@@ -82,6 +82,25 @@ def test_what_was_refused_is_listed_and_tried_again(busy: Place) -> None:
     assert busy.objects("sink", "list", "--json")[3]["waiting"] == 2
 
 
+def test_what_waits_can_be_given_up_and_had_again(busy: Place) -> None:
+    engine = open_database("sqlite:///zeus.db", busy.state_dir)
+    with writing(engine) as connection:
+        reports.put(connection, "soc", draft(), NOON)
+    engine.dispose()
+
+    assert busy.run("sink", "drop", "soc").startswith("2 will not be told to soc")
+    assert busy.objects("sink", "list", "--json")[3]["waiting"] == 0
+    reasons = [each["reason"] for each in busy.objects("sink", "refused", "soc", "--json")]
+    assert [reason.startswith("given up by ") for reason in reasons] == [False, True, True]
+    assert busy.run("sink", "retry", "soc").startswith("3 to be told to soc")
+
+
+def test_what_waits_for_a_receiver_that_is_in_no_rule_can_be_given_up(busy: Place) -> None:
+    assert busy.run("sink", "drop", "gone").startswith("1 will not be told to gone")
+    assert busy.objects("sink", "list", "--json")[1]["waiting"] == 0
+    assert busy.run("sink", "drop", "gone").startswith("0 will not be told to gone")
+
+
 def test_what_was_told_is_told_again_on_request(busy: Place) -> None:
     assert busy.run("sink", "replay", "soc", "--since", "2026-07-01").startswith("1 groups")
     assert busy.objects("sink", "list", "--json")[3]["waiting"] == 2
@@ -89,7 +108,12 @@ def test_what_was_told_is_told_again_on_request(busy: Place) -> None:
 
 
 def test_a_receiver_that_there_is_not_is_told(busy: Place) -> None:
-    for command in (("retry", "nobody"), ("replay", "nobody", "--since", "2h"), ("test", "nobody")):
+    for command in (
+        ("retry", "nobody"),
+        ("drop", "nobody"),
+        ("replay", "nobody", "--since", "2h"),
+        ("test", "nobody"),
+    ):
         with pytest.raises(OperatorError, match="no receiver 'nobody'"):
             busy.try_("sink", *command)
 

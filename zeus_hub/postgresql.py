@@ -111,6 +111,11 @@ def trouble(name: str, error: DatabaseError, reason: str) -> OperatorError:
         return OperatorError(
             f"the database {name} is damaged: {reason}", "Restore it from a dump: see docs/postgresql.md."
         )
+    if isinstance(error.orig, psycopg.ProgrammingError) and not error.orig.sqlstate:  # no server was asked
+        return OperatorError(
+            f"the address of the database {name} is wrong: {reason}",
+            "Mend it; docs/postgresql.md says what may stand behind its question mark.",
+        )
     return OperatorError(
         f"the database {name} refuses: {reason}", f"The user of store.url must own the database: {_MAKE}"
     )

@@ -96,6 +96,13 @@ def test_a_server_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> N
         open_database("postgresql://u:geheim@127.0.0.1:1/zeus", tmp_path)
 
 
+def test_a_parameter_that_there_is_not_is_told_as_that(tmp_path: Path) -> None:
+    with pytest.raises(
+        OperatorError, match=r'address of the database .* is wrong: .*"sslmod"\n.*postgresql.md'
+    ):
+        open_database("postgresql://zeus@127.0.0.1/zeus?sslmod=require", tmp_path)
+
+
 def test_a_user_that_may_make_nothing_there_is_told(server: Server, tmp_path: Path) -> None:
     where = engines.blank(tmp_path)
     server.run("postgres", "DROP ROLE IF EXISTS guest")

@@ -248,6 +248,8 @@ def _check_name(rules: "Rules | None", known: set[str], name: str) -> None:
         raise OperatorError(
             f"{name} is a rota, of the receivers {', '.join(people)}", "Name one of those: each has its own."
         )
+    if name == "store":
+        raise OperatorError("the store is no receiver", "The hub tries it by itself until it takes all.")
     names = known if rules is None else known | rules.receivers.keys()
     if name not in names:
         told = f"There are {', '.join(sorted(names))}." if names else "There are none."

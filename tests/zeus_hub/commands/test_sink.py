@@ -156,6 +156,11 @@ def test_names_and_numbers_that_there_are_not_are_told(busy: Place) -> None:
     assert len(busy.objects("sink", "refused", "--json")) == 1, "nothing was done"
 
 
+def test_the_store_is_no_receiver(busy: Place) -> None:
+    with pytest.raises(OperatorError, match="the store is no receiver"):
+        busy.try_("sink", "retry", "store")
+
+
 def test_a_rota_is_no_receiver(busy: Place) -> None:
     folder = busy.folder / "routes.d"
     (folder / "rota.ics").write_text("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n")

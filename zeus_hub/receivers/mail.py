@@ -24,6 +24,7 @@ from aiosmtplib import (
 from socme.errors import OperatorError
 from socme.identity import utc_now
 from socme.text import clean
+from socme.trust import trusting
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import DownError, Receipt, RefusedError
 from zeus_hub.receivers.letter import address, compose
@@ -209,7 +210,7 @@ def _trust(name: str, settings: MailSettings) -> ssl.SSLContext | None:
     if settings.security == "none":
         return None
     try:
-        return ssl.create_default_context(cafile=settings.ca_file)
+        return trusting(settings.ca_file)
     except OSError as error:  # a missing file, or one without certificates
         raise OperatorError(
             f"{name}: {settings.ca_file} cannot be used: {error}", "It must hold certificates as PEM."

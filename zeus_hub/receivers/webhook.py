@@ -24,6 +24,7 @@ from socme import severity
 from socme.errors import OperatorError
 from socme.logs import hush
 from socme.text import clean
+from socme.trust import trusting
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import DownError, Receipt, RefusedError
 from zeus_hub.receivers.harmless import harmless
@@ -62,7 +63,7 @@ class Webhook:
         if not settings.secret:
             raise OperatorError(f"{name}: its secret is empty", "Put some random characters into its file.")
         try:
-            trust = ssl.create_default_context(cafile=settings.ca_file)
+            trust = trusting(settings.ca_file)
         except OSError as error:  # a missing file, or one without certificates
             raise OperatorError(
                 f"{name}: {settings.ca_file} cannot be used: {error}", "It must hold certificates as PEM."

@@ -18,6 +18,7 @@ import httpx
 from socme.errors import OperatorError
 from socme.logs import hush
 from socme.text import clean
+from socme.trust import trusting
 from zeus_hub.receivers.contract import DownError
 from zeus_hub.receivers.thehive.settings import TheHiveSettings
 
@@ -169,7 +170,7 @@ def _judge(answer: Answer, asked: float | None, *, known: bool) -> None:
 
 def _trust(settings: TheHiveSettings) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=settings.ca_file)
+        return trusting(settings.ca_file)
     except OSError as error:  # an SSLError as well
         raise OperatorError(
             f"cannot read {settings.ca_file}: {error.strerror or error}", "Give a file of PEM certificates."

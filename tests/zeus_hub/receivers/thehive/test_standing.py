@@ -15,6 +15,7 @@ THEN = round(datetime(2026, 3, 20, tzinfo=UTC).timestamp() * 1000)
 anything = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=8,
 )
 
 

@@ -71,3 +71,11 @@ class Place:
             self._found = None
             self._found = newest(self._path)
         return self._found
+
+    def has_another(self, device: int, inode: int) -> bool:
+        """Tell whether another file is the log now than this one, however long ago it was that we looked."""
+        try:
+            status = self.now().stat()
+        except FileNotFoundError:  # rotation is under way
+            return False
+        return (status.st_dev, status.st_ino) != (device, inode)

@@ -64,7 +64,7 @@ class Tail:
         self._start = start
         self._clock = clock
         self._memory = Memory(position)
-        self._rotated = Rotated(path, self._memory, clock)
+        self._rotated = Rotated(path, self.place, self._memory, clock)
         self._settled = False
         self._leading: dict[str, float] = {}  # when the path, a link, was seen to lead there
         self._away = False  # nothing has had the name for a while
@@ -189,7 +189,7 @@ class Tail:
             file.identity = self._memory.name(known, (other.identity for other in self._files()))
 
     def _find_rotated(self) -> None:
-        self._old += self._rotated.find(list(self._files()))
+        self._old += self._rotated.find(list(self._files()), self._current)
         self._note_target()
 
     def _note_target(self) -> None:

@@ -12,15 +12,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from artemis_agent import wake
+from artemis_agent import rotated, wake
 from artemis_agent.file_identity import decode, encode
 from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.line_file import LONGEST
 from artemis_agent.rotated import MOST_OPEN
+from artemis_agent.siblings import Sibling, siblings
 from artemis_agent.tail import FORMER_SECONDS, PATIENCE
 from artemis_agent.wake import Wake
 from tests.artemis_agent.follower import Follower
@@ -433,6 +435,67 @@ def test_wazuhs_daily_roll(tmp_path: Path) -> None:
     follower.read()
 
     assert given(follower) == [b"1", b"2", b"3"]
+    whole(follower)
+
+
+@pytest.mark.parametrize("wazuh", [True, False], ids=["wazuh", "logrotate"])
+def test_a_rotation_between_two_looks_changes_no_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, wazuh: bool
+) -> None:
+    """Whatever holds us up between the look at the path and that at the folder, as SIGSTOP does."""
+    path = tmp_path / "alerts.json"
+    days = [tmp_path / "2026" / "Nov" / f"ossec-alerts-{day}.json" for day in (28, 29, 30)]
+    days[0].parent.mkdir(parents=True)
+
+    def begin(day: Path) -> Path:
+        if not wazuh:
+            if path.exists():
+                rotate(path)
+            path.touch()
+            return path
+        day.touch()
+        path.unlink(missing_ok=True)
+        path.hardlink_to(day)
+        return day
+
+    append(begin(days[0]), b"1\n")
+    follower = Follower(path)
+    settled(follower)
+
+    def late(*args: Any, **named: Any) -> list[Sibling]:  # noqa: ANN401 - as the other one
+        monkeypatch.setattr(rotated, "siblings", siblings)
+        append(path, b"2\n")
+        for number, day in enumerate(days[1:], 3):
+            append(begin(day), b"%d\n" % number)
+        return siblings(*args, **named)
+
+    monkeypatch.setattr(rotated, "siblings", late)
+    settled(follower)
+
+    assert given(follower) == [b"1", b"2", b"3", b"4"]
+    whole(follower)
+
+
+def test_a_file_that_is_cut_and_then_renamed_between_two_looks_changes_no_order(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(path, b"1\n")
+    follower = Follower(path)
+    settled(follower)
+
+    def late(*args: Any, **named: Any) -> list[Sibling]:  # noqa: ANN401 - as the other one
+        monkeypatch.setattr(rotated, "siblings", siblings)
+        append(path, b"2\n")
+        copytruncate(path)
+        append(path, b"3\n")
+        rotate(path)
+        append(path, b"4\n")
+        return siblings(*args, **named)
+
+    monkeypatch.setattr(rotated, "siblings", late)
+    settled(follower)
+
+    assert given(follower) == [b"1", b"2", b"3", b"4"]
     whole(follower)
 
 

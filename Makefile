@@ -4,9 +4,13 @@ PYTEST := $(BIN)/python -m pytest
 # Tests of a file share its fixtures and run in one process, those of tests/faults all in one (tests/conftest.py).
 SIDE_BY_SIDE := -n 4 --dist loadscope --no-loadscope-reorder
 MINUTES ?= 60
+PG_BIN ?= /usr/lib/postgresql/15/bin
+# Tests of what is asked of PostgreSQL in its own words.
+STORED := $(addprefix tests/zeus_hub/,sinks/test_store.py test_backfill.py test_database.py test_deep.py test_move.py \
+  test_postgresql.py test_purge.py test_search.py)
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 18
 
 setup:  ## make .venv with the four programs and all tools
 	@scripts/setup.sh
@@ -16,6 +20,9 @@ demo: setup  ## a hub, two clients' nodes and the wall, on this machine
 
 test: setup  ## all tests; what this machine lacks is skipped with a reason
 	@$(PYTEST) $(SIDE_BY_SIDE)
+
+test-postgresql: setup  ## what is stored, on another PostgreSQL: make test-postgresql PG_BIN=…/15/bin
+	@PG_BIN=$(PG_BIN) $(PYTEST) $(SIDE_BY_SIDE) -n 2 -k "(postgresql or move) and not killed" $(STORED)
 
 faults: setup  ## break real programs by the plan of one seed: make faults SEED=123
 	@$(BIN)/python -m tests.faults.run --seed $(SEED) --keep
@@ -72,4 +79,4 @@ clean:  ## remove what the other targets made
 	@rm -rf .venv .proto-venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-state
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test faults soak check fmt proto lock bench bench-check screenshots clean
+.PHONY: help setup demo test test-postgresql faults soak check fmt proto lock bench bench-check screenshots clean

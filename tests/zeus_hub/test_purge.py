@@ -1,7 +1,8 @@
 """Old alerts go, with what belongs to them and nothing else, and hold nobody up."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -149,6 +150,39 @@ async def test_many_of_one_moment_go_in_pieces(tmp_path: Path, monkeypatch: pyte
     await purged(engine, RetentionSettings(low=10))
 
     assert there(engine) == [n + 1 for n in range(60) if n % 3]
+    assert problems(engine, tmp_path) == {}
+
+
+async def test_between_two_pieces_alerts_are_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = database(tmp_path)
+    keep(engine, [aged(n, 40) for n in range(400)])
+    take_out, stored, over = purge.take_out, threading.Event(), threading.Event()
+    fresh: list[StoredAlert] = []
+    pieces: list[int] = []
+
+    def and_wait(engine: Engine, numbers: Sequence[int]) -> None:
+        take_out(engine, numbers)
+        pieces.append(len(numbers))
+        stored.clear()
+        assert stored.wait(10), "nothing can be stored"
+
+    def store() -> None:
+        while not over.is_set():
+            fresh.append(aged(1000 + len(fresh), 0))
+            keep(engine, fresh[-1:])
+            stored.set()
+
+    monkeypatch.setattr(purge, "take_out", and_wait)
+    with ThreadPoolExecutor(1) as beside:
+        storing = beside.submit(store)
+        try:
+            assert await purged(engine, RetentionSettings(low=30)) == 400
+        finally:
+            over.set()
+        storing.result()
+
+    assert len(pieces) > 2
+    assert len(there(engine)) == len(fresh) >= len(pieces)
     assert problems(engine, tmp_path) == {}
 
 

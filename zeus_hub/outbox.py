@@ -5,13 +5,13 @@ forgotten. Each tells of its group as a whole, so one that still waits gives way
 receiver that was down for a day is told of each group once. All functions work within a transaction.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from zeus_hub import schema
 from zeus_hub.database import microseconds, moment
@@ -79,24 +79,10 @@ class Standing:
 
 def put(connection: Connection, receiver: str, notice: Notice, now: datetime) -> None:
     """Let a receiver be told; what waits of the same group is told with it, in the older one's place."""
-    table = schema.outbox
-    waiting = and_(
-        table.c.receiver == receiver, table.c.state == State.WAITING, table.c.group_key == notice.group
-    )
-    older = connection.execute(select(table).where(waiting)).one_or_none()
-    if older is not None and not _is_readable(older.notice):
-        _damaged(connection, [older.number], now)
-        older = None
-    if older is not None:
-        merged = together(_DECODER.decode(older.notice), notice)
-        connection.execute(
-            update(table)
-            .where(table.c.number == older.number)
-            .values(notice=_ENCODER.encode(merged), notice_number=merged.number)
-        )
+    if tell_with_older(connection, receiver, notice, now):
         return
     connection.execute(
-        insert(table).values(
+        insert(schema.outbox).values(
             receiver=receiver,
             group_key=notice.group,
             notice_number=notice.number,
@@ -110,6 +96,23 @@ def put(connection: Connection, receiver: str, notice: Notice, now: datetime) ->
             reference="",
         )
     )
+
+
+def tell_with_older(connection: Connection, receiver: str, notice: Notice, now: datetime) -> bool:
+    """Let what waits of a group tell of a later notice as well; return whether something waits."""
+    table = schema.outbox
+    mine = (table.c.receiver == receiver, table.c.state == State.WAITING, table.c.group_key == notice.group)
+    older = connection.execute(select(table).where(*mine).order_by(table.c.number).limit(1)).one_or_none()
+    if older is None:
+        return False
+    said = read(older.notice)
+    if said is None:
+        _damaged(connection, [older.number], now)
+        return False
+    merged = together(said, notice)
+    values = {"notice": _ENCODER.encode(merged), "notice_number": merged.number}
+    connection.execute(update(table).where(table.c.number == older.number).values(**values))
+    return True
 
 
 def together(older: Notice, newer: Notice) -> Notice:
@@ -155,7 +158,7 @@ def skip_unreadable(connection: Connection, receiver: str, now: datetime) -> int
     waiting = select(table.c.number, table.c.notice).where(
         table.c.receiver == receiver, table.c.state == State.WAITING
     )
-    damaged = [row.number for row in connection.execute(waiting) if not _is_readable(row.notice)]
+    damaged = [row.number for row in connection.execute(waiting) if read(row.notice) is None]
     _damaged(connection, damaged, now)
     return len(damaged)
 
@@ -214,63 +217,16 @@ def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[L
     if receiver is not None:
         query = query.where(table.c.receiver == receiver)
     for row in connection.execute(query):
-        if _is_readable(row.notice):
+        if read(row.notice) is not None:
             yield _letter(row)
 
 
-def again(connection: Connection, receiver: str, now: datetime, numbers: Collection[int] = ()) -> int:
-    """Let what was refused be tried again, and what waits at once; return how many of both.
-
-    Of each group the latest notice alone, and none where a later one waits: that tells of more.
-    """
-    table, later = schema.outbox, schema.outbox.alias()
-    overtaken = exists().where(
-        later.c.receiver == table.c.receiver,
-        later.c.group_key == table.c.group_key,
-        later.c.notice_number >= table.c.notice_number,
-        later.c.number != table.c.number,
-        later.c.state == State.WAITING,
-    )
-    chosen = and_(table.c.receiver == receiver, table.c.state == State.REFUSED, ~overtaken)
-    if numbers:
-        chosen = and_(chosen, table.c.number.in_(numbers))
-    latest = select(func.max(table.c.number)).where(chosen).group_by(table.c.group_key)
-    newest = list(connection.execute(latest).scalars())
-    waiting = and_(table.c.receiver == receiver, table.c.state == State.WAITING)
-    at_once = {"due_us": microseconds(now), "attempts": 0}
-    hurried = connection.execute(update(table).where(waiting).values(**at_once)).rowcount
-    _reopen(connection, newest, now)
-    return len(newest) + hurried
-
-
-def drop(connection: Connection, receiver: str, why: str, now: datetime) -> int:
-    """Set aside what waits for a receiver, as if it had refused it; return how much."""
-    table = schema.outbox
-    waiting = and_(table.c.receiver == receiver, table.c.state == State.WAITING)
-    values = {"state": State.REFUSED, "done_us": microseconds(now), "reason": _cut(why)}
-    return connection.execute(update(table).where(waiting).values(**values)).rowcount
-
-
-def replay(connection: Connection, receiver: str, since: datetime, now: datetime) -> int:
-    """Let a receiver be told again of each group of which it was told since a time; return of how many.
-
-    Of the whole, and once: the last notice of each, unless one waits.
-    """
-    table = schema.outbox
-    waiting = select(table.c.group_key).where(table.c.receiver == receiver, table.c.state == State.WAITING)
-    latest = (
-        select(func.max(table.c.number))
-        .where(
-            table.c.receiver == receiver,
-            table.c.state == State.TOLD,
-            table.c.done_us >= microseconds(since),
-            table.c.group_key.not_in(waiting.scalar_subquery()),
-        )
-        .group_by(table.c.group_key)
-    )
-    numbers = list(connection.execute(latest).scalars())
-    _reopen(connection, numbers, now)
-    return len(numbers)
+def read(notice: bytes) -> Notice | None:
+    """Return a notice as it stands in a row; None for one that is damaged."""
+    try:
+        return _DECODER.decode(notice)
+    except msgspec.MsgspecError:
+        return None
 
 
 def reference(connection: Connection, receiver: str, group: str) -> str:
@@ -303,7 +259,9 @@ def _close(
 ) -> None:
     """Be done with a letter, unless its row has grown since it was read: then what is new is due."""
     table = schema.outbox
-    row = connection.execute(select(table).where(table.c.number == letter.number)).one()
+    row = connection.execute(select(table).where(table.c.number == letter.number)).one_or_none()
+    if row is None:  # people gave it up meanwhile, and had it told with another one
+        return
     grown = row.notice_number != letter.notice.number
     values: dict[str, object] = {
         "attempts": row.attempts + 1,
@@ -335,23 +293,6 @@ def _outdate(connection: Connection, told: Letter) -> None:
     )
     mine = and_(table.c.receiver == told.receiver, table.c.group_key == told.notice.group)
     connection.execute(delete(table).where(mine, known))
-
-
-def _reopen(connection: Connection, numbers: Sequence[int], now: datetime) -> None:
-    """Let letters wait again."""
-    table = schema.outbox
-    values = {"state": State.WAITING, "done_us": 0, "due_us": microseconds(now), "attempts": 0, "reason": ""}
-    for begin in range(0, len(numbers), MOST_FORGOTTEN):
-        part = numbers[begin : begin + MOST_FORGOTTEN]
-        connection.execute(update(table).where(table.c.number.in_(part)).values(**values))
-
-
-def _is_readable(notice: bytes) -> bool:
-    try:
-        _DECODER.decode(notice)
-    except msgspec.MsgspecError:
-        return False
-    return True
 
 
 def _damaged(connection: Connection, numbers: Collection[int], now: datetime) -> None:

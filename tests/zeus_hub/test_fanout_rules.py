@@ -20,7 +20,7 @@ from socme.identity import utc_now
 from tests.zeus_hub.kit import eventually
 from tests.zeus_hub.noticed import notice
 from tests.zeus_hub.stored import alert, database, keep
-from zeus_hub import fanout, outbox, postman
+from zeus_hub import fanout, outbox, postman, recall
 from zeus_hub.clerk import Clerk
 from zeus_hub.database import reading, writing
 from zeus_hub.fanout import FanOut
@@ -385,7 +385,7 @@ async def test_a_fault_of_a_receiver_is_told_and_others_are_told_meanwhile(
         assert "fault in the receiver hive" in caplog.text
         site.trouble["hive"] = fine
         with writing(site.engine) as connection:
-            assert outbox.again(connection, "hive", utc_now()) == 1  # as `zeus sink retry` does
+            assert recall.again(connection, "hive", utc_now()) == 1  # as `zeus sink retry` does
         await eventually(lambda: len(site.told("hive")) == 1 and fan.problems()["hive"] == "")
 
 
@@ -455,7 +455,7 @@ async def test_what_a_retry_brings_back_is_told_to_nobody_who_must_not_know_it_a
             outbox.refused(connection, letter, "no such mailbox", utc_now())
     async with running(site):
         with writing(site.engine) as connection:
-            assert outbox.again(connection, "mail", utc_now()) == 3
+            assert recall.again(connection, "mail", utc_now()) == 3
         await eventually(lambda: sorted(site.told()) == [A, C] and site.standing().waiting == 0)
     assert site.standing().refused == 1
 
@@ -509,7 +509,7 @@ async def test_trouble_of_one_organisation_is_told_as_that_and_the_receiver_is_w
         assert caplog.text.count("part of a receiver is down") == 1
         site.trouble["hive"] = fine
         with writing(site.engine) as connection:
-            outbox.again(connection, "hive", utc_now())
+            recall.again(connection, "hive", utc_now())
         await eventually(lambda: site.standing("hive").waiting == 0)
         await eventually(lambda: set(fan.problems()) == {"routes", "mail", "hive"})
     assert caplog.text.count("part of a receiver is back") == 1
@@ -523,7 +523,7 @@ async def test_a_receiver_that_answers_for_one_organisation_is_not_down(site: Si
         await eventually(lambda: fan.problems().get("hive") == "come later")
         site.trouble["hive"] = organisation_is_closed
         with writing(site.engine) as connection:
-            outbox.again(connection, "hive", utc_now())
+            recall.again(connection, "hive", utc_now())
         await eventually(lambda: "hive (organisation globex)" in fan.problems())
         assert fan.problems()["hive"] == ""
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, update
 
 from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import FOREVER, NOON, notice
-from zeus_hub import outbox, schema
+from zeus_hub import outbox, recall, schema
 from zeus_hub.database import reading, writing
 from zeus_hub.outbox import Letter
 from zeus_hub.receivers.contract import Receipt
@@ -138,48 +138,6 @@ def test_what_grew_while_it_was_refused_is_tried_once_more(connection: Connectio
     assert first(connection).notice.number == 2
 
 
-def test_what_was_refused_can_be_tried_again(connection: Connection) -> None:
-    for group in ("a" * 32, "b" * 32):
-        outbox.put(connection, "mail", notice(group), NOON)
-        outbox.refused(connection, first(connection), "full", NOON)
-    [one, other] = outbox.set_aside(connection)
-
-    assert outbox.again(connection, "hive", LATER) == 0
-    assert outbox.again(connection, "mail", LATER, [other.number]) == 1
-    assert first(connection).number == other.number
-    assert outbox.again(connection, "mail", LATER) == 2, "what waits is tried at once as well"
-    assert first(connection).number == one.number
-    assert list(outbox.set_aside(connection)) == []
-
-
-def test_of_a_group_that_was_refused_more_than_once_the_latest_is_tried_again(connection: Connection) -> None:
-    for number in (1, 2):
-        outbox.put(connection, "mail", notice(number=number), NOON)
-        outbox.refused(connection, first(connection), "full", NOON)
-
-    assert outbox.again(connection, "mail", LATER) == 1
-    assert first(connection).notice.number == 2
-
-
-def test_one_that_is_asked_for_is_tried_though_a_later_one_was_refused_too(connection: Connection) -> None:
-    for number in (1, 2):
-        outbox.put(connection, "mail", notice(number=number), NOON)
-        outbox.refused(connection, first(connection), "full", NOON)
-    [older, _] = outbox.set_aside(connection)
-
-    assert outbox.again(connection, "mail", LATER, [older.number]) == 1
-    assert first(connection).notice.number == 1
-
-
-def test_trying_again_leaves_what_a_later_notice_tells(connection: Connection) -> None:
-    outbox.put(connection, "mail", notice(), NOON)
-    outbox.refused(connection, first(connection), "full", NOON)
-    outbox.put(connection, "mail", notice(number=2, reason="more"), NOON)
-
-    assert outbox.again(connection, "mail", LATER) == 1
-    assert first(connection).notice.number == 2
-
-
 def test_what_was_refused_is_no_news_once_a_later_notice_was_told(connection: Connection) -> None:
     """However long ago that was; what was refused since, or of another group or by another one, is."""
     for group, receiver in ((A, "mail"), (A, "hive"), (B, "mail")):
@@ -197,11 +155,11 @@ def test_what_was_refused_is_no_news_once_a_later_notice_was_told(connection: Co
     assert aside() == [("hive", A, 1), ("mail", A, 3), ("mail", B, 1)]
     outbox.forget(connection, NOON + outbox.KEPT + timedelta(days=1))
     assert aside() == [("hive", A, 1), ("mail", A, 3), ("mail", B, 1)]
-    assert outbox.again(connection, "mail", LATER) == 2
+    assert recall.again(connection, "mail", LATER) == 2
     outbox.told(connection, first(connection), Receipt(), LATER)
     outbox.told(connection, first(connection), Receipt(), LATER)
     assert aside() == [("hive", A, 1)]
-    assert outbox.again(connection, "mail", LATER) == 0
+    assert recall.again(connection, "mail", LATER) == 0
 
 
 def test_a_notice_that_is_told_again_takes_away_no_later_one_that_was_refused(connection: Connection) -> None:
@@ -210,10 +168,10 @@ def test_a_notice_that_is_told_again_takes_away_no_later_one_that_was_refused(co
     outbox.put(connection, "mail", notice(number=2, reason="more"), NOON)
     outbox.refused(connection, first(connection), "full", NOON)
 
-    assert outbox.replay(connection, "mail", NOON, LATER) == 1
+    assert recall.replay(connection, "mail", NOON, LATER) == 1
     assert first(connection).notice.number == 1
     outbox.told(connection, first(connection), Receipt(), LATER)
-    assert outbox.again(connection, "mail", LATER) == 1
+    assert recall.again(connection, "mail", LATER) == 1
     assert first(connection).notice.number == 2
 
 

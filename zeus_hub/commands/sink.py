@@ -102,7 +102,7 @@ def retry(
     config: ConfigOption = CONFIG,
 ) -> None:
     """Try again at once what waits, and what was refused."""
-    from zeus_hub import outbox, reports  # noqa: PLC0415
+    from zeus_hub import recall, reports  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
@@ -112,7 +112,7 @@ def retry(
         _check_name(rules, set(_standings(connection)), name)
         _check_rules(rules, name)
         _check_numbers(connection, name, numbers or ())
-        tried = outbox.again(connection, name, utc_now(), numbers or ())
+        tried = recall.again(connection, name, utc_now(), numbers or ())
         if not numbers:
             tried += reports.again(connection, name, utc_now())
         _note(connection, "sink retry", name, tried)
@@ -122,7 +122,7 @@ def retry(
 @app.command("drop")
 def drop(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     """Give up what waits for a receiver: it is set aside as if refused, and `retry` brings it back."""
-    from zeus_hub import outbox, reports  # noqa: PLC0415
+    from zeus_hub import recall, reports  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
@@ -131,7 +131,7 @@ def drop(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     with state.opened(settings) as engine, writing(engine) as connection:
         _check_name(rules, set(_standings(connection)), name)
         why, now = f"given up by {person()}", utc_now()
-        count = outbox.drop(connection, name, why, now) + reports.drop(connection, name, why, now)
+        count = recall.drop(connection, name, why, now) + reports.drop(connection, name, why, now)
         _note(connection, "sink drop", name, count)
     typer.echo(f"{count} will not be told to {name}; `zeus sink refused {name}` shows them for a year")
 
@@ -149,7 +149,7 @@ def replay(
     config: ConfigOption = CONFIG,
 ) -> None:
     """Tell a receiver again of every group of which it was told since a time, each once, as a whole."""
-    from zeus_hub import outbox  # noqa: PLC0415
+    from zeus_hub import outbox, recall  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
@@ -158,7 +158,7 @@ def replay(
     with state.opened(settings) as engine, writing(engine) as connection:
         _check_name(rules, {each.receiver for each in outbox.standings(connection)}, name)
         _check_rules(rules, name)
-        count = outbox.replay(connection, name, since, utc_now())
+        count = recall.replay(connection, name, since, utc_now())
         _note(connection, "sink replay", name, count)
     typer.echo(f"{count} groups to be told to {name} again")
 

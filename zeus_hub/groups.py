@@ -110,10 +110,20 @@ def save(connection: Connection, changes: Changes, reached: Progress) -> None:
     connection.execute(update(table).where(table.c.name == NAME).values(_columns(reached)))
 
 
-def arrivals(connection: Connection, after: int, limit: int) -> list[tuple[int, StoredAlert]]:
-    """Return some alerts behind a number, in order, as they came: without what people did since."""
+def arrivals(connection: Connection, after: int, limit: int, change: int) -> list[tuple[int, StoredAlert]]:
+    """Return some alerts behind a number, in order, as they stood after a change: not as people left them."""
     query = _STORED.where(database.alert.c.number > after).order_by(database.alert.c.number).limit(limit)
-    return list(_read(connection.execute(query)))
+    found = list(_read(connection.execute(query)))
+    table = schema.triage_change
+    mine = (table.c.alert_number.in_([number for number, _ in found]), table.c.number <= change)
+    rows = connection.execute(
+        select(table.c.alert_number, table.c.status).where(*mine).order_by(table.c.number)
+    )
+    statuses = {row.alert_number: row.status for row in rows}
+    for number, stored in found:
+        if number in statuses:
+            stored.triage.status = statuses[number]
+    return found
 
 
 def remembered(connection: Connection, client: str, members: Sequence[Member]) -> list[StoredAlert]:
@@ -124,16 +134,11 @@ def remembered(connection: Connection, client: str, members: Sequence[Member]) -
     return [stored for _, stored in _read(row for row in found if row.client == client)]
 
 
-def changes(connection: Connection, after: int, up_to: int, limit: int) -> list[Change]:
-    """Return some changes behind a number, in order, as far as they are about alerts up to one."""
+def changes(connection: Connection, after: int, limit: int) -> list[Change]:
+    """Return some changes behind a number, in order."""
     table = schema.triage_change
     query = select(table).where(table.c.number > after).order_by(table.c.number).limit(limit)
-    found = []
-    for row in connection.execute(query):
-        if row.alert_number > up_to:
-            break
-        found.append(Change(row.number, row.alert_number, row.before, row.status))
-    return found
+    return [Change(row.number, row.alert_number, row.before, row.status) for row in connection.execute(query)]
 
 
 def keep_routed(connection: Connection, routed: Mapping[int, Routed]) -> None:

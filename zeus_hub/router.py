@@ -97,14 +97,15 @@ class Router:
         """Take what is new and look at what is due; return the last alert and change, and if there is more.
 
         What people did since the last step counts before a look at what is due: who was in time is in time.
+        An alert that is taken after something was done about it comes as it stands by then.
         """
-        changed = groups.changes(connection, reached.change, reached.alert, CHANGES_AT_ONCE)
-        self._change(connection, grouping, changed)
-        taken = groups.arrivals(connection, reached.alert, ALERTS_AT_ONCE)
+        changed = groups.changes(connection, reached.change, CHANGES_AT_ONCE)
+        self._change(connection, grouping, [each for each in changed if each.alert <= reached.alert])
+        change = changed[-1].number if changed else reached.change
+        taken = groups.arrivals(connection, reached.alert, ALERTS_AT_ONCE, change)
         self._take(connection, grouping, taken, now)
         grouping.tick(now)
         alert = taken[-1][0] if taken else reached.alert
-        change = changed[-1].number if changed else reached.change
         return alert, change, len(taken) == ALERTS_AT_ONCE or len(changed) == CHANGES_AT_ONCE
 
     def _ready(self, connection: Connection, reached: Progress) -> Grouping:

@@ -190,22 +190,40 @@ def test_alerts_that_somebody_closed_in_time_are_told_to_nobody(engine: Engine, 
     assert letters(engine) == []
 
 
-def test_changes_of_alerts_that_were_not_taken_yet_wait_for_them(engine: Engine, rules: Rules) -> None:
-    """Both are there when the router comes to look."""
+def test_alerts_that_are_taken_late_come_as_people_left_them(
+    engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub that was started with wrong rules has much to take: what was closed meanwhile is no news."""
+    monkeypatch.setattr(router, "ALERTS_AT_ONCE", 1)
     run = Run(engine, rules)
-    keep(engine, brute(range(3)))
+    keep(engine, brute(range(4)))
+    triage.acknowledge(engine, [ref(3)], by="ada", now=BEGUN)  # before the others, and about the last of them
     triage.close(engine, [ref(0)], Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
     triage.acknowledge(engine, [ref(1), ref(2)], by="ada", now=BEGUN)
-    run.at(1)
+    run.router.step(BEGUN)
+    run.router.step(BEGUN)
+    triage.close(engine, [ref(3)], Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
     run.at(2)
     run.at(31)
-    assert said(letters(engine)) == [("new", 1, 3, 3)]
+    assert said(letters(engine)) == [("new", 1, 2, 2)]
     run.at(40_000)
     assert letters(engine) == [], "somebody looks after what is open: no repeats"
     triage.close(engine, [ref(1), ref(2)], Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
     run.at(40_001)
     run.at(40_400)
     assert [each.reason for each in letters(engine)] == ["over"]
+
+
+def test_what_was_closed_before_the_router_came_to_it_calls_nobody(engine: Engine, rules: Rules) -> None:
+    """However urgent it is: that would be told at once."""
+    run = Run(engine, rules)
+    made = alert(1, rule="5763", severity=Severity.SEVERITY_CRITICAL)
+    keep(engine, [made])
+    triage.close(engine, [ref(1)], Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
+    run.at(1)
+    run.at(3600)
+
+    assert letters(engine) == []
 
 
 def test_a_restart_at_any_moment_changes_nothing(engine: Engine, rules: Rules) -> None:

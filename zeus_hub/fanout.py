@@ -142,6 +142,9 @@ class FanOut:
     async def _follow(self, opening: Opening, router: Executor, reader: Executor) -> None:
         loop = asyncio.get_running_loop()
         found, made = await loop.run_in_executor(reader, self._read)
+        # Letters by the new rules may come at once, and it may take a while until all offices go by them.
+        for name, each in self._offices.items():
+            each.let(found.clients_of(name), besides=True)
         await loop.run_in_executor(router, self._router.heed, found)
         self._clerk.heed(found)
         await self._staff(opening, found, made)
@@ -163,7 +166,9 @@ class FanOut:
 
     def _read(self) -> tuple[Rules, Mapping[str, _New]]:
         """Return the rules, and the receivers that have to be made; some take a second."""
-        if not any(self._folder.glob("*.toml")):  # there were some: a folder that is not there at the moment?
+        if not any(
+            self._folder.glob("[!.]*.toml")
+        ):  # there were some: a folder that is not there at the moment?
             raise OperatorError(
                 f"{self._folder} has no rules any more; those before go on",
                 "Put them back; to have none, leave an empty file there: none.toml.",
@@ -208,8 +213,7 @@ class FanOut:
         for name, (receiver, marks) in made.items():
             self._offices[name] = opening.office(found.receivers[name], receiver, marks)
         for name, each in self._offices.items():
-            for postman in each.postmen:
-                postman.clients = found.clients_of(name)
+            each.let(found.clients_of(name))
 
     async def _route(self, router: Executor) -> None:
         """Take steps."""

@@ -69,6 +69,12 @@ class Office:
         ]
         return said[0] == said[1] and self.made_of == now
 
+    def let(self, clients: frozenset[str] | None, *, besides: bool = False) -> None:
+        """Let the receiver be told of these clients, None for all; or of these besides those of before."""
+        for postman in self.postmen:
+            before = postman.clients if besides else frozenset[str]()
+            postman.clients = None if clients is None or before is None else before | clients
+
     def wake(self) -> None:
         """Say that something is to be told."""
         for postman in self.postmen:

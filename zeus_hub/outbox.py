@@ -225,7 +225,7 @@ def read(notice: bytes) -> Notice | None:
     """Return a notice as it stands in a row; None for one that is damaged."""
     try:
         return _DECODER.decode(notice)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -147,7 +147,7 @@ class Postman(Generic[Sent]):
                 await self._write(self._note)
                 self._note = None
             return 0.0 if self._retired else await self._step()
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             await self._skip()
         except SQLAlchemyError as error:
             self._trouble(f"the outbox cannot be used: {reason(error)}")

@@ -578,3 +578,22 @@ async def test_trouble_is_told_until_another_receiver_is_at_work(site: Site) -> 
         assert fan.problems().get("hive") == "come later"
         site.free.set()
         await eventually(lambda: site.made["hive"][1].tries > 0)
+
+
+async def test_while_a_receiver_is_let_go_others_are_told_by_the_new_rules(site: Site) -> None:
+    """That may take as long as it is in the middle of something."""
+    async with running(site) as fan:
+        await eventually(lambda: bool(site.made["hive"]))
+        [slow] = site.made["hive"]
+        slow.free = asyncio.Event()
+        site.wish(notice(A), receiver="hive")
+        site.wish(notice(B))
+        await eventually(lambda: slow.tries == 1 and site.standing().told == 1)
+        another = RULES.replace('[receiver.hive]\nkind = "test"', '[receiver.hive]\nkind = "test"\nother = 1')
+        site.write(another.replace('["acme"]', '["acme", "beta"]'))
+        await eventually(lambda: "beta" in (fan._router._rules.routes[0].clients or ()))
+        keep(site.engine, [alert(1, place="beta/beta-1")])
+        await eventually(lambda: site.standing().told + site.standing().refused == 2)
+        assert (site.standing().refused, slow.closed) == (0, False)
+        slow.free.set()
+        await eventually(lambda: slow.closed)

@@ -190,12 +190,13 @@ def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connec
     assert (standing.waiting, standing.refused, standing.told) == (1, 0, 0)
 
 
-def test_a_letter_that_is_damaged_is_set_aside(connection: Connection) -> None:
+@pytest.mark.parametrize("damage", [b"{", b'{"group":"\xff"}'])
+def test_a_letter_that_is_damaged_is_set_aside(connection: Connection, damage: bytes) -> None:
     for group in "ab":
         outbox.put(connection, "mail", notice(group * 32), NOON)
-    connection.execute(update(schema.outbox).where(schema.outbox.c.number == 1).values(notice=b"{"))
+    connection.execute(update(schema.outbox).where(schema.outbox.c.number == 1).values(notice=damage))
 
-    with pytest.raises(msgspec.MsgspecError):
+    with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
         outbox.next_of(connection, "mail", FOREVER)
     assert outbox.skip_unreadable(connection, "mail", LATER) == 1
     assert first(connection).notice.group == "b" * 32

@@ -419,12 +419,13 @@ async def test_a_database_that_is_away_is_waited_for(
     assert caplog.text.count("receiver is down") == 1
 
 
+@pytest.mark.parametrize("damage", [b"{", b'{"group":"\xff"}'])
 async def test_a_letter_that_is_damaged_holds_up_nothing(
-    engine: Engine, caplog: pytest.LogCaptureFixture
+    engine: Engine, caplog: pytest.LogCaptureFixture, damage: bytes
 ) -> None:
     write(engine, notice(A), notice(B))
     with writing(engine) as connection:
-        connection.execute(update(schema.outbox).where(schema.outbox.c.number == 1).values(notice=b"{"))
+        connection.execute(update(schema.outbox).where(schema.outbox.c.number == 1).values(notice=damage))
     receiver = Recorder()
     async with at_work(engine, receiver, Clock()) as made:
         await until(made, lambda: standing(engine).told == 1)

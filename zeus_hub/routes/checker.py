@@ -76,6 +76,8 @@ def _choice(node: Node, scope: Scope) -> Type:
     asked, one, other = _nodes(node)
     _expect(asked, scope, Truth)
     kinds = _infer(one, scope), _infer(other, scope)
+    for child, kind in zip((one, other), kinds, strict=True):
+        _check_value(child, kind)
     _check_same(node, *kinds)
     return joined(*kinds)
 

@@ -109,7 +109,7 @@ def load(folder: Path) -> Rules:
     A folder that is not there has none. Raise RulesError, which tells of everything that is wrong.
     """
     reading = _Reading()
-    paths = sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))
+    paths = sorted(folder.glob("[!.]*.toml"))
     if len(paths) > MOST_FILES:
         reading.wrong(Place(folder, 1), f"there are more than {MOST_FILES} files")
     for path in paths[:MOST_FILES]:

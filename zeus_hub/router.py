@@ -5,6 +5,7 @@ behind it. Each step is one transaction: groups, places and letters are there to
 crash tells nobody twice and forgets nobody. All waits for the database, in a thread of its own.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from functools import cache
 
 from sqlalchemy import Connection, Engine
 
+from socme import logs
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub import foretold, groups, outbox, silences
 from zeus_hub.database import writing
@@ -22,6 +24,8 @@ from zeus_hub.routes.rules import Rules
 from zeus_hub.routes.silence import Silence, covering
 from zeus_hub.routes.steady import Steady
 from zeus_hub.routes.summary import notice
+
+LOG = logging.getLogger("zeus.router")
 
 ALERTS_AT_ONCE = 500  # in one transaction, which others wait for
 CHANGES_AT_ONCE = 1000
@@ -63,6 +67,7 @@ class Router:
         self._rules = rules
         if self._grouping is not None:
             self._grouping.heed(rules, self._silences)
+            _tell_orphans(self._grouping)
 
     def step(self, now: datetime) -> Step:
         """Take what is new, look at what is due; may raise SQLAlchemyError, and then nothing was done."""
@@ -115,6 +120,7 @@ class Router:
             self._silences, self._said = (), ()
             self._new, self._unasked = (), []
             self._grouping = Grouping(self._rules, rows=rows, sources=sources, steady=reached.steady)
+            _tell_orphans(self._grouping)
         return self._grouping
 
     def _hush(
@@ -182,3 +188,12 @@ class Router:
                 outbox.put(connection, receiver, made, now)
             receivers.update(who)
         return frozenset(receivers)
+
+
+def _tell_orphans(grouping: Grouping) -> None:
+    """Say, in the log, of which alerts nobody will be told, as their route is gone or called otherwise."""
+    for route, alerts in grouping.orphans.items():
+        if alerts:
+            event = "a route is gone, and groups of it that nobody was told of"
+            logs.event(LOG, logging.WARNING, event, route=route, alerts=alerts)
+    grouping.orphans.clear()

@@ -192,6 +192,11 @@ def empty_the_folder(site: Site) -> str:
     return "has no rules any more"
 
 
+def leave_a_draft(site: Site) -> str:
+    (site.folder / "rules.toml").rename(site.folder / ".#rules.toml")
+    return "has no rules any more"
+
+
 def misspell_a_key(site: Site) -> str:
     site.write(RULES.replace("group_by", "grup_by"))
     return "rules.toml:11: route.0.grup_by: there is no such key"
@@ -203,7 +208,9 @@ def lose_a_secret(site: Site) -> str:
     return "the key is empty"
 
 
-@pytest.mark.parametrize("harm", [break_the_folder, empty_the_folder, misspell_a_key, lose_a_secret])
+@pytest.mark.parametrize(
+    "harm", [break_the_folder, empty_the_folder, leave_a_draft, misspell_a_key, lose_a_secret]
+)
 async def test_rules_that_are_gone_or_wrong_change_nothing_and_are_told_until_they_are_mended(
     site: Site, harm: Callable[[Site], str], caplog: pytest.LogCaptureFixture
 ) -> None:

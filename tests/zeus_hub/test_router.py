@@ -437,14 +437,19 @@ def test_a_step_that_fails_among_groups_that_are_asked_asks_them_again(
     assert letters(engine) == []
 
 
-def test_rules_that_change_take_effect_at_once(engine: Engine, rules: Rules) -> None:
+def test_rules_that_change_take_effect_at_once(
+    engine: Engine, rules: Rules, caplog: pytest.LogCaptureFixture
+) -> None:
     run = Run(engine, rules)
     keep(engine, brute(range(3)))
     run.at(1)
     run.router.heed(Rules())
     run.at(31)
     run.at(3600)
-    assert letters(engine) == [], "groups of a route that is gone end without a word"
+    assert letters(engine) == [], "groups of a route that is gone end without a word to anybody"
+    assert [record.__dict__["fields"] for record in caplog.records if "route is gone" in record.message] == [
+        {"route": "brute force", "alerts": 3}
+    ]
     run.router.heed(rules)
     keep(engine, brute(range(3, 4)))
     run.at(3601)

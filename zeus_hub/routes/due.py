@@ -113,7 +113,7 @@ def _reason(group: Group, audible: Sequence[Veil], *, silent: bool) -> Reason | 
 
 def _has_untold(group: Group) -> bool:
     """Tell whether something waits to be told: open alerts, or that all are closed."""
-    return bool(any(veil.untold for veil in group.veils) or (group.notices and not group.open))
+    return bool(group.untold or (group.notices and not group.open))
 
 
 def _is_new(veils: Iterable[Veil]) -> bool:

@@ -89,6 +89,11 @@ class Group(Struct, frozen=True, kw_only=True):
         return sum(veil.alerts for veil in self.veils)
 
     @property
+    def untold(self) -> int:
+        """Those of them that no notice has told of."""
+        return sum(veil.untold for veil in self.veils)
+
+    @property
     def new(self) -> int:
         """Alerts that nobody has looked at."""
         return sum(veil.new for veil in self.veils)

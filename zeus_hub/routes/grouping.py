@@ -85,6 +85,8 @@ class Grouping:
         self._told: list[Told] = []
         self._wakes: dict[str, float] = {}
         self._silences: dict[str, Silence] = {}
+        self.orphans: Counter[str] = Counter()
+        """Alerts that nobody was told of, whose groups have ended with their route, by its name."""
         self.heed(rules, silences)
 
     @property
@@ -111,6 +113,7 @@ class Grouping:
         for row in self.rows:
             route = self._routes.get(row.group.route)
             if route is None or (route.clients is not None and row.group.client not in route.clients):
+                self.orphans[row.group.route] += row.group.untold
                 self._end(row.group)
             else:
                 self._wakes[row.group.key] = wake(row.group, route)

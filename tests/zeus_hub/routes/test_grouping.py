@@ -413,6 +413,7 @@ def test_new_rules_end_the_groups_of_routes_that_are_gone() -> None:
     assert groups.rows == ()
     assert groups.drain().ended == (row.group.id,)
     assert told(groups, 30) == []
+    assert groups.orphans == {"old": 1}
 
 
 def test_a_route_that_is_for_another_client_now_tells_that_one_nothing_of_the_first() -> None:

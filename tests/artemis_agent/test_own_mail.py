@@ -73,6 +73,14 @@ def test_what_tells_of_more_than_is_kept_in_mind_has_another_message_id(
     assert ids[0] != ids[1]
 
 
+def test_no_line_is_longer_than_76_characters() -> None:
+    """RFC 2045 allows no more where the text is quoted-printable, whatever the words are."""
+    long = found(*((number, CRITICAL, f"{number} {'ä=x. ' * 40}") for number in range(1, 12)))
+    lines = written(long).split(b"\r\n")
+
+    assert max(len(line) for line in lines) <= 76
+
+
 @given(st.text(max_size=2000), st.integers(0, 2**32 - 1))
 def test_hostile_text_arrives_harmlessly(text: str, count: int) -> None:
     """Nothing of it in a header, and each alert's words on a line of their own."""

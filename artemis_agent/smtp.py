@@ -1,10 +1,12 @@
-"""One mail handed to one server, by the standard library. Blocks, and never for long.
+"""One mail handed to one server, by the standard library. Blocks, but never for ever.
 
 The hub's mail goes by aiosmtplib. A node sends a few mails in its life, so what Python brings along does: it
 costs no package and, imported when the first mail is sent, no memory at rest. It leaves two things to us: to
-hang up on a server that answers drop by drop, and to say what failed in words without a secret.
+hang up on a server that answers drop by drop or without end, and to say what failed in words without a
+secret.
 """
 
+import io
 import smtplib
 import socket
 import ssl
@@ -12,15 +14,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from pathlib import Path
-from threading import Timer
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from artemis_agent.plan import MailServer
 from socme.text import clean
 from socme.trust import trusting
 
-STEP_SECONDS = 15.0  # for the connection, and for each answer
-ALL_SECONDS = 45.0  # for all of it, but for the look-up of the server's name
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+STEP_SECONDS = 15.0  # for a connection to each of the server's addresses, and for each answer
+ALL_SECONDS = 45.0  # for all answers from the connection on
+MOST_BYTES = 64 * 1024  # that a server says before TLS, and behind it
 LONGEST_ANSWER = 200  # characters of what a server says
 LONGEST_SECRET = 1024  # bytes
 
@@ -29,31 +35,45 @@ class MailError(Exception):
     """Why a mail did not leave, for people."""
 
 
+class _Ear(io.RawIOBase):
+    """What a server says: in time, and not more than anybody has to say."""
+
+    def __init__(self, held: socket.socket, end: float) -> None:
+        self.end = end
+        """By when all is to be said."""
+        self._held = held
+        self._left = MOST_BYTES
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Wait for what is said next; raise OSError where that is too late or too much."""
+        left = self.end - monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._held.settimeout(min(STEP_SECONDS, left))
+        size = self._held.recv_into(buffer)
+        self._left -= size
+        if self._left < 0:
+            raise OSError(f"it says more than {MOST_BYTES:,} bytes")
+        return size
+
+
 class _Client(smtplib.SMTP):
-    """Hangs up after ALL_SECONDS, whatever the server does."""
+    """Waits for an answer as long as is due."""
 
-    def connect(self, *args: Any, **named: Any) -> tuple[int, bytes]:  # noqa: ANN401 - as they come
-        """Connect, and watch the time from now on."""
-        self._watch = Timer(ALL_SECONDS, self._hang_up)
-        self._watch.daemon = True
-        self._watch.start()
-        try:
-            return super().connect(*args, **named)
-        except BaseException:
-            self._watch.cancel()
-            raise
+    _ear: _Ear | None = None
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._watch.cancel()
-        super().close()
-
-    def _hang_up(self) -> None:
-        held = self.sock
-        if held is not None:
-            with suppress(OSError):
-                # The plain one's: that of TLS would take apart what another thread reads from.
-                socket.socket.shutdown(held, socket.SHUT_RDWR)
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the next answer."""
+        if self.file is None and self.sock is not None:  # a new connection, or TLS has begun on it
+            # The time runs from here: what the look-up and dead addresses took is not the server's doing.
+            end = self._ear.end if self._ear else monotonic() + ALL_SECONDS
+            self._ear = _Ear(self.sock, end)
+            self.file = io.BufferedReader(self._ear)
+        return super().getreply()
 
 
 class _SecureClient(_Client, smtplib.SMTP_SSL):

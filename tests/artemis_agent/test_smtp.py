@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -62,6 +64,17 @@ async def saying(*said: bytes, every: float = 0.0) -> AsyncIterator[int]:
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+
+
+def before_connecting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let something happen in the thread that sends, before it connects."""
+    connect = socket.create_connection
+
+    def late(address: tuple[str, int], timeout: float, source: tuple[str, int] | None) -> socket.socket:
+        happens()
+        return connect(address, timeout, source)
+
+    monkeypatch.setattr(socket, "create_connection", late)
 
 
 async def test_mail_leaves_by_starttls_with_a_login(
@@ -172,6 +185,40 @@ async def test_a_server_that_answers_drop_by_drop_is_hung_up_on(
         told = await failure(server_at(port, tmp_path, trusted), mail)
 
     assert "cannot be reached" in told
+
+
+async def test_a_server_is_hung_up_on_however_long_it_took_to_find_it(
+    trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its addresses some are dead, and the time for all of it is over before there is a connection."""
+    before_connecting(monkeypatch, lambda: threading.Event().wait(0.5))
+    monkeypatch.setattr(smtp, "ALL_SECONDS", 0.3)
+    async with saying(b"220-", *[b"x"] * 1000, every=0.02) as port, asyncio.timeout(10):
+        assert "timed out" in await failure(server_at(port, tmp_path, trusted), mail)
+
+
+async def test_a_connection_that_took_long_leaves_the_server_its_time(
+    office: Office, trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = [0.0]
+    before_connecting(monkeypatch, lambda: spent.append(100))
+    monkeypatch.setattr(smtp, "monotonic", lambda: time.monotonic() + sum(spent))
+    async with served(office, starttls=trusted.server) as port:
+        await asyncio.to_thread(smtp.send, server_at(port, tmp_path, trusted), mail)
+
+    assert len(office.mails) == 1
+
+
+@pytest.mark.parametrize("said", [b"220-" + b"x" * 1000 + b"\r\n", b"220-\r\n" * 200])
+async def test_a_server_that_has_no_end_of_things_to_say_is_hung_up_on(
+    trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """All of it would be kept in memory until its last line."""
+    monkeypatch.setattr(smtp, "STEP_SECONDS", 1.0)
+    async with saying(*[said] * 70) as port:
+        told = await failure(server_at(port, tmp_path, trusted), mail)
+
+    assert "it says more than 65,536 bytes" in told
 
 
 async def test_a_server_that_says_nothing_is_not_waited_for(

@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -32,6 +33,7 @@ from socme.v1.uplink_pb2 import Encoding, Lane
 LOG = logging.getLogger("artemis.break_glass")
 
 LOOK_SECONDS = 5.0  # between two looks at how things stand
+WAIT_SECONDS = 5.0  # for a mail that is on its way, which may take minutes: then a stream goes on
 MAIL_SECONDS = 300.0  # between two mails; what comes meanwhile is in the next one
 MOST_MAILS = 6  # within an hour
 HOUR_SECONDS = 3600.0
@@ -85,6 +87,7 @@ class Glass:
         self._retries = _retries()
         self._retry_at = 0.0
         self._mailing = asyncio.Lock()
+        self._begun = 0.0  # when that was last held, by the loop's clock
 
     async def run(self) -> None:
         """Look how things stand, for ever."""
@@ -98,6 +101,7 @@ class Glass:
             await self._forget()
             link = self._link
             async with self._mailing:  # nobody waits between the look and the lock: a stream that begins does
+                self._begun = asyncio.get_running_loop().time()
                 seconds = self._outage.look(
                     self._clock.steady(),
                     connected=link.state == "connected",
@@ -113,11 +117,15 @@ class Glass:
     async def told_since(self, known: int) -> tuple[int, Sequence[bytes]]:
         """Return ids that were told behind the first `known` of them, and how many there are in all.
 
-        Waits for a mail that is on its way: until then nobody can say whether its alerts were told.
+        Waits for a mail that is on its way: until then nobody can say whether its alerts were told. But not
+        for long after it began: they count as untold then, because people who are told twice are better than
+        people who are not told. They are returned later, if they were.
         """
-        async with self._mailing:
-            ids = self._told.ids
-            return self._before + len(ids), ids[max(0, known - self._before) :]
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._begun + WAIT_SECONDS), self._mailing:
+                pass
+        ids = self._told.ids
+        return self._before + len(ids), ids[max(0, known - self._before) :]
 
     def view(self) -> dict[str, Any]:
         """Return how things stand, for the status file."""

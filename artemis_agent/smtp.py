@@ -1,9 +1,9 @@
 """One mail handed to one server, by the standard library. Blocks, but never for ever.
 
 The hub's mail goes by aiosmtplib. A node sends a few mails in its life, so what Python brings along does: it
-costs no package and, imported when the first mail is sent, no memory at rest. It leaves two things to us: to
-hang up on a server that answers drop by drop or without end, and to say what failed in words without a
-secret.
+costs no package and, imported when the first mail is sent, no memory at rest. It leaves three things to us:
+to hang up on a server that answers drop by drop or without end, to give one that scans a mail its time, and
+to say what failed in words without a secret.
 """
 
 import io
@@ -22,10 +22,13 @@ from socme.text import clean
 from socme.trust import trusting
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 STEP_SECONDS = 15.0  # for a connection to each of the server's addresses, and for each answer
-ALL_SECONDS = 45.0  # for all answers from the connection on
+ALL_SECONDS = 45.0  # for all answers from the connection on, but for that to the mail
+# For the answer to the mail. A server that scans a mail before it answers has it by then, and who does not
+# wait sends it again and again; RFC 5321 (4.5.3.2.6) asks for ten minutes.
+TAKE_SECONDS = 300.0
 MOST_BYTES = 64 * 1024  # that a server says before TLS, and behind it
 LONGEST_ANSWER = 200  # characters of what a server says
 LONGEST_SECRET = 1024  # bytes
@@ -41,6 +44,7 @@ class _Ear(io.RawIOBase):
     def __init__(self, held: socket.socket, end: float) -> None:
         self.end = end
         """By when all is to be said."""
+        self.step = STEP_SECONDS
         self._held = held
         self._left = MOST_BYTES
 
@@ -53,7 +57,7 @@ class _Ear(io.RawIOBase):
         left = self.end - monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
-        self._held.settimeout(min(STEP_SECONDS, left))
+        self._held.settimeout(min(self.step, left))
         size = self._held.recv_into(buffer)
         self._left -= size
         if self._left < 0:
@@ -74,6 +78,22 @@ class _Client(smtplib.SMTP):
             self._ear = _Ear(self.sock, end)
             self.file = io.BufferedReader(self._ear)
         return super().getreply()
+
+    def send(self, s: "ReadableBuffer | str") -> None:
+        """Send a command; or a mail, which alone is bytes."""
+        super().send(s)
+        if not isinstance(s, str):
+            self._wait(TAKE_SECONDS)
+
+    def data(self, msg: "ReadableBuffer | str") -> tuple[int, bytes]:
+        """Hand in a mail."""
+        answer = super().data(msg)
+        self._wait(STEP_SECONDS)  # for the farewell, or for taking back what was refused
+        return answer
+
+    def _wait(self, seconds: float) -> None:
+        assert self._ear is not None  # noqa: S101 - nothing is sent before the server's greeting
+        self._ear.step, self._ear.end = seconds, monotonic() + seconds
 
 
 class _SecureClient(_Client, smtplib.SMTP_SSL):

@@ -238,6 +238,26 @@ async def test_a_stream_that_begins_waits_for_a_mail_that_is_on_its_way(site: Si
         assert await run.told() == [1]
 
 
+async def test_a_stream_does_not_wait_for_long_for_a_mail_that_takes_minutes(
+    site: Site, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as untold meanwhile: the hub tells, too; and nobody waits before each further batch."""
+    monkeypatch.setattr(break_glass, "WAIT_SECONDS", 0.2)
+    office.scan = 2.0
+    async with site.agent() as run, asyncio.TaskGroup() as tasks:
+        await run.put(alert(1))
+        site.seconds = 900
+        looking = tasks.create_task(run.glass.look())
+        await mailing(office)
+        assert await run.told() == []
+        for _ in range(100):
+            await run.told()
+        assert not looking.done()
+        await looking
+
+        assert await run.told() == [1]
+
+
 async def test_a_mail_that_is_on_its_way_when_the_agent_stops_is_remembered(
     site: Site, office: Office
 ) -> None:

@@ -221,6 +221,28 @@ async def test_a_server_that_has_no_end_of_things_to_say_is_hung_up_on(
     assert "it says more than 65,536 bytes" in told
 
 
+async def test_a_server_that_scans_a_mail_before_it_takes_it_is_waited_for(
+    office: Office, trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the mail by then, and would get it again and again."""
+    monkeypatch.setattr(smtp, "STEP_SECONDS", 0.7)
+    monkeypatch.setattr(smtp, "ALL_SECONDS", 1.5)
+    office.scan = 1.6
+    async with served(office, starttls=trusted.server) as port:
+        assert await asyncio.to_thread(smtp.send, server_at(port, tmp_path, trusted), mail) == ""
+
+    assert len(office.mails) == 1
+
+
+async def test_a_server_that_scans_a_mail_for_ever_is_not_waited_for(
+    office: Office, trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "TAKE_SECONDS", 0.3)
+    office.scan = 20.0
+    async with served(office, starttls=trusted.server) as port, asyncio.timeout(10):
+        assert "timed out" in await failure(server_at(port, tmp_path, trusted), mail)
+
+
 async def test_a_server_that_says_nothing_is_not_waited_for(
     trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

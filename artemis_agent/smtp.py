@@ -10,13 +10,14 @@ import io
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from artemis_agent.owed import Refused, words
 from artemis_agent.plan import MailServer
 from socme.text import clean
 from socme.trust import trusting
@@ -32,6 +33,7 @@ TAKE_SECONDS = 300.0
 MOST_BYTES = 64 * 1024  # that a server says before TLS, and behind it
 LONGEST_ANSWER = 200  # characters of what a server says
 LONGEST_SECRET = 1024  # bytes
+_TRANSIENT = 4  # the first digit of an answer that may be another later
 
 
 class MailError(Exception):
@@ -100,11 +102,10 @@ class _SecureClient(_Client, smtplib.SMTP_SSL):
     """The same, with TLS from the first byte."""
 
 
-def send(server: MailServer, mail: EmailMessage) -> str:
-    """Hand in a mail; return who of its recipients does not get it, and why, or "". Raise MailError."""
+def send(server: MailServer, mail: EmailMessage, whom: Sequence[str]) -> tuple[Refused, ...]:
+    """Hand in a mail for some; return who of them does not get it. Raise MailError where nobody does."""
     with _session(server) as client:
-        refused = client.send_message(mail)
-    return "; ".join(f"{who}: {_answer(*answer)}" for who, answer in refused.items())
+        return _refused(client.send_message(mail, to_addrs=whom))
 
 
 def probe(server: MailServer) -> None:
@@ -138,8 +139,7 @@ def _answered(server: MailServer, error: smtplib.SMTPException) -> str:
     """Say what a server's answer means."""
     match error:
         case smtplib.SMTPRecipientsRefused():
-            refused = (f"{who}: {_answer(*answer)}" for who, answer in error.recipients.items())
-            return f"takes none of the recipients: {'; '.join(refused)}"
+            return f"takes none of the recipients: {words(_refused(error.recipients))}"
         case smtplib.SMTPAuthenticationError():
             return f"does not let {server.user} log in: {_answer(error.smtp_code, error.smtp_error)}"
         case smtplib.SMTPNotSupportedError():
@@ -197,6 +197,13 @@ def _password(path: Path | None) -> str:
     if not secret or len(secret) > LONGEST_SECRET:
         raise MailError(f"{path} is {'too long' if secret else 'empty'}: put the password there, alone")
     return secret.decode("utf-8")
+
+
+def _refused(answers: Mapping[str, tuple[int, bytes]]) -> tuple[Refused, ...]:
+    return tuple(
+        Refused(who, _answer(code, said), again=code // 100 == _TRANSIENT)
+        for who, (code, said) in answers.items()
+    )
 
 
 def _answer(code: int, said: bytes | str) -> str:

@@ -9,7 +9,9 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +21,7 @@ from typing import Any
 from artemis_agent import told
 from artemis_agent.link import Link
 from artemis_agent.outage import Outage
+from artemis_agent.owed import Letter
 from artemis_agent.plan import BreakGlass
 from artemis_agent.spool import Spool, SpoolWriteError
 from artemis_agent.told import Told
@@ -32,6 +35,7 @@ from socme.v1.uplink_pb2 import Encoding, Lane
 LOG = logging.getLogger("artemis.break_glass")
 
 LOOK_SECONDS = 5.0  # between two looks at how things stand
+WAIT_SECONDS = 5.0  # for a mail that is on its way, which may take minutes: then a stream goes on
 MAIL_SECONDS = 300.0  # between two mails; what comes meanwhile is in the next one
 MOST_MAILS = 6  # within an hour
 HOUR_SECONDS = 3600.0
@@ -59,6 +63,8 @@ class _Posted:
     """What was told with it; None where it did not leave."""
     problem: str
     noted: bool = True
+    letter: Letter | None = None
+    """What some did not get while others did."""
 
 
 class Glass:
@@ -84,7 +90,9 @@ class Glass:
         self._noted = True  # whether told.json says what is known
         self._retries = _retries()
         self._retry_at = 0.0
+        self._letters: deque[Letter] = deque(maxlen=MOST_MAILS)  # some are to get them still
         self._mailing = asyncio.Lock()
+        self._begun = 0.0  # when that was last held, by the loop's clock
 
     async def run(self) -> None:
         """Look how things stand, for ever."""
@@ -98,6 +106,7 @@ class Glass:
             await self._forget()
             link = self._link
             async with self._mailing:  # nobody waits between the look and the lock: a stream that begins does
+                self._begun = asyncio.get_running_loop().time()
                 seconds = self._outage.look(
                     self._clock.steady(),
                     connected=link.state == "connected",
@@ -109,15 +118,20 @@ class Glass:
                     await self._tell(seconds)
         except SpoolWriteError as error:
             self._complain(f"the spool cannot be read: {error}")
+        await self._try_again()
 
     async def told_since(self, known: int) -> tuple[int, Sequence[bytes]]:
         """Return ids that were told behind the first `known` of them, and how many there are in all.
 
-        Waits for a mail that is on its way: until then nobody can say whether its alerts were told.
+        Waits for a mail that is on its way: until then nobody can say whether its alerts were told. But not
+        for long after it began: they count as untold then, because people who are told twice are better than
+        people who are not told. They are returned later, if they were.
         """
-        async with self._mailing:
-            ids = self._told.ids
-            return self._before + len(ids), ids[max(0, known - self._before) :]
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._begun + WAIT_SECONDS), self._mailing:
+                pass
+        ids = self._told.ids
+        return self._before + len(ids), ids[max(0, known - self._before) :]
 
     def view(self) -> dict[str, Any]:
         """Return how things stand, for the status file."""
@@ -186,6 +200,21 @@ class Glass:
         self._told, self._noted = posted.told, posted.noted
         self._known = set(self._told.ids)
         self._complain(posted.problem)
+        if posted.letter is not None and posted.letter.whom:
+            self._letters.append(posted.letter)
+
+    async def _try_again(self) -> None:
+        """Send a mail once more to those for whom the server could not take it, whatever the hub does."""
+        now = self._clock.steady()
+        letter = next((each for each in self._letters if each.is_due(now)), None)
+        if letter is None:
+            return
+        before = letter.problem
+        await self._worker.do(partial(self._post_again, letter))
+        if self.problem == before:
+            self._complain(letter.problem)
+        if not letter.whom:
+            self._letters.remove(letter)
 
     async def _gather(self) -> Untold:
         """Look through what waits, a little at a time: the spool's thread has other work, too."""
@@ -208,16 +237,26 @@ class Glass:
             now=now,
         )
         try:
-            refused = smtp.send(self._plan.server, mail)
+            refused = smtp.send(self._plan.server, mail, self._plan.recipients)
         except smtp.MailError as error:
             return _Posted(None, str(error))
         ids, mails = (*self._told.ids, *untold.ids), (*self._told.mails, now.timestamp())
+        letter = Letter(mail, refused, self._clock.steady()) if refused else None
         found = Told(self._book, untold.position, ids[-MOST_IDS:], mails[-MOST_MAILS:])
         try:
             told.write(self._state_dir, found)
         except OSError as error:
-            return _Posted(found, _unwritten(error), noted=False)
-        return _Posted(found, f"not told: {refused}" if refused else "")
+            return _Posted(found, _unwritten(error), noted=False, letter=letter)
+        return _Posted(found, letter.problem if letter else "", letter=letter)
+
+    def _post_again(self, letter: Letter) -> None:
+        """Send a mail to those who have not got it. In the worker's thread."""
+        from artemis_agent import smtp  # noqa: PLC0415 - was imported when it was sent first
+
+        refused = None
+        with suppress(smtp.MailError):  # what is wrong with the server is said of the mails that need it
+            refused = smtp.send(self._plan.server, letter.mail, letter.whom)
+        letter.tried(refused, self._clock.steady())
 
     async def _note(self) -> None:
         """Write down what was told; where the disk does not take it, again at the next look."""

@@ -24,6 +24,7 @@ def send_test(config: ConfigOption = CONFIG) -> None:
     from artemis_agent import config as configs  # noqa: PLC0415
     from artemis_agent import own_mail, smtp  # noqa: PLC0415
     from artemis_agent.break_glass import node_name  # noqa: PLC0415
+    from artemis_agent.owed import words  # noqa: PLC0415
     from socme.errors import OperatorError  # noqa: PLC0415
     from socme.identity import utc_now  # noqa: PLC0415
 
@@ -35,9 +36,11 @@ def send_test(config: ConfigOption = CONFIG) -> None:
         node=node_name(plan.state_dir), sender=glass.sender, recipients=glass.recipients, now=utc_now()
     )
     try:
-        refused = smtp.send(glass.server, mail)
+        refused = smtp.send(glass.server, mail, glass.recipients)
     except smtp.MailError as error:
         raise OperatorError(f"no mail left: {error}", "Correct [break_glass] in the settings.") from error
     if refused:
-        raise OperatorError(f"not everybody gets it: {refused}", "Correct break_glass.to in the settings.")
+        raise OperatorError(
+            f"not everybody gets it: {words(refused)}", "Correct break_glass.to in the settings."
+        )
     typer.echo(f"a test mail left for {', '.join(glass.recipients)}; see that it arrives")

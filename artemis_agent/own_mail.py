@@ -11,21 +11,22 @@ from socme import severity
 
 MOST_TITLES = 10  # that are listed
 _KEY_BYTES = 12
+_POLICY = SMTP.clone(max_line_length=76)  # by RFC 2045 for quoted-printable; the email package's own is 78
 _MINUTES = 60  # seconds in one; minutes in an hour
 
 
 def compose(
     untold: Untold, *, node: str, sender: str, recipients: Sequence[str], seconds: float, now: datetime
 ) -> EmailMessage:
-    """Return the mail that tells of alerts; the same first alert gives the same Message-ID.
+    """Return the mail that tells of alerts; the same alerts give the same Message-ID, others another.
 
     So a mail that is sent again, because nobody knows whether it left, is known to servers and programs that
-    look. No text of an alert stands in a header.
+    look; and one that tells of more is not taken for it and dropped. No text of an alert stands in a header.
     """
     what = _amount(untold)
     body = "\n".join(_told(untold, node, what, seconds))
     subject = f"[SOCme] {node}: {what}, no hub"
-    return _mail(subject, body, sender, recipients, now, key=b"alerts\0" + untold.ids[0])
+    return _mail(subject, body, sender, recipients, now, key=_key(untold))
 
 
 def trial(*, node: str, sender: str, recipients: Sequence[str], now: datetime) -> EmailMessage:
@@ -42,7 +43,7 @@ def trial(*, node: str, sender: str, recipients: Sequence[str], now: datetime) -
 def _mail(
     subject: str, body: str, sender: str, recipients: Sequence[str], now: datetime, *, key: bytes
 ) -> EmailMessage:
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = f"SOCme <{sender}>"
     mail["To"] = ", ".join(recipients)
     mail["Subject"] = subject
@@ -52,6 +53,11 @@ def _mail(
     mail["Auto-Submitted"] = "auto-generated"  # so that nobody's absence is answered
     mail.set_content(body, cte="quoted-printable")  # keeps every line short, whatever the words are
     return mail
+
+
+def _key(untold: Untold) -> bytes:
+    """Return what stands for all that was found: not all ids are kept of very many, so their number, too."""
+    return b"".join((b"alerts\0%d\0" % untold.alerts, *untold.ids))
 
 
 def _told(untold: Untold, node: str, what: str, seconds: float) -> Iterator[str]:

@@ -1,70 +1,111 @@
-"""One mail handed to one server, by the standard library. Blocks, and never for long.
+"""One mail handed to one server, by the standard library. Blocks, but never for ever.
 
 The hub's mail goes by aiosmtplib. A node sends a few mails in its life, so what Python brings along does: it
-costs no package and, imported when the first mail is sent, no memory at rest. It leaves two things to us: to
-hang up on a server that answers drop by drop, and to say what failed in words without a secret.
+costs no package and, imported when the first mail is sent, no memory at rest. It leaves three things to us:
+to hang up on a server that answers drop by drop or without end, to give one that scans a mail its time, and
+to say what failed in words without a secret.
 """
 
+import io
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from pathlib import Path
-from threading import Timer
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
+from artemis_agent.owed import Refused, words
 from artemis_agent.plan import MailServer
 from socme.text import clean
 from socme.trust import trusting
 
-STEP_SECONDS = 15.0  # for the connection, and for each answer
-ALL_SECONDS = 45.0  # for all of it, but for the look-up of the server's name
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+STEP_SECONDS = 15.0  # for a connection to each of the server's addresses, and for each answer
+ALL_SECONDS = 45.0  # for all answers from the connection on, but for that to the mail
+# For the answer to the mail. A server that scans a mail before it answers has it by then, and who does not
+# wait sends it again and again; RFC 5321 (4.5.3.2.6) asks for ten minutes.
+TAKE_SECONDS = 300.0
+MOST_BYTES = 64 * 1024  # that a server says before TLS, and behind it
 LONGEST_ANSWER = 200  # characters of what a server says
 LONGEST_SECRET = 1024  # bytes
+_TRANSIENT = 4  # the first digit of an answer that may be another later
 
 
 class MailError(Exception):
     """Why a mail did not leave, for people."""
 
 
+class _Ear(io.RawIOBase):
+    """What a server says: in time, and not more than anybody has to say."""
+
+    def __init__(self, held: socket.socket, end: float) -> None:
+        self.end = end
+        """By when all is to be said."""
+        self.step = STEP_SECONDS
+        self._held = held
+        self._left = MOST_BYTES
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Wait for what is said next; raise OSError where that is too late or too much."""
+        left = self.end - monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._held.settimeout(min(self.step, left))
+        size = self._held.recv_into(buffer)
+        self._left -= size
+        if self._left < 0:
+            raise OSError(f"it says more than {MOST_BYTES:,} bytes")
+        return size
+
+
 class _Client(smtplib.SMTP):
-    """Hangs up after ALL_SECONDS, whatever the server does."""
+    """Waits for an answer as long as is due."""
 
-    def connect(self, *args: Any, **named: Any) -> tuple[int, bytes]:  # noqa: ANN401 - as they come
-        """Connect, and watch the time from now on."""
-        self._watch = Timer(ALL_SECONDS, self._hang_up)
-        self._watch.daemon = True
-        self._watch.start()
-        try:
-            return super().connect(*args, **named)
-        except BaseException:
-            self._watch.cancel()
-            raise
+    _ear: _Ear | None = None
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._watch.cancel()
-        super().close()
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the next answer."""
+        if self.file is None and self.sock is not None:  # a new connection, or TLS has begun on it
+            # The time runs from here: what the look-up and dead addresses took is not the server's doing.
+            end = self._ear.end if self._ear else monotonic() + ALL_SECONDS
+            self._ear = _Ear(self.sock, end)
+            self.file = io.BufferedReader(self._ear)
+        return super().getreply()
 
-    def _hang_up(self) -> None:
-        held = self.sock
-        if held is not None:
-            with suppress(OSError):
-                # The plain one's: that of TLS would take apart what another thread reads from.
-                socket.socket.shutdown(held, socket.SHUT_RDWR)
+    def send(self, s: "ReadableBuffer | str") -> None:
+        """Send a command; or a mail, which alone is bytes."""
+        super().send(s)
+        if not isinstance(s, str):
+            self._wait(TAKE_SECONDS)
+
+    def data(self, msg: "ReadableBuffer | str") -> tuple[int, bytes]:
+        """Hand in a mail."""
+        answer = super().data(msg)
+        self._wait(STEP_SECONDS)  # for the farewell, or for taking back what was refused
+        return answer
+
+    def _wait(self, seconds: float) -> None:
+        assert self._ear is not None  # noqa: S101 - nothing is sent before the server's greeting
+        self._ear.step, self._ear.end = seconds, monotonic() + seconds
 
 
 class _SecureClient(_Client, smtplib.SMTP_SSL):
     """The same, with TLS from the first byte."""
 
 
-def send(server: MailServer, mail: EmailMessage) -> str:
-    """Hand in a mail; return who of its recipients does not get it, and why, or "". Raise MailError."""
+def send(server: MailServer, mail: EmailMessage, whom: Sequence[str]) -> tuple[Refused, ...]:
+    """Hand in a mail for some; return who of them does not get it. Raise MailError where nobody does."""
     with _session(server) as client:
-        refused = client.send_message(mail)
-    return "; ".join(f"{who}: {_answer(*answer)}" for who, answer in refused.items())
+        return _refused(client.send_message(mail, to_addrs=whom))
 
 
 def probe(server: MailServer) -> None:
@@ -98,8 +139,7 @@ def _answered(server: MailServer, error: smtplib.SMTPException) -> str:
     """Say what a server's answer means."""
     match error:
         case smtplib.SMTPRecipientsRefused():
-            refused = (f"{who}: {_answer(*answer)}" for who, answer in error.recipients.items())
-            return f"takes none of the recipients: {'; '.join(refused)}"
+            return f"takes none of the recipients: {words(_refused(error.recipients))}"
         case smtplib.SMTPAuthenticationError():
             return f"does not let {server.user} log in: {_answer(error.smtp_code, error.smtp_error)}"
         case smtplib.SMTPNotSupportedError():
@@ -157,6 +197,13 @@ def _password(path: Path | None) -> str:
     if not secret or len(secret) > LONGEST_SECRET:
         raise MailError(f"{path} is {'too long' if secret else 'empty'}: put the password there, alone")
     return secret.decode("utf-8")
+
+
+def _refused(answers: Mapping[str, tuple[int, bytes]]) -> tuple[Refused, ...]:
+    return tuple(
+        Refused(who, _answer(code, said), again=code // 100 == _TRANSIENT)
+        for who, (code, said) in answers.items()
+    )
 
 
 def _answer(code: int, said: bytes | str) -> str:

@@ -188,6 +188,43 @@ async def test_a_mail_that_fails_is_tried_again_and_the_trouble_is_shown(
     assert len(office.mails) == 1
 
 
+async def test_who_could_not_be_given_a_mail_yet_gets_it_later_alone(site: Site, office: Office) -> None:
+    """The others have it already; it is the same mail."""
+    site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))
+    office.answers["boss@client.example"] = "452 full"
+    async with site.agent() as run:
+        await run.put(alert(1))
+        await run.at(15)
+        assert run.glass.problem == "not told: boss@client.example: 452 full"
+        assert await run.told() == [1]
+        await run.at(17)
+        assert len(office.mails) == 1
+        del office.answers["boss@client.example"]
+        await run.at(22)
+        assert run.glass.problem == ""
+        await run.at(60)
+
+    assert office.recipients == [["it@client.example"], ["boss@client.example"]]
+    assert office.mails[0].as_bytes() == office.mails[1].as_bytes()
+
+
+async def test_who_cannot_be_given_a_mail_for_an_hour_is_given_up(site: Site, office: Office) -> None:
+    """And others are told of what is new meanwhile."""
+    site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))
+    office.answers["boss@client.example"] = "452 full"
+    async with site.agent() as run:
+        await run.put(alert(1))
+        await run.at(15)
+        await run.put(alert(2))
+        for minute in range(16, 140):
+            await run.at(minute)
+        assert run.glass.problem == "not told: boss@client.example: 452 full"
+        del office.answers["boss@client.example"]
+        await run.at(200)
+
+    assert office.recipients == [["it@client.example"]] * 2
+
+
 async def test_the_pauses_between_failures_grow(site: Site) -> None:
     site.plan = replace(site.plan, server=replace(site.plan.server, port=1))
     tried = []
@@ -234,6 +271,26 @@ async def test_a_stream_that_begins_waits_for_a_mail_that_is_on_its_way(site: Si
         site.seconds = 900
         tasks.create_task(run.glass.look())
         await mailing(office)
+
+        assert await run.told() == [1]
+
+
+async def test_a_stream_does_not_wait_for_long_for_a_mail_that_takes_minutes(
+    site: Site, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as untold meanwhile: the hub tells, too; and nobody waits before each further batch."""
+    monkeypatch.setattr(break_glass, "WAIT_SECONDS", 0.2)
+    office.scan = 2.0
+    async with site.agent() as run, asyncio.TaskGroup() as tasks:
+        await run.put(alert(1))
+        site.seconds = 900
+        looking = tasks.create_task(run.glass.look())
+        await mailing(office)
+        assert await run.told() == []
+        for _ in range(100):
+            await run.told()
+        assert not looking.done()
+        await looking
 
         assert await run.told() == [1]
 

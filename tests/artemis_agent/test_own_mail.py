@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artemis_agent import own_mail
+from artemis_agent import own_mail, untold
 from artemis_agent.untold import Untold
 from socme.text import UNSAFE
 from tests.artemis_agent.glass import CRITICAL, HIGH, alert
@@ -53,16 +54,31 @@ def test_many_titles_are_summed_up() -> None:
     assert b"  5 more" in written(made)
 
 
-def test_what_begins_with_the_same_alert_has_the_same_message_id() -> None:
-    first, more, other = (
-        found((1, CRITICAL, "a")),
-        found((1, CRITICAL, "a"), (2, HIGH, "b")),
-        found((2, 4, "a")),
-    )
-    ids = [message_from_bytes(written(each))["Message-ID"] for each in (first, more, other)]
+def test_the_same_alerts_have_the_same_message_id_and_others_another() -> None:
+    """A server that drops what it knows by its Message-ID must not drop what tells of more."""
+    first, again, more = ((1, CRITICAL, "a"),), ((1, CRITICAL, "a"),), ((1, CRITICAL, "a"), (2, HIGH, "b"))
+    ids = [message_from_bytes(written(found(*each)))["Message-ID"] for each in (first, again, more)]
 
     assert ids[0] == ids[1] != ids[2]
     assert ids[0].endswith("@client.example>")
+
+
+def test_what_tells_of_more_than_is_kept_in_mind_has_another_message_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(untold, "MOST_IDS", 2)
+    many = [(number, CRITICAL, "a") for number in range(1, 5)]
+    ids = [message_from_bytes(written(found(*each)))["Message-ID"] for each in (many[:3], many)]
+
+    assert ids[0] != ids[1]
+
+
+def test_no_line_is_longer_than_76_characters() -> None:
+    """RFC 2045 allows no more where the text is quoted-printable, whatever the words are."""
+    long = found(*((number, CRITICAL, f"{number} {'ä=x. ' * 40}") for number in range(1, 12)))
+    lines = written(long).split(b"\r\n")
+
+    assert max(len(line) for line in lines) <= 76
 
 
 @given(st.text(max_size=2000), st.integers(0, 2**32 - 1))

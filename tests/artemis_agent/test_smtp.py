@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,10 +14,13 @@ from pathlib import Path
 import pytest
 
 from artemis_agent import own_mail, smtp
+from artemis_agent.owed import Refused
 from artemis_agent.plan import MailServer
 from artemis_agent.smtp import MailError
 from tests.artemis_agent.glass import server_at
 from tests.zeus_hub.receivers.post import PASSWORD, Office, Trust, served, trust
+
+WHOM = ("b@client.example", "c@x.example")
 
 
 @pytest.fixture
@@ -31,14 +36,12 @@ def trusted(tmp_path: Path) -> Trust:
 @pytest.fixture
 def mail() -> EmailMessage:
     now = datetime(2026, 11, 29, 12, tzinfo=UTC)
-    return own_mail.trial(
-        node="acme/acme-1", sender="a@client.example", recipients=("b@client.example", "c@x.example"), now=now
-    )
+    return own_mail.trial(node="acme/acme-1", sender="a@client.example", recipients=WHOM, now=now)
 
 
 async def failure(server: MailServer, mail: EmailMessage) -> str:
     with pytest.raises(MailError) as caught:
-        await asyncio.to_thread(smtp.send, server, mail)
+        await asyncio.to_thread(smtp.send, server, mail, WHOM)
     assert PASSWORD not in str(caught.value)
     return str(caught.value).replace(f"localhost:{server.port}", "HERE")
 
@@ -64,12 +67,23 @@ async def saying(*said: bytes, every: float = 0.0) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
+def before_connecting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let something happen in the thread that sends, before it connects."""
+    connect = socket.create_connection
+
+    def late(address: tuple[str, int], timeout: float, source: tuple[str, int] | None) -> socket.socket:
+        happens()
+        return connect(address, timeout, source)
+
+    monkeypatch.setattr(socket, "create_connection", late)
+
+
 async def test_mail_leaves_by_starttls_with_a_login(
     office: Office, trusted: Trust, tmp_path: Path, mail: EmailMessage
 ) -> None:
     async with served(office, starttls=trusted.server) as port:
         server = server_at(port, tmp_path, trusted)
-        assert await asyncio.to_thread(smtp.send, server, mail) == ""
+        assert await asyncio.to_thread(smtp.send, server, mail, WHOM) == ()
         await asyncio.to_thread(smtp.probe, server)
 
     assert office.encrypted == [True]
@@ -83,10 +97,10 @@ async def test_mail_leaves_by_tls_and_in_clear_text_where_that_is_asked_for(
 ) -> None:
     async with served(office, tls=trusted.server) as port:
         server = replace(server_at(port, tmp_path, trusted), security="tls", user="")
-        await asyncio.to_thread(smtp.send, server, mail)
+        await asyncio.to_thread(smtp.send, server, mail, WHOM)
     async with served(office) as port:
         server = replace(server_at(port, tmp_path, trusted), security="none", user="")
-        await asyncio.to_thread(smtp.send, server, mail)
+        await asyncio.to_thread(smtp.send, server, mail, WHOM)
 
     assert len(office.mails) == 2
 
@@ -119,12 +133,15 @@ async def test_one_recipient_who_is_refused_does_not_keep_it_from_the_others(
     office.answers["c@x.example"] = "550 nobody of that name"
     async with served(office, starttls=trusted.server) as port:
         server = server_at(port, tmp_path, trusted)
-        told = await asyncio.to_thread(smtp.send, server, mail)
+        told = await asyncio.to_thread(smtp.send, server, mail, WHOM)
+        office.answers["c@x.example"] = "451 not now"
+        later = await asyncio.to_thread(smtp.send, server, mail, WHOM)
         office.answers["b@client.example"] = "550 gone"
         nobody = await failure(server, mail)
 
-    assert told == "c@x.example: 550 nobody of that name"
-    assert office.recipients == [["b@client.example"]]
+    assert told == (Refused("c@x.example", "550 nobody of that name", again=False),)
+    assert later == (Refused("c@x.example", "451 not now", again=True),)
+    assert office.recipients == [["b@client.example"]] * 2
     assert nobody.startswith("mail server HERE takes none of the recipients: b@client.example: 550 gone; c@")
 
 
@@ -174,6 +191,62 @@ async def test_a_server_that_answers_drop_by_drop_is_hung_up_on(
     assert "cannot be reached" in told
 
 
+async def test_a_server_is_hung_up_on_however_long_it_took_to_find_it(
+    trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its addresses some are dead, and the time for all of it is over before there is a connection."""
+    before_connecting(monkeypatch, lambda: threading.Event().wait(0.5))
+    monkeypatch.setattr(smtp, "ALL_SECONDS", 0.3)
+    async with saying(b"220-", *[b"x"] * 1000, every=0.02) as port, asyncio.timeout(10):
+        assert "timed out" in await failure(server_at(port, tmp_path, trusted), mail)
+
+
+async def test_a_connection_that_took_long_leaves_the_server_its_time(
+    office: Office, trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = [0.0]
+    before_connecting(monkeypatch, lambda: spent.append(100))
+    monkeypatch.setattr(smtp, "monotonic", lambda: time.monotonic() + sum(spent))
+    async with served(office, starttls=trusted.server) as port:
+        await asyncio.to_thread(smtp.send, server_at(port, tmp_path, trusted), mail, WHOM)
+
+    assert len(office.mails) == 1
+
+
+@pytest.mark.parametrize("said", [b"220-" + b"x" * 1000 + b"\r\n", b"220-\r\n" * 200])
+async def test_a_server_that_has_no_end_of_things_to_say_is_hung_up_on(
+    trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """All of it would be kept in memory until its last line."""
+    monkeypatch.setattr(smtp, "STEP_SECONDS", 1.0)
+    async with saying(*[said] * 70) as port:
+        told = await failure(server_at(port, tmp_path, trusted), mail)
+
+    assert "it says more than 65,536 bytes" in told
+
+
+async def test_a_server_that_scans_a_mail_before_it_takes_it_is_waited_for(
+    office: Office, trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the mail by then, and would get it again and again."""
+    monkeypatch.setattr(smtp, "STEP_SECONDS", 0.7)
+    monkeypatch.setattr(smtp, "ALL_SECONDS", 1.5)
+    office.scan = 1.6
+    async with served(office, starttls=trusted.server) as port:
+        assert await asyncio.to_thread(smtp.send, server_at(port, tmp_path, trusted), mail, WHOM) == ()
+
+    assert len(office.mails) == 1
+
+
+async def test_a_server_that_scans_a_mail_for_ever_is_not_waited_for(
+    office: Office, trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "TAKE_SECONDS", 0.3)
+    office.scan = 20.0
+    async with served(office, starttls=trusted.server) as port, asyncio.timeout(10):
+        assert "timed out" in await failure(server_at(port, tmp_path, trusted), mail)
+
+
 async def test_a_server_that_says_nothing_is_not_waited_for(
     trusted: Trust, tmp_path: Path, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +261,6 @@ async def test_a_server_that_takes_the_mail_and_no_farewell_has_it(
     monkeypatch.setattr(smtp, "STEP_SECONDS", 0.5)
     office.mute = True
     async with served(office, starttls=trusted.server) as port:
-        assert await asyncio.to_thread(smtp.send, server_at(port, tmp_path, trusted), mail) == ""
+        assert await asyncio.to_thread(smtp.send, server_at(port, tmp_path, trusted), mail, WHOM) == ()
 
     assert len(office.mails) == 1

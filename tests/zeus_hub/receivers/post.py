@@ -34,6 +34,8 @@ class Office:
     hang: bool = False
     slow: float = 0.0
     """Seconds before each answer to a mail's sender or recipient."""
+    scan: float = 0.0
+    """Seconds from the end of a mail, which it has then, to its answer."""
     cut: bool = False
     mute: bool = False
     """It has nothing to say to a farewell."""
@@ -64,6 +66,7 @@ class Office:
             self.mails.append(message_from_bytes(content, policy=default))
             self.recipients.append(envelope.rcpt_tos)
             self.encrypted.append(session.ssl is not None)
+        await asyncio.sleep(self.scan)
         if self.cut:
             assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()

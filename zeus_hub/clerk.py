@@ -58,7 +58,7 @@ class Clerk:
             missing = [name for name in agreed.receivers if (client.name, name) not in there]
             if missing:
                 mine = [node for node in nodes if node.client == client.name]
-                content = recount.report(self._engine, client, period, mine)
+                content = recount.report(self._engine, client, period, mine, now=now)
                 draft = Draft(
                     name=agreed.name,
                     kind=agreed.kind,

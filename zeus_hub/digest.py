@@ -116,6 +116,8 @@ class Report:
     """One in how many alerts was looked at for titles and sources, whose counts are estimates then."""
     kept_since: datetime | None = None
     """Of alerts that came before it some are not kept any more; None: all are."""
+    untold: bool = False
+    """Whether attacks may have been among those, so that nobody can say any more that there were none."""
     joined: datetime | None = None
     """When the client was added, where that was after all of this time; None otherwise."""
 
@@ -161,7 +163,7 @@ class Digests:
             "month": f"{said['months'][str(local.month)]} {local.year}",
             "counts": counts,
             "total": total,
-            "outcome": "absent" if report.joined else _outcome(total, judged, watched),
+            "outcome": "absent" if report.joined else _outcome(total, report),
             "share": percent(watched.seeing, watched.whole, self._language),
             "unseen": duration(watched.whole - watched.seeing, said),
             "gaps": [_gap(each, said) for each in watched.gaps[:MOST_GAPS]],
@@ -236,16 +238,19 @@ def _joined(parts: Sequence[Gap]) -> Gap:
     return replace(longest, start=parts[0].start, end=parts[-1].end)
 
 
-def _outcome(total: int, judged: Judged, watched: Watched) -> str:
+def _outcome(total: int, report: Report) -> str:
     """Return what can be said of a period.
 
-    There were "real" attacks; some alerts are "open"; too much was "unseen" to say more; all were "harmless";
-    or there were "none".
+    There were "real" attacks; some alerts are "open"; what became of some is "unknown", for they are not kept
+    any more; too much was "unseen" to say more; all were "harmless"; or there were "none".
     """
-    if judged.true_positive:
+    watched = report.watched
+    if report.judged.true_positive:
         return "real"
-    if judged.open:
+    if report.judged.open:
         return "open"
+    if report.untold:
+        return "unknown"
     if watched.seeing < watched.whole * ENOUGH:
         return "unseen"
     return "harmless" if total else "none"
@@ -300,6 +305,7 @@ def _samples() -> Iterator[Report]:
     yield full
     yield replace(full, judged=replace(judged, true_positive=0), sampled=20, kept_since=end)
     yield replace(full, judged=replace(judged, true_positive=0, open=0))
+    yield replace(full, judged=Judged(), kept_since=end, untold=True)
     short = [Moment(start, Health.HEALTH_UP), replace(silent, since=end - timedelta(days=1))]
     yield replace(full, judged=Judged(), watched=watched(short, start, end))
     nothing = replace(full, client_name="", counts=(), titles=(), sources=(), judged=Judged(), nodes=())

@@ -6,12 +6,12 @@ report says so. Alerts belong to the time of their arrival at the hub.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, select
 
 from socme.text import clean
 from socme.triage import ACKNOWLEDGED, CLOSED, NEW
@@ -62,8 +62,39 @@ class _Counts:
     """By severity; a roll-up counts as all that it stands for."""
 
 
+_Verdicts = Counter[tuple[int, int]]  # alerts that are closed, by verdict and severity
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """Alerts by severity; a roll-up counts as all that it stands for."""
+
+    came: Counter[int]
+    closed: Counter[int]
+
+    @property
+    def open(self) -> Counter[int]:
+        return self.came - self.closed
+
+
+@dataclass(frozen=True, slots=True)
+class _Reckoned:
+    """What came of all of them, kept or not."""
+
+    came: Counter[int]
+    judged: Judged
+    kept_since: datetime | None
+    untold: bool
+
+
 def report(
-    engine: Engine, client: Client, period: Period, nodes: Iterable[Node], *, away: datetime | None = None
+    engine: Engine,
+    client: Client,
+    period: Period,
+    nodes: Iterable[Node],
+    *,
+    now: datetime,
+    away: datetime | None = None,
 ) -> Report:
     """Return what there is to tell. Blocks on the database.
 
@@ -76,29 +107,30 @@ def report(
         counts = _counts(connection, span)
         every = 1 + counts.rows // LOOKED_AT
         titles, sources = _most(connection, span, every)
-        judged = _judged(connection, span, counts.alerts)
-        kept_since = _kept_since(connection, span)
-        # What was purged still stands in the slots; what is too old for those may still be there.
-        alerts = counts.alerts if kept_since is None else counts.alerts | _slotted(connection, span)
-        history = chronicle.between(connection, client.name, start, end)
-    if away is not None:
-        history = [each for each in history if each.since < away]
-        history.append(Moment(away, Health.HEALTH_UNSPECIFIED, AWAY))
+        reckoned = _reckoned(connection, span, counts.alerts, now)
+        history = _until(away, chronicle.between(connection, client.name, start, end))
     return Report(
         client=client.name,
         client_name=client.title,
         start=period.start if absent else start,
         end=period.end if absent else end,
         joined=client.created if absent else None,
-        counts=tuple(sorted(alerts.items(), reverse=True)),
+        counts=tuple(sorted(reckoned.came.items(), reverse=True)),
         titles=titles,
         sources=sources,
-        judged=judged,
+        judged=reckoned.judged,
         watched=watched(history, start, end),
         nodes=tuple(_node(each) for each in nodes if each.revoked is None or each.revoked > start),
         sampled=every,
-        kept_since=kept_since,
+        kept_since=reckoned.kept_since,
+        untold=reckoned.untold,
     )
+
+
+def _until(away: datetime | None, history: Sequence[Moment]) -> Sequence[Moment]:
+    if away is None:
+        return history
+    return [*(each for each in history if each.since < away), Moment(away, Health.HEALTH_UNSPECIFIED, AWAY)]
 
 
 def _node(node: Node) -> NodeState:
@@ -124,6 +156,21 @@ def _counts(connection: Connection, span: _Span) -> _Counts:
     return found
 
 
+def _reckoned(connection: Connection, span: _Span, alerts: Counter[int], now: datetime) -> _Reckoned:
+    """Return what came of the alerts, given those that are there, by severity.
+
+    What was purged still stands in the slots; what is too old for those may still be there.
+    """
+    verdicts, kept_since = _verdicts(connection, span), _kept_since(connection, span)
+    there = _Tally(alerts, _by_severity(verdicts))
+    counted = there if kept_since is None else _slotted(connection, span)
+    judged = _judged(connection, span, verdicts, there.open | counted.open)
+    forgotten = kept_since is not None and span.start_us < microseconds(now) - slots.KEPT_US
+    gone = counted.closed - there.closed
+    untold = forgotten or (bool(gone) and _attacks_gone(connection, span))
+    return _Reckoned(there.came | counted.came, judged, kept_since, untold)
+
+
 def _kept_since(connection: Connection, span: _Span) -> datetime | None:
     """Return from when on all are kept, where that is within the time."""
     since_us = [
@@ -134,17 +181,38 @@ def _kept_since(connection: Connection, span: _Span) -> datetime | None:
     return moment(max(since_us)) if since_us else None
 
 
-def _slotted(connection: Connection, span: _Span) -> Counter[int]:
-    """Return how many came, by severity, as it was counted when they did."""
+def _slotted(connection: Connection, span: _Span) -> _Tally:
+    """Return how many came and are closed, as it was counted when they did and were."""
     table = schema.slot
-    query = select(table.c.severity, func.sum(table.c.alerts)).where(
+    query = select(table.c.severity, func.sum(table.c.alerts), func.sum(table.c.closed)).where(
         table.c.severity.in_(slots.SEVERITIES),
         table.c.begin_us >= slots.begin(span.start_us),
         table.c.begin_us < span.end_us,
         table.c.client_id == span.client_id,
     )
-    rows = connection.execute(query.group_by(table.c.severity))
-    return Counter({severity: int(alerts) for severity, alerts in rows})
+    found = _Tally(Counter(), Counter())
+    for severity, came, closed in connection.execute(query.group_by(table.c.severity)):
+        found.came[severity], found.closed[severity] = int(came), int(closed)
+    return found
+
+
+def _attacks_gone(connection: Connection, span: _Span) -> bool:
+    """Tell whether any alert of the time that is not kept any more was an attack.
+
+    What was done to it stays written down, but not whose it was: it may have been another client's.
+    """
+    table, when = schema.triage_change, alert.c.received_us
+    later = table.alias()
+    earlier = select(alert.c.number).where(when < span.start_us - _MARGIN).order_by(when.desc()).limit(1)
+    query = select(table.c.alert_number).where(
+        table.c.alert_number > (connection.execute(earlier).scalar_one_or_none() or 0),
+        table.c.time_us >= span.start_us,
+        table.c.status == CLOSED,
+        table.c.verdict == Verdict.VERDICT_TRUE_POSITIVE,
+        ~exists().where(later.c.alert_number == table.c.alert_number, later.c.number > table.c.number),
+        ~exists().where(alert.c.number == table.c.alert_number),
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _most(connection: Connection, span: _Span, every: int) -> tuple[tuple[Title, ...], tuple[Title, ...]]:
@@ -164,9 +232,9 @@ def _lines(counts: Counter[str]) -> tuple[Title, ...]:
     return tuple(Title(text, count) for text, count in counts.most_common(MOST_LINES))
 
 
-def _judged(connection: Connection, span: _Span, counts: Mapping[int, int]) -> Judged:
-    """Return what people have done about them until now."""
-    closed: Counter[tuple[int, int]] = Counter()
+def _verdicts(connection: Connection, span: _Span) -> _Verdicts:
+    """Return how those that are closed and there were judged until now."""
+    closed: _Verdicts = Counter()
     table = schema.triage
     query = (
         select(table.c.verdict, alert.c.severity, func.sum(alert.c.count))
@@ -176,10 +244,22 @@ def _judged(connection: Connection, span: _Span, counts: Mapping[int, int]) -> J
     )
     for verdict, severity, alerts in connection.execute(query):
         closed[verdict, severity] += int(alerts)
+    return closed
+
+
+def _by_severity(verdicts: _Verdicts) -> Counter[int]:
+    found: Counter[int] = Counter()
+    for (_, severity), alerts in verdicts.items():
+        found[severity] += alerts
+    return found
+
+
+def _judged(connection: Connection, span: _Span, verdicts: _Verdicts, still: Counter[int]) -> Judged:
+    """Return what people have done about them until now; `still` are open, by severity."""
     acknowledged, waited = _acknowledged(connection, span)
 
     def of(verdict: int) -> int:
-        return sum(alerts for (each, _), alerts in closed.items() if each == verdict)
+        return sum(alerts for (each, _), alerts in verdicts.items() if each == verdict)
 
     return Judged(
         acknowledged=acknowledged,
@@ -187,8 +267,7 @@ def _judged(connection: Connection, span: _Span, counts: Mapping[int, int]) -> J
         false_positive=of(Verdict.VERDICT_FALSE_POSITIVE),
         benign=of(Verdict.VERDICT_BENIGN),
         duplicate=of(Verdict.VERDICT_DUPLICATE),
-        open=sum(alerts for severity, alerts in counts.items() if severity in OPEN)
-        - sum(alerts for (_, severity), alerts in closed.items() if severity in OPEN),
+        open=sum(alerts for severity, alerts in still.items() if severity in OPEN),
         seconds_to_acknowledge=waited,
     )
 

@@ -211,7 +211,7 @@ def _close(connection: Connection, letter: Letter, state: State, reason: str, no
 def _is_readable(row: Row[tuple[object, ...]]) -> bool:
     try:
         _DECODER.decode(row.content)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # the latter of text that is no UTF-8
         return False
     return True
 

@@ -13,12 +13,16 @@ import string
 from dataclasses import dataclass
 from functools import cached_property
 
+from socme.errors import OperatorError
 from zeus_hub.schema import plain
 
 # As ranges, for a class of a regular expression or of SQLite's GLOB: all of ASCII that parts words, but for
 # character 0, which no column holds, and capitals, which are made small before.
 APART = "\x01-/:-`{-\x7f"
 LONGEST_WORD = 255  # characters of a word that an index is asked for; what follows is compared
+# Of one search. SQLite takes some 1,000 terms, and patterns of 50,000 bytes; longer than that no field is.
+MOST_TERMS = 100
+LONGEST_TEXT = 4096  # characters
 MOST_WORDS = 16  # of one search that an index is asked for; the rest is compared
 _WORD = re.compile(f"[^\0{APART}]+")
 _SPACE = re.compile(r"[\t\n\v\f\r ]+")
@@ -73,9 +77,20 @@ class Sought:
 
 
 def parse(text: str) -> Sought:
-    """Read what a person typed; nothing in it is wrong."""
+    """Read what a person typed; nothing in it is wrong, but OperatorError is raised where it is too much."""
+    if len(text) > LONGEST_TEXT:
+        raise OperatorError(
+            f"a text to search for has at most {LONGEST_TEXT} characters; this one has {len(text)}",
+            "Shorten it.",
+        )
     pieces = _SPACE.split(plain(text).translate(_SMALL))
-    return Sought(tuple(dict.fromkeys(_term(piece) for piece in pieces if piece)))
+    terms = tuple(dict.fromkeys(_term(piece) for piece in pieces if piece))
+    if len(terms) > MOST_TERMS:
+        raise OperatorError(
+            f"a text to search for has at most {MOST_TERMS} terms; this one has {len(terms)}",
+            "Leave out those that say least.",
+        )
+    return Sought(terms)
 
 
 def _term(piece: str) -> Term:

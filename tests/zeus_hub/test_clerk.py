@@ -1,24 +1,27 @@
 """Reports are written when they are due: once for each client and period, over restarts and changes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from socme.v1.vitals_pb2 import Health
 from tests.zeus_hub.noticed import FOREVER
 from tests.zeus_hub.routes.made import HERE
 from tests.zeus_hub.stored import alert, database, keep
-from zeus_hub import chronicle, registry, reports
+from zeus_hub import chronicle, digest, recount, registry, reports
 from zeus_hub.clerk import Clerk
 from zeus_hub.database import reading, writing
 from zeus_hub.health import AWAY, Moment
+from zeus_hub.periods import Period
 from zeus_hub.receivers.contract import Receipt
-from zeus_hub.reports import Letter
+from zeus_hub.registry import Client, Node
+from zeus_hub.reports import Draft, Letter
 from zeus_hub.routes.rules import Report, Rules
 
 pytestmark = pytest.mark.usefixtures("both")
@@ -99,26 +102,77 @@ def test_a_hub_that_was_down_tells_late_within_a_day(engine: Engine) -> None:
     assert told(engine) == ["acme 2026-07-03", "beta 2026-07-03"], "and the days before are gone"
 
 
+def fails_for_acme(error: Exception) -> Callable[..., digest.Report]:
+    """Return recount.report as it fails of one client, the first."""
+    really = recount.report
+
+    def report(
+        engine: Engine, client: Client, period: Period, nodes: Iterable[Node], *, now: datetime
+    ) -> digest.Report:
+        if client.name == "acme":
+            raise error
+        return really(engine, client, period, nodes, now=now)
+
+    return report
+
+
 def test_a_step_that_ends_in_the_middle_goes_on_where_it_was(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = reports.put
+    made, put = clerk(engine, DAY), reports.put
 
-    def fails_for_beta(*given: object) -> None:
-        draft = given[2]
-        assert isinstance(draft, reports.Draft)
+    def fails_for_beta(connection: Connection, receiver: str, draft: Draft, now: datetime) -> None:
         if draft.content.client == "beta":
-            raise RuntimeError("power cut")
-        put(*given)  # type: ignore[arg-type]  # as they came
+            raise OperationalError("", None, Exception("power cut"))
+        put(connection, receiver, draft, now)
 
-    monkeypatch.setattr(reports, "put", fails_for_beta)
-    made = clerk(engine, DAY)
-    with pytest.raises(RuntimeError):
-        made.step(at("2026-07-02 07:30"), ())
-    monkeypatch.setattr(reports, "put", put)
+    with monkeypatch.context() as patch:
+        patch.setattr(reports, "put", fails_for_beta)
+        with pytest.raises(OperationalError):
+            made.step(at("2026-07-02 07:30"), ())
     made.step(at("2026-07-02 07:31"), ())
 
     assert told(engine) == ["acme 2026-07-01", "beta 2026-07-01"]
+
+
+def test_a_fault_with_one_client_holds_up_no_other_and_is_tried_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = replace(DAY, name="another")
+    made = clerk(engine, DAY, other)
+    with monkeypatch.context() as patch:
+        patch.setattr(recount, "report", fails_for_acme(ZeroDivisionError()))
+        assert made.step(at("2026-07-02 07:30:00"), ()) == {"mail", "boss"}
+        assert made.step(at("2026-07-02 07:30:30"), ()) == frozenset()
+    assert told(engine) == ["beta 2026-07-01", "beta 2026-07-01"]
+    faults = [each for each in caplog.messages if each.startswith("fault in writing the report")]
+    assert faults == [f"fault in writing the report {name} of acme" for name in ("every day", "another")]
+
+    assert made.step(at("2026-07-02 07:31:00"), ()) == {"mail", "boss"}
+    assert told(engine) == ["acme 2026-07-01", "acme 2026-07-01"]
+
+
+def test_a_database_that_is_away_is_no_fault_with_a_client(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recount, "report", fails_for_acme(OperationalError("", None, Exception("away"))))
+
+    with pytest.raises(OperationalError):
+        clerk(engine, DAY).step(at("2026-07-02 07:30"), ())
+
+
+def test_what_is_wrong_with_a_report_is_said_once_while_it_is_due(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recount, "report", fails_for_acme(ZeroDivisionError()))
+    made = clerk(engine, replace(DAY, clients=frozenset({"acme", "nobody"})))
+    for day in (2, 3):
+        for minute in (30, 31, 32):
+            made.step(at(f"2026-07-{day:02} 07:{minute}"), ())
+
+    assert caplog.text.count("a report is of a client that there is not") == 2
+    assert caplog.text.count("fault in writing the report") == 2
+    assert len(made._odd) == 2
 
 
 def test_who_is_added_to_a_report_is_told_and_nobody_else_again(engine: Engine) -> None:

@@ -257,6 +257,34 @@ def test_the_month_says_what_alerts_turned_out_to_be(judged: Judged, said: str) 
     assert said in facing(replace(BUSY, judged=judged))[1]
 
 
+@pytest.mark.parametrize("counts", [(), BUSY.counts])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_of_what_is_not_kept_any_more_nobody_says_that_nothing_happened(
+    language: Language, counts: tuple[tuple[int, int], ...]
+) -> None:
+    page = replace(BUSY, counts=counts, judged=Judged(false_positive=9), kept_since=hours(48), untold=True)
+
+    words = DIGESTS[language].month(page)
+
+    for text in (words.subject, words.text, Page(words.html).text):
+        assert not re.search(
+            "(?i)nothing happened|rien ne s'est passé|no(ne of them|ne\\.| alert)|aucune( n|\\.)", text
+        )
+    assert re.search(
+        "not all known any more, watched 100|tout n'est plus connu, surveillé 100", words.subject
+    )
+    for text in (words.text, Page(words.html).text):
+        assert re.search("2026-12-03 .* there may have been attacks|il a pu y avoir des attaques", text)
+    assert "nothing happened" in facing(replace(page, untold=False))[0]
+
+
+def test_what_is_known_comes_before_what_is_not() -> None:
+    page = replace(BUSY, kept_since=hours(48), untold=True)
+
+    assert facing(page)[0].endswith("2 real, watched 100.0%")
+    assert facing(replace(page, judged=Judged(open=3)))[0].endswith("3 still open, watched 100.0%")
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_day_has_all_its_figures(language: Language) -> None:
     day = replace(BUSY, end=START + timedelta(days=1), watched=watched([], START, START + timedelta(days=1)))

@@ -7,15 +7,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, delete, event, insert
+from sqlalchemy import Engine, event, insert
 
 from socme.v1.alert_pb2 import Severity
 from socme.v1.vitals_pb2 import Health
 from socme.v1.watch_pb2 import StoredAlert, Verdict
 from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.stored import NOON, alert, database, keep
-from zeus_hub import chronicle, periods, recount, registry, schema, triage
-from zeus_hub import database as tables
+from zeus_hub import chronicle, periods, purge, recount, registry, schema, triage
 from zeus_hub.database import microseconds, writing
 from zeus_hub.digest import Gap, NodeState, Report
 from zeus_hub.health import AWAY, Moment
@@ -28,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("both")
 UTC_ZONE = ZoneInfo("UTC")
 TODAY = periods.of("day", NOON.date(), UTC_ZONE)
 LOW, HIGH, CRITICAL = Severity.SEVERITY_LOW, Severity.SEVERITY_HIGH, Severity.SEVERITY_CRITICAL
+TRUE, FALSE = Verdict.VERDICT_TRUE_POSITIVE, Verdict.VERDICT_FALSE_POSITIVE
 UP, SILENT, UNKNOWN = Health.HEALTH_UP, Health.HEALTH_SILENT, Health.HEALTH_UNSPECIFIED
 
 
@@ -44,8 +44,9 @@ def told(
     nodes: Sequence[Node] = (),
     away: datetime | None = None,
     client: str = "acme",
+    now: datetime = NOON + timedelta(days=1),
 ) -> Report:
-    return recount.report(engine, registry.get_client(engine, client), period, nodes, away=away)
+    return recount.report(engine, registry.get_client(engine, client), period, nodes, now=now, away=away)
 
 
 def many(number: int, of: StoredAlert) -> StoredAlert:
@@ -116,26 +117,82 @@ def test_of_many_alerts_some_are_looked_at_and_the_report_says_so(
     assert abs(found.titles[0].count - 480) <= 30
 
 
-def test_what_is_not_kept_any_more_is_counted_and_told(engine: Engine) -> None:
-    """And does not count as open: who knows what became of it."""
-    keep(engine, [alert(n, severity=HIGH) for n in range(5)])
+def ref(number: int) -> Ref:
+    return Ref("acme", "acme-1", number.to_bytes(16))
+
+
+def gone(engine: Engine, *numbers: int, severity: int, client: str = "acme") -> datetime:
+    """Purge alerts of a client and a severity, by their numbers; return from when on such are kept."""
+    since = NOON + timedelta(hours=1, minutes=max(numbers))
+    of = registry.get_client(engine, client).id
+    row = {"client_id": of, "severity": severity, "since_us": microseconds(since)}
     with writing(engine) as connection:
-        acme = registry.get_client(engine, "acme").id
-        since = NOON + timedelta(hours=1, minutes=3)
-        row = {"client_id": acme, "severity": HIGH, "since_us": microseconds(since)}
         connection.execute(insert(schema.horizon).values(row))
-        connection.execute(delete(tables.alert).where(tables.alert.c.received_us < microseconds(since)))
+    purge.take_out(engine, numbers)
+    return since
+
+
+def test_what_is_not_kept_any_more_is_counted_and_told(engine: Engine) -> None:
+    """And stays open where it was: nobody has judged it."""
+    keep(engine, [alert(n, severity=HIGH) for n in range(5)])
+    triage.close(engine, [ref(0)], FALSE, "noise", by="ada", now=NOON + timedelta(hours=2))
+    since = gone(engine, 1, 2, 3, severity=HIGH)
     found = told(engine)
 
     assert found.counts == ((HIGH, 5),)
     assert found.kept_since == since
-    assert (found.titles, found.judged.open) == ((Title("a rule", 2),), 2)
+    assert (found.titles, found.judged.open) == ((Title("a rule", 2),), 4)
+    assert not found.untold, "it was no attack"
     later = periods.of("day", NOON.date() + timedelta(days=1), UTC_ZONE)
     assert told(engine, later).kept_since is None
 
 
-def ref(number: int) -> Ref:
-    return Ref("acme", "acme-1", number.to_bytes(16))
+@pytest.mark.parametrize("severity", [LOW, CRITICAL])
+def test_what_was_an_attack_and_is_not_kept_any_more_is_not_known(engine: Engine, severity: int) -> None:
+    """Of whoever had some closed that are gone: whose it was stands nowhere any more."""
+    keep(engine, [alert(n, severity=severity) for n in range(3)])
+    keep(engine, [alert(n, severity=severity, place="beta/beta-1") for n in range(3, 5)])
+    triage.close(engine, [ref(0)], TRUE, "real", by="ada", now=NOON + timedelta(hours=2))
+    triage.comment(engine, [ref(0)], "it was", by="ada", now=NOON + timedelta(hours=3))
+    triage.close(engine, [ref(1), ref(2)], FALSE, "noise", by="ada", now=NOON + timedelta(hours=2))
+    assert not told(engine).untold
+    gone(engine, 1, 2, severity=severity)
+    gone(engine, 4, severity=severity, client="beta")
+
+    assert told(engine).untold
+    assert not told(engine, client="beta").untold
+
+
+def test_an_attack_that_was_none_after_all_is_none(engine: Engine) -> None:
+    keep(engine, [alert(n, severity=LOW) for n in range(3)])
+    triage.close(engine, [ref(0)], TRUE, "real", by="ada", now=NOON + timedelta(hours=2))
+    triage.close(engine, [ref(0)], FALSE, "a test", by="ada", now=NOON + timedelta(hours=3))
+    gone(engine, 1, severity=LOW)
+
+    assert not told(engine).untold
+
+
+def test_attacks_of_before_and_those_that_are_kept_hide_nothing(engine: Engine) -> None:
+    kept = [alert(n, severity=LOW) for n in range(5)]
+    for old in kept[:2]:
+        old.received.FromDatetime(NOON - timedelta(days=3))
+    keep(engine, kept)
+    triage.close(engine, [ref(0), ref(3)], TRUE, "real", by="ada", now=NOON + timedelta(hours=2))
+    triage.close(engine, [ref(2)], FALSE, "noise", by="ada", now=NOON + timedelta(hours=2))
+    gone(engine, 1, 3, severity=LOW)
+    found = told(engine)
+
+    assert (found.judged.true_positive, found.untold) == (1, False)
+
+
+def test_what_was_longer_ago_than_is_counted_is_not_known_where_not_all_is_kept(engine: Engine) -> None:
+    keep(engine, [alert(n, severity=LOW) for n in range(3)])
+    months = NOON + timedelta(days=60)
+    assert not told(engine, now=months).untold
+    gone(engine, 1, severity=LOW)
+
+    assert told(engine, now=months).untold
+    assert not told(engine).untold
 
 
 def test_what_people_did_is_told_with_what_is_severe_and_open(engine: Engine) -> None:
@@ -143,9 +200,8 @@ def test_what_people_did_is_told_with_what_is_severe_and_open(engine: Engine) ->
     came = NOON + timedelta(hours=1)
     triage.acknowledge(engine, [ref(0)], by="ada", now=came + timedelta(seconds=90))
     triage.acknowledge(engine, [ref(1), ref(4)], by="ada", now=came + timedelta(hours=2))
-    true, false = Verdict.VERDICT_TRUE_POSITIVE, Verdict.VERDICT_FALSE_POSITIVE
-    triage.close(engine, [ref(0)], true, "real", by="ada", now=came + timedelta(hours=3))
-    triage.close(engine, [ref(5), ref(6)], false, "noise", by="ada", now=came + timedelta(hours=3))
+    triage.close(engine, [ref(0)], TRUE, "real", by="ada", now=came + timedelta(hours=3))
+    triage.close(engine, [ref(5), ref(6)], FALSE, "noise", by="ada", now=came + timedelta(hours=3))
     judged = told(engine).judged
 
     assert (judged.true_positive, judged.false_positive, judged.benign, judged.duplicate) == (1, 2, 0, 0)

@@ -6,15 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, update
 from sqlalchemy.exc import IntegrityError
 
 from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import FOREVER, NOON
 from tests.zeus_hub.reported import CONTENT, draft
-from zeus_hub import reports
+from zeus_hub import reports, schema
 from zeus_hub.database import writing
-from zeus_hub.outbox import KEPT, LONGEST_REASON
+from zeus_hub.outbox import KEPT, LONGEST_REASON, State
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.reports import Letter
 
@@ -134,3 +134,17 @@ def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connec
     assert reports.forget(connection, NOON + KEPT + timedelta(seconds=1)) == 1
     [standing] = reports.standings(connection)
     assert (standing.waiting, standing.refused, standing.told) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("content", [b"no JSON", b"{}", b'{"client":"\xff"}'])
+def test_what_is_damaged_is_set_aside_and_the_rest_goes_on(connection: Connection, content: bytes) -> None:
+    reports.put(connection, "mail", draft(), NOON)
+    reports.put(connection, "mail", draft(period="2026-07-02"), NOON)
+    first = schema.report.c.number == following(connection).number
+    connection.execute(update(schema.report).where(first).values(content=content))
+
+    assert reports.skip_unreadable(connection, "mail", NOON) == 1
+    assert following(connection).draft.period == "2026-07-02"
+    assert reports.skip_unreadable(connection, "mail", NOON) == 0
+    connection.execute(update(schema.report).where(first).values(state=State.REFUSED))
+    assert list(reports.set_aside(connection)) == []

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, update
 
+from socme.errors import OperatorError
 from socme.v1.watch_pb2 import StoredAlert
 from tests.zeus_hub.engines import on_postgresql
 from tests.zeus_hub.stored import alert, database, keep
-from zeus_hub import alerts, backfill, fts, purge, search, tsvector
+from zeus_hub import alerts, backfill, fts, purge, search, terms, tsvector
 from zeus_hub import database as tables
 from zeus_hub.alerts import Filters
 from zeus_hub.database import reading, writing
@@ -228,3 +229,19 @@ def known(connection: Connection, word: str) -> list[int]:
         else f"SELECT rowid FROM alert_words WHERE alert_words MATCH '{word}' ORDER BY 1"
     )
     return [row[0] for row in connection.exec_driver_sql(query)]
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_as_much_as_may_be_sought_is_found_and_more_is_refused(engine: Engine, *, indexed: bool) -> None:
+    most = " ".join(f"{number}x" for number in range(terms.MOST_TERMS))
+    keep(engine, [named(1, most), named(2, "["), named(3, "\U0001f5dd" * terms.LONGEST_TEXT)])
+    if indexed:
+        index_all(engine)
+
+    assert found(engine, most) == [1]
+    assert found(engine, "\U0001f5dd" * terms.LONGEST_TEXT) == [3]
+    assert found(engine, "[" * terms.LONGEST_TEXT) == []
+    with pytest.raises(OperatorError, match="at most 100 terms"):
+        found(engine, " ".join(chr(0x4E00 + number) for number in range(1100)))
+    with pytest.raises(OperatorError, match="at most 4096 characters"):
+        found(engine, "x" * 60_000)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zeus_hub.terms import LONGEST_WORD, MOST_WORDS, Term, parse
+from socme.errors import OperatorError
+from zeus_hub.terms import LONGEST_TEXT, LONGEST_WORD, MOST_TERMS, MOST_WORDS, Term, parse
 
 
 def words(text: str) -> set[str]:
@@ -51,3 +52,14 @@ def test_nothing_that_is_typed_is_wrong(text: str) -> None:
 
     assert all(term.text and not set(term.text) & set(" \t\r\n\0") for term in sought.terms)
     assert all(word.text.isalnum() or any(ord(one) > 127 for one in word.text) for word in sought.words)
+
+
+def test_what_is_sought_is_bounded() -> None:
+    most = " ".join(str(number) for number in range(MOST_TERMS))
+
+    assert len(parse(f"{most} 1 2 3").terms) == MOST_TERMS, "what comes twice counts once"
+    assert len(parse("x" * LONGEST_TEXT).terms) == 1
+    with pytest.raises(OperatorError, match=r"at most 100 terms; this one has 101\n  Leave out"):
+        parse(f"{most} more")
+    with pytest.raises(OperatorError, match=r"at most 4096 characters; this one has 4097\n  Shorten it"):
+        parse("x" * (LONGEST_TEXT + 1))

@@ -121,6 +121,7 @@ def _draft(settings: "ZeusSettings", client: str, period: "Period", zone: ZoneIn
             known,
             period,
             [replace(node, health=standings.node(node).health) for node in nodes],
+            now=now,
             away=gone,
         )
     return Draft(name="", kind=period.kind, period=period.name, zone=zone, content=content)

@@ -2,10 +2,13 @@
 
 Whoever makes a sensor raise an alert chooses its text, and a spreadsheet takes a cell for a formula by its
 first character. A cell of text that begins with one of GUARDED has an apostrophe put before it, so that it is
-text everywhere; to take one away, where there is one, gives the text back. Characters that do something to a
-terminal or a line, or that nobody sees, are replaced; JSON Lines and Parquet have them all.
+text everywhere. So has each part behind a semicolon, for there a spreadsheet parts cells where decimals are
+written with a comma. To take them away, at the beginning and behind each semicolon, gives the text back.
+Characters that do something to a terminal or a line, or that nobody sees, are replaced; JSON Lines and
+Parquet have them all.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -18,6 +21,9 @@ from zeus_hub.export.columns import COLUMNS, Value, row
 # begins with an apostrophe has one more: else to take it away would change it.
 GUARDED = tuple("=+-@\t\r'\uff1d\uff0b\uff0d\uff20")
 BETWEEN = ";"  # what stands between the parts of a list
+# Quotes before a part are taken off where it is a cell. At the beginning they are kept: it is in quotes then.
+_GUARDED = re.escape("".join(GUARDED))
+_TAKEN = re.compile(f'^(?=[{_GUARDED}])|(?<={BETWEEN})(?="*[{_GUARDED}])')
 _QUOTED = frozenset(',"\r\n')
 _HEAD = ",".join(column.name for column in COLUMNS) + "\r\n"
 
@@ -45,6 +51,5 @@ def cell(value: Value) -> str:
 
 
 def _text(text: str) -> str:
-    guarded = f"'{text}" if text.startswith(GUARDED) else text
-    safe = UNSAFE.sub(REPLACEMENT, guarded)
+    safe = UNSAFE.sub(REPLACEMENT, _TAKEN.sub("'", text))
     return '"{}"'.format(safe.replace('"', '""')) if not _QUOTED.isdisjoint(safe) else safe

@@ -9,8 +9,13 @@ from socme.text import clean
 from socme.v1.watch_pb2 import StoredAlert
 from zeus_hub.notice import Observable, ObservableKind
 
-LONGEST = 1000  # characters; a URL that is longer than that is nobody's indicator
+# Characters; what is longer is nobody's indicator, and is not remembered either: whoever makes a sensor raise
+# an alert chooses it.
+LONGEST = 1000  # of a URL, and of what is not looked at
+LONGEST_NAME = 255  # of a domain, and of a file without its folders: neither can have more
+LONGEST_ADDRESS = 64  # an address of version 6 has 45 at the most, and the interface behind it 16
 REMEMBERED = 4096  # values of which it is known what they are
+REMEMBERED_URLS = 1024  # with 4 bytes a character, and what is made of it: 8 MB
 
 _OWN_NAMES = (".local", ".lan", ".internal", ".intranet", ".corp", ".home.arpa", ".localdomain")
 
@@ -34,27 +39,44 @@ def _plain(kind: ObservableKind, text: str, *, internal: bool = False) -> tuple[
     return (Observable(kind, clean(text, LONGEST), internal),) if text else ()
 
 
-@lru_cache(REMEMBERED)
 def _address(text: str) -> tuple[Observable, ...]:
-    internal = is_internal(text)
-    return () if internal is None else (Observable("ip", text, internal=internal),)
+    return _known_address(text) if len(text) <= LONGEST_ADDRESS else ()
 
 
 @lru_cache(REMEMBERED)
+def _known_address(text: str) -> tuple[Observable, ...]:
+    """Leave out the interface behind a `%`: it may be any text, and says something on one machine alone."""
+    internal = is_internal(text)
+    return () if internal is None else (Observable("ip", text.partition("%")[0], internal=internal),)
+
+
 def _domain(text: str) -> tuple[Observable, ...]:
+    return _known_domain(text) if len(text) <= LONGEST_NAME else ()
+
+
+@lru_cache(REMEMBERED)
+def _known_domain(text: str) -> tuple[Observable, ...]:
     if is_internal(text) is not None:
         return _address(text)
     return _plain("domain", text, internal=_is_own(text))
 
 
-@lru_cache(REMEMBERED)
 def _url(text: str) -> tuple[Observable, ...]:
-    return _plain("url", text, internal=_leads_inside(text)) if len(text) <= LONGEST else ()
+    return _known_url(text) if len(text) <= LONGEST else ()
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(REMEMBERED_URLS)
+def _known_url(text: str) -> tuple[Observable, ...]:
+    return _plain("url", text, internal=_leads_inside(text))
+
+
 def _file(path: str) -> tuple[Observable, ...]:
     name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return _known_file(name) if len(name) <= LONGEST_NAME else ()
+
+
+@lru_cache(REMEMBERED)
+def _known_file(name: str) -> tuple[Observable, ...]:
     return _plain("filename", name)
 
 

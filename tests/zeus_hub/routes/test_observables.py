@@ -8,7 +8,16 @@ from socme.text import UNSAFE
 from socme.v1.watch_pb2 import StoredAlert
 from tests.zeus_hub.routes.made import alert
 from zeus_hub.notice import Observable
-from zeus_hub.routes.observables import LONGEST, is_internal, observables
+from zeus_hub.routes import observables as observables_module
+from zeus_hub.routes.observables import (
+    LONGEST,
+    LONGEST_ADDRESS,
+    LONGEST_NAME,
+    is_internal,
+    observables,
+)
+
+REMEMBERING = [each for each in vars(observables_module).values() if hasattr(each, "cache_info")]
 
 
 def of(**said: str) -> list[Observable]:
@@ -56,6 +65,9 @@ def test_both_ends_of_a_connection_are_named() -> None:
         ({"domain": "dc1.corp"}, [Observable("domain", "dc1.corp", internal=True)]),
         ({"domain": "printer"}, [Observable("domain", "printer", internal=True)]),
         ({"domain": "10.0.0.1"}, [Observable("ip", "10.0.0.1", internal=True)]),
+        ({"domain": "x" * LONGEST_NAME}, [Observable("domain", "x" * LONGEST_NAME, internal=True)]),
+        ({"domain": "x" * (LONGEST_NAME + 1)}, []),
+        ({"domain": "::1%" + "x" * LONGEST_ADDRESS}, []),
         ({"url": "http://evil.example/a"}, [Observable("url", "http://evil.example/a")]),
         ({"url": "http://10.0.0.1:8080/a"}, [Observable("url", "http://10.0.0.1:8080/a", internal=True)]),
         ({"url": "http://[::1/"}, [Observable("url", "http://[::1/")]),
@@ -67,6 +79,46 @@ def test_both_ends_of_a_connection_are_named() -> None:
 )
 def test_names_are_what_they_look_like(said: dict[str, str], found: list[Observable]) -> None:
     assert of(**said) == found
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("fe80::1%eth0", [Observable("ip", "fe80::1", internal=True)]),
+        ("2606:4700::1%evil <b>", [Observable("ip", "2606:4700::1")]),
+        ("2606:4700::1%" + "x" * LONGEST_ADDRESS, []),
+        ("2606:4700::1%", []),
+        ("8.8.8.8%eth0", []),
+    ],
+)
+def test_what_stands_behind_an_address_is_left_out(address: str, found: list[Observable]) -> None:
+    assert list(observables(alert(ips=(address, "")))) == found
+    if found:
+        assert of(domain=address) == found
+
+
+def test_what_is_too_long_is_not_remembered() -> None:
+    """However long it is, and however often such comes."""
+    before = sum(cached.cache_info().currsize for cached in REMEMBERING)
+    for number in range(20):
+        stored, long = StoredAlert(), f"{number}" + "x" * 5000
+        stored.alert.source_endpoint.ip = stored.alert.domain = stored.alert.url = stored.alert.file.path = (
+            long
+        )
+        stored.alert.host.ip = f"2606:4700::1%{long}"
+        assert list(observables(stored)) == []
+
+    assert sum(cached.cache_info().currsize for cached in REMEMBERING) == before
+
+
+def test_a_file_is_remembered_without_its_folders() -> None:
+    kept = observables_module._known_file.cache_info().currsize
+    for number in range(20):
+        stored = StoredAlert()
+        stored.alert.file.path = f"/{number}/" + "x" * 5000 + "/evil.sh"
+        assert list(observables(stored)) == [Observable("filename", "evil.sh")]
+
+    assert observables_module._known_file.cache_info().currsize <= kept + 1
 
 
 def test_files_and_machines_are_named() -> None:

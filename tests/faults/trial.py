@@ -359,7 +359,11 @@ def played(
     try:
         with cast(folder, sources, node_settings=node, hub_settings=hub, disk_bytes=disk_bytes) as found:
             meters = {subject: Meter(found.program(subject)) for subject in (NODE, HUB)}
-            yield Play(found, author, meters)
+            try:
+                yield Play(found, author, meters)
+            finally:
+                for meter in meters.values():
+                    meter.end()
     finally:
         author.end()
 

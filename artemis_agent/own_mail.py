@@ -11,6 +11,7 @@ from socme import severity
 
 MOST_TITLES = 10  # that are listed
 _KEY_BYTES = 12
+_POLICY = SMTP.clone(max_line_length=76)  # of quoted-printable, which allows no 78 (RFC 2045, 6.7)
 _MINUTES = 60  # seconds in one; minutes in an hour
 
 
@@ -42,7 +43,7 @@ def trial(*, node: str, sender: str, recipients: Sequence[str], now: datetime) -
 def _mail(
     subject: str, body: str, sender: str, recipients: Sequence[str], now: datetime, *, key: bytes
 ) -> EmailMessage:
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = f"SOCme <{sender}>"
     mail["To"] = ", ".join(recipients)
     mail["Subject"] = subject

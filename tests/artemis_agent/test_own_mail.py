@@ -53,6 +53,13 @@ def test_many_titles_are_summed_up() -> None:
     assert b"  5 more" in written(made)
 
 
+def test_no_line_is_longer_than_quoted_printable_allows() -> None:
+    """RFC 2045, 6.7."""
+    made = found(*((number, CRITICAL, f"été {number} " * 50) for number in range(15)))
+
+    assert max(map(len, written(made).split(b"\r\n"))) <= 76
+
+
 def test_what_begins_with_the_same_alert_has_the_same_message_id() -> None:
     first, more, other = (
         found((1, CRITICAL, "a")),

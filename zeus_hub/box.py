@@ -68,6 +68,10 @@ class Destination(Protocol[Sent]):
     def box(self) -> Box[Sent]:
         """Where they wait for it."""
 
+    @property
+    def seconds(self) -> float:
+        """How long one letter may take; what takes them has shorter limits of its own."""
+
     async def send(self, letter: Sent, /) -> Receipt:
         """Tell."""
 

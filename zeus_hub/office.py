@@ -13,16 +13,18 @@ from sqlalchemy import Engine
 
 from zeus_hub import files
 from zeus_hub.inquirer import Inquirer
-from zeus_hub.postman import Notices, Postman
+from zeus_hub.postman import SEND_SECONDS, Notices, Postman
 from zeus_hub.receivers import kinds
 from zeus_hub.receivers.contract import Receiver
-from zeus_hub.receivers.mail import Mail
+from zeus_hub.receivers.mail import MAIL_SECONDS, Mail
 from zeus_hub.receivers.rendering import Templates
 from zeus_hub.receivers.thehive.poll import Poll
 from zeus_hub.reporter import Reporter
 from zeus_hub.routes import rules
 
-RETIRE_SECONDS = 100.0  # that a postman gets to finish with its letter
+# That a postman gets to finish with its letter. A mail that takes longer comes twice, perhaps: as long as one
+# is waited for, no receiver begins that the rules have anew.
+RETIRE_SECONDS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class Opening:
     def _hire(self, described: rules.Receiver, receiver: Receiver) -> Iterator[Postman[Any]]:
         """Yield the postmen of a receiver."""
         name = described.name
-        yield Postman(name, Notices(receiver), self.engine, self.letters, clock=self.clock)
+        seconds = MAIL_SECONDS if isinstance(receiver, Mail) else SEND_SECONDS
+        yield Postman(name, Notices(receiver, seconds), self.engine, self.letters, clock=self.clock)
         if isinstance(receiver, Mail):
             reporter = Reporter(receiver, templates(described))
             yield Postman(name, reporter, self.engine, self.letters, clock=self.clock)

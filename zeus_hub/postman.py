@@ -3,8 +3,9 @@
 A receiver that is down holds up nobody else: its letters wait, those of one group in one. A letter that does
 not arrive holds up no other one either: the next is tried, and only where that fails too does the receiver
 get its rest, after which what was tried least often is next. A letter that fails again while others arrive
-waits by itself, each time for longer. Where a part of the receiver takes nothing (an organisation in
-TheHive), the letters of its clients rest alone. What it refuses for good is set aside for people. What came
+waits by itself, each time for longer; so does one that the receiver took for some people and not yet for
+others. Where a part of the receiver takes nothing (an organisation in TheHive), the letters of its clients
+rest alone. What it refuses for good is set aside for people. What came
 of a letter is noted before the next one is touched, however long that takes: else a database that cannot be
 written would have it sent again and again.
 """
@@ -49,8 +50,9 @@ class Notices:
 
     box: Box[Letter] = outbox
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: Receiver, seconds: float = SEND_SECONDS) -> None:
         self._receiver = receiver
+        self.seconds = seconds
 
     async def send(self, letter: Letter) -> Receipt:
         """Tell."""
@@ -196,7 +198,7 @@ class Postman(Generic[Sent]):
     async def _deliver(self, letter: Sent) -> None:
         """Tell, and note what came of it."""
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(self._destination.seconds):
                 receipt = await self._destination.send(letter)
         except RefusedError as error:
             await self._refused(letter, str(error))
@@ -204,7 +206,7 @@ class Postman(Generic[Sent]):
         except DownError as error:
             await self._down(letter, error)
         except TimeoutError:
-            await self._down(letter, DownError(f"no answer within {SEND_SECONDS:g} s"))
+            await self._down(letter, DownError(f"no answer within {self._destination.seconds:g} s"))
         except Exception as error:  # a fault of ours in one receiver must not end the hub; it is told as that
             LOG.exception("fault in the receiver %s", self.name)
             fault = f"a fault of SOCme's own: {type(error).__name__}"
@@ -230,6 +232,9 @@ class Postman(Generic[Sent]):
 
     async def _down(self, letter: Sent, error: DownError) -> None:
         """Postpone a letter; and all others with it, where it is not for this one alone."""
+        if error.alone:
+            await self._is_not_done(letter, error)
+            return
         said, now = str(error), self._clock()
         due = now + timedelta(seconds=self._pause(error))
         if error.part:
@@ -259,8 +264,25 @@ class Postman(Generic[Sent]):
         self._alone.pop(letter.number, None)
 
     async def _part_is_down(self, letter: Sent, part: _Part) -> None:
+        await self._postpone_alone(self._postponing(letter, part))
+        if part.reason != self.parts.get(part.name):
+            self._tell(logging.ERROR, "part of a receiver is down", part=part.name, reason=part.reason)
+        self._stuck[letter.client] = part
+
+    async def _is_not_done(self, letter: Sent, error: DownError) -> None:
+        """Postpone a letter that some people have by now."""
+        said, first = str(error), not letter.attempts
+        seconds = max(_own_pause(letter), min(error.retry_after or 0.0, HOPELESS_PAUSE))
+        again = self._clock() + timedelta(seconds=seconds)
+        await self._postpone_alone(lambda connection: self._box.postponed(connection, letter, said, again))
+        self._alone[letter.number] = again
+        self._part_is_well(letter)
+        if first:
+            self._tell(logging.WARNING, "told in part, the rest later", about=letter.about, reason=said)
+
+    async def _postpone_alone(self, postpone: Note) -> None:
         """Postpone a letter; the receiver itself is well, and takes others."""
-        was_down, postpone = self._failures > 0, self._postponing(letter, part)
+        was_down = self._failures > 0
 
         def note(connection: Connection) -> None:
             if was_down:
@@ -270,9 +292,6 @@ class Postman(Generic[Sent]):
         await self._write_down(note)
         self._failures = 0
         self._well()
-        if part.reason != self.parts.get(part.name):
-            self._tell(logging.ERROR, "part of a receiver is down", part=part.name, reason=part.reason)
-        self._stuck[letter.client] = part
 
     def _part_is_well(self, letter: Sent) -> None:
         part = self._stuck.get(letter.client)

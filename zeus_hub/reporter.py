@@ -8,7 +8,7 @@ from zeus_hub import reports
 from zeus_hub.box import Box
 from zeus_hub.digest import Digests
 from zeus_hub.receivers.contract import Receipt
-from zeus_hub.receivers.mail import Mail
+from zeus_hub.receivers.mail import MAIL_SECONDS, Mail
 from zeus_hub.receivers.rendering import Templates
 from zeus_hub.receivers.wording import Words
 from zeus_hub.reports import Draft, Letter
@@ -18,6 +18,7 @@ class Reporter:
     """The destination of reports. `templates` returns its templates with times of a zone."""
 
     box: Box[Letter] = reports
+    seconds = MAIL_SECONDS
 
     def __init__(self, mail: Mail, templates: Callable[[ZoneInfo], Templates]) -> None:
         self._mail = mail

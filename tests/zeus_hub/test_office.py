@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,12 +17,16 @@ from zeus_hub import office, outbox
 from zeus_hub.database import writing
 from zeus_hub.notice import Notice
 from zeus_hub.office import Made, Office, Opening
+from zeus_hub.postman import SEND_SECONDS
 from zeus_hub.receivers.contract import Receipt
+from zeus_hub.receivers.mail import MAIL_SECONDS, QUIT, Mail, MailSettings
+from zeus_hub.receivers.wording import load
 from zeus_hub.routes.rules import Place, Receiver
 
 FILE = Path("/routes.d/rules.toml")
 MARKS = {Path("/routes.d/key"): (1, 2)}
 HIVE = Receiver("hive", "thehive", {"url": "https://hive"}, Place(FILE, 7))
+MAIL = Receiver("mail", "mail", {"host": "mail"}, Place(FILE, 9))
 
 
 def made(*postmen: object, inquirer: object = None) -> Office:
@@ -82,6 +87,28 @@ class Hanging:
     async def close(self) -> None:
         """Take note."""
         self.closed = True
+
+
+def test_a_mail_may_take_as_long_as_its_settings_say() -> None:
+    settings = MailSettings(host="mail", port=25, sender="a@b.example", recipients=("c@d.example",))
+
+    assert settings.seconds + settings.answer_seconds + QUIT < MAIL_SECONDS
+
+
+async def test_postmen_of_mail_wait_for_longer(tmp_path: Path) -> None:
+    settings = MailSettings(
+        host="mail", port=25, security="none", sender="a@b.example", recipients=("c@d.example",)
+    )
+    mail = Mail("mail", settings, load("en", ZoneInfo("UTC")))
+    engine = engines.opened(tmp_path)
+    with ThreadPoolExecutor(1) as letters:
+        opening = Opening(asyncio.TaskGroup(), engine, letters, lambda: NOON)
+        [notices, reports] = opening._hire(MAIL, mail)
+        [usual] = opening._hire(HIVE, Hanging())
+    engine.dispose()
+
+    limits = [each._destination.seconds for each in (notices, reports, usual)]
+    assert limits == [MAIL_SECONDS, MAIL_SECONDS, SEND_SECONDS]
 
 
 async def test_one_that_hangs_is_not_waited_for_longer_than_it_may(

@@ -78,9 +78,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @asynccontextmanager
-async def at_work(engine: Engine, receiver: Recorder, clock: Clock) -> AsyncIterator[Postman[Letter]]:
+async def at_work(
+    engine: Engine, receiver: Recorder, clock: Clock, *, seconds: float = LIMIT
+) -> AsyncIterator[Postman[Letter]]:
     with ThreadPoolExecutor(1) as thread:
-        made = Postman("mail", Notices(receiver), engine, thread, clock=clock, rng=random.Random(1))
+        notices = Notices(receiver, seconds)
+        made = Postman("mail", notices, engine, thread, clock=clock, rng=random.Random(1))
         async with asyncio.TaskGroup() as group:
             task = group.create_task(made.run())
             yield made
@@ -242,6 +245,59 @@ async def test_a_letter_that_never_arrives_is_left_alone_for_longer_each_time_wh
     assert [told.number for told in receiver.got if told.group == A] == [101]
 
 
+@dataclass
+class Greylisted(Picky):
+    """A receiver that takes notices of some groups for some people only."""
+
+    async def send(self, told: Notice) -> Receipt:
+        """Take note, and take it or not."""
+        if told.group[0] in self.bad and not self.down:
+            self.when.append((told.group[0], self.clock()))
+            raise DownError("boss is greylisted", alone=True, retry_after=60.0)
+        return await super().send(told)
+
+
+async def test_letters_that_some_people_do_not_get_yet_wait_alone_and_are_no_trouble_of_the_receiver(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    receiver = Greylisted(bad="abc", clock=clock)
+    write(engine, notice(A), notice(B), notice(C))
+    async with at_work(engine, receiver, clock) as made:
+        await turns(made)
+        for number in range(60):
+            write(engine, notice(f"d{number:031}"))
+            await turns(made, 4)
+            assert standing(engine).told == number + 1, "at once"
+            assert (made.problem, made.parts, made.stale) == ("", {}, False)
+            clock.now += timedelta(seconds=10)
+        assert standing(engine).reason == "boss is greylisted"
+        gaps = [
+            later - sooner for sooner, later in pairwise(at for group, at in receiver.when if group == "a")
+        ]
+        assert min(gaps) >= timedelta(seconds=60)
+        assert receiver.tried.count("a") >= 6
+        receiver.bad = ""
+        clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
+        await until(made, lambda: standing(engine).told == 63)
+    assert "receiver is down" not in caplog.text
+    assert caplog.text.count("told in part, the rest later") == 3
+
+
+async def test_a_receiver_that_was_down_is_back_where_it_takes_a_letter_for_some_people(
+    engine: Engine,
+) -> None:
+    clock = Clock()
+    receiver = Greylisted(bad="a", down=True, clock=clock)
+    write(engine, notice(A), notice(B), notice(C))
+    async with at_work(engine, receiver, clock) as made:
+        await until(made, lambda: made.problem == "HTTP 500" and len(receiver.when) == 2)
+        receiver.down, receiver.bad = False, "c"
+        clock.now += timedelta(seconds=1)
+        await until(made, lambda: standing(engine).told == 2)
+        assert made.problem == ""
+
+
 async def test_a_receiver_that_takes_nothing_is_not_hammered_and_told_in_order_afterwards(
     engine: Engine,
 ) -> None:
@@ -382,11 +438,11 @@ async def test_some_trouble_needs_more_time(engine: Engine, trouble: Exception, 
 
 
 async def test_a_receiver_that_never_answers_is_given_up_in_time(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
 ) -> None:
-    monkeypatch.setattr(postman, "SEND_SECONDS", 0.01)
     write(engine, notice(A))
-    async with at_work(engine, Recorder(held=asyncio.Event()), Clock()) as made:
+    receiver = Recorder(held=asyncio.Event())
+    async with at_work(engine, receiver, Clock(), seconds=0.01) as made:
         await until(made, lambda: made.problem == "no answer within 0.01 s")
     assert standing(engine).waiting == 1
 

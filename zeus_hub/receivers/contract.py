@@ -12,16 +12,24 @@ class DownError(Exception):
     `retry_after`: seconds that the other side asked for. `misconfigured`: no waiting mends it (a wrong key, a
     missing permission, a licence that is read-only); people are told, and nothing is given up. `part`: what
     alone takes nothing, where the receiver has parts that clients are told in, as "organisation acme"; empty
-    for all of it.
+    for all of it. `alone`: the receiver is well, and took this very notice for some people; it waits by
+    itself until it is sent again, to the others.
     """
 
     def __init__(
-        self, reason: str, *, retry_after: float | None = None, misconfigured: bool = False, part: str = ""
+        self,
+        reason: str,
+        *,
+        retry_after: float | None = None,
+        misconfigured: bool = False,
+        part: str = "",
+        alone: bool = False,
     ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.misconfigured = misconfigured
         self.part = part
+        self.alone = alone
 
 
 class RefusedError(Exception):

@@ -12,6 +12,8 @@ from zeus_hub.receivers.wording import Words
 
 SENDER_NAME = "SOCme"
 
+_POLICY = SMTP.clone(max_line_length=76)  # of quoted-printable, which allows no 78 (RFC 2045, 6.7)
+
 # "=?utf-8?q?=0D=0A…?=" in a header's text is taken for an encoded word and decoded: by whoever reads the mail
 # and by Python when the header is set, which then writes a line break and the rest. No text may begin so.
 _ENCODED = ("=?", "= ?")
@@ -37,7 +39,7 @@ def compose(
     Its Message-ID is made of `key` and the sender's domain alone: what is sent again is known by it to
     servers and programs that look. Mails of one `thread`, the key of its first, are shown together.
     """
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = Address(SENDER_NAME, addr_spec=sender.addr_spec)
     mail["To"] = tuple(recipients)
     mail["Subject"] = words.subject.replace(*_ENCODED)

@@ -12,9 +12,9 @@ import hashlib
 import hmac
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -26,6 +26,7 @@ from socme.logs import hush
 from socme.text import clean
 from socme.trust import trusting
 from zeus_hub.notice import Notice
+from zeus_hub.receivers import retry_after
 from zeus_hub.receivers.contract import DownError, Receipt, RefusedError
 from zeus_hub.receivers.harmless import harmless
 
@@ -119,7 +120,9 @@ class Webhook:
             raise DownError(told, misconfigured=True)
         if answer.is_client_error and status not in _LATER:
             raise RefusedError(told)
-        raise DownError(told, retry_after=_wait(answer.headers, self._clock()))
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        asked = retry_after.seconds(answer.headers.get("Retry-After", ""), now, most=LONGEST_WAIT)
+        raise DownError(told, retry_after=asked)
 
 
 def encode(notice: Notice) -> bytes:
@@ -145,18 +148,6 @@ def _address(name: str, text: str) -> httpx.URL:
     if url.scheme != "https" or not url.host:
         raise OperatorError(f"{name}: its address is not of HTTPS", "Give one that begins with https://.")
     return url
-
-
-def _wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that Retry-After asks for, as a number or a date."""
-    asked = headers.get("Retry-After", "").strip()
-    if not asked:
-        return None
-    try:
-        seconds = float(asked) if asked.isdigit() else parsedate_to_datetime(asked).timestamp() - now
-    except (ValueError, OverflowError):  # it says neither
-        return None
-    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def _broken(name: str, error: httpx.HTTPError) -> DownError:

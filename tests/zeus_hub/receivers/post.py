@@ -32,6 +32,8 @@ class Office:
     encrypted: list[bool] = field(default_factory=list)
     users: list[bytes] = field(default_factory=list)
     hang: bool = False
+    thinks: float = 0.0
+    """Seconds for which it looks through a mail."""
     slow: float = 0.0
     """Seconds before each answer to a mail's sender or recipient."""
     scan: float = 0.0
@@ -40,6 +42,8 @@ class Office:
     mute: bool = False
     """It has nothing to say to a farewell."""
     names: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    """For whom it was asked to take mail."""
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -52,6 +56,7 @@ class Office:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         await asyncio.sleep(self.slow)
+        self.asked.append(address)
         answer = self.answers.get(address, "250 OK")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
@@ -60,6 +65,7 @@ class Office:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.hang:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.thinks)
         answer = self.answers.get("DATA", "250 taken")
         if answer.startswith("250"):
             content = cast("bytes", envelope.content)

@@ -61,6 +61,16 @@ def test_a_mail_has_the_words_as_text_and_as_a_page() -> None:
     assert mail["Subject"] == WORDS.subject
 
 
+def test_no_line_is_longer_than_quoted_printable_allows() -> None:
+    """RFC 2045, 6.7; and headers are folded so that they are no longer, either."""
+    long = " ".join(f"été {number} an alert with a long name that is told" for number in range(50))
+    words = replace(WORDS, subject=long[:200], text=long, html=f"<p>{long}</p>" + "x" * 500)
+    raw = compose(words, SENDER, RECIPIENTS, NIGHT, key="k.1").as_bytes()
+
+    assert max(map(len, raw.split(b"\r\n"))) <= 76
+    assert part(message_from_bytes(raw, policy=default), "plain") == long
+
+
 def test_letters_that_are_not_ascii_travel_as_ascii() -> None:
     """By any server, old ones too."""
     mail = mailed(replace(WORDS, text="été", html="<p>été</p>"))

@@ -99,14 +99,17 @@ def creation(notice: Notice, settings: TheHiveSettings, data: Sequence[Datum]) -
     }
     if link := link_of(notice, settings.link):
         body["externalLink"] = link
-    if settings.case_template:
-        body["caseTemplate"] = settings.case_template
     return {name: value for name, value in body.items() if value not in ([], {})}
 
 
 def bare_creation(notice: Notice, settings: TheHiveSettings, *, number: int = 0) -> Json:
-    """Return the least that an alert must have; by default one that says that it is not finished."""
+    """Return the least that an alert must have; by default one that says that it is not finished.
+
+    And its case template, which no update can set.
+    """
+    template = {"caseTemplate": settings.case_template} if settings.case_template else {}
     return {
+        **template,
         "type": settings.type,
         "source": settings.source,
         "sourceRef": notice.group,
@@ -122,18 +125,42 @@ def bare_creation(notice: Notice, settings: TheHiveSettings, *, number: int = 0)
 def update(notice: Notice, settings: TheHiveSettings, before: Told | None, at: int) -> Json:
     """Return what changes in an alert of severity `at` that told `before`; empty for nothing.
 
-    A severity rises when it has risen among our alerts since the notice before: what people set stays.
+    A severity rises when it has risen among our alerts since the notice before: what people set stays. An
+    alert that was begun and not finished gets all that it would have been made with.
     """
     body: Json = {}
+    is_begun = before is not None and before.number == 0
     if before is not None and before.number < notice.number:
         body["description"] = described(notice, number=notice.number, remark=before.remark)
         risen = severity_of(notice) > _SEVERITIES.get(before.severity, MEDIUM)
         if risen and severity_of(notice) > at:
             body["severity"] = severity_of(notice)
-    fields = custom_fields(notice, settings, only_changing=True)
+    fields = custom_fields(notice, settings, only_changing=not is_begun)
     if fields and (before is None or before.number < notice.number):
         body["customFields"] = fields
+    if is_begun and (link := link_of(notice, settings.link)):
+        body["externalLink"] = link
     return body
+
+
+def beside(body: Json, fields: Sequence[Json]) -> Json:
+    """Return an update that names the custom fields of an alert as well: it may remove those it omits."""
+    if "customFields" not in body:
+        return body
+    ours = body["customFields"]
+    kept = [each for each in fields if each["name"] not in ours]
+    return {**body, "customFields": [*kept, *({"name": name, "value": ours[name]} for name in ours)]}
+
+
+def apart(body: Json) -> tuple[dict[str, Json], Json]:
+    """Return what an update can do without, by what it is called, each an update by itself; and the rest."""
+    fields, link = body.get("customFields", {}), body.get("externalLink")
+    pieces: dict[str, Json] = {
+        f"custom field {name}": {"customFields": {name: value}} for name, value in fields.items()
+    }
+    if link is not None:
+        pieces["link"] = {"externalLink": link}
+    return pieces, {name: body[name] for name in body if name not in ("customFields", "externalLink")}
 
 
 def title(notice: Notice) -> str:

@@ -48,6 +48,8 @@ class Held:
     stage: str
     """ "New", "InProgress", "Closed" or "Imported"."""
     observables: int
+    fields: tuple[dict[str, Any], ...]
+    """Custom fields that have a value, as they can be sent."""
 
 
 class Api:
@@ -193,7 +195,14 @@ def held(row: Row, key: Key) -> Held | None:
         tags=frozenset(map(str, tags)) if isinstance(tags, list) else frozenset(),
         stage=str(row.get("stage")),
         observables=count if isinstance(count, int) else 0,
+        fields=_fields(row.get("customFields")),
     )
+
+
+def _fields(told: object) -> tuple[dict[str, Any], ...]:
+    rows = [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
+    sent = ({name: row[name] for name in ("name", "value", "order") if name in row} for row in rows)
+    return tuple(row for row in sent if isinstance(row.get("name"), str) and row.get("value") is not None)
 
 
 def _is_absent(answer: Answer) -> bool:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -19,10 +18,14 @@ from socme.errors import OperatorError
 from socme.logs import hush
 from socme.text import clean
 from socme.trust import trusting
+from zeus_hub.receivers import retry_after
 from zeus_hub.receivers.contract import DownError
 from zeus_hub.receivers.thehive.settings import TheHiveSettings
 
 MOST_BYTES = 16 * 1024 * 1024  # of an answer; a page of a hundred alerts takes a few
+MOST_VALUES = (
+    250_000  # of an answer's JSON; each takes memory and time, however short: a page has some 20,000
+)
 LONGEST_REASON = 300  # characters of what TheHive says
 LONGEST_RETRY_AFTER = 3600.0  # seconds; whoever asks for more is asked again after an hour
 
@@ -145,8 +148,13 @@ class Line:
                 parts += part
                 if len(parts) > MOST_BYTES:
                     raise DownError(f"TheHive answers with more than {MOST_BYTES} bytes")
-            asked = _seconds(answer.headers.get("Retry-After", ""), datetime.now(UTC))
-            return Answer(answer.status_code, bytes(parts), self._settings.key), asked
+            body = bytes(parts)
+            if _is_crowded(body):
+                raise DownError(f"TheHive answers with more than {MOST_VALUES} values")
+            asked = retry_after.seconds(
+                answer.headers.get("Retry-After", ""), datetime.now(UTC), most=LONGEST_RETRY_AFTER
+            )
+            return Answer(answer.status_code, body, self._settings.key), asked
 
 
 def not_thehive(answer: Answer) -> DownError:
@@ -198,13 +206,16 @@ def _unreachable(error: httpx.HTTPError) -> DownError:
     )
 
 
-def _seconds(header: str, now: datetime) -> float | None:
-    """Return how long a Retry-After asks to wait; None where it says nothing."""
-    if header.isascii() and header.isdigit():
-        return min(float(header), LONGEST_RETRY_AFTER)
-    try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    wait = (until.astimezone(UTC) - now).total_seconds()
-    return min(max(wait, 0.0), LONGEST_RETRY_AFTER)
+def _is_crowded(body: bytes) -> bool:
+    """Tell whether JSON has more values than may be; what stands in texts, whoever wrote them, is none."""
+    if _signs(body) < MOST_VALUES:  # nearly always
+        return False
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")  # now each quotation mark begins or ends a text
+    if plain.count(b'"') > 4 * MOST_VALUES:  # a name and a text for each
+        return True
+    return sum(map(_signs, plain.split(b'"')[::2])) >= MOST_VALUES
+
+
+def _signs(json_text: bytes) -> int:
+    """Return how many values begin, but for the first one, if this is no text."""
+    return sum(json_text.count(sign) for sign in (b",", b"[", b"{"))

@@ -11,7 +11,7 @@ is made. It is not made only to say that all is over.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from socme.identity import utc_now
@@ -35,6 +35,7 @@ from zeus_hub.receivers.thehive.trial import trial
 
 TYPES_SECONDS = 3600.0  # for which the data types of an organisation are not asked again
 MOST_REFUSED = 10  # observables of one notice; from then on those that are refused together stay out together
+MOST_BEGUN = 50  # notices that did not arrive as a whole, of which is remembered what TheHive refused of them
 MOST_OWN_COMMENTS = 100  # on one alert; from then on its description alone tells what is new
 
 
@@ -69,6 +70,7 @@ class TheHive:
         self._now = now
         self._line = Line(settings, clock, sleep)
         self._types: dict[str, tuple[float, Mapping[str, bool]]] = {}
+        self._refusals: dict[str, dict[Datum | str, str]] = {}
 
     async def send(self, notice: Notice) -> Receipt:
         """Make or change the alert of a group."""
@@ -122,13 +124,25 @@ class TheHive:
         if there is not None:
             return await self._change(work, there)
         # What is refused may be one part of it, which an attacker may have chosen: the alert goes without.
-        bare = await work.api.create(alert.bare_creation(work.notice, self._settings))
+        bare = await self._create_bare(work)
         if not bare.good:
             raise await self._refused(work.api, bare)
         work.warnings.append(
             f"TheHive refused the alert as a whole, and took it piece by piece: {made.reason}"
         )
         return await self._change(work, _created(bare, work))
+
+    async def _create_bare(self, work: _Work) -> Answer:
+        """Make the least of an alert; without the case template, where that is what TheHive refuses."""
+        made = await work.api.create(alert.bare_creation(work.notice, self._settings))
+        template = self._settings.case_template
+        if made.good or made.status == FORBIDDEN or not template:
+            return made
+        without = replace(self._settings, case_template="")
+        bare = await work.api.create(alert.bare_creation(work.notice, without))
+        if bare.good:
+            work.warnings.append(f'TheHive refused the case template "{template}": {made.reason}')
+        return bare
 
     async def _change(self, work: _Work, there: Held) -> Receipt:
         """Bring an alert up to date; whatever was done before is not done again."""
@@ -153,13 +167,14 @@ class TheHive:
             body["addTags"] = tags
         if body:
             await self._patch(work, there, body)
-        return Receipt(there.id, tuple(dict.fromkeys(work.warnings)))
+        refused = self._refusals.pop(there.id, {})
+        return Receipt(there.id, tuple(dict.fromkeys((*work.warnings, *refused.values()))))
 
     async def _patch(self, work: _Work, there: Held, body: Json) -> None:
-        answer = await work.api.patch(there.id, body)
-        if not answer.good and "customFields" in body and answer.status not in (FORBIDDEN, NOT_FOUND):
-            work.warnings.append(f"TheHive refused the custom fields: {answer.reason}")
-            rest = {name: value for name, value in body.items() if name != "customFields"}
+        answer = await work.api.patch(there.id, alert.beside(body, there.fields))
+        pieces, rest = alert.apart(body)
+        if not answer.good and pieces and answer.status not in (FORBIDDEN, NOT_FOUND):
+            await self._patch_pieces(work, there, pieces)
             if not rest:
                 return
             answer = await work.api.patch(there.id, rest)
@@ -170,11 +185,27 @@ class TheHive:
         if not answer.good:
             raise await self._refused(work.api, answer)
 
+    async def _patch_pieces(self, work: _Work, there: Held, pieces: Mapping[str, Json]) -> None:
+        """Change one thing after the other; what TheHive refuses is a warning."""
+        fields: Sequence[Json] = there.fields
+        for what, piece in pieces.items():
+            body = alert.beside(piece, fields)
+            answer = await work.api.patch(there.id, body)
+            if answer.good:
+                fields = body.get("customFields", fields)
+            else:
+                work.warnings.append(f"TheHive refused the {what}: {answer.reason}")
+
     async def _add_observables(self, work: _Work, there: Held) -> None:
         if not work.data:
             return
         has = {alert.same(*each, work.types) for each in await work.api.observables(there.id)}
-        new = [each for each in work.data if alert.same(each.type, each.data, work.types) not in has]
+        refused = self._refused_of(there)
+        new = [
+            each
+            for each in work.data
+            if each not in refused and alert.same(each.type, each.data, work.types) not in has
+        ]
         room = max(MOST_OBSERVABLES - max(there.observables, len(has)), 0)
         if len(new) > room:
             work.warnings.append(f"{len(new) - room} observables were left out: the alert has enough")
@@ -195,16 +226,18 @@ class TheHive:
             return
         work.refused += 1
         many = f"{len(data)} observables" if len(data) > 1 else "an observable"
-        work.warnings.append(f"TheHive refused {many} of type {data[0].type}: {answer.reason}")
+        why = f"TheHive refused {many} of type {data[0].type}: {answer.reason}"
+        self._refused_of(there).update(dict.fromkeys(data, why))
 
     async def _add_procedures(self, work: _Work, there: Held, bodies: Sequence[Json]) -> None:
-        has = await work.api.techniques(there.id)
+        has, refused = await work.api.techniques(there.id), self._refused_of(there)
         for body in bodies:
-            if body["patternId"] in has:
+            name = body["patternId"]
+            if name in has or name in refused:
                 continue
             answer = await work.api.add_procedure(there.id, body)
             if not answer.good:
-                work.warnings.append(f"TheHive refused the technique {body['patternId']}: {answer.reason}")
+                refused[name] = f"TheHive refused the technique {name}: {answer.reason}"
 
     async def _add_comment(self, work: _Work, there: Held, before: Told | None) -> None:
         if before is not None and before.number == 0:  # it was made for this very notice
@@ -220,7 +253,18 @@ class TheHive:
         if not answer.good:
             work.warnings.append(f"TheHive refused the comment: {answer.reason}")
 
+    def _refused_of(self, there: Held) -> dict[Datum | str, str]:
+        """Return what TheHive refused for an alert, and how, until the notice has arrived.
+
+        Where a notice takes longer than it may, the next attempt goes on behind what was refused before.
+        """
+        self._refusals[there.id] = self._refusals.pop(there.id, {})  # the latest is forgotten last
+        while len(self._refusals) > MOST_BEGUN:
+            del self._refusals[next(iter(self._refusals))]
+        return self._refusals[there.id]
+
     async def _forbidden(self, api: Api, answer: Answer) -> DownError:
+        self._refusals.clear()  # what was refused may be taken once people have mended that
         trouble = standing.licence_trouble(await api.licence(), self._now())
         return DownError(trouble, misconfigured=True) if trouble else forbidden(answer, api.organisation)
 
@@ -228,6 +272,7 @@ class TheHive:
         """Return the error for a refusal; one that a licence explains is none for good."""
         if answer.status == FORBIDDEN:
             return await self._forbidden(api, answer)
+        self._refusals.clear()
         trouble = standing.licence_trouble(await api.licence(), self._now())
         if trouble:
             return DownError(trouble, misconfigured=True)

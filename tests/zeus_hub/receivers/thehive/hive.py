@@ -105,6 +105,8 @@ class Hive:
     licence: dict[str, Any] = field(default_factory=lambda: {"plan": "Community", "isValid": True})
     read_only_status: int = 403
     """With which a write is refused where the licence is not valid; TheHive's own is not known."""
+    replaces: bool = True
+    """Whether an update removes custom fields that it does not name, as in TheHive 3; 5's way is unknown."""
     version: str = "5.7.3"
     now: int = 1_790_000_000_000
     """Milliseconds; each write takes one."""
@@ -291,9 +293,12 @@ class Desk:
         refuse(forms.alert_update(self.hive.site).problem(body))
         tags = [*body.get("tags", alert["tags"]), *body.get("addTags", [])]
         removed = body.get("removeTags", [])
-        alert.update({key: value for key, value in body.items() if key not in ("addTags", "removeTags")})
+        inner = ("addTags", "removeTags", "customFields")
+        alert.update({key: value for key, value in body.items() if key not in inner})
         alert["tags"] = [tag for tag in dict.fromkeys(tags) if tag not in removed]
-        alert["customFields"] = _fields(alert["customFields"], body.get("customFields", {}))
+        if "customFields" in body:
+            held = {} if self.hive.replaces else alert["customFields"]
+            alert["customFields"] = _fields(held, body["customFields"])
         self._settled(alert)["_updatedAt"] = self.hive.tick()
         return Reply(204)
 

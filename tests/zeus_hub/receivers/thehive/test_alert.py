@@ -52,13 +52,49 @@ def test_any_notice_makes_an_alert_that_thehive_takes(notice: Notice) -> None:
 def test_any_notice_makes_a_change_that_thehive_takes(
     notice: Notice, earlier: Notice, remark: str | None, at: int
 ) -> None:
-    before = None if remark is None else told(described(earlier, number=earlier.number, remark=remark))
+    number = earlier.number if at else 0  # 0: begun and not finished
+    before = None if remark is None else told(described(earlier, number=number, remark=remark))
     body = alert.update(notice, FULL, before, at)
 
     assert forms.alert_update(SITE).problem(body) == ""
+    whole = alert.beside(body, ({"name": "client", "value": "Acme"}, {"name": "last-seen", "value": 1}))
+    assert forms.alert_update(SITE).problem(whole) == ""
     assert body.get("severity", 4) > at or "severity" not in body
     if before is None or before.number >= notice.number:
         assert "description" not in body
+
+
+def test_an_alert_that_was_begun_gets_all_fields_and_its_link_and_another_one_what_changes() -> None:
+    begun, known = (told(described(notice(), number=number)) for number in (0, 1))
+
+    first, later = (alert.update(notice(2), FULL, before, 3) for before in (begun, known))
+    assert (set(first["customFields"]), "externalLink" in first) == ({"alerts", "client", "last-seen"}, True)
+    assert (set(later["customFields"]), "externalLink" in later) == ({"client", "last-seen"}, False)
+
+
+def test_an_update_keeps_the_custom_fields_that_it_does_not_change() -> None:
+    there = ({"name": "a", "value": 1, "order": 2}, {"name": "b", "value": 2}, {"name": "b", "value": 3})
+
+    assert alert.beside({"title": "x"}, there) == {"title": "x"}
+    assert alert.beside({"customFields": {"a": 9, "c": 4}}, there)["customFields"] == [
+        {"name": "b", "value": 2},
+        {"name": "b", "value": 3},
+        {"name": "a", "value": 9},
+        {"name": "c", "value": 4},
+    ]
+
+
+def test_an_update_comes_apart_into_what_it_can_do_without_and_the_rest() -> None:
+    whole = {"description": "x", "customFields": {"a": 1, "b": 2}, "externalLink": "https://x.example/"}
+
+    pieces, rest = alert.apart(whole)
+    assert pieces == {
+        "custom field a": {"customFields": {"a": 1}},
+        "custom field b": {"customFields": {"b": 2}},
+        "link": {"externalLink": "https://x.example/"},
+    }
+    assert rest == {"description": "x"}
+    assert alert.apart(rest) == ({}, rest)
 
 
 @UNHURRIED

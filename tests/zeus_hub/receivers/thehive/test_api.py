@@ -104,3 +104,13 @@ def test_what_an_alert_does_not_say_has_a_harmless_value() -> None:
     assert found is not None
     assert (found.description, found.severity, found.observables) == ("", 0, 0)
     assert found.tags == {"1", "a"}
+    assert found.fields == ()
+
+
+def test_custom_fields_are_known_as_they_can_be_sent() -> None:
+    good = {"_id": "~9", "name": "client", "type": "string", "value": "Acme", "order": 3}
+    rows = [good, {"name": "empty", "value": None}, {"name": 7, "value": 1}, "x", {"value": 1}, {"name": "y"}]
+    found = held({**ROW, "customFields": rows}, KEY)
+
+    assert found is not None
+    assert found.fields == ({"name": "client", "value": "Acme", "order": 3},)

@@ -17,7 +17,7 @@ from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, Way
 from zeus_hub.notice import Observable, Technique
 from zeus_hub.receivers.contract import DownError, Receiver, RefusedError
 from zeus_hub.receivers.thehive.description import told
-from zeus_hub.receivers.thehive.receiver import MOST_OWN_COMMENTS, TYPES_SECONDS, TheHive
+from zeus_hub.receivers.thehive.receiver import MOST_BEGUN, MOST_OWN_COMMENTS, TYPES_SECONDS, TheHive
 
 CREATE = "POST /api/v1/alert"
 
@@ -433,6 +433,137 @@ async def test_an_alert_of_which_one_part_is_refused_goes_without_that_part() ->
         assert only(server)["description"].startswith("24 alerts, ")
         assert data(server) == {"203.0.113.7": True, "10.0.0.5": False}
         assert len(comments(server)) == 1
+
+
+ODD = error(400, "BadRequest", "an odd observable")
+WHOLE: dict[str, Any] = {
+    "custom_fields": {"client": "{client_name}", "alerts": "{count}"},
+    "link": "https://soc.example/?q={group}",
+    "case_template": "Brute force",
+}
+
+
+async def test_an_observable_that_thehive_refuses_keeps_out_nothing_else_of_the_alert() -> None:
+    """Whoever attacks may have chosen it."""
+    async with connected(**WHOLE) as (server, hive):
+        server.faults.append(Fault("answer", on=CREATE, reply=ODD))
+        receipt = await hive.send(notice())
+
+        alert = only(server)
+        assert alert["customFields"] == {"client": "Acme Ltd", "alerts": 12}
+        assert alert["externalLink"] == f"https://soc.example/?q={GROUP}"
+        assert alert["caseTemplate"] == "Brute force"
+        assert [each.partition(":")[0] for each in receipt.warnings] == [
+            "TheHive refused the alert as a whole, and took it piece by piece"
+        ]
+
+
+async def test_an_alert_that_was_begun_before_a_crash_gets_all_that_it_was_to_have() -> None:
+    async with connected(**WHOLE) as (server, hive):
+        server.faults += [Fault("answer", on=CREATE, reply=ODD), Fault("cut before", on="PATCH")]
+        with pytest.raises(DownError):
+            await hive.send(notice())
+        assert only(server)["customFields"] == {}
+
+        await hive.send(notice(2))
+        assert only(server)["customFields"] == {"client": "Acme Ltd", "alerts": 24}
+        assert "externalLink" in only(server)
+        only(server)["customFields"]["client"] = "what people wrote"
+        await hive.send(notice(3))
+        assert only(server)["customFields"] == {"client": "what people wrote", "alerts": 36}
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+async def test_custom_fields_that_an_alert_has_stay_whatever_an_update_means_to_thehive(
+    replaces: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async with connected(Hive(replaces=replaces), **WHOLE) as (server, hive):
+        await hive.send(notice())
+        only(server)["customFields"] |= {"client": "what people wrote", "last-seen": 1_790_000_000_000}
+        await hive.send(notice(2))
+
+        assert only(server)["customFields"] == {
+            "client": "what people wrote",
+            "last-seen": 1_790_000_000_000,
+            "alerts": 24,
+        }
+
+
+async def test_a_case_template_that_thehive_refuses_is_left_out_with_a_warning() -> None:
+    async with connected(**WHOLE) as (server, hive):
+        server.faults.append(Fault("answer", on=CREATE, reply=error(400, "BadRequest", "?"), times=2))
+        receipt = await hive.send(notice())
+
+        assert "caseTemplate" not in only(server)
+        assert only(server)["customFields"] == {"client": "Acme Ltd", "alerts": 12}
+        assert receipt.warnings[0] == (
+            'TheHive refused the case template "Brute force": HTTP 400, BadRequest: ?'
+        )
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+async def test_a_custom_field_that_thehive_refuses_keeps_out_neither_the_others_nor_the_link(
+    replaces: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    fields = {"client": "{client_name}", "unknown": "x", "alerts": "{count}"}
+    async with connected(Hive(replaces=replaces), **WHOLE | {"custom_fields": fields}) as (server, hive):
+        receipt = await hive.send(notice())
+
+        assert only(server)["customFields"] == {"client": "Acme Ltd", "alerts": 12}
+        assert "externalLink" in only(server)
+        assert only(server)["description"].startswith("12 alerts, ")
+        (warning,) = [each for each in receipt.warnings if "custom field unknown" in each]
+        assert warning.endswith("HTTP 400, BadRequest: customFields: CustomField unknown not found")
+
+
+async def test_what_was_refused_is_not_tried_again_where_the_notice_is() -> None:
+    """Else one that takes longer than it may, for what is refused, would be begun anew for ever."""
+    unknown = tuple(Technique(f"T9{number:03}", "New", ("Stealth",)) for number in range(9))
+    odd = tuple(Observable("domain", f"{each}.example") for each in range(3))
+    techniques = "POST /api/v1/alert/~4096/procedure"
+    async with connected() as (server, hive):
+        await hive.send(notice(observables=(), techniques=()))
+        server.faults += [
+            Fault("answer", on="POST /api/v1/alert/~4096/observable", reply=ODD, times=10**6),
+            Fault("cut before", on=techniques, after=6),
+            Fault("cut before", on="PATCH"),
+        ]
+        tried: list[tuple[int, int]] = []
+        for _ in range(2):
+            with pytest.raises(DownError):
+                await hive.send(notice(2, observables=odd, techniques=unknown))
+            tried.append((server.asked("POST /api/v1/alert/~4096/observable"), server.asked(techniques)))
+        receipt = await hive.send(notice(2, observables=odd, techniques=unknown))
+
+        assert tried == [(5, 7), (5, 10)], "6 were refused, and then 3"
+        assert server.asked(techniques) == 10
+        assert len(receipt.warnings) == 10, "and all of it is told"
+        assert hive._refusals == {}
+
+
+async def test_what_was_refused_is_tried_again_once_people_have_mended_something() -> None:
+    async with connected() as (server, hive):
+        await hive.send(notice(observables=(), techniques=()))
+        server.hive.licence = {"isValid": False, "error": "expired"}
+        with pytest.raises(DownError, match="read-only"):
+            await hive.send(notice(2))
+        server.hive.licence = {"isValid": True}
+        receipt = await hive.send(notice(2))
+
+        assert receipt.warnings == ()
+        assert len(data(server)) == 2
+        assert len(only(server)["procedures"]) == 1
+
+
+async def test_what_was_refused_of_too_many_alerts_is_forgotten() -> None:
+    unknown = (Technique("T9999", "New", ("Stealth",)),)
+    async with connected() as (server, hive):
+        server.faults.append(Fault("cut before", on="PATCH", times=10**6))
+        for number in range(MOST_BEGUN + 3):
+            with pytest.raises(DownError):
+                await hive.send(notice(group=f"{number:032x}", techniques=unknown))
+
+        assert len(hive._refusals) == MOST_BEGUN
 
 
 async def test_one_observable_that_thehive_refuses_does_not_keep_out_the_others() -> None:

@@ -8,6 +8,10 @@ from sqlalchemy import Connection
 from zeus_hub.receivers.contract import Receipt
 
 
+class UnreadableError(Exception):
+    """A letter is damaged in the database."""
+
+
 class Item(Protocol):
     """Something on its way to a receiver."""
 
@@ -43,7 +47,10 @@ class Box(Protocol[Sent]):
     """Where letters wait until they are told or refused, as the module outbox; all within a transaction."""
 
     def next_of(self, connection: Connection, receiver: str, now: datetime, /) -> Sent | None:
-        """Return what a receiver is to be told next, or what is due first; None for nothing."""
+        """Return what a receiver is to be told next, or what is due first; None for nothing.
+
+        Raise UnreadableError where that is damaged.
+        """
 
     def told(self, connection: Connection, letter: Sent, receipt: Receipt, now: datetime, /) -> None:
         """Note that a receiver has it."""

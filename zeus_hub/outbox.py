@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from zeus_hub import schema
+from zeus_hub.box import UnreadableError
 from zeus_hub.database import microseconds, moment
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
@@ -306,10 +307,13 @@ def _cut(reason: str) -> str:
 
 
 def _letter(row: Row[tuple[object, ...]]) -> Letter:
+    notice = read(row.notice)
+    if notice is None:
+        raise UnreadableError
     return Letter(
         number=row.number,
         receiver=row.receiver,
-        notice=_DECODER.decode(row.notice),
+        notice=notice,
         attempts=row.attempts,
         due=moment(row.due_us),
         reason=row.reason,

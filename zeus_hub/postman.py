@@ -20,14 +20,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
 from socme.backoff import FIRST, delays
 from zeus_hub import outbox
-from zeus_hub.box import Box, Destination, Item, Sent
+from zeus_hub.box import Box, Destination, Item, Sent, UnreadableError
 from zeus_hub.database import reading, reason, writing
 from zeus_hub.outbox import Letter
 from zeus_hub.receivers.contract import DownError, Receipt, Receiver, RefusedError
@@ -149,7 +148,7 @@ class Postman(Generic[Sent]):
                 await self._write(self._note)
                 self._note = None
             return 0.0 if self._retired else await self._step()
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UnreadableError:
             await self._skip()
         except SQLAlchemyError as error:
             self._trouble(f"the outbox cannot be used: {reason(error)}")

@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from zeus_hub import schema
+from zeus_hub.box import UnreadableError
 from zeus_hub.database import microseconds, moment
 from zeus_hub.digest import Report
 from zeus_hub.outbox import KEPT, KEPT_ASIDE, LONGEST_REASON, MOST_FORGOTTEN, Standing, State
@@ -210,25 +211,22 @@ def _close(connection: Connection, letter: Letter, state: State, reason: str, no
 
 def _is_readable(row: Row[tuple[object, ...]]) -> bool:
     try:
-        _DECODER.decode(row.content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):  # the latter of text that is no UTF-8
+        _letter(row)
+    except UnreadableError:
         return False
     return True
 
 
 def _letter(row: Row[tuple[object, ...]]) -> Letter:
-    [kind] = (each for each in _KINDS if each == row.kind)
-    draft = Draft(
-        name=row.name,
-        kind=kind,
-        period=row.period,
-        zone=ZoneInfo(row.zone),
-        content=_DECODER.decode(row.content),
-    )
+    try:
+        [kind] = (each for each in _KINDS if each == row.kind)
+        zone, content = ZoneInfo(row.zone), _DECODER.decode(row.content)
+    except (msgspec.MsgspecError, ValueError, LookupError, OSError) as error:
+        raise UnreadableError from error
     return Letter(
         number=row.number,
         receiver=row.receiver,
-        draft=draft,
+        draft=Draft(name=row.name, kind=kind, period=row.period, zone=zone, content=content),
         due=moment(row.due_us),
         attempts=row.attempts,
         reason=row.reason,

@@ -13,6 +13,7 @@ from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import FOREVER, NOON
 from tests.zeus_hub.reported import CONTENT, draft
 from zeus_hub import reports, schema
+from zeus_hub.box import UnreadableError
 from zeus_hub.database import writing
 from zeus_hub.outbox import KEPT, LONGEST_REASON, State
 from zeus_hub.receivers.contract import Receipt
@@ -136,13 +137,28 @@ def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connec
     assert (standing.waiting, standing.refused, standing.told) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("content", [b"no JSON", b"{}", b'{"client":"\xff"}'])
-def test_what_is_damaged_is_set_aside_and_the_rest_goes_on(connection: Connection, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"content": b"no JSON"},
+        {"content": b"{}"},
+        {"content": b'{"client":"\xff"}'},
+        {"kind": "week"},
+        {"zone": "Europe/Pariz"},
+        {"zone": "../zone"},
+        {"zone": "Europe"},
+    ],
+)
+def test_what_is_damaged_is_set_aside_and_the_rest_goes_on(
+    connection: Connection, damage: dict[str, object]
+) -> None:
     reports.put(connection, "mail", draft(), NOON)
     reports.put(connection, "mail", draft(period="2026-07-02"), NOON)
     first = schema.report.c.number == following(connection).number
-    connection.execute(update(schema.report).where(first).values(content=content))
+    connection.execute(update(schema.report).where(first).values(damage))
 
+    with pytest.raises(UnreadableError):
+        following(connection)
     assert reports.skip_unreadable(connection, "mail", NOON) == 1
     assert following(connection).draft.period == "2026-07-02"
     assert reports.skip_unreadable(connection, "mail", NOON) == 0

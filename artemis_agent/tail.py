@@ -6,7 +6,6 @@ that is cut (copytruncate) begins a new life under a new identity; what was not 
 taken from the copy that rotation left. What can no longer be had is told as a gap.
 """
 
-import errno
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from artemis_agent.doubt import GRACE
 from artemis_agent.file_identity import identity_of_unread
 from artemis_agent.line_file import BLOCK, Block, LineFile, Truncated, open_line_file
 from artemis_agent.memory import Memory
-from artemis_agent.place import Place
+from artemis_agent.place import Place, explained
 from artemis_agent.rotated import MOST_OPEN, Lines, Rotated
 from artemis_agent.siblings import siblings
 from artemis_agent.source import Gap, Reject
@@ -64,7 +63,7 @@ class Tail:
         self._start = start
         self._clock = clock
         self._memory = Memory(position)
-        self._rotated = Rotated(path, self.place, self._memory, clock)
+        self._rotated = Rotated(path, self._memory, clock)
         self._settled = False
         self._leading: dict[str, float] = {}  # when the path, a link, was seen to lead there
         self._away = False  # nothing has had the name for a while
@@ -103,7 +102,7 @@ class Tail:
             if not self._settled:
                 self._settle()
             else:
-                if len(self._old) < MOST_OPEN:
+                if len(self._old) < MOST_OPEN or not self._current:
                     self._look_at_path()
                 if self._rotated.is_due:
                     self._find_rotated()
@@ -189,8 +188,20 @@ class Tail:
             file.identity = self._memory.name(known, (other.identity for other in self._files()))
 
     def _find_rotated(self) -> None:
-        self._old += self._rotated.find(list(self._files()), self._current)
+        self._queue(self._rotated.find(list(self._files())))
         self._note_target()
+
+    def _queue(self, found: Sequence[Lines]) -> None:
+        """Take in rotated files. Where the current one was rotated just now, some came after it."""
+        current = self._current
+        if not found or not current or self.place.leads_to(current.device, current.inode):
+            self._old += found
+            return
+        current.note_growth()
+        older = [file for file in found if file.modified <= current.modified]
+        self._old += [*older, current, *(file for file in found if file not in older)]
+        self._current = None
+        self.rotations += 1
 
     def _note_target(self) -> None:
         """Keep where the path leads to, if it is a link, and for a while where it did before."""
@@ -380,16 +391,4 @@ class Tail:
             self._memory.lose(file.identity, end, file.expected - end, "it is not in the copy that is left")
 
     def _report(self, error: OSError) -> None:
-        self.problem = f"{error.strerror or error}: {self._path}{_MEND.get(error.errno or 0, '')}"
-
-
-_MEND = {
-    errno.ENOENT: " (nothing has written it yet, or `path` is wrong)",
-    errno.ENOTDIR: " (correct `path`)",
-    errno.EACCES: " (give Artemis's user the right to read it, by the group that owns it)",
-    errno.EPERM: " (give Artemis's user the right to read it, by the group that owns it)",
-    errno.EINVAL: " (`path` must name a log file)",
-    errno.EMFILE: " (raise the limit of open files)",
-    errno.ENFILE: " (raise the machine's limit of open files)",
-    errno.EIO: " (look after the disk)",
-}
+        self.problem = explained(error, self._path)

@@ -69,13 +69,13 @@ def test_a_folder_is_listed_again_when_it_has_changed_or_after_a_while(tmp_path:
     assert place.now().name == "eve-23.json"
 
 
-def test_another_file_is_the_log_once_it_has_the_name(tmp_path: Path) -> None:
+def test_a_file_is_the_log_as_long_as_it_has_the_name(tmp_path: Path) -> None:
     log = tmp_path / "eve.json"
     log.touch()
     place, status = Place(log, Clock()), log.stat()
-    assert not place.has_another(status.st_dev, status.st_ino)
+    assert place.leads_to(status.st_dev, status.st_ino)
 
     log.rename(tmp_path / "eve.json.1")
-    assert not place.has_another(status.st_dev, status.st_ino)
+    assert not place.leads_to(status.st_dev, status.st_ino)
     log.touch()
-    assert place.has_another(status.st_dev, status.st_ino)
+    assert not place.leads_to(status.st_dev, status.st_ino)

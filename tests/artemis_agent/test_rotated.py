@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from artemis_agent.doubt import GRACE
-from artemis_agent.line_file import LineFile, open_line_file
+from artemis_agent.line_file import open_line_file
 from artemis_agent.memory import Memory
-from artemis_agent.place import Place
 from artemis_agent.rotated import MOST_OPEN, RESCAN, RETRY, Lines, Rotated
 from tests.artemis_agent.follower import Clock
 
@@ -23,7 +22,7 @@ class Case:
         self.path = folder / "eve.json"
         self.clock = Clock()
         self.memory = Memory(None)
-        self.rotated = Rotated(self.path, Place(self.path, self.clock), self.memory, self.clock)
+        self.rotated = Rotated(self.path, self.memory, self.clock)
         self.found: list[Lines] = []
 
     def make(self, name: str, content: bytes, *, age: int = 0) -> Path:
@@ -32,9 +31,9 @@ class Case:
         os.utime(path, (1000 - age, 1000 - age))
         return path
 
-    def find(self, current: LineFile | None = None) -> list[int]:
+    def find(self) -> list[int]:
         """Look, and return the inodes of what is to be read."""
-        found = self.rotated.find([*self.found, *([current] if current else [])], current)
+        found = self.rotated.find(self.found)
         self.found += found
         return [file.inode for file in found]
 
@@ -181,7 +180,7 @@ def test_an_archive_is_compared_anew_where_an_open_file_was_cut_meanwhile(case: 
 
     current.restart()
     case.memory.known.append(known)
-    found += case.rotated.find(case.found, None)
+    found += case.rotated.find(case.found)
     while not found:
         found += case.rotated.weigh(case.found, urgent=True)[1]
 
@@ -189,20 +188,3 @@ def test_an_archive_is_compared_anew_where_an_open_file_was_cut_meanwhile(case: 
 
     current.close()
     found[0].close()
-
-
-def test_what_is_younger_than_a_file_that_was_just_rotated_has_its_turn_later(case: Case) -> None:
-    current = open_line_file(case.make("eve.json", b"3\n", age=50), case.clock)
-    older = case.make("eve.json.2", b"2\n", age=60)
-    case.make("eve.json.1", b"4\n", age=40)
-    case.path.rename(case.path.with_name("eve.json.3"))
-
-    assert case.find(current) == [older.stat().st_ino, case.path.with_name("eve.json.1").stat().st_ino], (
-        "nothing has its name: it may get it back"
-    )
-    case.path.touch()
-    younger = case.make("eve.json.4", b"5\n", age=30)
-    assert case.find(current) == []
-    current.close()
-    assert case.rotated.owed
-    assert case.find() == [current.inode, younger.stat().st_ino]

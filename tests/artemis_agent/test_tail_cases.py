@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from artemis_agent import rotated, wake
+from artemis_agent.doubt import GRACE
 from artemis_agent.file_identity import decode, encode
 from artemis_agent.file_source import FileSource, open_file_source
 from artemis_agent.line_file import LONGEST
@@ -473,6 +474,40 @@ def test_a_rotation_between_two_looks_changes_no_order(
     settled(follower)
 
     assert given(follower) == [b"1", b"2", b"3", b"4"]
+    whole(follower)
+
+
+@pytest.mark.parametrize("then", ["goes", "grows", "stays"])
+def test_what_came_behind_a_rotation_between_two_looks_is_held(
+    path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """Nothing has the name yet (`nocreate`); the file behind may go, or be written on, before it is read."""
+    append(path, b"1\n")
+    follower = Follower(path)
+    settled(follower)
+
+    def late(*args: Any, **named: Any) -> list[Sibling]:  # noqa: ANN401 - as the other one
+        monkeypatch.setattr(rotated, "siblings", siblings)
+        append(path, b"2\n")
+        rotate(path)
+        append(path, b"3\n")
+        rotate(path)
+        return siblings(*args, **named)
+
+    monkeypatch.setattr(rotated, "siblings", late)
+    follower.clock.now += GRACE + 1
+    follower.tail.keep_hold()
+    newest = path.with_name("eve.json.1")
+    if then == "goes":
+        newest.unlink()
+    if then == "grows":
+        append(newest, b"4\n")
+        newest.rename(path.with_name("eve.json.3"))
+    settled(follower)
+    append(path, b"5\n")
+    settled(follower)
+
+    assert given(follower) == [b"1", b"2", b"3", *([b"4"] if then == "grows" else []), b"5"]
     whole(follower)
 
 

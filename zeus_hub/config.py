@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from socme.settings import Address, Section, Settings
 
+RULE_FILES = "[!.]*.toml"  # in `routes_dir`; what begins with a dot is an editor's
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from zeus_hub import schema
+from zeus_hub.config import RULE_FILES
 from zeus_hub.database import reading
 from zeus_hub.fleet import Seen
 
@@ -57,7 +58,7 @@ class Dormant:
     def _is_wanted(self) -> bool:
         """Tell whether there are rules, or were some: that they are gone is for a person to say."""
         with suppress(OSError, SQLAlchemyError):  # asked again; whoever needs them says what is wrong
-            if any(self._folder.glob("[!.]*.toml")):
+            if any(self._folder.glob(RULE_FILES)):
                 return True
             with reading(self._engine) as connection:
                 return connection.execute(select(schema.router.c.name)).first() is not None

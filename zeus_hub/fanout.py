@@ -24,6 +24,7 @@ from socme import logs
 from socme.errors import OperatorError
 from zeus_hub import files, fitness, office, outbox, outcomes, registry, reports
 from zeus_hub.clerk import Clerk
+from zeus_hub.config import RULE_FILES
 from zeus_hub.database import reading, reason, writing
 from zeus_hub.fleet import Seen
 from zeus_hub.office import Made, Office, Opening
@@ -166,9 +167,8 @@ class FanOut:
 
     def _read(self) -> tuple[Rules, Mapping[str, _New]]:
         """Return the rules, and the receivers that have to be made; some take a second."""
-        if not any(
-            self._folder.glob("[!.]*.toml")
-        ):  # there were some: a folder that is not there at the moment?
+        # There were some: a folder that is not there at the moment?
+        if not any(self._folder.glob(RULE_FILES)):
             raise OperatorError(
                 f"{self._folder} has no rules any more; those before go on",
                 "Put them back; to have none, leave an empty file there: none.toml.",

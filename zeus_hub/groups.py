@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import zstandard
 from google.protobuf.message import DecodeError
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy import Row as SqlRow
 
 from socme import logs
@@ -110,20 +110,10 @@ def save(connection: Connection, changes: Changes, reached: Progress) -> None:
     connection.execute(update(table).where(table.c.name == NAME).values(_columns(reached)))
 
 
-def arrivals(connection: Connection, after: int, limit: int, change: int) -> list[tuple[int, StoredAlert]]:
-    """Return some alerts behind a number, in order, as they stood after a change: not as people left them."""
+def arrivals(connection: Connection, after: int, limit: int) -> list[tuple[int, StoredAlert]]:
+    """Return some alerts behind a number, in order, as they came: without what people did since."""
     query = _STORED.where(database.alert.c.number > after).order_by(database.alert.c.number).limit(limit)
-    found = list(_read(connection.execute(query)))
-    table = schema.triage_change
-    mine = (table.c.alert_number.in_([number for number, _ in found]), table.c.number <= change)
-    rows = connection.execute(
-        select(table.c.alert_number, table.c.status).where(*mine).order_by(table.c.number)
-    )
-    statuses = {row.alert_number: row.status for row in rows}
-    for number, stored in found:
-        if number in statuses:
-            stored.triage.status = statuses[number]
-    return found
+    return list(_read(connection.execute(query)))
 
 
 def remembered(connection: Connection, client: str, members: Sequence[Member]) -> list[StoredAlert]:
@@ -137,8 +127,14 @@ def remembered(connection: Connection, client: str, members: Sequence[Member]) -
 def changes(connection: Connection, after: int, limit: int) -> list[Change]:
     """Return some changes behind a number, in order."""
     table = schema.triage_change
-    query = select(table).where(table.c.number > after).order_by(table.c.number).limit(limit)
-    return [Change(row.number, row.alert_number, row.before, row.status) for row in connection.execute(query)]
+    return _changes(connection, select(table).where(table.c.number > after).limit(limit))
+
+
+def changes_of(connection: Connection, alerts: Sequence[int], up_to: int) -> list[Change]:
+    """Return the changes up to a number that are about some alerts, in order."""
+    table = schema.triage_change
+    mine = (table.c.alert_number.in_(alerts), table.c.number <= up_to)
+    return _changes(connection, select(table).where(*mine)) if alerts else []
 
 
 def keep_routed(connection: Connection, routed: Mapping[int, Routed]) -> None:
@@ -177,6 +173,11 @@ def titles(connection: Connection) -> dict[str, str]:
     """Return what clients are called for people, by name."""
     table = database.client
     return {row.name: row.title for row in connection.execute(select(table.c.name, table.c.title))}
+
+
+def _changes(connection: Connection, query: Select[Any]) -> list[Change]:
+    rows = connection.execute(query.order_by(schema.triage_change.c.number))
+    return [Change(row.number, row.alert_number, row.before, row.status) for row in rows]
 
 
 def _read(rows: Iterable[SqlRow[tuple[object, ...]]]) -> Iterator[tuple[int, StoredAlert]]:

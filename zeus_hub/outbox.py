@@ -6,6 +6,7 @@ receiver that was down for a day is told of each group once. All functions work 
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -218,7 +219,7 @@ def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[L
     if receiver is not None:
         query = query.where(table.c.receiver == receiver)
     for row in connection.execute(query):
-        if read(row.notice) is not None:
+        with suppress(UnreadableError):
             yield _letter(row)
 
 
@@ -270,8 +271,11 @@ def _close(
     }
     if reference:
         values["reference"] = schema.plain(reference)[:LONGEST_REFERENCE]
+    newer = read(row.notice)
+    if newer is None:
+        _damaged(connection, [row.number], now)
+        return
     if grown and state is State.TOLD:
-        newer = _DECODER.decode(row.notice)
         rest = replace(
             newer,
             fresh=newer.fresh - letter.notice.fresh,

@@ -5,9 +5,9 @@ not arrive holds up no other one either: the next is tried, and only where that 
 get its rest, after which what was tried least often is next. A letter that fails again while others arrive
 waits by itself, each time for longer; so does one that the receiver took for some people and not yet for
 others. Where a part of the receiver takes nothing (an organisation in TheHive), the letters of its clients
-rest alone. What it refuses for good is set aside for people. What came
-of a letter is noted before the next one is touched, however long that takes: else a database that cannot be
-written would have it sent again and again.
+rest alone. What it refuses for good is set aside for people. What came of a letter is noted before the next
+one is touched, however long that takes: else a database that cannot be written would have it sent again and
+again.
 """
 
 import asyncio

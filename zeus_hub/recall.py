@@ -31,14 +31,15 @@ def again(connection: Connection, receiver: str, now: datetime, numbers: Collect
     chosen = and_(table.c.receiver == receiver, table.c.state == State.REFUSED, ~overtaken)
     if numbers:
         chosen = and_(chosen, table.c.number.in_(numbers))
-    latest = select(func.max(table.c.number)).where(chosen).group_by(table.c.group_key)
-    newest = list(connection.execute(latest).scalars())
+    columns = (table.c.group_key, table.c.number)
+    ordered = select(*columns).where(chosen).order_by(table.c.notice_number, table.c.number)
+    newest = {row.group_key: row.number for row in connection.execute(ordered)}
     waiting = and_(table.c.receiver == receiver, table.c.state == State.WAITING)
     at_once = {"due_us": microseconds(now), "attempts": 0}
     hurried = connection.execute(update(table).where(waiting).values(**at_once)).rowcount
-    _tell_together(connection, receiver, newest, now)
-    _reopen(connection, newest, now)
-    return len(newest) + hurried
+    left = _tell_together(connection, receiver, list(newest.values()), now)
+    _reopen(connection, left, now)
+    return len(left) + hurried
 
 
 def drop(connection: Connection, receiver: str, why: str, now: datetime) -> int:
@@ -72,9 +73,11 @@ def replay(connection: Connection, receiver: str, since: datetime, now: datetime
     return len(numbers)
 
 
-def _tell_together(connection: Connection, receiver: str, numbers: Sequence[int], now: datetime) -> None:
-    """Of letters that are to wait again, take those away that one of their group which waits can tell of."""
-    table = schema.outbox
+def _tell_together(
+    connection: Connection, receiver: str, numbers: Sequence[int], now: datetime
+) -> Sequence[int]:
+    """Have letters told with one of their group that waits; return those for which there is none."""
+    table, told = schema.outbox, set[int]()
     groups = select(table.c.group_key).where(table.c.receiver == receiver, table.c.state == State.WAITING)
     for begin in range(0, len(numbers), _AT_ONCE):
         part = table.c.number.in_(numbers[begin : begin + _AT_ONCE])
@@ -83,6 +86,8 @@ def _tell_together(connection: Connection, receiver: str, numbers: Sequence[int]
             notice = outbox.read(row.notice)
             if notice is not None and outbox.tell_with_older(connection, receiver, notice, now):
                 connection.execute(delete(table).where(table.c.number == row.number))
+                told.add(row.number)
+    return [number for number in numbers if number not in told]
 
 
 def _reopen(connection: Connection, numbers: Sequence[int], now: datetime) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, select, true
 
 from socme.text import clean
 from socme.triage import ACKNOWLEDGED, CLOSED, NEW
@@ -204,8 +204,12 @@ def _attacks_gone(connection: Connection, span: _Span) -> bool:
     table, when = schema.triage_change, alert.c.received_us
     later = table.alias()
     earlier = select(alert.c.number).where(when < span.start_us - _MARGIN).order_by(when.desc()).limit(1)
+    behind = select(alert.c.number).where(when >= span.end_us + _MARGIN).order_by(when).limit(1)
+    first = connection.execute(earlier).scalar_one_or_none() or 0
+    last = connection.execute(behind).scalar_one_or_none()
     query = select(table.c.alert_number).where(
-        table.c.alert_number > (connection.execute(earlier).scalar_one_or_none() or 0),
+        table.c.alert_number > first,
+        true() if last is None else table.c.alert_number < last,
         table.c.time_us >= span.start_us,
         table.c.status == CLOSED,
         table.c.verdict == Verdict.VERDICT_TRUE_POSITIVE,

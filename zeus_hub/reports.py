@@ -7,6 +7,7 @@ that it is there is why nobody is told twice. All functions work within a transa
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
@@ -175,7 +176,7 @@ def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[L
     if receiver is not None:
         query = query.where(table.c.receiver == receiver)
     for row in connection.execute(query):
-        if _is_readable(row):
+        with suppress(UnreadableError):
             yield _letter(row)
 
 

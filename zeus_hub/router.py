@@ -67,16 +67,18 @@ class Router:
         self._rules = rules
         if self._grouping is not None:
             self._grouping.heed(rules, self._silences)
-            _tell_orphans(self._grouping)
 
     def step(self, now: datetime) -> Step:
         """Take what is new, look at what is due; may raise SQLAlchemyError, and then nothing was done."""
         try:
             with writing(self._engine) as connection:
-                return self._step(connection, now)
+                done = self._step(connection, now)
         except BaseException:
             self._grouping = None  # it is ahead of what is kept: read anew
             raise
+        if self._grouping is not None:
+            _tell_orphans(self._grouping)
+        return done
 
     def _step(self, connection: Connection, now: datetime) -> Step:
         reached = groups.progress(connection)
@@ -102,13 +104,15 @@ class Router:
         """Take what is new and look at what is due; return the last alert and change, and if there is more.
 
         What people did since the last step counts before a look at what is due: who was in time is in time.
-        An alert that is taken after something was done about it comes as it stands by then.
+        That holds for alerts that are taken only now, too.
         """
         changed = groups.changes(connection, reached.change, CHANGES_AT_ONCE)
         self._change(connection, grouping, [each for each in changed if each.alert <= reached.alert])
         change = changed[-1].number if changed else reached.change
-        taken = groups.arrivals(connection, reached.alert, ALERTS_AT_ONCE, change)
+        taken = groups.arrivals(connection, reached.alert, ALERTS_AT_ONCE)
         self._take(connection, grouping, taken, now)
+        late = groups.changes_of(connection, [number for number, _ in taken], change)
+        self._change(connection, grouping, late)
         grouping.tick(now)
         alert = taken[-1][0] if taken else reached.alert
         return alert, change, len(taken) == ALERTS_AT_ONCE or len(changed) == CHANGES_AT_ONCE
@@ -120,7 +124,6 @@ class Router:
             self._silences, self._said = (), ()
             self._new, self._unasked = (), []
             self._grouping = Grouping(self._rules, rows=rows, sources=sources, steady=reached.steady)
-            _tell_orphans(self._grouping)
         return self._grouping
 
     def _hush(

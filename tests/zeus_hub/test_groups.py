@@ -44,20 +44,18 @@ def test_the_router_begins_behind_all_that_is_there(engine: Engine) -> None:
         begun = groups.begin(connection, Steady().at(NOON))
         assert (begun.alert, begun.change) == (3, 1)
         assert groups.progress(connection) == begun
-        assert groups.arrivals(connection, begun.alert, 10, 1) == []
+        assert groups.arrivals(connection, begun.alert, 10) == []
 
 
-def test_alerts_come_in_order_as_they_stood_after_a_change(engine: Engine) -> None:
-    """What people did about them later comes by itself, in its own order."""
+def test_alerts_come_in_order_as_they_came(engine: Engine) -> None:
+    """What people did about them comes by itself, in its own order."""
     made = [alert(number) for number in range(5)]
     keep(engine, made)
     triage.acknowledge(engine, [ref(1)], by="ada", now=NOON)
     with reading(engine) as connection:
-        found = groups.arrivals(connection, 1, 3, 0)
+        found = groups.arrivals(connection, 1, 3)
         assert [number for number, _ in found] == [2, 3, 4]
         assert [stored for _, stored in found] == made[1:4]
-        later = groups.arrivals(connection, 1, 3, 1)
-        assert [stored.triage.status for _, stored in later] == [ACKNOWLEDGED, 0, 0]
 
 
 def test_changes_come_in_their_own_order(engine: Engine) -> None:
@@ -68,6 +66,9 @@ def test_changes_come_in_their_own_order(engine: Engine) -> None:
         [first] = groups.changes(connection, 0, 1)
         assert (first.alert, first.before, first.after) == (1, NEW, ACKNOWLEDGED)
         assert [each.alert for each in groups.changes(connection, 1, 10)] == [3, 2]
+        assert [each.number for each in groups.changes_of(connection, [2, 1], 2)] == [1]
+        assert [each.number for each in groups.changes_of(connection, [2, 1], 3)] == [1, 3]
+        assert groups.changes_of(connection, [], 3) == []
 
 
 def test_where_alerts_went_is_kept_where_they_went_anywhere(engine: Engine) -> None:

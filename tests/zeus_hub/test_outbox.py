@@ -207,6 +207,18 @@ def test_a_letter_that_is_damaged_is_set_aside(connection: Connection, damage: b
     assert list(outbox.set_aside(connection)) == [], "there is nothing to show of it"
 
 
+def test_a_letter_that_grew_and_was_damaged_while_it_was_told_is_set_aside(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(), NOON)
+    on_its_way = first(connection)
+    outbox.put(connection, "mail", notice(number=2, reason="more"), NOON)
+    connection.execute(update(schema.outbox).values(notice=b'{"group":"\xff"}'))
+    outbox.told(connection, on_its_way, Receipt("~1"), LATER)
+
+    assert outbox.next_of(connection, "mail", FOREVER) is None
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.refused) == (0, 1)
+
+
 def test_a_rolled_back_decision_tells_nobody(engine: Engine) -> None:
     with engine.connect().execution_options(writing=True) as connection:
         outbox.put(connection, "mail", notice(), NOON)

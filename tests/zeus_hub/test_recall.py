@@ -90,7 +90,7 @@ def test_two_notices_of_a_group_never_wait_beside_each_other(
         assert recall.again(connection, "mail", LATER, [next(outbox.set_aside(connection)).number]) == 1
     assert first(connection).notice.number == 1
 
-    assert recall.again(connection, "mail", LATER) == 2
+    assert recall.again(connection, "mail", LATER) == 1
     [standing] = outbox.standings(connection)
     assert (standing.waiting, standing.refused) == (1, 0)
     assert first(connection).notice == notice(number=2, reason="new", fresh=5)
@@ -105,3 +105,17 @@ def test_trying_again_leaves_what_a_later_notice_tells(connection: Connection) -
 
     assert recall.again(connection, "mail", LATER) == 1
     assert first(connection).notice.number == 2
+
+
+def test_the_latest_notice_is_the_one_that_tells_most_whatever_its_row(connection: Connection) -> None:
+    """An older row grows where it waits: it may tell of more than one that was written later."""
+    for number in (1, 3):
+        outbox.put(connection, "mail", notice(number=number), NOON)
+        outbox.refused(connection, first(connection), "full", NOON)
+    older = next(outbox.set_aside(connection))
+    recall.again(connection, "mail", NOON, [older.number])
+    outbox.put(connection, "mail", notice(number=4, reason="over"), NOON)
+    outbox.refused(connection, first(connection), "full", NOON)
+
+    assert recall.again(connection, "mail", LATER) == 1
+    assert first(connection).notice.number == 4

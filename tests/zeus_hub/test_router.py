@@ -205,7 +205,7 @@ def test_alerts_that_are_taken_late_come_as_people_left_them(
     triage.close(engine, [ref(3)], Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
     run.at(2)
     run.at(31)
-    assert said(letters(engine)) == [("new", 1, 2, 2)]
+    assert said(letters(engine)) == [("new", 1, 4, 4)]
     run.at(40_000)
     assert letters(engine) == [], "somebody looks after what is open: no repeats"
     triage.close(engine, [ref(1), ref(2)], Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
@@ -224,6 +224,18 @@ def test_what_was_closed_before_the_router_came_to_it_calls_nobody(engine: Engin
     run.at(3600)
 
     assert letters(engine) == []
+
+
+def test_an_alert_that_was_opened_again_before_it_was_told_is_told(engine: Engine, rules: Rules) -> None:
+    """Though it was closed when the router came to it."""
+    run = Run(engine, rules)
+    keep(engine, brute(range(1)))
+    triage.close(engine, [ref(0)], Verdict.VERDICT_BENIGN, "a test", by="ada", now=BEGUN)
+    run.at(1)
+    triage.reopen(engine, [ref(0)], by="ada", now=BEGUN)
+    run.at(32)
+
+    assert said(letters(engine)) == [("new", 1, 1, 1)]
 
 
 def test_a_restart_at_any_moment_changes_nothing(engine: Engine, rules: Rules) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from socme.errors import OperatorError
 from socme.text import clean
+from zeus_hub.config import RULE_FILES
 from zeus_hub.rota import Rota
 from zeus_hub.routes import calendars
 from zeus_hub.routes.checker import nearest
@@ -109,7 +110,7 @@ def load(folder: Path) -> Rules:
     A folder that is not there has none. Raise RulesError, which tells of everything that is wrong.
     """
     reading = _Reading()
-    paths = sorted(folder.glob("[!.]*.toml"))
+    paths = sorted(folder.glob(RULE_FILES))
     if len(paths) > MOST_FILES:
         reading.wrong(Place(folder, 1), f"there are more than {MOST_FILES} files")
     for path in paths[:MOST_FILES]:

@@ -185,6 +185,18 @@ def test_attacks_of_before_and_those_that_are_kept_hide_nothing(engine: Engine) 
     assert (found.judged.true_positive, found.untold) == (1, False)
 
 
+def test_attacks_of_later_hide_nothing(engine: Engine) -> None:
+    made = [alert(n, severity=LOW) for n in range(5)]
+    for later in made[2:]:
+        later.received.FromDatetime(NOON + timedelta(days=3))
+    keep(engine, made)
+    triage.close(engine, [ref(3)], TRUE, "real", by="ada", now=NOON + timedelta(days=4))
+    triage.close(engine, [ref(0)], FALSE, "noise", by="ada", now=NOON + timedelta(hours=2))
+    gone(engine, 1, 4, severity=LOW)
+
+    assert not told(engine).untold
+
+
 def test_what_was_longer_ago_than_is_counted_is_not_known_where_not_all_is_kept(engine: Engine) -> None:
     keep(engine, [alert(n, severity=LOW) for n in range(3)])
     months = NOON + timedelta(days=60)

@@ -56,6 +56,7 @@ bench: setup  ## measure on this machine, beside the peers that are here; an hou
 	@$(BIN)/python -m bench.steady
 	@$(BIN)/python -m bench.ingest
 	@$(BIN)/python -m bench.store
+	@$(BIN)/python -m bench.purge
 	@$(BIN)/python -m bench.fleet
 	@$(BIN)/python -m bench.churn
 	@$(BIN)/python -m bench.rest

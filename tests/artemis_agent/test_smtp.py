@@ -156,11 +156,34 @@ async def test_a_wrong_password_is_told_without_it(
         empty = await failure(server, mail)
         (tmp_path / "password").write_text("pässword")
         odd = await failure(server, mail)
+        (tmp_path / "password").write_bytes(b"p\xe4ssword")
+        old = await failure(server, mail)
 
     assert "does not let zeus log in: 535" in wrong
     assert "secret-guess" not in wrong
     assert "is empty" in empty
-    assert odd == "the password must be plain ASCII"
+    assert odd == old == "the password must be plain ASCII"
+
+
+async def test_a_server_that_asks_nonsense_at_the_login_is_told(
+    tmp_path: Path, trusted: Trust, mail: EmailMessage
+) -> None:
+    """Nothing else comes of it: the agent ends by what escapes from here."""
+    said = (b"220 here\r\n", b"250-here\r\n250 AUTH PLAIN\r\n", b"334 ok\r\n")
+    async with saying(*said) as port:
+        told = await failure(replace(server_at(port, tmp_path, trusted), security="none"), mail)
+
+    assert told == "mail server HERE asks something at the login that is not base64: Incorrect padding"
+
+
+async def test_a_host_that_cannot_be_one_is_told_as_that(
+    tmp_path: Path, trusted: Trust, mail: EmailMessage
+) -> None:
+    """Python raises for it what it raises for a password, too."""
+    told = await failure(replace(server_at(25, tmp_path, trusted), host="mail..example"), mail)
+
+    assert told.startswith("mail server mail..example:25 cannot be reached: ")
+    assert "idna" in told
 
 
 async def test_what_is_not_there_or_no_mail_server_is_told(

@@ -257,10 +257,12 @@ class Glass:
         """Send a mail to those who have not got it. In the worker's thread."""
         from artemis_agent import smtp  # noqa: PLC0415 - was imported when it was sent first
 
-        refused = None
-        with suppress(smtp.MailError):  # what is wrong with the server is said of the mails that need it
+        try:
             refused = smtp.send(self._plan.server, letter.mail, letter.whom)
-        letter.tried(refused, self._clock.steady())
+        except smtp.MailError as error:  # what is wrong with the server is said of the mails that need it
+            letter.failed(error.refused, self._clock.steady())
+        else:
+            letter.tried(refused, self._clock.steady())
 
     async def _note(self) -> None:
         """Write down what was told; where the disk does not take it, again at the next look."""

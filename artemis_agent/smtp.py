@@ -40,6 +40,11 @@ _TRANSIENT = 4  # the first digit of an answer that may be another later
 class MailError(Exception):
     """Why a mail did not leave, for people."""
 
+    def __init__(self, reason: str, refused: Sequence[Refused] = ()) -> None:
+        super().__init__(reason)
+        self.refused = tuple(refused)
+        """Whom the server does not take by its own words; it may have hung up before it came to all."""
+
 
 class _Ear(io.RawIOBase):
     """What a server says: in time, and not more than anybody has to say."""
@@ -131,7 +136,8 @@ def _session(server: MailServer) -> Iterator[smtplib.SMTP]:
             client.close()
     except (smtplib.SMTPException, OSError, ValueError) as error:
         what = _answered(server, error) if isinstance(error, smtplib.SMTPException) else _broken(error)
-        raise MailError(f"mail server {server.host}:{server.port} {what}") from error
+        refused = _refused(error.recipients) if isinstance(error, smtplib.SMTPRecipientsRefused) else ()
+        raise MailError(f"mail server {server.host}:{server.port} {what}", refused) from error
 
 
 def _answered(server: MailServer, error: smtplib.SMTPException) -> str:

@@ -210,6 +210,25 @@ async def test_who_could_not_be_given_a_mail_yet_gets_it_later_alone(site: Site,
     assert office.mails[0].as_bytes() == office.mails[1].as_bytes()
 
 
+async def test_who_is_put_off_and_then_refused_for_good_is_not_tried_again(
+    site: Site, office: Office
+) -> None:
+    """All people of that attempt are refused: no mail leaves, and what the server says counts still."""
+    site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))
+    office.answers["boss@client.example"] = "451 later"
+    async with site.agent() as run:
+        await run.put(alert(1))
+        await run.at(15)
+        office.answers["boss@client.example"] = "550 gone"
+        await run.at(20)
+        assert run.glass.problem == "not told: boss@client.example: 550 gone"
+        asked = len(office.asked)
+        for minute in range(21, 80):
+            await run.at(minute)
+
+    assert len(office.asked) == asked
+
+
 async def test_who_cannot_be_given_a_mail_for_an_hour_is_given_up(site: Site, office: Office) -> None:
     """And others are told of what is new meanwhile."""
     site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))

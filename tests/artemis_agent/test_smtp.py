@@ -39,6 +39,12 @@ def mail() -> EmailMessage:
     return own_mail.trial(node="acme/acme-1", sender="a@client.example", recipients=WHOM, now=now)
 
 
+async def refusal(server: MailServer, mail: EmailMessage) -> tuple[Refused, ...]:
+    with pytest.raises(MailError) as caught:
+        await asyncio.to_thread(smtp.send, server, mail, WHOM)
+    return caught.value.refused
+
+
 async def failure(server: MailServer, mail: EmailMessage) -> str:
     with pytest.raises(MailError) as caught:
         await asyncio.to_thread(smtp.send, server, mail, WHOM)
@@ -138,11 +144,16 @@ async def test_one_recipient_who_is_refused_does_not_keep_it_from_the_others(
         later = await asyncio.to_thread(smtp.send, server, mail, WHOM)
         office.answers["b@client.example"] = "550 gone"
         nobody = await failure(server, mail)
+        each = await refusal(server, mail)
+        office.answers["b@client.example"] = "421 I go"
+        first = await refusal(server, mail)
 
     assert told == (Refused("c@x.example", "550 nobody of that name", again=False),)
     assert later == (Refused("c@x.example", "451 not now", again=True),)
     assert office.recipients == [["b@client.example"]] * 2
     assert nobody.startswith("mail server HERE takes none of the recipients: b@client.example: 550 gone; c@")
+    assert [(told.who, told.again) for told in each] == [("b@client.example", False), ("c@x.example", True)]
+    assert first == (Refused("b@client.example", "421 I go", again=True),)
 
 
 async def test_a_wrong_password_is_told_without_it(

@@ -26,7 +26,7 @@ from artemis_agent.plan import BreakGlass
 from artemis_agent.spool import Spool, SpoolWriteError
 from artemis_agent.told import Told
 from artemis_agent.untold import MOST_IDS, Untold
-from artemis_agent.worker import Worker
+from artemis_agent.worker import LooseWorker
 from socme import backoff, batch, identity, logs, severity, show
 from socme.errors import OperatorError
 from socme.journal import LOWEST, Journal
@@ -36,6 +36,7 @@ LOG = logging.getLogger("artemis.break_glass")
 
 LOOK_SECONDS = 5.0  # between two looks at how things stand
 WAIT_SECONDS = 5.0  # for a mail that is on its way, which may take minutes: then a stream goes on
+CLOSE_SECONDS = 5.0  # for the same when the agent stops, of the 15 that systemd gives it
 MAIL_SECONDS = 300.0  # between two mails; what comes meanwhile is in the next one
 MOST_MAILS = 6  # within an hour
 HOUR_SECONDS = 3600.0
@@ -80,7 +81,7 @@ class Glass:
         self._spool = spool
         self._link = link
         self._clock = clock or Clock()
-        self._worker = Worker("break-glass")
+        self._worker = LooseWorker("break-glass")
         self._outage = Outage(self._clock.steady())
         self._told = told.read(state_dir)
         self._before = 0  # ids that were told and are forgotten: the number of the first that is not
@@ -145,8 +146,11 @@ class Glass:
         }
 
     def close(self) -> None:
-        """Let go of the thread, once a mail that is on its way has left or failed."""
-        self._worker.close()
+        """Let go of the thread; a mail that is on its way has a few seconds to leave or fail.
+
+        One that takes longer may have left and is not noted: it comes again, with the same Message-ID.
+        """
+        self._worker.close(CLOSE_SECONDS)
 
     async def _forget(self) -> None:
         """Forget what was told of and does not wait any more."""
@@ -188,7 +192,7 @@ class Glass:
         if not untold.ids:
             self._position = untold.position  # looked through, and nothing was found
             return
-        # Mail and note are one piece of work for the thread, which ends it whoever stops the agent meanwhile.
+        # Mail and note are one piece of work for the thread, which goes on with it while the agent stops.
         posted = await self._worker.do(partial(self._post, untold, seconds))
         if posted.told is None:
             self._retry_at = self._clock.steady() + next(self._retries)
@@ -253,10 +257,12 @@ class Glass:
         """Send a mail to those who have not got it. In the worker's thread."""
         from artemis_agent import smtp  # noqa: PLC0415 - was imported when it was sent first
 
-        refused = None
-        with suppress(smtp.MailError):  # what is wrong with the server is said of the mails that need it
+        try:
             refused = smtp.send(self._plan.server, letter.mail, letter.whom)
-        letter.tried(refused, self._clock.steady())
+        except smtp.MailError as error:  # what is wrong with the server is said of the mails that need it
+            letter.failed(error.refused, self._clock.steady())
+        else:
+            letter.tried(refused, self._clock.steady())
 
     async def _note(self) -> None:
         """Write down what was told; where the disk does not take it, again at the next look."""

@@ -23,14 +23,15 @@ class Outage:
         """Return for how many seconds it has lasted; 0 where none is to be assumed.
 
         `waits` says whether there is something to acknowledge, `acknowledged` is another value after each
-        acknowledgement. While a connection is young it gets its time, whatever was before.
+        acknowledgement, be it by a connection that is gone: a mail may keep anybody from looking for minutes.
+        While a connection is young it gets its time, whatever was before.
         """
         fresh, self._acknowledged = acknowledged != self._acknowledged, acknowledged
         if not connected:
             self._connected = None
         elif self._connected is None:
             self._connected = now
-        if turned_away or (connected and (fresh or not waits)):
+        if turned_away or fresh or (connected and not waits):
             self._since = now
         if self._connected is not None and now - self._connected < STALL_SECONDS:
             return 0.0

@@ -53,10 +53,15 @@ class Letter:
         """Tell whether it is time for another attempt."""
         return self._at <= now
 
-    def tried(self, refused: Sequence[Refused] | None, now: float) -> None:
-        """Take in what became of an attempt: who of `whom` was refused; None where no mail left."""
-        if refused is not None:
-            self.refused = (*(each for each in self.refused if not each.again), *refused)
+    def tried(self, refused: Sequence[Refused], now: float) -> None:
+        """Take in that the mail left: for all of `whom` but those who were refused."""
+        self.refused = (*(each for each in self.refused if not each.again), *refused)
+        self._at = now + next(self._pauses)
+
+    def failed(self, refused: Sequence[Refused], now: float) -> None:
+        """Take in that no mail left, and who was refused, as far as it came to that."""
+        answers = {each.who: each for each in refused}
+        self.refused = tuple(answers.get(each.who, each) for each in self.refused)
         self._at = now + next(self._pauses)
 
 

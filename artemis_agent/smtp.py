@@ -6,6 +6,7 @@ to hang up on a server that answers drop by drop or without end, to give one tha
 to say what failed in words without a secret.
 """
 
+import binascii
 import io
 import smtplib
 import socket
@@ -38,6 +39,11 @@ _TRANSIENT = 4  # the first digit of an answer that may be another later
 
 class MailError(Exception):
     """Why a mail did not leave, for people."""
+
+    def __init__(self, reason: str, refused: Sequence[Refused] = ()) -> None:
+        super().__init__(reason)
+        self.refused = tuple(refused)
+        """Whom the server does not take by its own words; it may have hung up before it came to all."""
 
 
 class _Ear(io.RawIOBase):
@@ -128,11 +134,10 @@ def _session(server: MailServer) -> Iterator[smtplib.SMTP]:
                 client.quit()
         finally:
             client.close()
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, ValueError) as error:
         what = _answered(server, error) if isinstance(error, smtplib.SMTPException) else _broken(error)
-        raise MailError(f"mail server {server.host}:{server.port} {what}") from error
-    except UnicodeError as error:
-        raise MailError("the password must be plain ASCII") from error
+        refused = _refused(error.recipients) if isinstance(error, smtplib.SMTPRecipientsRefused) else ()
+        raise MailError(f"mail server {server.host}:{server.port} {what}", refused) from error
 
 
 def _answered(server: MailServer, error: smtplib.SMTPException) -> str:
@@ -149,8 +154,10 @@ def _answered(server: MailServer, error: smtplib.SMTPException) -> str:
     return _broken(error)
 
 
-def _broken(error: OSError) -> str:
+def _broken(error: OSError | ValueError) -> str:
     """Say what broke on the way."""
+    if isinstance(error, binascii.Error):
+        return f"asks something at the login that is not base64: {_clean(str(error))}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"is not trusted: {_clean(error.verify_message)}"
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
@@ -196,7 +203,9 @@ def _password(path: Path | None) -> str:
         raise MailError(f"{path} cannot be read: {error.strerror}") from error
     if not secret or len(secret) > LONGEST_SECRET:
         raise MailError(f"{path} is {'too long' if secret else 'empty'}: put the password there, alone")
-    return secret.decode("utf-8")
+    if not secret.isascii():
+        raise MailError("the password must be plain ASCII")
+    return secret.decode("ascii")
 
 
 def _refused(answers: Mapping[str, tuple[int, bytes]]) -> tuple[Refused, ...]:

@@ -1,6 +1,7 @@
 """Telling people without a hub: when, of what, and never twice; the mail server is a real one."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from artemis_agent import break_glass, told
+from artemis_agent import break_glass, smtp, told
 from artemis_agent.plan import MailServer
 from socme.v1.alert_pb2 import Canary
 from socme.v1.uplink_pb2 import Lane
@@ -208,6 +210,25 @@ async def test_who_could_not_be_given_a_mail_yet_gets_it_later_alone(site: Site,
     assert office.mails[0].as_bytes() == office.mails[1].as_bytes()
 
 
+async def test_who_is_put_off_and_then_refused_for_good_is_not_tried_again(
+    site: Site, office: Office
+) -> None:
+    """All people of that attempt are refused: no mail leaves, and what the server says counts still."""
+    site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))
+    office.answers["boss@client.example"] = "451 later"
+    async with site.agent() as run:
+        await run.put(alert(1))
+        await run.at(15)
+        office.answers["boss@client.example"] = "550 gone"
+        await run.at(20)
+        assert run.glass.problem == "not told: boss@client.example: 550 gone"
+        asked = len(office.asked)
+        for minute in range(21, 80):
+            await run.at(minute)
+
+    assert len(office.asked) == asked
+
+
 async def test_who_cannot_be_given_a_mail_for_an_hour_is_given_up(site: Site, office: Office) -> None:
     """And others are told of what is new meanwhile."""
     site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))
@@ -308,6 +329,37 @@ async def test_a_mail_that_is_on_its_way_when_the_agent_stops_is_remembered(
         await asyncio.to_thread(run.glass.close)  # the mail server lives on this loop
 
         assert len(told.read(site.folder).ids) == 1
+
+
+async def test_a_stop_waits_only_a_little_for_a_mail_server_that_does_not_answer(
+    site: Site, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Collectors and spool are closed behind it, before systemd loses patience."""
+    monkeypatch.setattr(break_glass, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(smtp, "TAKE_SECONDS", 10.0)
+    take, has, answers = office.handle_DATA, asyncio.Event(), asyncio.Event()
+
+    async def silent(server: SMTP, session: Session, envelope: Envelope) -> str:
+        answer = await take(server, session, envelope)
+        has.set()
+        await answers.wait()
+        return answer
+
+    monkeypatch.setattr(office, "handle_DATA", silent)
+    async with site.agent() as run, asyncio.TaskGroup() as tasks:
+        await run.put(alert(1))
+        site.seconds = 900
+        looking = tasks.create_task(run.glass.look())
+        await has.wait()
+        looking.cancel()
+        begun = time.monotonic()
+        run.glass.close()
+
+        assert time.monotonic() - begun < 5
+        assert told.read(site.folder).ids == ()
+        answers.set()
+        monkeypatch.setattr(break_glass, "CLOSE_SECONDS", 20.0)
+        await asyncio.to_thread(run.glass.close)
 
 
 async def test_a_disk_that_takes_no_note_is_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

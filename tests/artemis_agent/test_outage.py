@@ -36,6 +36,22 @@ def test_connections_that_end_before_anything_is_acknowledged_do_not_end_it() ->
     assert outage.look(600, connected=False, turned_away=False, waits=True, acknowledged=None) == 600
 
 
+def test_what_a_connection_acknowledged_that_came_and_went_between_two_looks_counts() -> None:
+    """A mail on its way keeps anybody from looking for minutes."""
+    outage = Outage(0)
+    assert outage.look(900, connected=False, turned_away=False, waits=True, acknowledged=None) == 900
+
+    assert outage.look(1200, connected=False, turned_away=False, waits=True, acknowledged=1) == 0
+    assert outage.look(1205, connected=False, turned_away=False, waits=True, acknowledged=1) == 5
+
+
+def test_nothing_is_acknowledged_by_the_first_look() -> None:
+    outage = Outage(0)
+
+    assert outage.look(5, connected=False, turned_away=False, waits=True, acknowledged=None) == 5
+    assert outage.look(10, connected=False, turned_away=False, waits=True, acknowledged=None) == 10
+
+
 def test_a_hub_that_turns_the_node_away_is_there() -> None:
     outage = Outage(0)
 

@@ -40,13 +40,26 @@ def test_who_is_refused_for_good_by_then_stays_told() -> None:
     assert made.problem == "not told: a@x.example: 550 gone; b@x.example: 550 gone, too"
 
 
+def test_what_is_known_of_each_stays_where_no_mail_left() -> None:
+    """A server may hang up before it has said of all whether it takes them."""
+    made = letter(GONE, FULL, LATER)
+    made.failed([], 60)
+    assert made.refused == (GONE, FULL, LATER)
+    made.failed([Refused("b@x.example", "550 gone, too", again=False)], 120)
+
+    assert made.whom == ("c@x.example",)
+    assert (
+        made.problem == "not told: a@x.example: 550 gone; b@x.example: 550 gone, too; c@x.example: 451 later"
+    )
+
+
 def test_pauses_grow_and_end_within_an_hour() -> None:
     made, now, tried = letter(FULL), 0.0, []
     while made.whom:
         now += 5
         if made.is_due(now):
             tried.append(now)
-            made.tried(None, now)
+            made.failed([], now)
 
     assert 4 <= len(tried) <= 10
     assert tried[0] <= owed.FIRST_PAUSE + 5

@@ -39,6 +39,12 @@ def mail() -> EmailMessage:
     return own_mail.trial(node="acme/acme-1", sender="a@client.example", recipients=WHOM, now=now)
 
 
+async def refusal(server: MailServer, mail: EmailMessage) -> tuple[Refused, ...]:
+    with pytest.raises(MailError) as caught:
+        await asyncio.to_thread(smtp.send, server, mail, WHOM)
+    return caught.value.refused
+
+
 async def failure(server: MailServer, mail: EmailMessage) -> str:
     with pytest.raises(MailError) as caught:
         await asyncio.to_thread(smtp.send, server, mail, WHOM)
@@ -138,11 +144,16 @@ async def test_one_recipient_who_is_refused_does_not_keep_it_from_the_others(
         later = await asyncio.to_thread(smtp.send, server, mail, WHOM)
         office.answers["b@client.example"] = "550 gone"
         nobody = await failure(server, mail)
+        each = await refusal(server, mail)
+        office.answers["b@client.example"] = "421 I go"
+        first = await refusal(server, mail)
 
     assert told == (Refused("c@x.example", "550 nobody of that name", again=False),)
     assert later == (Refused("c@x.example", "451 not now", again=True),)
     assert office.recipients == [["b@client.example"]] * 2
     assert nobody.startswith("mail server HERE takes none of the recipients: b@client.example: 550 gone; c@")
+    assert [(told.who, told.again) for told in each] == [("b@client.example", False), ("c@x.example", True)]
+    assert first == (Refused("b@client.example", "421 I go", again=True),)
 
 
 async def test_a_wrong_password_is_told_without_it(
@@ -156,11 +167,34 @@ async def test_a_wrong_password_is_told_without_it(
         empty = await failure(server, mail)
         (tmp_path / "password").write_text("pässword")
         odd = await failure(server, mail)
+        (tmp_path / "password").write_bytes(b"p\xe4ssword")
+        old = await failure(server, mail)
 
     assert "does not let zeus log in: 535" in wrong
     assert "secret-guess" not in wrong
     assert "is empty" in empty
-    assert odd == "the password must be plain ASCII"
+    assert odd == old == "the password must be plain ASCII"
+
+
+async def test_a_server_that_asks_nonsense_at_the_login_is_told(
+    tmp_path: Path, trusted: Trust, mail: EmailMessage
+) -> None:
+    """Nothing else comes of it: the agent ends by what escapes from here."""
+    said = (b"220 here\r\n", b"250-here\r\n250 AUTH PLAIN\r\n", b"334 ok\r\n")
+    async with saying(*said) as port:
+        told = await failure(replace(server_at(port, tmp_path, trusted), security="none"), mail)
+
+    assert told == "mail server HERE asks something at the login that is not base64: Incorrect padding"
+
+
+async def test_a_host_that_cannot_be_one_is_told_as_that(
+    tmp_path: Path, trusted: Trust, mail: EmailMessage
+) -> None:
+    """Python raises for it what it raises for a password, too."""
+    told = await failure(replace(server_at(25, tmp_path, trusted), host="mail..example"), mail)
+
+    assert told.startswith("mail server mail..example:25 cannot be reached: ")
+    assert "idna" in told
 
 
 async def test_what_is_not_there_or_no_mail_server_is_told(

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artemis_agent.probes import wazuh_api
 from artemis_agent.probes.outside import UnknownError
 from artemis_agent.probes.wazuh_api import TOKEN_SECONDS, WazuhApi, parse
+from socme.trust import trusting
 from socme.v1.vitals_pb2 import WazuhAgents
 from tests.certificates import make_authority
 
@@ -140,6 +142,23 @@ def test_a_server_that_nobody_vouches_for_learns_no_password(wazuh: Wazuh) -> No
     with pytest.raises(UnknownError, match="certificate"):
         wazuh.api(certificate=False).ask()
     assert wazuh.logins == 0
+
+
+def test_a_certificate_as_wazuh_makes_it_is_taken_by_any_python(
+    wazuh: Wazuh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since 3.13 contexts are strict, and ours here says not whose key signed it."""
+
+    def strict(ca_file: Path | None) -> ssl.SSLContext:
+        context = trusting(ca_file)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(wazuh_api, "trusting", strict)
+
+    assert wazuh.api().ask().wazuh.agents.active == 5
+    assert not wazuh.api()._trust().verify_flags & ssl.VERIFY_X509_STRICT
+    assert wazuh.api(certificate=False)._trust().verify_flags & ssl.VERIFY_X509_STRICT
 
 
 def test_what_is_missing_is_named(wazuh: Wazuh) -> None:

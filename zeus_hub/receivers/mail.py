@@ -116,9 +116,10 @@ class Mail:
     async def post(self, words: Words, *, key: str, thread: str = "") -> Receipt:
         """Mail any words; `key` is theirs alone. Raises as send() does."""
         mail = compose(words, self._sender, self._recipients, self._now(), key=key, thread=thread)
-        left = self._remainders.of(key)
+        group = thread or key
+        left = self._remainders.of(group, key)
         refused = await self._deliver(mail.as_bytes(), left.recipients)
-        left = self._remainders.note(key, left, {each.recipient: _said(each) for each in refused})
+        left = self._remainders.note(group, key, left, {each.recipient: _said(each) for each in refused})
         if left.recipients:
             raise self._put_off([each for each in refused if each.recipient in left.recipients])
         return Receipt(str(mail["Message-ID"]), (*words.warnings, *left.lost))

@@ -148,7 +148,25 @@ async def test_that_one_is_put_off_changes_nothing_for_another_mail(office: Offi
         office.answers.clear()
         await receiver.send(replace(NOTICE, number=NOTICE.number + 1))
 
-    assert office.recipients[1] == ["night@soc.example", "boss@acme.example"]
+    assert office.recipients[1] == ["boss@acme.example", "night@soc.example"], "who waits comes first"
+
+
+async def test_who_is_put_off_for_a_day_is_given_up_whatever_comes_in_the_group_meanwhile(
+    office: Office, tls: Trust
+) -> None:
+    office.answers["boss@acme.example"] = "450 4.2.0 greylisted"
+    now = [0.0]
+    async with served(office, starttls=tls.server) as port:
+        receiver = mail(port, tls, clock=lambda: now[0])
+        for number in range(24):
+            now[0] = number * 3600.0
+            with pytest.raises(DownError):
+                await receiver.send(replace(NOTICE, number=number + 1))
+        now[0] = LONGEST
+        receipt = await receiver.send(replace(NOTICE, number=25))
+
+    assert receipt.warnings == ("boss@acme.example does not get it: 450 4.2.0 greylisted",)
+    assert office.recipients == [["night@soc.example"]] * 25
 
 
 async def test_who_is_put_off_for_a_day_does_not_get_the_mail(office: Office, tls: Trust) -> None:

@@ -188,7 +188,7 @@ class Postman(Generic[Sent]):
     async def _begin(self, now: datetime) -> None:
         """Try at once what waits: the receiver is another one by now, perhaps. Until then it is as it was."""
         first = await self._read(lambda connection: self._box.next_of(connection, self.name, now))
-        if first is not None and first.reason:
+        if first is not None and first.reason and not first.in_part:  # else it was well
             self._failures = 1
             self._trouble(first.reason)
         await self._write(lambda connection: self._box.move(connection, self.name, now, sooner=True))

@@ -301,6 +301,19 @@ async def test_what_comes_after_some_people_have_a_notice_is_told_to_all_as_more
     assert receiver.got[3:] == [notice(A, number=3, reason="more", count=9, fresh=4)]
 
 
+async def test_what_some_people_have_is_no_trouble_of_the_receiver_after_a_restart(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(engine, notice(A))
+    receiver = Recorder([DownError("boss is greylisted", alone=True)])
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: standing(engine).reason == "boss is greylisted")
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: standing(engine).told == 1)
+
+    assert "receiver is down" not in caplog.text
+
+
 async def test_a_receiver_that_was_down_is_back_where_it_takes_a_letter_for_some_people(
     engine: Engine,
 ) -> None:

@@ -18,6 +18,7 @@ from typing import Literal
 from aiosmtplib import (
     SMTP,
     SMTPException,
+    SMTPHeloError,
     SMTPRecipientRefused,
     SMTPResponseException,
     SMTPSenderRefused,
@@ -177,6 +178,9 @@ class Mail:
         """Tell the server for whom there is a mail; return those whom it does not accept."""
         refused = []
         with self._judging():
+            if client.is_ehlo_or_helo_needed:  # else only MAIL would say it, and nothing be known before
+                with suppress(SMTPHeloError):  # then MAIL says HELO
+                    await client.ehlo()
             options = [f"size={size}"] if client.supports_extension("size") else []
             await client.mail(self._sender.addr_spec, options=options)
             for each in recipients:

@@ -76,6 +76,25 @@ async def test_in_the_clear_where_the_settings_say_so(office: Office) -> None:
     assert office.encrypted == [False]
 
 
+@pytest.mark.parametrize("user", ["", USER])
+async def test_a_server_learns_how_large_a_mail_is_before_it_gets_it(
+    office: Office, tls: Trust, user: str
+) -> None:
+    async with served(office, starttls=tls.server) as port:
+        await mail(port, tls, user=user, password=PASSWORD).send(NOTICE)
+
+    [[option]] = office.options
+    assert re.fullmatch(r"size=\d{4,}", option.lower())
+
+
+async def test_a_server_that_knows_no_extensions_gets_mail(office: Office) -> None:
+    office.old = True
+    async with served(office) as port:
+        await mail(port, None, security="none").send(NOTICE)
+
+    assert (len(office.mails), office.options) == (1, [[]])
+
+
 async def test_it_logs_in_where_there_is_a_user(office: Office, tls: Trust) -> None:
     async with served(office, starttls=tls.server) as port:
         await mail(port, tls, user=USER, password=PASSWORD).send(NOTICE)

@@ -39,6 +39,10 @@ class Item(Protocol):
     def reason(self) -> str:
         """Why it did not arrive the last time; empty where nobody tried."""
 
+    @property
+    def in_part(self) -> bool:
+        """Whether some people at the receiver have it, and it waits for the others."""
+
 
 Sent = TypeVar("Sent", bound=Item)
 
@@ -60,6 +64,11 @@ class Box(Protocol[Sent]):
 
     def postponed(self, connection: Connection, letter: Sent, reason: str, due: datetime, /) -> None:
         """Note that it did not arrive, and when to try again."""
+
+    def told_in_part(
+        self, connection: Connection, letter: Sent, reason: str, due: datetime, now: datetime, /
+    ) -> None:
+        """Note that some people at the receiver have it, why others do not, and when to try those again."""
 
     def move(self, connection: Connection, receiver: str, due: datetime, *, sooner: bool) -> None:
         """Let everything that waits be due then, as far as that is sooner, or later, than it is."""

@@ -52,6 +52,8 @@ class Letter:
     due: datetime
     reason: str
     """Why it did not arrive the last time; empty where nobody tried."""
+    in_part: bool
+    """Whether some people at the receiver have it, and it waits for the others."""
 
     @property
     def client(self) -> str:
@@ -101,7 +103,10 @@ def put(connection: Connection, receiver: str, notice: Notice, now: datetime) ->
 
 
 def tell_with_older(connection: Connection, receiver: str, notice: Notice, now: datetime) -> bool:
-    """Let what waits of a group tell of a later notice as well; return whether something waits."""
+    """Let what waits of a group tell of a later notice as well; return whether something waits.
+
+    What some people at the receiver have gives way to it: what comes is for all, and tells of the whole.
+    """
     table = schema.outbox
     mine = (table.c.receiver == receiver, table.c.state == State.WAITING, table.c.group_key == notice.group)
     older = connection.execute(select(table).where(*mine).order_by(table.c.number).limit(1)).one_or_none()
@@ -111,8 +116,10 @@ def tell_with_older(connection: Connection, receiver: str, notice: Notice, now: 
     if said is None:
         _damaged(connection, [older.number], now)
         return False
-    merged = together(said, notice)
-    values = {"notice": _ENCODER.encode(merged), "notice_number": merged.number}
+    merged = _beyond(notice, 0) if older.done_us else together(said, notice)
+    values: dict[str, object] = {"notice": _ENCODER.encode(merged), "notice_number": merged.number}
+    if older.done_us:  # nobody has this one
+        values |= {"done_us": 0, "reason": ""}
     connection.execute(update(table).where(table.c.number == older.number).values(**values))
     return True
 
@@ -121,6 +128,12 @@ def together(older: Notice, newer: Notice) -> Notice:
     """Return what tells both of two notices of one group: all that is fresh, and that it is new if it is."""
     first = "new" if older.reason == "new" and newer.reason != "over" else newer.reason
     return replace(newer, fresh=older.fresh + newer.fresh, reason=first)
+
+
+def _beyond(newer: Notice, fresh: int) -> Notice:
+    """Return a notice for those who know of the group, and of so much of what is fresh in it."""
+    reason = "more" if newer.reason == "new" else newer.reason
+    return replace(newer, fresh=newer.fresh - fresh, reason=reason)
 
 
 def next_of(connection: Connection, receiver: str, now: datetime) -> Letter | None:
@@ -167,6 +180,7 @@ def skip_unreadable(connection: Connection, receiver: str, now: datetime) -> int
 
 def told(connection: Connection, letter: Letter, receipt: Receipt, now: datetime) -> None:
     """Note that a receiver has it. Where it grew meanwhile, the rest is told as well."""
+    letter = replace(letter, notice=replace(letter.notice, fresh=_counted(letter)))
     _close(connection, letter, State.TOLD, "; ".join(receipt.warnings), now, reference=receipt.reference)
 
 
@@ -187,6 +201,23 @@ def postponed(connection: Connection, letter: Letter, reason: str, due: datetime
             due_us=microseconds(due),
         )
     )
+
+
+def told_in_part(connection: Connection, letter: Letter, reason: str, due: datetime, now: datetime) -> None:
+    """Note that some people at the receiver have it, why others do not, and when to try those again.
+
+    Where it grew meanwhile, what came since is told to all of them then.
+    """
+    table = schema.outbox
+    row = connection.execute(select(table).where(table.c.number == letter.number)).one_or_none()
+    if row is None:  # people gave it up meanwhile, and had it told with another one
+        return
+    postponed(connection, letter, reason, due)
+    values: dict[str, object] = {"done_us": microseconds(now)}
+    if row.notice_number != letter.notice.number:
+        rest = _beyond(_DECODER.decode(row.notice), _counted(letter))
+        values = {"notice": _ENCODER.encode(rest), "reason": ""}
+    connection.execute(update(table).where(table.c.number == letter.number).values(**values))
 
 
 def standings(connection: Connection) -> list[Standing]:
@@ -256,6 +287,11 @@ def forget(connection: Connection, now: datetime) -> int:
     return len(numbers)
 
 
+def _counted(letter: Letter) -> int:
+    """Return how much of what a letter tells is fresh in its row, too, if that grew since it was read."""
+    return 0 if letter.in_part else letter.notice.fresh
+
+
 def _close(
     connection: Connection, letter: Letter, state: State, reason: str, now: datetime, *, reference: str = ""
 ) -> None:
@@ -321,6 +357,7 @@ def _letter(row: Row[tuple[object, ...]]) -> Letter:
         attempts=row.attempts,
         due=moment(row.due_us),
         reason=row.reason,
+        in_part=row.state == State.WAITING and row.done_us > 0,
     )
 
 

@@ -188,7 +188,7 @@ class Postman(Generic[Sent]):
     async def _begin(self, now: datetime) -> None:
         """Try at once what waits: the receiver is another one by now, perhaps. Until then it is as it was."""
         first = await self._read(lambda connection: self._box.next_of(connection, self.name, now))
-        if first is not None and first.reason:
+        if first is not None and first.reason and not first.in_part:  # else it was well
             self._failures = 1
             self._trouble(first.reason)
         await self._write(lambda connection: self._box.move(connection, self.name, now, sooner=True))
@@ -270,10 +270,12 @@ class Postman(Generic[Sent]):
 
     async def _is_not_done(self, letter: Sent, error: DownError) -> None:
         """Postpone a letter that some people have by now."""
-        said, first = str(error), not letter.attempts
+        said, first, now = str(error), not letter.attempts, self._clock()
         seconds = max(_own_pause(letter), min(error.retry_after or 0.0, HOPELESS_PAUSE))
-        again = self._clock() + timedelta(seconds=seconds)
-        await self._postpone_alone(lambda connection: self._box.postponed(connection, letter, said, again))
+        again = now + timedelta(seconds=seconds)
+        await self._postpone_alone(
+            lambda connection: self._box.told_in_part(connection, letter, said, again, now)
+        )
         self._alone[letter.number] = again
         self._part_is_well(letter)
         if first:

@@ -53,6 +53,8 @@ class Letter:
     attempts: int = 0
     reason: str
     """Why it did not arrive the last time; empty where nobody tried."""
+    in_part: bool = False
+    """Whether some people at the receiver have it, and it waits for the others."""
 
     @property
     def client(self) -> str:
@@ -149,6 +151,14 @@ def postponed(connection: Connection, letter: Letter, reason: str, due: datetime
     connection.execute(update(table).where(here).values(attempts=table.c.attempts + 1, **values))
 
 
+def told_in_part(connection: Connection, letter: Letter, reason: str, due: datetime, now: datetime) -> None:
+    """Note that some people at the receiver have it, why others do not, and when to try those again."""
+    table = schema.report
+    postponed(connection, letter, reason, due)
+    done = {"done_us": microseconds(now)}
+    connection.execute(update(table).where(table.c.number == letter.number).values(done))
+
+
 def again(connection: Connection, receiver: str, now: datetime) -> int:
     """Let what was refused be tried again, and what waits at once; return how many of both."""
     table = schema.report
@@ -231,6 +241,7 @@ def _letter(row: Row[tuple[object, ...]]) -> Letter:
         due=moment(row.due_us),
         attempts=row.attempts,
         reason=row.reason,
+        in_part=row.state == State.WAITING and row.done_us > 0,
     )
 
 

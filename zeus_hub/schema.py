@@ -187,7 +187,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("due_us", BigInteger, nullable=False),
-    Column("done_us", BigInteger, nullable=False),  # 0 while it waits
+    Column("done_us", BigInteger, nullable=False),  # while it waits: 0, or when some people there got it
     Column("reason", Text, nullable=False),
     Column("reference", String(128), nullable=False),  # what the receiver calls the group; "" for none
     Index(None, "receiver", "state", "number"),
@@ -254,7 +254,7 @@ report = Table(
     Column("attempts", Integer, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("due_us", BigInteger, nullable=False),
-    Column("done_us", BigInteger, nullable=False),  # 0 while it waits
+    Column("done_us", BigInteger, nullable=False),  # while it waits: 0, or when some people there got it
     Column("reason", Text, nullable=False),
     UniqueConstraint("name", "client", "period", "receiver"),
     Index(None, "receiver", "state", "number"),

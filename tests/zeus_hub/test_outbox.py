@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine, delete, update
 
 from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import FOREVER, NOON, notice
@@ -114,6 +114,84 @@ def test_what_did_not_arrive_waits_and_says_why(connection: Connection) -> None:
     assert (letter.attempts, letter.reason, letter.due) == (1, "connection refused", LATER)
     [standing] = outbox.standings(connection)
     assert (standing.waiting, standing.oldest, standing.reason) == (1, NOON, "connection refused")
+
+
+def in_part(connection: Connection, letter: Letter | None = None) -> None:
+    outbox.told_in_part(connection, letter or first(connection), "boss is greylisted", LATER, NOON)
+
+
+def test_what_some_people_have_waits_for_the_others_as_it_is(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(fresh=5), NOON)
+    in_part(connection)
+    for _ in range(2):  # whatever becomes of further attempts
+        letter = first(connection)
+        assert (letter.notice, letter.in_part) == (notice(fresh=5), True)
+        assert (letter.reason, letter.due) == ("boss is greylisted", LATER)
+        outbox.postponed(connection, letter, "boss is greylisted", LATER)
+    outbox.told(connection, first(connection), Receipt(), LATER)
+
+    [standing] = outbox.standings(connection)
+    assert (standing.waiting, standing.told) == (0, 1)
+
+
+def test_what_comes_after_some_people_have_a_notice_is_not_new_and_alone_is_fresh(
+    connection: Connection,
+) -> None:
+    outbox.put(connection, "mail", notice(count=5, fresh=5), NOON)
+    in_part(connection)
+    outbox.put(connection, "mail", notice(number=2, reason="more", count=8, fresh=3), NOON)
+    letter = first(connection)
+    assert letter.notice == notice(number=2, reason="more", count=8, fresh=3)
+    assert (letter.reason, letter.in_part) == ("", False), "nobody has it"
+
+    outbox.put(connection, "mail", notice(number=3, reason="more", count=9, fresh=1), NOON)
+    assert first(connection).notice == notice(number=3, reason="more", count=9, fresh=4)
+    in_part(connection)
+    outbox.put(connection, "mail", notice(number=4, reason="repeat", count=9, fresh=0), NOON)
+    assert first(connection).notice == notice(number=4, reason="repeat", count=9, fresh=0)
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("all_get_it", [False, True])
+def test_what_came_while_it_was_told_to_some_or_to_the_others_alone_is_fresh(
+    connection: Connection,
+    before: bool,  # noqa: FBT001 - a parameter of the test: some had it by then
+    all_get_it: bool,  # noqa: FBT001
+) -> None:
+    outbox.put(connection, "mail", notice(count=5, fresh=5), NOON)
+    if before:
+        in_part(connection)
+    on_its_way = first(connection)
+    outbox.put(connection, "mail", notice(number=2, reason="more", count=8, fresh=3), NOON)
+    if all_get_it:
+        outbox.told(connection, on_its_way, Receipt(), LATER)
+    else:
+        in_part(connection, on_its_way)
+
+    letter = first(connection)
+    assert letter.notice == notice(number=2, reason="more", count=8, fresh=3)
+    assert (letter.reason, letter.in_part, letter.due) == ("", False, LATER)
+
+
+def test_what_some_people_have_and_others_refuse_is_tried_again_as_a_whole(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(fresh=5), NOON)
+    in_part(connection)
+    outbox.refused(connection, first(connection), "spam", LATER)
+    [aside] = outbox.set_aside(connection)
+    assert not aside.in_part
+    assert recall.again(connection, "mail", LATER) == 1
+    outbox.put(connection, "mail", notice(number=2, reason="more", fresh=3), NOON)
+
+    assert first(connection).notice == notice(number=2, reason="new", fresh=8)
+
+
+def test_what_people_gave_up_while_it_was_told_to_some_stays_away(connection: Connection) -> None:
+    outbox.put(connection, "mail", notice(), NOON)
+    letter = first(connection)
+    connection.execute(delete(schema.outbox))
+    in_part(connection, letter)
+
+    assert outbox.next_of(connection, "mail", FOREVER) is None
 
 
 def test_what_was_refused_is_set_aside_and_holds_up_nothing(connection: Connection) -> None:

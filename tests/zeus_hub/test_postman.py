@@ -284,6 +284,36 @@ async def test_letters_that_some_people_do_not_get_yet_wait_alone_and_are_no_tro
     assert caplog.text.count("told in part, the rest later") == 3
 
 
+async def test_what_comes_after_some_people_have_a_notice_is_told_to_all_as_more(engine: Engine) -> None:
+    clock, reasons = Clock(), ["greylisted", "greylisted still", "too many recipients"]
+    receiver = Recorder([DownError(each, alone=True) for each in reasons])
+    write(engine, notice(A, count=5, fresh=5))
+    async with at_work(engine, receiver, clock) as made:
+        for each in reasons:
+            clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
+            await until(made, lambda each=each: standing(engine).reason == each)  # type: ignore[misc]
+        write(engine, notice(A, number=2, reason="more", count=8, fresh=3))
+        write(engine, notice(A, number=3, reason="more", count=9, fresh=1))
+        clock.now += timedelta(seconds=postman.LONGEST_PAUSE)
+        await until(made, lambda: standing(engine).told == 1)
+
+    assert receiver.got[:3] == [notice(A, count=5, fresh=5)] * 3
+    assert receiver.got[3:] == [notice(A, number=3, reason="more", count=9, fresh=4)]
+
+
+async def test_what_some_people_have_is_no_trouble_of_the_receiver_after_a_restart(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(engine, notice(A))
+    receiver = Recorder([DownError("boss is greylisted", alone=True)])
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: standing(engine).reason == "boss is greylisted")
+    async with at_work(engine, receiver, Clock()) as made:
+        await until(made, lambda: standing(engine).told == 1)
+
+    assert "receiver is down" not in caplog.text
+
+
 async def test_a_receiver_that_was_down_is_back_where_it_takes_a_letter_for_some_people(
     engine: Engine,
 ) -> None:

@@ -112,6 +112,16 @@ def test_what_never_arrives_keeps_no_other_report_waiting(connection: Connection
     assert seen == days * 2
 
 
+def test_what_some_people_have_waits_for_the_others(connection: Connection) -> None:
+    reports.put(connection, "mail", draft(), NOON)
+    reports.told_in_part(connection, following(connection), "boss is greylisted", NOON, NOON)
+
+    letter = following(connection)
+    assert (letter.in_part, letter.attempts, letter.reason) == (True, 1, "boss is greylisted")
+    reports.refused(connection, letter, "no", NOON)
+    assert [each.in_part for each in reports.set_aside(connection)] == [False]
+
+
 def test_what_was_refused_is_tried_again_when_a_person_says_so(connection: Connection) -> None:
     for period in ("2026-07-01", "2026-07-02", "2026-07-03"):
         reports.put(connection, "mail", draft(period=period), NOON)

@@ -18,6 +18,7 @@ from typing import Literal
 from aiosmtplib import (
     SMTP,
     SMTPException,
+    SMTPHeloError,
     SMTPRecipientRefused,
     SMTPResponseException,
     SMTPSenderRefused,
@@ -116,9 +117,10 @@ class Mail:
     async def post(self, words: Words, *, key: str, thread: str = "") -> Receipt:
         """Mail any words; `key` is theirs alone. Raises as send() does."""
         mail = compose(words, self._sender, self._recipients, self._now(), key=key, thread=thread)
-        left = self._remainders.of(key)
+        group = thread or key
+        left = self._remainders.of(group, key)
         refused = await self._deliver(mail.as_bytes(), left.recipients)
-        left = self._remainders.note(key, left, {each.recipient: _said(each) for each in refused})
+        left = self._remainders.note(group, key, left, {each.recipient: _said(each) for each in refused})
         if left.recipients:
             raise self._put_off([each for each in refused if each.recipient in left.recipients])
         return Receipt(str(mail["Message-ID"]), (*words.warnings, *left.lost))
@@ -176,6 +178,9 @@ class Mail:
         """Tell the server for whom there is a mail; return those whom it does not accept."""
         refused = []
         with self._judging():
+            if client.is_ehlo_or_helo_needed:  # else only MAIL would say it, and nothing be known before
+                with suppress(SMTPHeloError):  # then MAIL says HELO
+                    await client.ehlo()
             options = [f"size={size}"] if client.supports_extension("size") else []
             await client.mail(self._sender.addr_spec, options=options)
             for each in recipients:

@@ -44,12 +44,17 @@ class Office:
     names: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     """For whom it was asked to take mail."""
+    options: list[list[str]] = field(default_factory=list)
+    """What else it was told with each sender."""
+    old: bool = False
+    """It knows HELO alone."""
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         await asyncio.sleep(self.slow)
         envelope.mail_from = address
+        self.options.append(options)
         return self.answers.get("MAIL", "250 OK")
 
     async def handle_RCPT(  # noqa: N802
@@ -83,7 +88,7 @@ class Office:
     ) -> list[str]:
         session.host_name = hostname
         self.names.append(hostname)
-        return responses
+        return ["502 5.5.2 no such command"] if self.old else responses
 
     async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.mute:

@@ -76,6 +76,25 @@ async def test_in_the_clear_where_the_settings_say_so(office: Office) -> None:
     assert office.encrypted == [False]
 
 
+@pytest.mark.parametrize("user", ["", USER])
+async def test_a_server_learns_how_large_a_mail_is_before_it_gets_it(
+    office: Office, tls: Trust, user: str
+) -> None:
+    async with served(office, starttls=tls.server) as port:
+        await mail(port, tls, user=user, password=PASSWORD).send(NOTICE)
+
+    [[option]] = office.options
+    assert re.fullmatch(r"size=\d{4,}", option.lower())
+
+
+async def test_a_server_that_knows_no_extensions_gets_mail(office: Office) -> None:
+    office.old = True
+    async with served(office) as port:
+        await mail(port, None, security="none").send(NOTICE)
+
+    assert (len(office.mails), office.options) == (1, [[]])
+
+
 async def test_it_logs_in_where_there_is_a_user(office: Office, tls: Trust) -> None:
     async with served(office, starttls=tls.server) as port:
         await mail(port, tls, user=USER, password=PASSWORD).send(NOTICE)
@@ -148,7 +167,25 @@ async def test_that_one_is_put_off_changes_nothing_for_another_mail(office: Offi
         office.answers.clear()
         await receiver.send(replace(NOTICE, number=NOTICE.number + 1))
 
-    assert office.recipients[1] == ["night@soc.example", "boss@acme.example"]
+    assert office.recipients[1] == ["boss@acme.example", "night@soc.example"], "who waits comes first"
+
+
+async def test_who_is_put_off_for_a_day_is_given_up_whatever_comes_in_the_group_meanwhile(
+    office: Office, tls: Trust
+) -> None:
+    office.answers["boss@acme.example"] = "450 4.2.0 greylisted"
+    now = [0.0]
+    async with served(office, starttls=tls.server) as port:
+        receiver = mail(port, tls, clock=lambda: now[0])
+        for number in range(24):
+            now[0] = number * 3600.0
+            with pytest.raises(DownError):
+                await receiver.send(replace(NOTICE, number=number + 1))
+        now[0] = LONGEST
+        receipt = await receiver.send(replace(NOTICE, number=25))
+
+    assert receipt.warnings == ("boss@acme.example does not get it: 450 4.2.0 greylisted",)
+    assert office.recipients == [["night@soc.example"]] * 25
 
 
 async def test_who_is_put_off_for_a_day_does_not_get_the_mail(office: Office, tls: Trust) -> None:

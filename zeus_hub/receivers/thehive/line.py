@@ -23,9 +23,7 @@ from zeus_hub.receivers.contract import DownError
 from zeus_hub.receivers.thehive.settings import TheHiveSettings
 
 MOST_BYTES = 16 * 1024 * 1024  # of an answer; a page of a hundred alerts takes a few
-MOST_VALUES = (
-    250_000  # of an answer's JSON; each takes memory and time, however short: a page has some 20,000
-)
+MOST_VALUES = 250_000  # of an answer's JSON; each takes memory, however short: a page has some 20,000
 LONGEST_REASON = 300  # characters of what TheHive says
 LONGEST_RETRY_AFTER = 3600.0  # seconds; whoever asks for more is asked again after an hour
 
@@ -148,13 +146,13 @@ class Line:
                 parts += part
                 if len(parts) > MOST_BYTES:
                     raise DownError(f"TheHive answers with more than {MOST_BYTES} bytes")
-            body = bytes(parts)
-            if _is_crowded(body):
+            told = bytes(parts)
+            if _is_crowded(told):
                 raise DownError(f"TheHive answers with more than {MOST_VALUES} values")
             asked = retry_after.seconds(
                 answer.headers.get("Retry-After", ""), datetime.now(UTC), most=LONGEST_RETRY_AFTER
             )
-            return Answer(answer.status_code, body, self._settings.key), asked
+            return Answer(answer.status_code, told, self._settings.key), asked
 
 
 def not_thehive(answer: Answer) -> DownError:

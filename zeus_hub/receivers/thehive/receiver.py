@@ -171,7 +171,7 @@ class TheHive:
         return Receipt(there.id, tuple(dict.fromkeys((*work.warnings, *refused.values()))))
 
     async def _patch(self, work: _Work, there: Held, body: Json) -> None:
-        answer = await work.api.patch(there.id, alert.beside(body, there.fields))
+        answer = await self._put(work, there, body)
         pieces, rest = alert.apart(body)
         if not answer.good and pieces and answer.status not in (FORBIDDEN, NOT_FOUND):
             await self._patch_pieces(work, there, pieces)
@@ -185,15 +185,18 @@ class TheHive:
         if not answer.good:
             raise await self._refused(work.api, answer)
 
+    async def _put(self, work: _Work, there: Held, body: Json) -> Answer:
+        """Change an alert, with the custom fields as people have them by now: it was read a while ago."""
+        if "customFields" in body:
+            now = await work.api.find(work.key)
+            body = alert.beside(body, (now or there).fields)
+        return await work.api.patch(there.id, body)
+
     async def _patch_pieces(self, work: _Work, there: Held, pieces: Mapping[str, Json]) -> None:
         """Change one thing after the other; what TheHive refuses is a warning."""
-        fields: Sequence[Json] = there.fields
         for what, piece in pieces.items():
-            body = alert.beside(piece, fields)
-            answer = await work.api.patch(there.id, body)
-            if answer.good:
-                fields = body.get("customFields", fields)
-            else:
+            answer = await self._put(work, there, piece)
+            if not answer.good:
                 work.warnings.append(f"TheHive refused the {what}: {answer.reason}")
 
     async def _add_observables(self, work: _Work, there: Held) -> None:

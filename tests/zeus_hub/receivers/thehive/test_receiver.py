@@ -1,6 +1,6 @@
 """Groups as alerts in TheHive: once, whatever happens on the way, and up to date."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import hypothesis
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.zeus_hub.receivers.thehive.connected import connected, outlasted, settings
-from tests.zeus_hub.receivers.thehive.hive import KEY, SITE, Hive, Reply, error
+from tests.zeus_hub.receivers.thehive.hive import KEY, SITE, Hive, Reply, Request, error
 from tests.zeus_hub.receivers.thehive.notices import GROUP, HOSTILE, UNHURRIED, hostile, notice
 from tests.zeus_hub.receivers.thehive.queries import Row
 from tests.zeus_hub.receivers.thehive.thehive_server import Fault, Server, Way
@@ -481,6 +481,44 @@ async def test_custom_fields_that_an_alert_has_stay_whatever_an_update_means_to_
         await hive.send(notice())
         only(server)["customFields"] |= {"client": "what people wrote", "last-seen": 1_790_000_000_000}
         await hive.send(notice(2))
+
+        assert only(server)["customFields"] == {
+            "client": "what people wrote",
+            "last-seen": 1_790_000_000_000,
+            "alerts": 24,
+        }
+
+
+@dataclass
+class Lively(Hive):
+    """A TheHive in which somebody fills in a custom field while a notice is on its way."""
+
+    when: str = ""
+    """At the first request that begins so."""
+
+    def answer(self, request: Request) -> Reply:
+        """Answer, and fill it in."""
+        reply = super().answer(request)
+        if self.when and f"{request.method} {request.target}".startswith(self.when):
+            self.when = ""
+            (alert,) = self.alerts.values()
+            alert["customFields"] |= {"client": "what people wrote", "last-seen": 1_790_000_000_000}
+        return reply
+
+
+@pytest.mark.parametrize(
+    ("when", "others"), [("POST /api/v1/alert/~4096/comment", {}), ("PATCH", {"unknown": "{count}"})]
+)
+async def test_custom_fields_that_people_fill_in_while_a_notice_is_on_its_way_stay(
+    when: str, others: dict[str, str]
+) -> None:
+    fields = WHOLE["custom_fields"]
+    async with connected(Lively(), **WHOLE | {"custom_fields": fields}) as (server, hive):
+        await hive.send(notice())
+        assert isinstance(server.hive, Lively)
+        server.hive.when = when
+        async with connected(server.hive, **WHOLE | {"custom_fields": fields | others}) as (_, later):
+            await later.send(notice(2))
 
         assert only(server)["customFields"] == {
             "client": "what people wrote",

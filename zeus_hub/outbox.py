@@ -214,9 +214,11 @@ def told_in_part(connection: Connection, letter: Letter, reason: str, due: datet
         return
     postponed(connection, letter, reason, due)
     values: dict[str, object] = {"done_us": microseconds(now)}
-    if row.notice_number != letter.notice.number:
-        rest = _beyond(_DECODER.decode(row.notice), _counted(letter))
-        values = {"notice": _ENCODER.encode(rest), "reason": ""}
+    newer = read(row.notice)
+    if (
+        newer is not None and newer.number != letter.notice.number
+    ):  # one that is damaged is found when it is due
+        values = {"notice": _ENCODER.encode(_beyond(newer, _counted(letter))), "reason": ""}
     connection.execute(update(table).where(table.c.number == letter.number).values(**values))
 
 
@@ -312,11 +314,7 @@ def _close(
         _damaged(connection, [row.number], now)
         return
     if grown and state is State.TOLD:
-        rest = replace(
-            newer,
-            fresh=newer.fresh - letter.notice.fresh,
-            reason="more" if newer.reason == "new" else newer.reason,
-        )
+        rest = _beyond(newer, letter.notice.fresh)
         values |= {"notice": _ENCODER.encode(rest), "due_us": microseconds(now), "attempts": 0, "reason": ""}
     elif not grown:
         values |= {"state": state, "done_us": microseconds(now)}

@@ -50,7 +50,8 @@ def horizons(
             if days is not None:
                 so_far = found.get((client_id, severity), oldest_us)
                 wanted = min(now_us - days * DAY_US, max(so_far, oldest_us) + DAY_US)
-                found[client_id, severity] = max(so_far, wanted)
+                if wanted > so_far:
+                    found[client_id, severity] = wanted
     return Horizons(found)
 
 

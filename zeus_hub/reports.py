@@ -14,13 +14,13 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
-from zeus_hub import schema
+from zeus_hub import letters, schema
 from zeus_hub.box import UnreadableError
 from zeus_hub.database import microseconds, moment
 from zeus_hub.digest import Report
-from zeus_hub.outbox import KEPT, KEPT_ASIDE, LONGEST_REASON, MOST_FORGOTTEN, Standing, State
+from zeus_hub.letters import LONGEST_REASON, Standing, State
 from zeus_hub.periods import Kind
 from zeus_hub.receivers.contract import Receipt
 
@@ -167,18 +167,6 @@ def again(connection: Connection, receiver: str, now: datetime) -> int:
     return connection.execute(update(table).where(*chosen).values(values)).rowcount
 
 
-def drop(connection: Connection, receiver: str, why: str, now: datetime) -> int:
-    """Set aside what waits for a receiver, as if it had refused it; return how much."""
-    table = schema.report
-    waiting = (table.c.receiver == receiver, table.c.state == State.WAITING)
-    values = {
-        "state": State.REFUSED,
-        "done_us": microseconds(now),
-        "reason": schema.plain(why)[:LONGEST_REASON],
-    }
-    return connection.execute(update(table).where(*waiting).values(values)).rowcount
-
-
 def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[Letter]:
     """Yield what receivers refused, the oldest first."""
     table = schema.report
@@ -192,25 +180,12 @@ def set_aside(connection: Connection, receiver: str | None = None) -> Iterator[L
 
 def standings(connection: Connection) -> list[Standing]:
     """Return how it stands with the reports of each receiver, by name."""
-    table = schema.report
-    found: dict[str, dict[int, int]] = {}
-    counts = select(table.c.receiver, table.c.state, func.count()).group_by(table.c.receiver, table.c.state)
-    for receiver, state, count in connection.execute(counts):
-        found.setdefault(receiver, {})[state] = count
-    return [_standing(connection, receiver, found[receiver]) for receiver in sorted(found)]
+    return letters.standings(connection, schema.report)
 
 
 def forget(connection: Connection, now: datetime) -> int:
     """Forget some of what was told or refused long ago; return how many."""
-    table = schema.report
-    is_old = or_(
-        and_(table.c.state == State.TOLD, table.c.done_us < microseconds(now - KEPT)),
-        and_(table.c.state > State.TOLD, table.c.done_us < microseconds(now - KEPT_ASIDE)),
-    )
-    old = select(table.c.number).where(is_old)
-    numbers = list(connection.execute(old.limit(MOST_FORGOTTEN)).scalars())
-    connection.execute(delete(table).where(table.c.number.in_(numbers)))
-    return len(numbers)
+    return letters.forget(connection, schema.report, now)
 
 
 def _close(connection: Connection, letter: Letter, state: State, reason: str, now: datetime) -> None:
@@ -242,22 +217,4 @@ def _letter(row: Row[tuple[object, ...]]) -> Letter:
         attempts=row.attempts,
         reason=row.reason,
         in_part=row.state == State.WAITING and row.done_us > 0,
-    )
-
-
-def _standing(connection: Connection, receiver: str, counts: dict[int, int]) -> Standing:
-    table = schema.report
-    first = connection.execute(
-        select(table.c.created_us, table.c.reason)
-        .where(table.c.receiver == receiver, table.c.state == State.WAITING)
-        .order_by(table.c.number)
-        .limit(1)
-    ).one_or_none()
-    return Standing(
-        receiver=receiver,
-        waiting=counts.get(State.WAITING, 0),
-        refused=counts.get(State.REFUSED, 0) + counts.get(State.UNREADABLE, 0),
-        told=counts.get(State.TOLD, 0),
-        oldest=None if first is None else moment(first.created_us),
-        reason="" if first is None else first.reason,
     )

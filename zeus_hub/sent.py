@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from zeus_hub import schema
 from zeus_hub.database import moment
-from zeus_hub.outbox import State
+from zeus_hub.letters import State
 
 
 @dataclass(frozen=True, slots=True)

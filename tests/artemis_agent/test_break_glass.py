@@ -190,10 +190,15 @@ async def test_a_mail_that_fails_is_tried_again_and_the_trouble_is_shown(
     assert len(office.mails) == 1
 
 
+def puts_off_the_boss(site: Site, office: Office, answer: str) -> None:
+    """Have two people who are to be told, and a server that does not take mail for one of them."""
+    site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))
+    office.answers["boss@client.example"] = answer
+
+
 async def test_who_could_not_be_given_a_mail_yet_gets_it_later_alone(site: Site, office: Office) -> None:
     """The others have it already; it is the same mail."""
-    site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))
-    office.answers["boss@client.example"] = "452 full"
+    puts_off_the_boss(site, office, "452 full")
     async with site.agent() as run:
         await run.put(alert(1))
         await run.at(15)
@@ -214,8 +219,7 @@ async def test_who_is_put_off_and_then_refused_for_good_is_not_tried_again(
     site: Site, office: Office
 ) -> None:
     """All people of that attempt are refused: no mail leaves, and what the server says counts still."""
-    site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))
-    office.answers["boss@client.example"] = "451 later"
+    puts_off_the_boss(site, office, "451 later")
     async with site.agent() as run:
         await run.put(alert(1))
         await run.at(15)
@@ -231,8 +235,7 @@ async def test_who_is_put_off_and_then_refused_for_good_is_not_tried_again(
 
 async def test_who_cannot_be_given_a_mail_for_an_hour_is_given_up(site: Site, office: Office) -> None:
     """And others are told of what is new meanwhile."""
-    site.plan = replace(site.plan, recipients=("it@client.example", "boss@client.example"))
-    office.answers["boss@client.example"] = "452 full"
+    puts_off_the_boss(site, office, "452 full")
     async with site.agent() as run:
         await run.put(alert(1))
         await run.at(15)

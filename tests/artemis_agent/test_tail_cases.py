@@ -10,7 +10,7 @@ import shutil
 import struct
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,17 @@ def copytruncate(path: Path) -> Path:
     shutil.copyfile(path, copy)
     os.truncate(path, 0)
     return copy
+
+
+def between_two_looks(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """Have something happen behind the next look at the path, before that at the folder."""
+
+    def late(*args: Any, **named: Any) -> list[Sibling]:  # noqa: ANN401 - as the other one
+        monkeypatch.setattr(rotated, "siblings", siblings)
+        happens()
+        return siblings(*args, **named)
+
+    monkeypatch.setattr(rotated, "siblings", late)
 
 
 def settled(follower: Follower) -> None:
@@ -463,14 +474,12 @@ def test_a_rotation_between_two_looks_changes_no_order(
     follower = Follower(path)
     settled(follower)
 
-    def late(*args: Any, **named: Any) -> list[Sibling]:  # noqa: ANN401 - as the other one
-        monkeypatch.setattr(rotated, "siblings", siblings)
+    def happens() -> None:
         append(path, b"2\n")
         for number, day in enumerate(days[1:], 3):
             append(begin(day), b"%d\n" % number)
-        return siblings(*args, **named)
 
-    monkeypatch.setattr(rotated, "siblings", late)
+    between_two_looks(monkeypatch, happens)
     settled(follower)
 
     assert given(follower) == [b"1", b"2", b"3", b"4"]
@@ -486,15 +495,13 @@ def test_what_came_behind_a_rotation_between_two_looks_is_held(
     follower = Follower(path)
     settled(follower)
 
-    def late(*args: Any, **named: Any) -> list[Sibling]:  # noqa: ANN401 - as the other one
-        monkeypatch.setattr(rotated, "siblings", siblings)
+    def happens() -> None:
         append(path, b"2\n")
         rotate(path)
         append(path, b"3\n")
         rotate(path)
-        return siblings(*args, **named)
 
-    monkeypatch.setattr(rotated, "siblings", late)
+    between_two_looks(monkeypatch, happens)
     follower.clock.now += GRACE + 1
     follower.tail.keep_hold()
     newest = path.with_name("eve.json.1")
@@ -518,16 +525,14 @@ def test_a_file_that_is_cut_and_then_renamed_between_two_looks_changes_no_order(
     follower = Follower(path)
     settled(follower)
 
-    def late(*args: Any, **named: Any) -> list[Sibling]:  # noqa: ANN401 - as the other one
-        monkeypatch.setattr(rotated, "siblings", siblings)
+    def happens() -> None:
         append(path, b"2\n")
         copytruncate(path)
         append(path, b"3\n")
         rotate(path)
         append(path, b"4\n")
-        return siblings(*args, **named)
 
-    monkeypatch.setattr(rotated, "siblings", late)
+    between_two_looks(monkeypatch, happens)
     settled(follower)
 
     assert given(follower) == [b"1", b"2", b"3", b"4"]

@@ -23,27 +23,40 @@ print("stopped")
 """
 
 
-async def test_work_is_done_in_one_thread_in_order() -> None:
-    worker = Worker("test")
+@pytest.fixture(params=[Worker, LooseWorker])
+def worker(request: pytest.FixtureRequest) -> Worker | LooseWorker:
+    made: Worker | LooseWorker = request.param("test")
+    return made
+
+
+def close(worker: Worker | LooseWorker) -> None:
+    """Let the present work end, however long that takes."""
+    if isinstance(worker, Worker):
+        worker.close()
+    else:
+        worker.close(20)
+
+
+async def test_work_is_done_in_one_thread_in_order(worker: Worker | LooseWorker) -> None:
     done: list[int] = []
-    names = set()
+    threads = set()
     async with asyncio.TaskGroup() as tasks:
         for number in range(20):
 
             def work(number: int = number) -> None:
                 done.append(number)
-                names.add(threading.current_thread().name)
+                threads.add(threading.current_thread().name.removesuffix("_0"))
 
             tasks.create_task(worker.do(work))
-    worker.close()
+    close(worker)
 
     assert done == list(range(20))
-    assert names == {"test_0"}
+    assert threads == {"test"}
+    with pytest.raises(RuntimeError):
+        await worker.do(lambda: 7)
 
 
-async def test_failures_reach_the_caller_and_the_next_work_is_done() -> None:
-    worker = Worker("test")
-
+async def test_failures_reach_the_caller_and_the_next_work_is_done(worker: Worker | LooseWorker) -> None:
     def fail() -> None:
         raise ValueError("no")
 
@@ -51,8 +64,7 @@ async def test_failures_reach_the_caller_and_the_next_work_is_done() -> None:
         await worker.do(fail)
 
     assert await worker.do(lambda: 7) == 7
-    assert worker.busy_seconds == 0
-    worker.close()
+    close(worker)
 
 
 async def test_a_hanging_thread_shows() -> None:
@@ -73,39 +85,6 @@ async def test_a_hanging_thread_shows() -> None:
     worker.close()
 
     assert worker.busy_seconds == 0
-
-
-async def test_loose_work_is_done_in_one_thread_in_order() -> None:
-    worker = LooseWorker("test")
-    done: list[int] = []
-    names = set()
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(20):
-
-            def work(number: int = number) -> None:
-                done.append(number)
-                names.add(threading.current_thread().name)
-
-            tasks.create_task(worker.do(work))
-    worker.close(20)
-
-    assert done == list(range(20))
-    assert names == {"test"}
-    with pytest.raises(RuntimeError, match="no work is taken any more"):
-        await worker.do(lambda: 7)
-
-
-async def test_failures_of_loose_work_reach_the_caller_and_the_next_work_is_done() -> None:
-    worker = LooseWorker("test")
-
-    def fail() -> None:
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        await worker.do(fail)
-
-    assert await worker.do(lambda: 7) == 7
-    worker.close(20)
 
 
 def test_a_program_ends_although_loose_work_does_not() -> None:

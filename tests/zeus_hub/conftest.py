@@ -1,13 +1,16 @@
 """Clocks of a hub, which tests put forward, and databases of both kinds."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, Engine
 
 from socme.v1.vitals_pb2 import Vitals
 from tests.zeus_hub import engines
 from tests.zeus_hub.watched import Time
 from zeus_hub import fleet, heartbeat, vigil, watch
+from zeus_hub.database import writing
 from zeus_hub.lookout import Lookout
 
 
@@ -16,6 +19,21 @@ def both(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run all tests of a module on SQLite, then on PostgreSQL."""
     with engines.using(request.param):
         yield
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """Return a database with nothing in it."""
+    made = engines.opened(tmp_path)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """Return a transaction on it."""
+    with writing(engine) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

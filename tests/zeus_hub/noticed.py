@@ -1,9 +1,13 @@
-"""Notices for tests."""
+"""Notices for tests, and what is next of them."""
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import Connection
+
 from socme.v1.alert_pb2 import Severity
+from zeus_hub import outbox
 from zeus_hub.notice import Member, Notice, Observable, Technique, Title
+from zeus_hub.outbox import Letter
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 FOREVER = datetime(2999, 1, 1, tzinfo=UTC)  # when everything is due
@@ -46,3 +50,10 @@ def notice(
             ),
         ),
     )
+
+
+def first(connection: Connection, receiver: str = "mail") -> Letter:
+    """Return what a receiver is told next; there must be something."""
+    found = outbox.next_of(connection, receiver, FOREVER)
+    assert found is not None
+    return found

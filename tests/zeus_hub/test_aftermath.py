@@ -12,9 +12,9 @@ from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import FOREVER, notice
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from tests.zeus_hub.test_outcomes import CLOSED
-from zeus_hub import aftermath, groups, outbox, outcomes
+from zeus_hub import aftermath, groups, letters, outbox, outcomes
 from zeus_hub.database import reading, writing
-from zeus_hub.outbox import State
+from zeus_hub.letters import State
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.routes.group import Ticket
 from zeus_hub.routes.kept import Routed
@@ -76,7 +76,7 @@ def test_what_people_made_of_it_outlives_the_outbox(engine: Engine) -> None:
         letter = put(connection, A, "hive")
         outcomes.keep(connection, "hive", "acme", [replace(CLOSED, group=A)], lambda client: client == "acme")
         outbox.told(connection, letter, Receipt("~1"), NOON)
-        assert outbox.forget(connection, NOON + 2 * outbox.KEPT) == 1
+        assert outbox.forget(connection, NOON + 2 * letters.KEPT) == 1
 
     [hive] = aftermath.of(engine, ONE)
     assert (hive.receiver, hive.state, hive.at) == ("hive", None, None)

@@ -26,6 +26,7 @@ from zeus_hub import (
     aftermath,
     fanout,
     inquirer,
+    letters,
     outbox,
     outcomes,
     postman,
@@ -38,7 +39,7 @@ from zeus_hub.clocks import Clocks
 from zeus_hub.config import ConditionSettings
 from zeus_hub.database import reading, writing
 from zeus_hub.hub import REAL
-from zeus_hub.outbox import State
+from zeus_hub.letters import State
 from zeus_hub.triage import Ref
 
 REPORT = """
@@ -311,7 +312,7 @@ def known(world: World, *, days: int = 3) -> None:
     engine.dispose()
 
 
-def reports_of(zeus: Hub, state: outbox.State) -> int:
+def reports_of(zeus: Hub, state: letters.State) -> int:
     with reading(zeus.engine) as connection:
         table = schema.report
         query = select(func.count()).select_from(table).where(table.c.state == state)
@@ -325,7 +326,7 @@ async def test_a_report_that_is_due_is_mailed_once_over_restarts(world: World) -
     world.rules(RULES + REPORT)
     for _ in range(2):
         async with running(world) as zeus:
-            await eventually(lambda: reports_of(zeus, outbox.State.TOLD) == 1)
+            await eventually(lambda: reports_of(zeus, letters.State.TOLD) == 1)
             assert len(world.office.mails) == 1
     [mail] = world.office.mails
 
@@ -344,9 +345,9 @@ async def test_a_mail_server_that_is_down_delays_a_report_and_one_that_refuses_h
     world.rules(RULES + REPORT)
     async with running(world) as zeus:
         await eventually(lambda: "receiver is down" in caplog.text)
-        assert reports_of(zeus, outbox.State.WAITING) == 1
+        assert reports_of(zeus, letters.State.WAITING) == 1
         world.office.answers["DATA"] = "554 no"
-        await eventually(lambda: reports_of(zeus, outbox.State.REFUSED) == 1)
+        await eventually(lambda: reports_of(zeus, letters.State.REFUSED) == 1)
         await eventually(lambda: "refused for good, set aside" in caplog.text)
         world.office.answers.clear()
         with writing(zeus.engine) as connection:
@@ -366,7 +367,7 @@ async def test_a_report_that_is_not_taken_holds_up_no_alert(
         world.office.answers.clear()
         await give(zeus, await zeus.node(), brute(range(3)))
         await eventually(said(world, "sshd: brute force"))
-        assert reports_of(zeus, outbox.State.WAITING) == 1
+        assert reports_of(zeus, letters.State.WAITING) == 1
 
 
 async def test_words_that_cannot_be_made_refuse_the_rules_with_the_place(

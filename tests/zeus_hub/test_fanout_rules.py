@@ -24,9 +24,9 @@ from zeus_hub import fanout, outbox, postman, recall
 from zeus_hub.clerk import Clerk
 from zeus_hub.database import reading, writing
 from zeus_hub.fanout import FanOut
+from zeus_hub.letters import Standing
 from zeus_hub.notice import Notice
 from zeus_hub.office import Made
-from zeus_hub.outbox import Standing
 from zeus_hub.receivers.contract import DownError, Receipt
 from zeus_hub.router import Router
 from zeus_hub.routes import rules

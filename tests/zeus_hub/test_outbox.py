@@ -1,16 +1,13 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, delete, update
 
-from tests.zeus_hub import engines
-from tests.zeus_hub.noticed import FOREVER, NOON, notice
-from zeus_hub import outbox, recall, schema
+from tests.zeus_hub.noticed import FOREVER, NOON, first, notice
+from zeus_hub import letters, outbox, recall, schema
 from zeus_hub.box import UnreadableError
-from zeus_hub.database import reading, writing
+from zeus_hub.database import reading
 from zeus_hub.outbox import Letter
 from zeus_hub.receivers.contract import Receipt
 
@@ -18,25 +15,6 @@ pytestmark = pytest.mark.usefixtures("both")
 
 A, B = "a" * 32, "b" * 32
 LATER = NOON + timedelta(minutes=5)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = engines.opened(tmp_path)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    with writing(engine) as made:
-        yield made
-
-
-def first(connection: Connection, receiver: str = "mail") -> Letter:
-    found = outbox.next_of(connection, receiver, FOREVER)
-    assert found is not None
-    return found
 
 
 def test_a_letter_says_what_was_put_in(connection: Connection) -> None:
@@ -231,7 +209,7 @@ def test_what_was_refused_is_no_news_once_a_later_notice_was_told(connection: Co
         return sorted((each.receiver, each.notice.group, each.notice.number) for each in found)
 
     assert aside() == [("hive", A, 1), ("mail", A, 3), ("mail", B, 1)]
-    outbox.forget(connection, NOON + outbox.KEPT + timedelta(days=1))
+    outbox.forget(connection, NOON + letters.KEPT + timedelta(days=1))
     assert aside() == [("hive", A, 1), ("mail", A, 3), ("mail", B, 1)]
     assert recall.again(connection, "mail", LATER) == 2
     outbox.told(connection, first(connection), Receipt(), LATER)
@@ -259,11 +237,11 @@ def test_what_was_told_long_ago_is_forgotten_and_nothing_else(connection: Connec
     outbox.told(connection, first(connection), Receipt(), NOON)
     outbox.refused(connection, first(connection), "full", NOON)
 
-    assert outbox.forget(connection, NOON + outbox.KEPT) == 0
-    assert outbox.forget(connection, NOON + outbox.KEPT + timedelta(seconds=1)) == 1
+    assert outbox.forget(connection, NOON + letters.KEPT) == 0
+    assert outbox.forget(connection, NOON + letters.KEPT + timedelta(seconds=1)) == 1
     [standing] = outbox.standings(connection)
     assert (standing.waiting, standing.refused, standing.told) == (1, 1, 0)
-    assert outbox.forget(connection, NOON + outbox.KEPT_ASIDE + timedelta(seconds=1)) == 1
+    assert outbox.forget(connection, NOON + letters.KEPT_ASIDE + timedelta(seconds=1)) == 1
     [standing] = outbox.standings(connection)
     assert (standing.waiting, standing.refused, standing.told) == (1, 0, 0)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +11,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
 from socme.text import clean
-from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import FOREVER, NOON, notice
 from tests.zeus_hub.receivers.thehive.notices import UNHURRIED
 from tests.zeus_hub.receivers.thehive.test_outcome import ALERT, CASE
 from tests.zeus_hub.receivers.thehive.test_standing import anything
-from zeus_hub import outbox, outcomes
+from zeus_hub import letters, outbox, outcomes
 from zeus_hub.database import writing
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.receivers.thehive.outcome import (
@@ -34,13 +32,6 @@ pytestmark = pytest.mark.usefixtures("both")
 A, B = "a" * 32, "b" * 32
 IMPORTED = Outcome(of="alert", group=A, reference="~1", stage="Imported", case="~2", number=7, at=NOON)
 CLOSED = replace(IMPORTED, of="case", stage="Closed", status="TruePositive", summary="Blocked.")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = engines.opened(tmp_path)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture
@@ -106,7 +97,7 @@ def test_people_may_take_longer_than_the_outbox_remembers(connection: Connection
         letter = outbox.next_of(connection, "hive", FOREVER)
         assert letter
         outbox.told(connection, letter, Receipt("~1"), NOON)
-    assert outbox.forget(connection, NOON + 2 * outbox.KEPT) == 2
+    assert outbox.forget(connection, NOON + 2 * letters.KEPT) == 2
     keep(connection, CLOSED)
 
     assert stands(connection) == CLOSED

@@ -1,42 +1,18 @@
 """What people do about letters."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from tests.zeus_hub import engines
-from tests.zeus_hub.noticed import FOREVER, NOON, notice
+from tests.zeus_hub.noticed import NOON, first, notice
 from zeus_hub import outbox, recall
-from zeus_hub.database import writing
-from zeus_hub.outbox import Letter
 from zeus_hub.receivers.contract import Receipt
 
 pytestmark = pytest.mark.usefixtures("both")
 
 A, B = "a" * 32, "b" * 32
 LATER = NOON + timedelta(minutes=5)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = engines.opened(tmp_path)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    with writing(engine) as made:
-        yield made
-
-
-def first(connection: Connection, receiver: str = "mail") -> Letter:
-    found = outbox.next_of(connection, receiver, FOREVER)
-    assert found is not None
-    return found
 
 
 def test_what_was_refused_can_be_tried_again(connection: Connection) -> None:

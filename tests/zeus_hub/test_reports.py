@@ -1,38 +1,22 @@
 """The days and months that are to be told, each once."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, update
 from sqlalchemy.exc import IntegrityError
 
-from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import FOREVER, NOON
 from tests.zeus_hub.reported import CONTENT, draft
 from zeus_hub import reports, schema
 from zeus_hub.box import UnreadableError
 from zeus_hub.database import writing
-from zeus_hub.outbox import KEPT, LONGEST_REASON, State
+from zeus_hub.letters import KEPT, LONGEST_REASON, State
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.reports import Letter
 
 pytestmark = pytest.mark.usefixtures("both")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = engines.opened(tmp_path)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    with writing(engine) as made:
-        yield made
 
 
 def following(connection: Connection, receiver: str = "mail") -> Letter:

@@ -11,7 +11,7 @@ from tests.zeus_hub import engines
 from tests.zeus_hub.noticed import NOON, notice
 from zeus_hub import outbox, schema, sent
 from zeus_hub.database import writing
-from zeus_hub.outbox import State
+from zeus_hub.letters import State
 from zeus_hub.receivers.contract import Receipt
 
 pytestmark = pytest.mark.usefixtures("both")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from zeus_hub import reports
     from zeus_hub.config import ZeusSettings
-    from zeus_hub.outbox import Letter, Standing
+    from zeus_hub.letters import Standing
+    from zeus_hub.outbox import Letter
     from zeus_hub.routes.rules import Rules
 
 _COLUMNS = ["SINK", "KIND", "WAITING", "SINCE (UTC)", "REFUSED", "TOLD", "TROUBLE"]
@@ -122,7 +123,7 @@ def retry(
 @app.command("drop")
 def drop(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     """Give up what waits for a receiver: it is set aside as if refused, and `retry` brings it back."""
-    from zeus_hub import recall, reports  # noqa: PLC0415
+    from zeus_hub import recall  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
@@ -131,7 +132,7 @@ def drop(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     with state.opened(settings) as engine, writing(engine) as connection:
         _check_name(rules, set(_standings(connection)), name)
         why, now = f"given up by {person()}", utc_now()
-        count = recall.drop(connection, name, why, now) + reports.drop(connection, name, why, now)
+        count = recall.drop(connection, name, why, now)
         _note(connection, "sink drop", name, count)
     typer.echo(f"{count} will not be told to {name}; `zeus sink refused {name}` shows them for a year")
 
@@ -201,7 +202,7 @@ def _store(settings: "ZeusSettings") -> "Standing":
     from socme.journal import Journal  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
-    from zeus_hub.outbox import Standing  # noqa: PLC0415
+    from zeus_hub.letters import Standing  # noqa: PLC0415
     from zeus_hub.sinks import store  # noqa: PLC0415
 
     with state.opened(settings) as engine, reading(engine) as connection:
@@ -215,12 +216,12 @@ def _store(settings: "ZeusSettings") -> "Standing":
 
 def _standings(connection: "Connection") -> dict[str, "Standing"]:
     """Return how it stands with each receiver, notices and reports together."""
-    from zeus_hub import outbox, reports  # noqa: PLC0415
+    from zeus_hub import letters, outbox, reports  # noqa: PLC0415
 
     found = {each.receiver: each for each in outbox.standings(connection)}
     for other in reports.standings(connection):
         one = found.get(other.receiver)
-        found[other.receiver] = other if one is None else outbox.joined(one, other)
+        found[other.receiver] = other if one is None else letters.joined(one, other)
     return found
 
 

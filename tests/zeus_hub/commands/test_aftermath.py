@@ -12,7 +12,7 @@ from zeus_hub import groups, outbox, outcomes
 from zeus_hub.aftermath import Told
 from zeus_hub.commands import aftermath
 from zeus_hub.database import writing
-from zeus_hub.outbox import State
+from zeus_hub.letters import State
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.receivers.thehive.outcome import Outcome
 from zeus_hub.routes.group import Ticket

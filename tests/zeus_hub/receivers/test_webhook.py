@@ -19,7 +19,7 @@ from tests.zeus_hub.receivers.listener import Listener, listening
 from tests.zeus_hub.receivers.notices import GROUP, ID, NOTICE, hostile
 from tests.zeus_hub.receivers.post import Trust, trust
 from zeus_hub.notice import Notice
-from zeus_hub.receivers.contract import DownError, Receiver, RefusedError
+from zeus_hub.receivers.contract import DownError, Receipt, Receiver, RefusedError
 from zeus_hub.receivers.webhook import Webhook, WebhookSettings, encode, signature
 
 SECRET = b"shared with nobody"
@@ -99,7 +99,8 @@ def test_the_signature_is_of_the_time_too() -> None:
 async def test_any_success_is_one(tls: Trust, status: int) -> None:
     listener = Listener(status=status, body=b"")
     async with listening(listener, tls.server) as port, webhook(port, tls.ca_file) as receiver:
-        await receiver.send(NOTICE)
+        assert await receiver.send(NOTICE) == Receipt()
+    assert len(listener.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ async def test_an_answer_without_end_is_not_waited_for(tls: Trust) -> None:
     server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls.server)
     async with server, webhook(server.sockets[0].getsockname()[1], tls.ca_file) as receiver:
         async with asyncio.timeout(10):
-            await receiver.send(NOTICE)
+            assert await receiver.send(NOTICE) == Receipt()
         over.set()
 
 

@@ -10,11 +10,14 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 
 from socme import logs
 
 LOG = logging.getLogger("socme.service")
+
+SWITCH_SECONDS = 0.0005  # for which a thread that computes holds up the event loop; Python ships 5 ms
 
 
 class Notifier:
@@ -68,6 +71,7 @@ def run(main: Callable[[Notifier], Awaitable[None]]) -> None:
     """
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
     notifier = Notifier()
     asyncio.run(_supervise(main, notifier))
 

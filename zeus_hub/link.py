@@ -17,6 +17,7 @@ from zeus_hub.heartbeat import Heartbeat
 from zeus_hub.pace import Talk, Window
 
 RESTART = "restart"
+ACK_SECONDS = 0.01  # between two messages with acknowledgements: a node needs room in its window, not news
 
 
 @dataclass(slots=True)
@@ -93,13 +94,15 @@ class Link:
         while not self.stream.leaving and not (reader.done() and not self._held and not self._acks):
             await self.stream.wake.wait()
             self.stream.wake.clear()
-            await self._say()
+            if await self._say():
+                await asyncio.sleep(ACK_SECONDS)
         if self.stream.leaving:
             await self.context.write(HubMessage(going_away=farewell.next()))
         elif self.refusal is not None:
             await self.context.write(HubMessage(refusal=self.refusal))
 
-    async def _say(self) -> None:
+    async def _say(self) -> bool:
+        """Say what there is to say; return whether batches were acknowledged."""
         acks, self._acks = self._acks, {}
         self._told |= acks
         for lane, sequence in acks.items():
@@ -112,3 +115,4 @@ class Link:
                 reason=self.window.reason,
             )
             await self.context.write(HubMessage(pace=told))
+        return bool(acks)

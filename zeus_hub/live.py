@@ -23,6 +23,7 @@ from zeus_hub.tracks import Cursor, Place, is_urgent
 
 RECENT_BYTES = 8 * 1024 * 1024  # of payloads kept in memory, so that the journal is not read for them
 DECODED_BYTES = 16 * 1024 * 1024  # of alerts kept decoded; Python needs two to three times as much
+SMALL_BYTES = 16 * 1024  # decoded, of a new batch that is decoded on the event loop: some 0.1 ms
 # What the smallest batch and the smallest alert count for in these sums: they are no smaller in memory.
 LEAST_BATCH = 1024
 LEAST_ALERT = 1024
@@ -193,8 +194,15 @@ class Live:
         position = page.position
         entry = next((entry for entry in reversed(self._recent) if entry.position == position), None)
         loop = asyncio.get_running_loop()
-        repeats = _none if position in self._new else self._repeats
-        loading = loop.run_in_executor(self._thread, self._decode, page, entry, repeats)
+        is_new = position in self._new
+        loading: asyncio.Future[tuple[int, Sequence[Shown]] | None]
+        if is_new and entry is not None and entry.packed.decoded_bytes <= SMALL_BYTES:
+            # There and back to a thread would take as long, and longer where others compute.
+            loading = loop.create_future()
+            loading.set_result(self._decode(page, entry, _none))
+        else:
+            repeats = _none if is_new else self._repeats
+            loading = loop.run_in_executor(self._thread, self._decode, page, entry, repeats)
         self._loading[page] = loading
         loading.add_done_callback(lambda done: self._loaded(page, done))
         return loading

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from socme.v1.uplink_pb2 import Lane
 
 MOST = 65_536  # batches of which it is remembered which track they are on, 1 MB
+_URGENT = Lane.LANE_URGENT  # looked up once: protobuf's enums are slow to ask
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,7 +45,7 @@ def at(position: int) -> Place:
 
 def is_urgent(lane: int) -> bool:
     """Tell which track a lane of a node is on."""
-    return lane == Lane.LANE_URGENT
+    return lane == _URGENT
 
 
 def _positions() -> "array[int]":

@@ -81,6 +81,19 @@ def test_what_was_imported_is_no_longer_looked_at_by_the_collector() -> None:
     assert frozen[0] > 10_000
 
 
+def test_a_thread_that_computes_holds_up_the_event_loop_for_a_moment_only() -> None:
+    seconds: list[float] = []
+
+    async def main(_: Notifier) -> None:
+        seconds.append(sys.getswitchinterval())
+
+    before = sys.getswitchinterval()
+    service.run(main)
+    sys.setswitchinterval(before)
+
+    assert seconds == [pytest.approx(service.SWITCH_SECONDS, rel=0.01)]
+
+
 def test_a_daemon_may_end_by_itself() -> None:
     assert subprocess.run([sys.executable, "-c", DAEMON, "end"], check=False).returncode == 0
 

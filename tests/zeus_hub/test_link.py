@@ -3,6 +3,7 @@
 # ruff: noqa: D102 - names say it, as for functions
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import cast
 
@@ -11,6 +12,7 @@ import pytest
 from socme.spiffe import Role
 from socme.v1.uplink_pb2 import HubMessage, Lane, Refusal
 from tests.zeus_hub.kit import eventually
+from zeus_hub import link as module
 from zeus_hub import pace
 from zeus_hub.authorise import Context, Stream
 from zeus_hub.link import Farewell, Link
@@ -61,6 +63,30 @@ async def test_what_is_on_disk_is_acknowledged_once_for_many() -> None:
         reader.cancel()
 
     assert len(wire.acks()) <= 3, "while one is being written, the others become one"
+
+
+async def test_acknowledgements_that_come_soon_after_one_wait_and_are_told_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire = Wire()
+    link = _link(wire)
+    monkeypatch.setattr(module, "ACK_SECONDS", 0.2)
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        reader = group.create_task(_for_ever())
+        task = group.create_task(link.tell(reader, Farewell()))
+        for sequence in range(1, 4):
+            await link.take(10)
+            link.committed(1, sequence, 10)
+            await eventually(lambda: bool(wire.acks()))
+        await eventually(lambda: wire.acks()[-1] == (1, 3))
+        seconds = time.monotonic() - began
+        task.cancel()
+        reader.cancel()
+
+    assert wire.acks()[0] == (1, 1), "the first one does not wait"
+    assert len(wire.acks()) <= 2 + seconds / 0.2
+    assert seconds >= 0.2
 
 
 async def test_no_more_is_held_of_a_node_than_its_window_by_count_and_by_bytes() -> None:

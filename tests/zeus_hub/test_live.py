@@ -98,6 +98,24 @@ async def test_what_the_journal_forgot_and_memory_too_is_gone(live: Live, path: 
     assert await _ids(live, 2) == [alert(2).id]
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_small_batch_that_is_new_is_shown_without_a_thread(
+    live: Live,
+    path: Path,
+    known: bool,  # noqa: FBT001
+) -> None:
+    entries = _commit(path, [1, 2])
+    live.publish(entries, {1} if known else ())
+    async with asyncio.TaskGroup() as group:
+        page = group.create_task(live.page(1, with_raw=True))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        at_once = page.done()
+
+    assert at_once == known, "what may have come before is looked up in the store"
+    assert len(page.result() or ()) == 2
+
+
 async def test_many_watchers_cost_one_decoding(
     live: Live, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

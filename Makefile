@@ -4,6 +4,7 @@ PYTEST := $(BIN)/python -m pytest
 # Tests of a file share its fixtures and run in one process, those of tests/faults all in one (tests/conftest.py).
 SIDE_BY_SIDE := -n 4 --dist loadscope --no-loadscope-reorder
 MINUTES ?= 60
+RESULTS := bench/results
 PG_BIN ?= /usr/lib/postgresql/15/bin
 # Tests of what is asked of PostgreSQL in its own words.
 STORED := $(addprefix tests/zeus_hub/,sinks/test_store.py test_backfill.py test_database.py test_deep.py test_move.py \
@@ -50,21 +51,16 @@ lock:  ## renew both lock files from pyproject.toml (needs uv)
 	@scripts/lock.sh
 
 bench: setup  ## measure on this machine, beside the peers that are here; an hour (bench/README.md)
-	@$(BIN)/python -m bench.scan
-	@$(BIN)/python -m bench.latency
-	@$(BIN)/python -m bench.drain
-	@$(BIN)/python -m bench.steady
-	@$(BIN)/python -m bench.ingest
-	@$(BIN)/python -m bench.store
+	@for each in scan latency drain steady ingest store fleet churn rest; do \
+	  $(BIN)/python -m bench.$$each --json $(RESULTS) || exit 1; done
 	@$(BIN)/python -m bench.purge
-	@$(BIN)/python -m bench.fleet
-	@$(BIN)/python -m bench.churn
-	@$(BIN)/python -m bench.rest
 	@$(BIN)/python -m bench.growth
 	@$(BIN)/python -m bench.day
 	@$(BIN)/python -m bench.wall
 	@$(BIN)/python bench/outage.py --check
 	@$(BIN)/python bench/overtake.py --check
+	@$(BIN)/python -m bench.chart $(RESULTS)/*.json
+	@$(BIN)/python -m bench.table $(RESULTS)
 
 bench-check: setup  ## fail where a ratio is below its floor (bench/floors.py)
 	@$(BIN)/python -m bench.scan --check --mib 512 --rounds 1

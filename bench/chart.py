@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
+from bench.table import short
+
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "charts"
 OURS = ("artemis", "socme")
 WIDTH, LABEL, BAR, GAP, TOP = 760, 210, 22, 8, 44  # pixels
@@ -29,13 +31,9 @@ def bars(title: str, unit: str, figures: Mapping[str, float]) -> str:
         parts += [
             f'<text x="{LABEL - 10}" y="{middle:.0f}" text-anchor="end">{escape(name)}</text>',
             f'<rect x="{LABEL}" y="{y}" width="{long:.0f}" height="{BAR}" rx="3" fill="{colour}"/>',
-            f'<text x="{LABEL + long + 8:.0f}" y="{middle:.0f}">{_short(figure)} {escape(unit)}</text>',
+            f'<text x="{LABEL + long + 8:.0f}" y="{middle:.0f}">{short(figure)} {escape(unit)}</text>',
         ]
     return "\n".join([*parts, "</svg>", ""])
-
-
-def _short(figure: float) -> str:
-    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
 def main() -> None:

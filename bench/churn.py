@@ -183,7 +183,7 @@ def main() -> int:
     print(f"{each * 1000:.1f} ms of the hub's CPU a connect")
     drawn = {f"{sample.connects:,}": sample.memory / 2**20 for sample in samples[1:]}
     charts = {"churn": ("A hub while nodes come and go", "MiB", drawn)}
-    return outcome.end(given, floors.CHURN, dict(figures(samples)), charts)
+    return outcome.end("churn", given, floors.CHURN, dict(figures(samples)), charts)
 
 
 if __name__ == "__main__":

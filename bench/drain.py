@@ -186,20 +186,25 @@ def main() -> int:
     for who, rounds in found.items():
         print(told(who, rounds))
     speeds = {who: median([each.speed for each in rounds]) for who, rounds in found.items()}
+    held = {f"{who} MiB": _memory(rounds) / 2**20 for who, rounds in found.items()}
     chart = ("100,000 alerts after an outage", "alerts/s", speeds)
-    return outcome.end(given, floors.DRAIN, speeds, {"outage": chart})
+    return outcome.end("drain", given, floors.DRAIN, speeds | held, {"outage": chart})
 
 
 def told(who: str, rounds: list[Drained]) -> str:
     """Return a row: medians over the rounds."""
     speed = median([each.speed for each in rounds])
     cpu = median([each.sender_cpu for each in rounds])
-    memory = median([each.sender_memory for each in rounds])
+    memory = _memory(rounds)
     repeated = median([each.repeated for each in rounds])
     return (
         f"{who:26}{speed:10,.0f} alerts/s  {cpu * 1e6:5.1f} us of the sender's CPU each"
         f"  {memory / 2**20:4.0f} MiB  {repeated:.0f} twice"
     )
+
+
+def _memory(rounds: list[Drained]) -> float:
+    return median([each.sender_memory for each in rounds])
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ def main() -> int:
         used = median([rate.cpu for rate in rounds])
         print(f"{name:38}{rates[name]:15,.0f} alerts/s  {used * 1e6:6.1f} us of its CPU each")
     chart = ("Alerts acknowledged once they are synced", "a second", rates)
-    return outcome.end(given, floors.INGEST, rates, {"ingest": chart})
+    return outcome.end("ingest", given, floors.INGEST, rates, {"ingest": chart})
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ def main() -> int:
     for (who, name_of), rounds in found.items():
         print(told(who, name_of, rounds))
         figures |= {f"{who} {name_of} {what}": figure for what, figure in medians(rounds).items()}
-    return outcome.end(given, floors.LATENCY, figures, dict(charts(figures)))
+    return outcome.end("latency", given, floors.LATENCY, figures, dict(charts(figures)))
 
 
 def medians(rounds: Sequence[Phase]) -> Mapping[str, float]:

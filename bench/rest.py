@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench import outcome
 from bench.gauge import cpu_seconds, machine, memory_bytes, pause, wait_until
 from socme.v1.uplink_pb2 import Hello, NodeMessage
 from tests.flow.programs import Follow, Hub, Node, Stage, staged
@@ -36,12 +37,14 @@ def bare(hub: Hub, identity: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-m", "bench.bare_client", *arguments])
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seconds", type=int, default=SECONDS)
+    outcome.add_options(parser)
     given = parser.parse_args()
     print(machine())
+    found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, staged(Path(folder)) as stage:
         hub = stage.hub()
         node, other = (shipped(stage, hub, name) for name in ("n1", "n2"))
@@ -55,13 +58,15 @@ def main() -> None:
             pause(given.seconds)
             for who, pid in pids.items():
                 used = (cpu_seconds(pid) - before[who]) / given.seconds
-                print(f"{who:12}{memory_bytes(pid) / 2**20:7.1f} MiB {used:7.2%} of a core")
-            ratio = memory_bytes(node.program.pid) / memory_bytes(client.pid)
+                found |= {f"{who} MiB": memory_bytes(pid) / 2**20, f"{who} CPU": 100 * used}
+                print(f"{who:12}{found[f'{who} MiB']:7.1f} MiB {used:7.2%} of a core")
+            ratio = found["node MiB"] / found["bare client MiB"]
             print(f"the node takes {ratio:.2f} times what the bare client takes")
         finally:
             client.send_signal(signal.SIGTERM)
             client.wait(10)
+    return outcome.end("rest", given, [], found, {})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

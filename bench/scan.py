@@ -218,7 +218,7 @@ def main() -> int:
             memory = median([spent.memory_bytes for _, spent in rounds]) / 2**20
             print(f"{name:20}{speeds[name]:8.0f} MB/s {per_cpu:8.0f} MB/CPU-s {memory:6.0f} MiB")
     chart = ("Finding the alerts of 1 GiB of eve.json", "MB/s", speeds)
-    return outcome.end(given, floors.SCAN, speeds, {"scan": chart})
+    return outcome.end("scan", given, floors.SCAN, speeds, {"scan": chart})
 
 
 def _make(folder: Path, mib: int) -> Log:

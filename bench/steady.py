@@ -135,7 +135,7 @@ def main() -> int:
         print(f"{who:20}{cores[who]:7.1%} of a core {median([held for _, held in rounds]):5.0f} MiB")
     shares = {who: 100 * used for who, used in cores.items()}
     chart = ("Following 20 MB/s of eve.json", "% of a core", shares)
-    return outcome.end(given, floors.STEADY, shares, {"steady": chart})
+    return outcome.end("steady", given, floors.STEADY, shares, {"steady": chart})
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import asyncio
 import logging
 import random
 import secrets
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from sqlalchemy import Column, Engine, Table, select
 
 from artemis_agent.normalise import Normalised, normalise
 from artemis_agent.source import Record
-from bench import eve, postgres
+from bench import eve, outcome, postgres
 from bench.gauge import MeasureError, cpu_seconds, machine, median, percentile, wait_until
 from bench.watchers import served as hub_served
 from socme.batch import Packed, pack
@@ -186,8 +187,9 @@ class Theirs:
         return seconds
 
 
-def speeds(state_dir: Path, rows: int, server: postgres.Server | None) -> None:
-    """Fill stores to `rows` and a step beyond, and print how fast each step goes."""
+def speeds(state_dir: Path, rows: int, server: postgres.Server | None) -> dict[str, float]:
+    """Fill stores to `rows` and a step beyond, and print how fast each step goes; return that of the last."""
+    found: dict[str, float] = {}
     feed, ours, theirs = Feed(), Ours(state_dir), Theirs(server) if server else None
     served = Ours(state_dir / "served", server.made("ours")) if server else None
     with closing(ours), closing(served) if served else nullcontext():
@@ -195,6 +197,7 @@ def speeds(state_dir: Path, rows: int, server: postgres.Server | None) -> None:
             batches = [feed.batch() for _ in range(STEP // BATCH)]
             mine = ours.take(batches)
             each = mine.cpu_seconds / STEP * 1e6
+            found["socme"] = STEP / mine.seconds
             told = f"from {there:9,} rows on: {STEP / mine.seconds:7,.0f} rows/s, {each:.0f} us of CPU each"
             if served:
                 same = served.take(batches)
@@ -203,9 +206,11 @@ def speeds(state_dir: Path, rows: int, server: postgres.Server | None) -> None:
             if theirs:
                 copying = theirs.take(ours, there, STEP)
                 decoding = copying + ours.prepared(batches)
+                found |= {"COPY alone": STEP / copying, "decoding and COPY": STEP / decoding}
                 told += f"; COPY alone {STEP / copying:7,.0f} ({copying / mine.seconds:.2f} times as fast)"
                 told += f", decoding and COPY {STEP / decoding:7,.0f} ({decoding / mine.seconds:.2f} times)"
             print(told, flush=True)
+    return found
 
 
 @dataclass(slots=True)
@@ -267,10 +272,11 @@ async def lags(state_dir: Path) -> Sequence[float]:
         return await lag(state_dir, process, addresses)
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS, help="how many there are before the last step")
+    outcome.add_options(parser)
     given = parser.parse_args()
     logging.getLogger("zeus").setLevel(logging.ERROR)  # nodes that only the journal knows are meant here
     print(machine())
@@ -283,10 +289,12 @@ def main() -> None:
         state_dir = folder / "state"
         state_dir.mkdir(0o700)
         with postgres.served(programs, folder / "postgres") if programs else nullcontext() as server:
-            speeds(state_dir, given.rows, server)
+            found = speeds(state_dir, given.rows, server)
         late = [1000 * seconds for seconds in asyncio.run(lags(state_dir))]
-    print(f"acknowledged until found: p50 {median(late):.0f} ms, p99 {percentile(late, 0.99):.0f} ms")
+    found |= {"lag p50": median(late), "lag p99": percentile(late, 0.99)}
+    print(f"acknowledged until found: p50 {found['lag p50']:.0f} ms, p99 {found['lag p99']:.0f} ms")
+    return outcome.end("store", given, [], found, {})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

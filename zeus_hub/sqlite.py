@@ -1,9 +1,12 @@
 """What only SQLite understands: its one file, how each connection is set, and one writer at a time."""
 
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -15,6 +18,7 @@ CACHE_KIB = 64 * 1024  # of a connection that writes: a large transaction of the
 CHECKPOINT_PAGES = (
     16_000  # of the write-ahead log, 64 MB: a page that is written again meanwhile is copied once
 )
+ROWS_AT_ONCE = 100  # put in by one statement
 BUSY_MILLISECONDS = 10_000  # how long to wait for another process (`zeus client add`) that writes
 _BEGIN_ANEW = (
     "Restore a backup: zeus restore DIR. Without one, move it away (keep it) and start again: what the"
@@ -39,6 +43,31 @@ def make(target: URL, state_dir: Path) -> Engine:
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begun)
     return engine
+
+
+def put(connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows of all columns, in the table's order: whole numbers, text and bytes.
+
+    The driver takes those as they are; SQLAlchemy's look at each value takes as long as the insertion. Other
+    threads run while a statement does, but each change between them costs, so many rows are in one. Where
+    one row is refused, those before it stay in the transaction, which is not to be committed then; without OR
+    FAIL, SQLite would keep a copy of each page until a statement's end.
+    """
+    whole = len(rows) - len(rows) % ROWS_AT_ONCE
+    if whole:
+        parts = (rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, whole, ROWS_AT_ONCE))
+        connection.exec_driver_sql(
+            _inserting(table, ROWS_AT_ONCE), [tuple(chain.from_iterable(part)) for part in parts]
+        )
+    if whole < len(rows):
+        connection.exec_driver_sql(_inserting(table, 1), list(rows[whole:]))
+
+
+@cache
+def _inserting(table: Table, rows: int) -> str:
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    values = f"({', '.join('?' for _ in table.columns)})"
+    return f'INSERT OR FAIL INTO "{table.name}" ({names}) VALUES {", ".join([values] * rows)}'  # noqa: S608 - names of our own
 
 
 def trouble(engine: Engine, error: DatabaseError) -> OperatorError:

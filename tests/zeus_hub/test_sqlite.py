@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from socme.errors import OperatorError
-from zeus_hub import database
-from zeus_hub.database import open_database, reading
+from zeus_hub import database, sqlite
+from zeus_hub.database import open_database, reading, writing
 
 URL = "sqlite:///zeus.db"
 DAMAGED = r"damaged[^\n]*\n.*zeus restore DIR.*move it away"
@@ -94,3 +95,28 @@ def test_a_path_that_cannot_be_opened_is_refused_with_what_to_do(tmp_path: Path)
     (tmp_path / "zeus.db").mkdir()
     with pytest.raises(OperatorError, match=r"cannot use[^\n]*\n.*Check"):
         open_database(URL, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "count", [1, sqlite.ROWS_AT_ONCE - 1, sqlite.ROWS_AT_ONCE, 2 * sqlite.ROWS_AT_ONCE + 3]
+)
+def test_rows_are_put_in_whole_however_many_there_are(tmp_path: Path, count: int) -> None:
+    engine = open_database(URL, tmp_path)
+    rows = [(f"T{number % 3}", number) for number in range(count)]
+    with writing(engine) as connection:
+        sqlite.put(connection, database.technique, rows)
+    with reading(engine) as connection:
+        assert sorted(map(tuple, connection.execute(select(database.technique)))) == sorted(rows)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("place", [3, sqlite.ROWS_AT_ONCE + 3])
+def test_where_one_row_is_refused_nothing_of_the_transaction_stays(tmp_path: Path, place: int) -> None:
+    engine = open_database(URL, tmp_path)
+    rows = [("T1", number) for number in range(2 * sqlite.ROWS_AT_ONCE)]
+    rows[place] = rows[0]
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        sqlite.put(connection, database.technique, rows)
+    with reading(engine) as connection:
+        assert not connection.execute(select(database.technique)).all()
+    engine.dispose()

@@ -193,16 +193,11 @@ class Store:
 
 
 def _insert_all(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert rows of all columns, in the table's order: whole numbers, text and bytes.
-
-    Drivers take those as they are; SQLAlchemy's look at each value takes as long as the insertion.
-    """
+    """Insert rows of all columns, in the table's order: whole numbers, text and bytes."""
     if not rows:
         return
     if connection.dialect.name == sqlite.DIALECT:
-        names = [column.name for column in table.columns]
-        statement = insert(table).compile(connection.engine, column_keys=names)
-        connection.exec_driver_sql(str(statement), list(rows))
+        sqlite.put(connection, table, rows)
     else:
         from zeus_hub import postgresql  # noqa: PLC0415 - its driver is loaded only where it is needed
 

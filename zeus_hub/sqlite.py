@@ -15,9 +15,8 @@ from socme.errors import OperatorError
 DIALECT = "sqlite"
 NAME = "zeus.db"  # of the file where the URL names none
 CACHE_KIB = 64 * 1024  # of a connection that writes: a large transaction of the store
-CHECKPOINT_PAGES = (
-    16_000  # of the write-ahead log, 64 MB: a page that is written again meanwhile is copied once
-)
+PAGE_BYTES = 8192  # of a new file; rows are written in half as many pages as there would be by default
+CHECKPOINT_PAGES = 8000  # of the write-ahead log, 64 MB: a page that is written again meanwhile is copied once
 ROWS_AT_ONCE = 100  # put in by one statement
 BUSY_MILLISECONDS = 10_000  # how long to wait for another process (`zeus client add`) that writes
 _BEGIN_ANEW = (
@@ -94,6 +93,7 @@ def _connected(dbapi: object, _record: object) -> None:
     cursor = dbapi.cursor()  # type: ignore[attr-defined]
     for pragma in (
         f"busy_timeout = {BUSY_MILLISECONDS}",
+        f"page_size = {PAGE_BYTES}",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",

@@ -50,7 +50,7 @@ def test_a_file_that_was_cut_off_is_refused_with_what_to_do(tmp_path: Path, page
     """At the end of a page or in the middle of one; however little is missing."""
     path = tmp_path / "zeus.db"
     open_database(URL, tmp_path).dispose()
-    for cut in (pages * 4096, pages * 4096 - 100):
+    for cut in (pages * sqlite.PAGE_BYTES, pages * sqlite.PAGE_BYTES - 100):
         content = path.read_bytes()
         path.write_bytes(content[:cut])
         with pytest.raises(OperatorError, match=DAMAGED):
@@ -63,7 +63,7 @@ def test_a_page_of_zeros_at_its_beginning_is_refused_with_what_to_do(tmp_path: P
     """As after a power cut on a disk that lies."""
     open_database(URL, tmp_path).dispose()
     with (tmp_path / "zeus.db").open("r+b") as file:
-        file.write(bytes(4096))
+        file.write(bytes(sqlite.PAGE_BYTES))
     with pytest.raises(OperatorError, match=DAMAGED):
         open_database(URL, tmp_path)
 

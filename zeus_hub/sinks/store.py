@@ -208,12 +208,13 @@ def _made(stored: StoredAlert) -> Made:
     alert = stored.alert
     named = alert.HasField("threat")
     return Made(
-        values=(alert.id, *_said(stored), body.encode(alert)),
-        received_us=microseconds(stored.received),
-        stands_for=alert.count,
-        techniques=techniques(alert) if named else (),
-        tactics=alert.threat.tactic_names if named else (),
-        ends=stored if alert.source == _SOCME and over.ends(stored) else None,
+        (alert.id, *_said(stored), body.encode(alert)),
+        microseconds(stored.received),
+        alert.count,
+        techniques(alert) if named else (),
+        # A copy: protobuf's own list would keep all that was decoded with it.
+        tuple(alert.threat.tactic_names) if named else (),
+        stored if alert.source == _SOCME and over.ends(stored) else None,
     )
 
 
@@ -248,8 +249,8 @@ def _said(stored: StoredAlert) -> Values:
 
 def techniques(alert: Alert) -> list[str]:
     """Return the ATT&CK techniques of an alert that are searchable."""
-    names = list(dict.fromkeys(plain(name[:LONGEST_TECHNIQUE]) for name in alert.threat.technique_ids))
-    return names[:MOST_TECHNIQUES]
+    names = [plain(name[:LONGEST_TECHNIQUE]) for name in alert.threat.technique_ids]
+    return list(dict.fromkeys(names))[:MOST_TECHNIQUES]
 
 
 def refused(connection: Connection) -> int:

@@ -100,7 +100,10 @@ class Store:
 
     def prepare(self, arrival: Arrival) -> Rows:
         """Make rows of a batch."""
-        return Rows(arrival.entry, [_made(stored) for stored in arrival.alerts], len(arrival.canaries))
+        alerts = arrival.alerts
+        bodies = body.encode_all(stored.alert for stored in alerts)
+        made = [_made(stored, packed) for stored, packed in zip(alerts, bodies, strict=True)]
+        return Rows(arrival.entry, made, len(arrival.canaries))
 
     def send(self, batches: Sequence[Rows | Unreadable]) -> None:
         """Store batches.
@@ -204,11 +207,11 @@ def _insert_all(connection: Connection, table: Table, rows: Sequence[Values]) ->
         postgresql.copy(connection, table, rows)
 
 
-def _made(stored: StoredAlert) -> Made:
+def _made(stored: StoredAlert, packed: bytes) -> Made:
     alert = stored.alert
     named = alert.HasField("threat")
     return Made(
-        (alert.id, *_said(stored), body.encode(alert)),
+        (alert.id, *_said(stored), packed),
         microseconds(stored.received),
         alert.count,
         techniques(alert) if named else (),

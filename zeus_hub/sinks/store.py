@@ -8,7 +8,7 @@ transaction counts in `tally`, for each node, what became of every alert, so tha
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -53,10 +53,9 @@ class Made(NamedTuple):
 
     values: Values
     """The columns from `id` on."""
-    received_us: int
     stands_for: int
     techniques: Sequence[str]
-    tactics: Sequence[str]
+    tactics: tuple[str, ...]
     ends: StoredAlert | None
     """The alert itself, where it says that a condition is over."""
 
@@ -102,7 +101,8 @@ class Store:
         """Make rows of a batch."""
         alerts = arrival.alerts
         bodies = body.encode_all(stored.alert for stored in alerts)
-        made = [_made(stored, packed) for stored, packed in zip(alerts, bodies, strict=True)]
+        received_us = arrival.entry.received_us
+        made = [_made(stored, received_us, packed) for stored, packed in zip(alerts, bodies, strict=True)]
         return Rows(arrival.entry, made, len(arrival.canaries))
 
     def send(self, batches: Sequence[Rows | Unreadable]) -> None:
@@ -157,6 +157,7 @@ class Store:
         ended: list[tuple[StoredAlert, int]] = []
         for batch in batches:
             place, at = self._origin(connection, batch), batch.entry.position
+            named_here: Counter[tuple[str, ...]] = Counter()
             fresh = _fresh(batch, place, known) if self._are_repeated else batch.alerts
             tally[place, "canaries"] += batch.canaries
             tally[place, "stored"] += len(fresh)
@@ -165,16 +166,20 @@ class Store:
                 rows.append((number, number // database.SEGMENT, *place, at, *made.values))
                 named += [(name, number) for name in made.techniques]
                 if made.tactics:
-                    slots.name(tactics, made.received_us, place[0], made.stands_for, made.tactics)
+                    named_here[made.tactics] += made.stands_for
                 if made.ends is not None:
                     ended.append((made.ends, place[1]))
+            for names, count in named_here.items():
+                slots.name(tactics, batch.entry.received_us, place[0], count, names)
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
         search.add(connection, last, last + len(rows))
         slots.count(connection, range(last + 1, last + 1 + len(rows)), tactics)
         for stored, node_id in ended:
             over.close(connection, stored, node_id, self._is_open)
-        self._forget(connection, max((made.received_us for made in _lasts(batches)), default=0))
+        self._forget(
+            connection, max((batch.entry.received_us for batch in batches if batch.alerts), default=0)
+        )
         return tally
 
     def _forget(self, connection: Connection, now_us: int) -> None:
@@ -207,12 +212,11 @@ def _insert_all(connection: Connection, table: Table, rows: Sequence[Values]) ->
         postgresql.copy(connection, table, rows)
 
 
-def _made(stored: StoredAlert, packed: bytes) -> Made:
+def _made(stored: StoredAlert, received_us: int, packed: bytes) -> Made:
     alert = stored.alert
     named = alert.HasField("threat")
     return Made(
-        (alert.id, *_said(stored), packed),
-        microseconds(stored.received),
+        (alert.id, *_said(stored, received_us), packed),
         alert.count,
         techniques(alert) if named else (),
         # A copy: protobuf's own list would keep all that was decoded with it.
@@ -223,16 +227,19 @@ def _made(stored: StoredAlert, packed: bytes) -> Made:
 
 def columns(stored: StoredAlert) -> Row:
     """Return what the columns beside `body` say of an alert."""
-    return {"id": stored.alert.id, **dict(zip(_SAID, _said(stored), strict=True))}
+    return {
+        "id": stored.alert.id,
+        **dict(zip(_SAID, _said(stored, microseconds(stored.received)), strict=True)),
+    }
 
 
-def _said(stored: StoredAlert) -> Values:
+def _said(stored: StoredAlert, received_us: int) -> Values:
     """Return the columns _SAID of an alert."""
     alert = stored.alert
     rule, source, destination = alert.rule, alert.source_endpoint, alert.destination_endpoint
     return (
         time_us(stored),
-        microseconds(stored.received),
+        received_us,
         alert.severity,
         alert.source,
         alert.action,
@@ -320,10 +327,6 @@ def _known(connection: Connection, batches: Sequence[Rows]) -> set[tuple[object,
         rows = connection.execute(select(table.c.id, table.c.node_id).where(table.c.id.in_(asked)))
         known.update((row.id, row.node_id) for row in rows)
     return known
-
-
-def _lasts(batches: Sequence[Rows]) -> Iterator[Made]:
-    return (batch.alerts[-1] for batch in batches if batch.alerts)
 
 
 def _fresh(batch: Rows, place: Place, known: set[tuple[object, int]]) -> Sequence[Made]:

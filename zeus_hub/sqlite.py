@@ -17,7 +17,7 @@ NAME = "zeus.db"  # of the file where the URL names none
 CACHE_KIB = 64 * 1024  # of a connection that writes: a large transaction of the store
 PAGE_BYTES = 8192  # of a new file; rows are written in half as many pages as there would be by default
 CHECKPOINT_PAGES = 8000  # of the write-ahead log, 64 MB: a page that is written again is copied once
-ROWS_AT_ONCE = 100  # put in by one statement
+ROWS_AT_ONCE = (400, 20, 1)  # put in by one statement; as many values as SQLite takes would be 1,400 alerts
 BUSY_MILLISECONDS = 10_000  # how long to wait for another process (`zeus client add`) that writes
 _BEGIN_ANEW = (
     "Restore a backup: zeus restore DIR. Without one, move it away (keep it) and start again: what the"
@@ -48,18 +48,18 @@ def put(connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]
     """Insert rows of all columns, in the table's order: whole numbers, text and bytes.
 
     The driver takes those as they are; SQLAlchemy's look at each value takes as long as the insertion. Other
-    threads run while a statement does, but each change between them costs, so many rows are in one. Where
-    one row is refused, those before it stay in the transaction, which is not to be committed then; without OR
-    FAIL, SQLite would keep a copy of each page until a statement's end.
+    threads run while a statement does, but each change between them costs, and to get Python's lock back from
+    one that is busy takes up to 5 ms: so many rows are in one. Where one row is refused, those before it stay
+    in the transaction, which is not to be committed then; without OR FAIL, SQLite would keep a copy of each
+    page until a statement's end.
     """
-    whole = len(rows) - len(rows) % ROWS_AT_ONCE
-    if whole:
-        parts = (rows[begin : begin + ROWS_AT_ONCE] for begin in range(0, whole, ROWS_AT_ONCE))
-        connection.exec_driver_sql(
-            _inserting(table, ROWS_AT_ONCE), [tuple(chain.from_iterable(part)) for part in parts]
-        )
-    if whole < len(rows):
-        connection.exec_driver_sql(_inserting(table, 1), list(rows[whole:]))
+    for at_once in ROWS_AT_ONCE:
+        whole = len(rows) - len(rows) % at_once
+        if whole:
+            parts = (rows[begin : begin + at_once] for begin in range(0, whole, at_once))
+            values = [tuple(chain.from_iterable(part)) for part in parts]
+            connection.exec_driver_sql(_inserting(table, at_once), values)
+        rows = rows[whole:]
 
 
 @cache

@@ -12,6 +12,7 @@ from zeus_hub import database, sqlite
 from zeus_hub.database import open_database, reading, writing
 
 URL = "sqlite:///zeus.db"
+MANY = max(sqlite.ROWS_AT_ONCE)
 DAMAGED = r"damaged[^\n]*\n.*zeus restore DIR.*move it away"
 
 
@@ -97,9 +98,7 @@ def test_a_path_that_cannot_be_opened_is_refused_with_what_to_do(tmp_path: Path)
         open_database(URL, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "count", [1, sqlite.ROWS_AT_ONCE - 1, sqlite.ROWS_AT_ONCE, 2 * sqlite.ROWS_AT_ONCE + 3]
-)
+@pytest.mark.parametrize("count", [0, 1, 25, MANY - 1, MANY, 2 * MANY + 23])
 def test_rows_are_put_in_whole_however_many_there_are(tmp_path: Path, count: int) -> None:
     engine = open_database(URL, tmp_path)
     rows = [(f"T{number % 3}", number) for number in range(count)]
@@ -110,10 +109,10 @@ def test_rows_are_put_in_whole_however_many_there_are(tmp_path: Path, count: int
     engine.dispose()
 
 
-@pytest.mark.parametrize("place", [3, sqlite.ROWS_AT_ONCE + 3])
+@pytest.mark.parametrize("place", [3, MANY + 3])
 def test_where_one_row_is_refused_nothing_of_the_transaction_stays(tmp_path: Path, place: int) -> None:
     engine = open_database(URL, tmp_path)
-    rows = [("T1", number) for number in range(2 * sqlite.ROWS_AT_ONCE)]
+    rows = [("T1", number) for number in range(2 * MANY)]
     rows[place] = rows[0]
     with pytest.raises(IntegrityError), writing(engine) as connection:
         sqlite.put(connection, database.technique, rows)

@@ -11,6 +11,7 @@ how long after its acknowledgement an alert is found by the search that `zeus al
 
 import argparse
 import asyncio
+import gc
 import logging
 import random
 import secrets
@@ -273,6 +274,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS, help="how many there are before the last step")
     given = parser.parse_args()
     logging.getLogger("zeus").setLevel(logging.ERROR)  # nodes that only the journal knows are meant here
+    kinds()
+    gc.freeze()  # as the hub does (service.py), else what is there is looked at again and again
     print(machine())
     programs = postgres.programs()
     if programs is None:

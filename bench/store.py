@@ -11,6 +11,7 @@ how long after its acknowledgement an alert is found by the search that `zeus al
 
 import argparse
 import asyncio
+import gc
 import logging
 import random
 import secrets
@@ -26,7 +27,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Engine, Table, select
 
-from artemis_agent.normalise import Normalised, normalise
+from artemis_agent.normalise import Normalised, in_order, normalise
 from artemis_agent.source import Record
 from bench import eve, outcome, postgres
 from bench.gauge import MeasureError, cpu_seconds, machine, median, percentile, wait_until
@@ -75,8 +76,8 @@ class Feed:
         dice = self._dice
         self._now += timedelta(microseconds=dice.randrange(50, 1900))
         made = dice.choice(kinds())
-        made.id = self.last = dice.randbytes(16)
         made.time.FromDatetime(self._now)
+        made.id = self.last = in_order(made) + dice.randbytes(13)
         made.source_endpoint.ip = f"10.{dice.randrange(4)}.{dice.randrange(32)}.{dice.randrange(1, 255)}"
         made.destination_endpoint.ip = f"198.18.{dice.randrange(256)}.{dice.randrange(1, 255)}"
         return made
@@ -279,6 +280,8 @@ def main() -> int:
     outcome.add_options(parser)
     given = parser.parse_args()
     logging.getLogger("zeus").setLevel(logging.ERROR)  # nodes that only the journal knows are meant here
+    kinds()
+    gc.freeze()  # as the hub does (service.py), else what is there is looked at again and again
     print(machine())
     programs = postgres.programs()
     if programs is None:

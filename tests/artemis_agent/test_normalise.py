@@ -6,7 +6,7 @@ Real and odd input is in test_normalise_corpora.py.
 import copy
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,33 @@ def test_the_id_stands_for_kind_source_file_place_and_line() -> None:
     found = outcome(raw, "suricata", offset=4096)
     assert isinstance(found, Normalised)
     place = b"suricata\x00/var/log/x.json\x00file-1" + (4096).to_bytes(8, "big") + raw
-    assert found.alert.id == blake2b(place, digest_size=16).digest()
+    assert found.alert.id[3:] == blake2b(place, digest_size=13).digest()
+
+
+@pytest.mark.parametrize("raw", [SURICATA, WAZUH])
+def test_an_id_begins_with_the_seconds_of_the_line(raw: dict[str, object]) -> None:
+    found = outcome(json.dumps(raw).encode(), "suricata" if raw is SURICATA else "wazuh")
+    assert isinstance(found, Normalised)
+    assert found.alert.id[:3] == found.alert.time.seconds.to_bytes(8, "big")[-3:] != bytes(3)
+
+
+@pytest.mark.parametrize("time", [None, "yesterday", "2026-11-16T06:28:33"])
+def test_the_id_of_a_line_without_a_time_is_the_same_whenever_it_is_read(time: str | None) -> None:
+    record = Record(json.dumps({**SURICATA, "timestamp": time}).encode(), b"file-1", 0)
+    ids = set()
+    for observed in (NOW, NOW + timedelta(days=1)):
+        found = normalise(record, kind="suricata", origin="x", observed=observed)
+        assert isinstance(found, Normalised)
+        ids.add(found.alert.id)
+    (one,) = ids
+    assert one[:3] == bytes(3)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_no_clock_is_too_wrong_for_an_id(time: str) -> None:
+    found = outcome(json.dumps({**SURICATA, "timestamp": time}).encode(), "suricata")
+    assert isinstance(found, Normalised)
+    assert len(found.alert.id) == 16
 
 
 def test_only_the_same_line_of_the_same_place_has_the_same_id() -> None:

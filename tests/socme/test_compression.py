@@ -28,6 +28,13 @@ def test_what_is_compressed_comes_back(plain: bytes) -> None:
     assert zstandard.frame_content_size(frame) == len(plain)
 
 
+@pytest.mark.parametrize("count", [0, 1, compression.MANY - 1, compression.MANY, 500])
+def test_many_are_compressed_as_each_would_be(count: int) -> None:
+    plains = [b"x" * (number % 7) + b"%d" % number * 50 for number in range(count)]
+
+    assert compression.compress_all(plains) == [compression.compress(plain) for plain in plains]
+
+
 def test_the_dictionary_that_nodes_have_is_not_changed() -> None:
     """Else their spools and the hub's journal could not be read any more."""
     number, digest = FIRST

@@ -73,12 +73,15 @@ def leave_open(journal: Path, *conditions: Open) -> None:
 
 
 def keep(engine: Engine, alerts: Iterable[StoredAlert]) -> None:
-    """Store alerts, in this order."""
-    batches = [
-        (origin, list(kept)) for origin, kept in groupby(alerts, lambda one: f"{one.client}/{one.node}")
-    ]
+    """Store alerts, in this order; those of one node that came at one time are of one batch."""
+    batches = [(came, list(kept)) for came, kept in groupby(alerts, _came)]
     arrivals = [
-        Arrival(Entry(1, origin, 1, 1, 0, Packed(b"", 1, len(kept), 0)), kept) for origin, kept in batches
+        Arrival(Entry(1, origin, 1, 1, received_us, Packed(b"", 1, len(kept), 0)), kept)
+        for (origin, received_us), kept in batches
     ]
     if arrivals:
         deliver(Store(engine, JOURNAL, 1), arrivals)
+
+
+def _came(stored: StoredAlert) -> tuple[str, int]:
+    return f"{stored.client}/{stored.node}", stored.received.ToMicroseconds()

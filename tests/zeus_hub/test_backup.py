@@ -149,9 +149,10 @@ def test_a_damaged_file_makes_no_backup(place: Place, tmp_path: Path, name: str)
     path = place.state_dir / name
     with closing(sqlite3.connect(path)) as db:
         (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
     with path.open("r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(b"\xff" * 4096)
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
     with pytest.raises(OperatorError, match=rf"{name} is damaged"):
         made(place, tmp_path / "copy")
 

@@ -95,9 +95,10 @@ def with_a_page_of_junk(name: str) -> Damage:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             table = {"zeus.db": "alert", "journal.db": "entry"}[name]
             (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+            (size,) = db.execute("PRAGMA page_size").fetchone()
         with path.open("r+b") as file:
-            file.seek((page - 1) * 4096)
-            file.write(random.Random(1).randbytes(4096))
+            file.seek((page - 1) * size)
+            file.write(random.Random(1).randbytes(size))
 
     return damage
 

@@ -184,3 +184,14 @@ def test_there_are_few_severities_whatever_a_node_sends(sent: int, kept: int) ->
     made.severity = sent  # type: ignore[assignment]
 
     assert _one(made).severity == kept
+
+
+def test_protobuf_never_makes_twice_the_bytes_of_what_came() -> None:
+    """So it is not asked how large an alert is of which few bytes came: these are the worst."""
+    minus_one = b"\xff\xff\xff\xff\x0f"  # of 32 bits; protobuf writes 64
+    for came in (
+        b"\x28" + minus_one,  # severity
+        b"\x32\x06\x18" + minus_one,  # rule.level
+        b"\x5a\x02\x30\x07",  # network.vlans, as older programs write a list
+    ):
+        assert len(came) < Alert.FromString(came).ByteSize() < 2 * len(came)

@@ -199,7 +199,7 @@ def agree(copy: Path, name: str) -> None:
 def test_damage_that_the_manifest_agrees_with_is_found_too(copy: Path, place: Place, name: str) -> None:
     """The disk was bad before the backup was made, or somebody mended the manifest."""
     content = bytearray((copy / name).read_bytes())
-    content[-4096:] = b"\xff" * 4096
+    content[-8192:] = b"\xff" * 8192  # the last page of either
     (copy / name).write_bytes(content)
     agree(copy, name)
     before = tree(place.state_dir)

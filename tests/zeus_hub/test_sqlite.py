@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from socme.errors import OperatorError
-from zeus_hub import database
-from zeus_hub.database import open_database, reading
+from zeus_hub import database, sqlite
+from zeus_hub.database import open_database, reading, writing
 
 URL = "sqlite:///zeus.db"
+MANY = max(sqlite.ROWS_AT_ONCE)
 DAMAGED = r"damaged[^\n]*\n.*zeus restore DIR.*move it away"
 
 
@@ -49,7 +51,7 @@ def test_a_file_that_was_cut_off_is_refused_with_what_to_do(tmp_path: Path, page
     """At the end of a page or in the middle of one; however little is missing."""
     path = tmp_path / "zeus.db"
     open_database(URL, tmp_path).dispose()
-    for cut in (pages * 4096, pages * 4096 - 100):
+    for cut in (pages * sqlite.PAGE_BYTES, pages * sqlite.PAGE_BYTES - 100):
         content = path.read_bytes()
         path.write_bytes(content[:cut])
         with pytest.raises(OperatorError, match=DAMAGED):
@@ -62,7 +64,7 @@ def test_a_page_of_zeros_at_its_beginning_is_refused_with_what_to_do(tmp_path: P
     """As after a power cut on a disk that lies."""
     open_database(URL, tmp_path).dispose()
     with (tmp_path / "zeus.db").open("r+b") as file:
-        file.write(bytes(4096))
+        file.write(bytes(sqlite.PAGE_BYTES))
     with pytest.raises(OperatorError, match=DAMAGED):
         open_database(URL, tmp_path)
 
@@ -94,3 +96,26 @@ def test_a_path_that_cannot_be_opened_is_refused_with_what_to_do(tmp_path: Path)
     (tmp_path / "zeus.db").mkdir()
     with pytest.raises(OperatorError, match=r"cannot use[^\n]*\n.*Check"):
         open_database(URL, tmp_path)
+
+
+@pytest.mark.parametrize("count", [0, 1, 25, MANY - 1, MANY, 2 * MANY + 23])
+def test_rows_are_put_in_whole_however_many_there_are(tmp_path: Path, count: int) -> None:
+    engine = open_database(URL, tmp_path)
+    rows = [(f"T{number % 3}", number) for number in range(count)]
+    with writing(engine) as connection:
+        sqlite.put(connection, database.technique, rows)
+    with reading(engine) as connection:
+        assert sorted(map(tuple, connection.execute(select(database.technique)))) == sorted(rows)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("place", [3, MANY + 3])
+def test_where_one_row_is_refused_nothing_of_the_transaction_stays(tmp_path: Path, place: int) -> None:
+    engine = open_database(URL, tmp_path)
+    rows = [("T1", number) for number in range(2 * MANY)]
+    rows[place] = rows[0]
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        sqlite.put(connection, database.technique, rows)
+    with reading(engine) as connection:
+        assert not connection.execute(select(database.technique)).all()
+    engine.dispose()

@@ -8,7 +8,7 @@ transaction counts in `tally`, for each node, what became of every alert, so tha
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -53,10 +53,9 @@ class Made(NamedTuple):
 
     values: Values
     """The columns from `id` on."""
-    received_us: int
     stands_for: int
     techniques: Sequence[str]
-    tactics: Sequence[str]
+    tactics: tuple[str, ...]
     ends: StoredAlert | None
     """The alert itself, where it says that a condition is over."""
 
@@ -100,7 +99,11 @@ class Store:
 
     def prepare(self, arrival: Arrival) -> Rows:
         """Make rows of a batch."""
-        return Rows(arrival.entry, [_made(stored) for stored in arrival.alerts], len(arrival.canaries))
+        alerts = arrival.alerts
+        bodies = body.encode_all(stored.alert for stored in alerts)
+        received_us = arrival.entry.received_us
+        made = [_made(stored, received_us, packed) for stored, packed in zip(alerts, bodies, strict=True)]
+        return Rows(arrival.entry, made, len(arrival.canaries))
 
     def send(self, batches: Sequence[Rows | Unreadable]) -> None:
         """Store batches.
@@ -154,6 +157,7 @@ class Store:
         ended: list[tuple[StoredAlert, int]] = []
         for batch in batches:
             place, at = self._origin(connection, batch), batch.entry.position
+            named_here: Counter[tuple[str, ...]] = Counter()
             fresh = _fresh(batch, place, known) if self._are_repeated else batch.alerts
             tally[place, "canaries"] += batch.canaries
             tally[place, "stored"] += len(fresh)
@@ -162,16 +166,20 @@ class Store:
                 rows.append((number, number // database.SEGMENT, *place, at, *made.values))
                 named += [(name, number) for name in made.techniques]
                 if made.tactics:
-                    slots.name(tactics, made.received_us, place[0], made.stands_for, made.tactics)
+                    named_here[made.tactics] += made.stands_for
                 if made.ends is not None:
                     ended.append((made.ends, place[1]))
+            for names, count in named_here.items():
+                slots.name(tactics, batch.entry.received_us, place[0], count, names)
         _insert_all(connection, database.alert, rows)
         _insert_all(connection, database.technique, named)
         search.add(connection, last, last + len(rows))
         slots.count(connection, range(last + 1, last + 1 + len(rows)), tactics)
         for stored, node_id in ended:
             over.close(connection, stored, node_id, self._is_open)
-        self._forget(connection, max((made.received_us for made in _lasts(batches)), default=0))
+        self._forget(
+            connection, max((batch.entry.received_us for batch in batches if batch.alerts), default=0)
+        )
         return tally
 
     def _forget(self, connection: Connection, now_us: int) -> None:
@@ -193,47 +201,45 @@ class Store:
 
 
 def _insert_all(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert rows of all columns, in the table's order: whole numbers, text and bytes.
-
-    Drivers take those as they are; SQLAlchemy's look at each value takes as long as the insertion.
-    """
+    """Insert rows of all columns, in the table's order: whole numbers, text and bytes."""
     if not rows:
         return
     if connection.dialect.name == sqlite.DIALECT:
-        names = [column.name for column in table.columns]
-        statement = insert(table).compile(connection.engine, column_keys=names)
-        connection.exec_driver_sql(str(statement), list(rows))
+        sqlite.put(connection, table, rows)
     else:
         from zeus_hub import postgresql  # noqa: PLC0415 - its driver is loaded only where it is needed
 
         postgresql.copy(connection, table, rows)
 
 
-def _made(stored: StoredAlert) -> Made:
+def _made(stored: StoredAlert, received_us: int, packed: bytes) -> Made:
     alert = stored.alert
     named = alert.HasField("threat")
     return Made(
-        values=(alert.id, *_said(stored), body.encode(alert)),
-        received_us=microseconds(stored.received),
-        stands_for=alert.count,
-        techniques=techniques(alert) if named else (),
-        tactics=alert.threat.tactic_names if named else (),
-        ends=stored if alert.source == _SOCME and over.ends(stored) else None,
+        (alert.id, *_said(stored, received_us), packed),
+        alert.count,
+        techniques(alert) if named else (),
+        # A copy: protobuf's own list would keep all that was decoded with it.
+        tuple(alert.threat.tactic_names) if named else (),
+        stored if alert.source == _SOCME and over.ends(stored) else None,
     )
 
 
 def columns(stored: StoredAlert) -> Row:
     """Return what the columns beside `body` say of an alert."""
-    return {"id": stored.alert.id, **dict(zip(_SAID, _said(stored), strict=True))}
+    return {
+        "id": stored.alert.id,
+        **dict(zip(_SAID, _said(stored, microseconds(stored.received)), strict=True)),
+    }
 
 
-def _said(stored: StoredAlert) -> Values:
+def _said(stored: StoredAlert, received_us: int) -> Values:
     """Return the columns _SAID of an alert."""
     alert = stored.alert
     rule, source, destination = alert.rule, alert.source_endpoint, alert.destination_endpoint
     return (
         time_us(stored),
-        microseconds(stored.received),
+        received_us,
         alert.severity,
         alert.source,
         alert.action,
@@ -253,8 +259,8 @@ def _said(stored: StoredAlert) -> Values:
 
 def techniques(alert: Alert) -> list[str]:
     """Return the ATT&CK techniques of an alert that are searchable."""
-    names = list(dict.fromkeys(plain(name[:LONGEST_TECHNIQUE]) for name in alert.threat.technique_ids))
-    return names[:MOST_TECHNIQUES]
+    names = [plain(name[:LONGEST_TECHNIQUE]) for name in alert.threat.technique_ids]
+    return list(dict.fromkeys(names))[:MOST_TECHNIQUES]
 
 
 def refused(connection: Connection) -> int:
@@ -321,10 +327,6 @@ def _known(connection: Connection, batches: Sequence[Rows]) -> set[tuple[object,
         rows = connection.execute(select(table.c.id, table.c.node_id).where(table.c.id.in_(asked)))
         known.update((row.id, row.node_id) for row in rows)
     return known
-
-
-def _lasts(batches: Sequence[Rows]) -> Iterator[Made]:
-    return (batch.alerts[-1] for batch in batches if batch.alerts)
 
 
 def _fresh(batch: Rows, place: Place, known: set[tuple[object, int]]) -> Sequence[Made]:

@@ -41,7 +41,7 @@ def pack(alerts: Sequence[bytes]) -> Packed:
         parts += (_ALERT_TAG, varint(len(alert)), alert)
     plain = b"".join(parts)
     return Packed(
-        payload=compression.compress(plain),
+        payload=compression.compress_well(plain),
         encoding=_ZSTD,
         alerts=len(alerts),
         decoded_bytes=len(plain),

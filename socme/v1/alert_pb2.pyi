@@ -202,7 +202,9 @@ class Alert(_message.Message):
     domain: _builtins.str
     """EVE: http.hostname, tls.sni, quic.sni, or the name that was asked for in dns; Wazuh: data.hostname. ECS: url.domain."""
     message: _builtins.str
-    """One line for people. EVE: alert.signature; Wazuh: full_log, else rule.description. ECS: message."""
+    """One line for people. EVE: alert.signature; Wazuh: full_log, else rule.description. Where it is rule.name a
+    node leaves it empty, and the hub fills it in. ECS: message.
+    """
     action: Global___Action.ValueType
     """EVE: alert.action. ECS: event.type."""
     count: _builtins.int
@@ -212,7 +214,7 @@ class Alert(_message.Message):
     It need not be UTF-8. ECS: event.original.
     """
     raw_bytes: _builtins.int
-    """Length of the whole line in bytes; greater than the length of raw where raw was cut. ECS: socme.raw_bytes."""
+    """Length of the whole line in bytes, where raw was cut; else 0: it is that of raw. ECS: socme.raw_bytes."""
     raw_cut: _builtins.bool
     """Whether raw was cut. ECS: socme.raw_cut."""
     origin: _builtins.str

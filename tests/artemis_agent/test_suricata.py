@@ -91,7 +91,6 @@ def test_version_6_tls() -> None:
             "vlans": [20, 4],
         },
         "domain": "c2.example",
-        "message": "EXAMPLE Beacon to a known server",
         "action": "ACTION_BLOCKED",
     }
 
@@ -253,11 +252,11 @@ def test_a_signature_that_is_too_long_to_be_kept_says_the_same(
     monkeypatch.setattr(suricata, "LONGEST_SIGNATURE", longest)
     alert = read({"event_type": "alert", "alert": {"signature_id": 7, "signature": "EXAMPLE", "severity": 2}})
 
-    assert (alert.rule.id, alert.message, alert.severity) == ("7", "EXAMPLE", Severity.SEVERITY_MEDIUM)
+    assert (alert.rule.id, alert.rule.name, alert.severity) == ("7", "EXAMPLE", Severity.SEVERITY_MEDIUM)
 
 
 def test_bytes_that_are_not_utf8_in_a_signature_are_replaced() -> None:
     found = suricata.read(b'{"event_type":"alert","alert":{"signature_id":7,"signature":"caf\xe9"}}')
 
     assert found is not None
-    assert found[0].message == "caf\N{REPLACEMENT CHARACTER}"
+    assert found[0].rule.name == "caf\N{REPLACEMENT CHARACTER}"

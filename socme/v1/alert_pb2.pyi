@@ -604,8 +604,10 @@ class Network(_message.Message):
     """
     community_id: _builtins.str
     """EVE: community_id. ECS: network.community_id."""
-    flow_id: _builtins.int
-    """EVE: flow_id. Absent for decoder alerts on broken packets. ECS: suricata.eve.flow_id."""
+    flow_id: _builtins.str
+    """EVE: flow_id as decimal digits: so it stands in raw, and takes two bytes of a batch beside it, as a number nine.
+    Empty for decoder alerts on broken packets. ECS: suricata.eve.flow_id, a number.
+    """
     interface: _builtins.str
     """EVE: in_iface. ECS: observer.ingress.interface.name."""
     @_builtins.property
@@ -618,17 +620,12 @@ class Network(_message.Message):
         transport: _builtins.str = ...,
         protocol: _builtins.str = ...,
         community_id: _builtins.str = ...,
-        flow_id: _builtins.int | None = ...,
+        flow_id: _builtins.str = ...,
         interface: _builtins.str = ...,
         vlans: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_flow_id", b"_flow_id", "flow_id", b"flow_id"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flow_id", b"_flow_id", "community_id", b"community_id", "flow_id", b"flow_id", "interface", b"interface", "protocol", b"protocol", "transport", b"transport", "vlans", b"vlans"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["community_id", b"community_id", "flow_id", b"flow_id", "interface", b"interface", "protocol", b"protocol", "transport", b"transport", "vlans", b"vlans"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__flow_id: _TypeAlias = _typing.Literal["flow_id"]  # noqa: Y015
-    _WhichOneofArgType__flow_id: _TypeAlias = _typing.Literal["_flow_id", b"_flow_id"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__flow_id) -> _WhichOneofReturnType__flow_id | None: ...
 
 Global___Network: _TypeAlias = Network  # noqa: Y015
 

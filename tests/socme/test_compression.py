@@ -17,7 +17,7 @@ from artemis_agent.source import Kind, Record
 from socme import compression
 from tests.conftest import REPOSITORY
 
-FIRST = (0x534F4301, "2f4351e33711dcad95fd6d034b1ab5123d374b8cb35e82899b722c24a5db926c")
+FIRST = (0x534F4301, "7edaa909690fef429f463827aefde5f6704cbbb92b014a786e63d6ce4c830362")
 
 
 @pytest.mark.parametrize("compress", [compression.compress, compression.compress_well])
@@ -78,8 +78,8 @@ def test_a_lone_alert_takes_less_than_its_line(name: str, kind: Kind) -> None:
     frames = sum(len(compression.compress_well(alert)) for alert, _ in found)
     lines = sum(size for _, size in found)
 
-    assert frames < 0.5 * lines
-    assert frames < 0.7 * sum(len(zstandard.compress(alert, 3)) for alert, _ in found)
+    assert frames < 0.35 * lines
+    assert frames < 0.5 * sum(len(zstandard.compress(alert, 3)) for alert, _ in found)
     assert frames < sum(len(compression.compress(alert)) for alert, _ in found)
 
 

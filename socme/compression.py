@@ -1,7 +1,7 @@
 """zstd with SOCme's own dictionary: what all alerts have in common is not sent and kept with each.
 
-Frames name their dictionary by its number, so that those without one are read as well. socme/alerts.zdict is
-made by bench/dictionary.py, and not changed once nodes have it.
+What is stored names the dictionary by its number. socme/alerts.zdict is made by bench/dictionary.py, and not
+changed once nodes have it. Frames that were made without one are read as well.
 """
 
 import pkgutil
@@ -25,7 +25,7 @@ _SMALL = zstandard.ZstdCompressionParameters(
     min_match=5,
     target_length=16,
     write_checksum=True,
-    write_dict_id=True,
+    write_dict_id=False,  # a batch's encoding says it (uplink.proto): four bytes are 1 % of a lone alert
 )
 
 

@@ -115,7 +115,8 @@ class Agent:
     async def bury(self, payload: bytes, reason: str) -> None:
         """Keep an alert that the hub does not take, for a person."""
         alert = Alert.FromString(payload)
-        letter = Letter(alert.origin, b"", alert.offset, alert.raw_bytes, reason, alert.raw)
+        size = alert.raw_bytes or len(alert.raw)
+        letter = Letter(alert.origin, b"", alert.offset, size, reason, alert.raw)
         site = self.site
         await site.letters.do(lambda: site.dead_letters.append([letter], observed=site.clock()))
 

@@ -155,7 +155,7 @@ def fill_network(eve: Eve, network: Network) -> None:
     network.community_id = text(eve.community_id)
     network.interface = text(eve.in_iface)
     if (flow_id := integer(eve.flow_id, 0, LARGEST_UINT64)) is not None:
-        network.flow_id = flow_id
+        network.flow_id = str(flow_id)
     if eve.vlan is not None:
         network.vlans.extend(_vlans(eve.vlan))
     network.SetInParent()

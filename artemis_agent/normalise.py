@@ -74,8 +74,8 @@ def _add_place(alert: Alert, record: Record, kind: Kind, origin: str) -> None:
     alert.origin = origin
     alert.offset = record.offset
     alert.raw = record.raw[:LARGEST_RAW]
-    alert.raw_bytes = len(record.raw)
-    alert.raw_cut = len(record.raw) > LARGEST_RAW
+    if len(record.raw) > LARGEST_RAW:
+        alert.raw_bytes, alert.raw_cut = len(record.raw), True
 
 
 def in_order(alert: Alert) -> bytes:

@@ -62,7 +62,6 @@ def _made(signature: object) -> tuple[Alert, str]:
     alert = Alert(
         source=_SURICATA,
         severity=eve.severity(line),
-        message=text(mapping(signature).get("signature")),
         action=eve.action(line),
     )
     eve.fill_rule(line, alert.rule)

@@ -95,7 +95,7 @@ def _alert(line: Line) -> Alert:
         file=_file(mapping(line.syscheck)),
         url=text(data.get("url")),
         domain=text(data.get("hostname")),
-        message=text(line.full_log) or text(rule.get("description")),
+        message=_message(line, rule),
         decoder=text(mapping(line.decoder).get("name")),
         location=text(line.location),
         native_id=text(line.id),
@@ -120,6 +120,11 @@ def _add_verdict(alert: Alert, inner: Eve) -> None:
     """Judge by Suricata: rule 86601 knows neither the severity nor the techniques of a signature."""
     alert.severity = eve.severity(inner)
     eve.fill_threat(inner, alert)
+
+
+def _message(line: Line, rule: Mapping[str, object]) -> str:
+    said = text(line.full_log)
+    return "" if said == text(rule.get("description")) else said  # the rule's name then
 
 
 def _severity(rule: Mapping[str, object]) -> Severity.ValueType:

@@ -8,12 +8,17 @@ from google.protobuf.message import DecodeError
 
 from socme import compression
 from socme.v1.alert_pb2 import Alert
-from socme.v1.uplink_pb2 import Alerts, Encoding
+from socme.v1.uplink_pb2 import Encoding
 
 LARGEST_DECODED = 64 * 1024 * 1024  # bytes; what a batch may claim to hold once decompressed
 _ZSTD = Encoding.ENCODING_ZSTD  # looked up once: protobuf's enums are slow to ask
 _LONGEST_NUMBER = 63  # bits of a varint that may have another byte behind them
 _ALERT_TAG = b"\x0a"  # field 1, length-delimited: Alerts.alerts
+_IDS_TAG = b"\x12"  # field 2, length-delimited: Alerts.ids
+_ID_BYTES = 16
+_ID_HEAD = b"\x0a\x10"  # field 1 of an Alert, length-delimited, and _ID_BYTES: how each begins that has an id
+_ID_END = len(_ID_HEAD) + _ID_BYTES
+_WORTH_IT = 2  # alerts whose ids stand apart: a block takes three bytes
 
 
 class BatchError(ValueError):
@@ -36,22 +41,31 @@ def pack(alerts: Sequence[bytes]) -> Packed:
     The wire format of a repeated field is its elements one after another, so nothing is encoded twice. The
     frame carries a checksum: a bit that turns on a disk must never pass for another alert.
     """
-    parts: list[bytes] = []
-    for alert in alerts:
-        parts += (_ALERT_TAG, varint(len(alert)), alert)
+    head, rests = _ids_apart(alerts)
+    parts = [head]
+    for rest in rests:
+        parts += (_ALERT_TAG, varint(len(rest)), rest)
     plain = b"".join(parts)
     return Packed(
-        payload=compression.compress(plain),
+        payload=compression.compress_well(plain, noise=len(head)),
         encoding=_ZSTD,
         alerts=len(alerts),
         decoded_bytes=len(plain),
     )
 
 
+def _ids_apart(alerts: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
+    """Return the field of the ids, and the alerts without them; as they are where that would save nothing."""
+    if len(alerts) < _WORTH_IT or not all(alert.startswith(_ID_HEAD) for alert in alerts):
+        return b"", alerts
+    ids = b"".join([alert[len(_ID_HEAD) : _ID_END] for alert in alerts])
+    return _IDS_TAG + varint(len(ids)) + ids, [alert[_ID_END:] for alert in alerts]
+
+
 def unpack(packed: Packed) -> Sequence[Alert]:
     """Return the alerts of a batch; raise BatchError where it is not what it claims to be."""
     try:
-        return Alerts.FromString(_plain(packed)).alerts
+        return [Alert.FromString(alert) for alert in split(packed)]
     except DecodeError as error:
         raise BatchError(f"cannot be decoded: {error}") from error
 
@@ -106,15 +120,28 @@ def _check_count(plain: bytes, claimed: int) -> None:
 def _elements(plain: bytes) -> list[bytes]:
     """Return the serialised alerts of an Alerts message whose fields were counted."""
     found: list[bytes] = []
+    ids = b""
     place = 0
     while place < len(plain):
         tag, begin = _number(plain, place)
         place = _skip(plain, begin, tag & 7)
         if tag == _ALERT_TAG[0]:
             found.append(plain[_number(plain, begin)[1] : place])
+        elif tag == _IDS_TAG[0]:
+            ids = plain[_number(plain, begin)[1] : place]
     if place > len(plain):
         raise BatchError("cannot be decoded: it ends in the middle of a field")
-    return found
+    return _with_ids(found, ids) if ids else found
+
+
+def _with_ids(alerts: Sequence[bytes], ids: bytes) -> list[bytes]:
+    """Put ids in front of alerts."""
+    if len(ids) != _ID_BYTES * len(alerts):
+        raise BatchError(f"holds {len(ids)} bytes of ids for {len(alerts)} alerts")
+    return [
+        b"".join((_ID_HEAD, ids[place : place + _ID_BYTES], alert))
+        for place, alert in zip(range(0, len(ids), _ID_BYTES), alerts, strict=True)
+    ]
 
 
 def _skip(plain: bytes, place: int, kind: int) -> int:

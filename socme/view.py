@@ -43,6 +43,8 @@ from socme.v1.watch_pb2 import StoredAlert
 
 View = dict[str, object]
 
+_MOST_DIGITS = 20  # of a number of 64 bits
+
 SOURCES: Mapping[int, str] = {
     AlertSource.ALERT_SOURCE_WAZUH: "wazuh",
     AlertSource.ALERT_SOURCE_SURICATA: "suricata",
@@ -333,10 +335,16 @@ def _network(network: Network) -> View:
         transport=network.transport,
         protocol=network.protocol,
         community_id=network.community_id,
-        flow_id=network.flow_id if network.HasField("flow_id") else None,
+        flow_id=_whole(network.flow_id),
         interface=network.interface,
         vlans=list(network.vlans),
     )
+
+
+def _whole(digits: str) -> int | None:
+    """Return the number that a node wrote; None for what is none."""
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
+    return int(digits) if is_number else None
 
 
 def _threat(threat: Threat) -> View:

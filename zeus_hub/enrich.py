@@ -2,8 +2,9 @@
 
 A node is trusted with its own alerts and with nothing else: whatever it sent is brought within the bounds
 that sinks and watchers rely on: an id of 16 bytes, times that exist, a count of at least 1, a severity from
-0 to 99 (others count as unspecified), a size that fits a message. Canaries stand apart from alerts here, so
-that whoever takes `alerts` cannot count one by mistake.
+0 to 99 (others count as unspecified), a size that fits a message. A message that is the rule's name did not
+travel, and is filled in. Canaries stand apart from alerts here, so that whoever takes `alerts` cannot count
+one by mistake.
 """
 
 import hashlib
@@ -110,7 +111,9 @@ def _bounded(stored: StoredAlert, size: int) -> StoredAlert:
         alert.count = 1
     if not 0 <= alert.severity <= HIGHEST_SEVERITY:
         alert.severity = Severity.SEVERITY_UNSPECIFIED
-    # To reckon a size takes a tenth of decoding, and protobuf never makes twice the bytes of what came.
+    if not alert.message:
+        alert.message = alert.rule.name
+    # To reckon a size takes a tenth of decoding. With its rule's name once more, none is twice what came.
     if size > LARGEST_ALERT // 2 and alert.ByteSize() > LARGEST_ALERT:
         alert.CopyFrom(_small(alert))
     return stored

@@ -20,7 +20,7 @@ from socme.v1.watch_pb2 import StoredAlert
 from socme.view import SOURCES
 
 _SAME = frozenset({
-    "message", "rule", "host", "network", "threat", "user", "process", "file", "url", "domain", "decoder",
+    "message", "rule", "host", "threat", "user", "process", "file", "url", "domain", "decoder",
     "location", "count", "time", "raw_bytes", "raw_cut",
 })  # fmt: skip
 """Keys that are called the same in an Alert, down to their last."""
@@ -65,6 +65,7 @@ def alert(view: object) -> StoredAlert:
     made.action = _action(_text(rest, "action"))
     _ends(made, _part(rest, "source"), _part(rest, "destination"), event := _part(rest, "event"))
     _fill(made, {name: event.pop(key) for key, name in _OTHERWISE.items() if key in event})
+    _network(made, _part(rest, "network"))
     _condition(made, _part(rest, "socme"))
     made.user_agent = _text(agent := _part(rest, "user_agent"), "original")
     log = _part(rest, "log")
@@ -126,6 +127,11 @@ def _ends(made: Alert, source: dict[str, Any], destination: dict[str, Any], even
         made.source = _MODULES[module]  # type: ignore[assignment]  # an enum's number
     for end, given in ((made.source_endpoint, source), (made.destination_endpoint, destination)):
         _fill(end, given)
+
+
+def _network(made: Alert, network: dict[str, Any]) -> None:
+    flow = network.get("flow_id")
+    _fill(made.network, network | {"flow_id": None if flow is None else str(flow)})
 
 
 def _condition(made: Alert, own: dict[str, Any]) -> None:

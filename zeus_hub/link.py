@@ -6,7 +6,9 @@ reads slowly costs nobody anything.
 """
 
 import asyncio
+import math
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from socme.v1.uplink_pb2 import Ack, GoingAway, HubMessage, Pace, Refusal
@@ -17,7 +19,10 @@ from zeus_hub.heartbeat import Heartbeat
 from zeus_hub.pace import Talk, Window
 
 RESTART = "restart"
-ACK_SECONDS = 0.01  # between two messages with acknowledgements: a node needs room in its window, not news
+# An acknowledgement right behind another waits for more, so long and for so large a share of the window at
+# most: each is a message, and has the node tell gRPC's flow control of it beside its next batch.
+GATHER_SECONDS = 0.025
+GATHER_SHARE = 1 / 8
 
 
 @dataclass(slots=True)
@@ -54,6 +59,8 @@ class Link:
     _held_bytes: int = 0
     _room: Bell = field(default_factory=Bell)
     _acks: dict[int, int] = field(default_factory=dict)
+    _owed: int = 0  # batches that are on disk and not acknowledged
+    _said: float = -math.inf  # when something was acknowledged last, by the loop's clock
     _told: dict[int, int] = field(default_factory=dict)  # the last acknowledgement of each lane
     _paced: Window | None = None  # what the node is to be told of its window
 
@@ -78,6 +85,7 @@ class Link:
         """Take note that a batch is on disk."""
         if sequence > self._told.get(lane, 0):  # else it came again, and was acknowledged before
             self._acks[lane] = max(sequence, self._acks.get(lane, 0))
+            self._owed += 1
         self._held -= 1
         self._held_bytes -= size
         self._room.set()
@@ -94,17 +102,30 @@ class Link:
         while not self.stream.leaving and not (reader.done() and not self._held and not self._acks):
             await self.stream.wake.wait()
             self.stream.wake.clear()
-            if await self._say():
-                await asyncio.sleep(ACK_SECONDS)
+            await self._gather(reader)
+            await self._say()
         if self.stream.leaving:
             await self.context.write(HubMessage(going_away=farewell.next()))
         elif self.refusal is not None:
             await self.context.write(HubMessage(refusal=self.refusal))
 
-    async def _say(self) -> bool:
-        """Say what there is to say; return whether batches were acknowledged."""
-        acks, self._acks = self._acks, {}
+    async def _gather(self, reader: asyncio.Task[None]) -> None:
+        """Where something was acknowledged just now, wait for more, unless what there is to say cannot."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._said + GATHER_SECONDS):
+                while not (self._is_pressing() or reader.done()):
+                    await self.stream.wake.wait()
+                    self.stream.wake.clear()
+
+    def _is_pressing(self) -> bool:
+        has_other_news = self.stream.leaving or self._paced is not None
+        return has_other_news or self._owed >= self.window.batches * GATHER_SHARE
+
+    async def _say(self) -> None:
+        acks, self._acks, self._owed = self._acks, {}, 0
         self._told |= acks
+        if acks:
+            self._said = asyncio.get_running_loop().time()
         for lane, sequence in acks.items():
             await self.context.write(HubMessage(ack=Ack(lane=lane, sequence=sequence)))  # type: ignore[arg-type]
         if self._paced is not None:
@@ -115,4 +136,3 @@ class Link:
                 reason=self.window.reason,
             )
             await self.context.write(HubMessage(pace=told))
-        return bool(acks)

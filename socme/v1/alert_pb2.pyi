@@ -203,7 +203,9 @@ class Alert(_message.Message):
     domain: _builtins.str
     """EVE: http.hostname, tls.sni, quic.sni, or the name that was asked for in dns; Wazuh: data.hostname. ECS: url.domain."""
     message: _builtins.str
-    """One line for people. EVE: alert.signature; Wazuh: full_log, else rule.description. ECS: message."""
+    """One line for people. EVE: alert.signature; Wazuh: full_log, else rule.description. Where it is rule.name a
+    node leaves it empty, and the hub fills it in. ECS: message.
+    """
     action: Global___Action.ValueType
     """EVE: alert.action. ECS: event.type."""
     count: _builtins.int
@@ -213,7 +215,7 @@ class Alert(_message.Message):
     It need not be UTF-8. ECS: event.original.
     """
     raw_bytes: _builtins.int
-    """Length of the whole line in bytes; greater than the length of raw where raw was cut. ECS: socme.raw_bytes."""
+    """Length of the whole line in bytes, where raw was cut; else 0: it is that of raw. ECS: socme.raw_bytes."""
     raw_cut: _builtins.bool
     """Whether raw was cut. ECS: socme.raw_cut."""
     origin: _builtins.str
@@ -603,8 +605,10 @@ class Network(_message.Message):
     """
     community_id: _builtins.str
     """EVE: community_id. ECS: network.community_id."""
-    flow_id: _builtins.int
-    """EVE: flow_id. Absent for decoder alerts on broken packets. ECS: suricata.eve.flow_id."""
+    flow_id: _builtins.str
+    """EVE: flow_id as decimal digits: so it stands in raw, and takes two bytes of a batch beside it, as a number nine.
+    Empty for decoder alerts on broken packets. ECS: suricata.eve.flow_id, a number.
+    """
     interface: _builtins.str
     """EVE: in_iface. ECS: observer.ingress.interface.name."""
     @_builtins.property
@@ -617,17 +621,12 @@ class Network(_message.Message):
         transport: _builtins.str = ...,
         protocol: _builtins.str = ...,
         community_id: _builtins.str = ...,
-        flow_id: _builtins.int | None = ...,
+        flow_id: _builtins.str = ...,
         interface: _builtins.str = ...,
         vlans: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_flow_id", b"_flow_id", "flow_id", b"flow_id"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flow_id", b"_flow_id", "community_id", b"community_id", "flow_id", b"flow_id", "interface", b"interface", "protocol", b"protocol", "transport", b"transport", "vlans", b"vlans"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["community_id", b"community_id", "flow_id", b"flow_id", "interface", b"interface", "protocol", b"protocol", "transport", b"transport", "vlans", b"vlans"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__flow_id: _TypeAlias = _typing.Literal["flow_id"]  # noqa: Y015
-    _WhichOneofArgType__flow_id: _TypeAlias = _typing.Literal["_flow_id", b"_flow_id"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__flow_id) -> _WhichOneofReturnType__flow_id | None: ...
 
 Global___Network: _TypeAlias = Network  # noqa: Y015
 

@@ -65,8 +65,8 @@ class _EncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Encoding.Val
     """Never sent on purpose. A hub refuses an encoding that it is too old to know."""
     ENCODING_ZSTD: _Encoding.ValueType  # 1
     """One zstd frame that holds one serialised Alerts message. It has a checksum and may have been made with
-    the dictionary number 0x534F4301, which comes with SOCme (socme/alerts.zdict) and never changes. One with
-    another dictionary is another encoding.
+    the dictionary number 0x534F4301, which comes with SOCme (socme/alerts.zdict) and never changes; the frame
+    need not name it. One with another dictionary is another encoding.
     """
     ENCODING_DROPPED: _Encoding.ValueType  # 2
     """A serialised Dropped message in place of alerts that the node gave up. AlertBatch.alerts is 0."""
@@ -78,8 +78,8 @@ ENCODING_UNSPECIFIED: Encoding.ValueType  # 0
 """Never sent on purpose. A hub refuses an encoding that it is too old to know."""
 ENCODING_ZSTD: Encoding.ValueType  # 1
 """One zstd frame that holds one serialised Alerts message. It has a checksum and may have been made with
-the dictionary number 0x534F4301, which comes with SOCme (socme/alerts.zdict) and never changes. One with
-another dictionary is another encoding.
+the dictionary number 0x534F4301, which comes with SOCme (socme/alerts.zdict) and never changes; the frame
+need not name it. One with another dictionary is another encoding.
 """
 ENCODING_DROPPED: Encoding.ValueType  # 2
 """A serialised Dropped message in place of alerts that the node gave up. AlertBatch.alerts is 0."""
@@ -401,6 +401,11 @@ class Alerts(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ALERTS_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    ids: _builtins.bytes
+    """Their ids, 16 bytes each, which the alerts lack then; empty where each has its own. They are noise: apart from the
+    rest, in a block of their own that zstd leaves as it is, they take a fifth less, and the rest a little less.
+    """
     @_builtins.property
     def alerts(self) -> _containers.RepeatedCompositeFieldContainer[_alert_pb2.Alert]:
         """In the order in which they were read."""
@@ -409,8 +414,9 @@ class Alerts(_message.Message):
         self,
         *,
         alerts: _abc.Iterable[_alert_pb2.Alert] | None = ...,
+        ids: _builtins.bytes = ...,
     ) -> None: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "ids", b"ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
 
 Global___Alerts: _TypeAlias = Alerts  # noqa: Y015

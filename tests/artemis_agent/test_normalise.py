@@ -82,7 +82,7 @@ def test_an_alert_says_where_and_when_it_was_read() -> None:
     assert isinstance(found, Normalised)
     made = found.alert
     assert (made.origin, made.offset, made.count) == ("/var/log/x.json", 4096, 1)
-    assert (made.raw, made.raw_bytes, made.raw_cut) == (raw, len(raw), False)
+    assert (made.raw, made.raw_bytes, made.raw_cut) == (raw, 0, False)
     assert made.observed.ToJsonString() == "2026-11-22T19:03:36.500Z"
     assert not made.HasField("first")
     assert not made.HasField("last")

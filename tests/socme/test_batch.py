@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socme import batch, compression
-from socme.batch import BatchError, pack, unpack, verify
+from socme.batch import BatchError, pack, split, unpack, verify
 from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Alerts, Encoding
 
@@ -32,6 +32,39 @@ def test_joined_as_protobuf_would_join(alerts: list[Alert]) -> None:
 
     assert packed.decoded_bytes == len(plain)
     assert compression.decompress(packed.payload, most=len(plain)) == plain
+
+
+ALERTS_WITH_IDS = st.lists(
+    st.builds(Alert, id=st.binary(min_size=16, max_size=16), raw=st.binary(max_size=300)), min_size=2
+)
+
+
+@given(ALERTS_WITH_IDS)
+def test_ids_stand_before_the_alerts_and_come_back_to_them(alerts: list[Alert]) -> None:
+    packed = pack([alert.SerializeToString() for alert in alerts])
+    plain = Alerts(ids=b"".join(alert.id for alert in alerts))
+    plain.alerts.extend(Alert(raw=alert.raw) for alert in alerts)
+
+    assert Alerts.FromString(compression.decompress(packed.payload, most=packed.decoded_bytes)) == plain
+    assert list(unpack(packed)) == alerts
+    assert split(packed) == [alert.SerializeToString() for alert in alerts]
+
+
+@given(ALERTS_WITH_IDS, st.binary(max_size=20).filter(lambda other: len(other) != 16))
+def test_where_an_id_is_another_than_usual_each_alert_keeps_its_own(
+    alerts: list[Alert], other: bytes
+) -> None:
+    alerts[-1].id = other
+
+    assert list(unpack(pack([alert.SerializeToString() for alert in alerts]))) == alerts
+
+
+@pytest.mark.parametrize("size", [1, 47, 49, 64])
+def test_ids_of_other_alerts_are_refused(size: int) -> None:
+    plain = Alerts(alerts=ALERTS, ids=bytes(size)).SerializeToString()
+
+    with pytest.raises(BatchError, match=f"holds {size} bytes of ids for 3 alerts"):
+        unpack(replace(PACKED, payload=zstandard.compress(plain), decoded_bytes=len(plain)))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socme.v1.alert_pb2 import Alert, AlertSource, Condition, ConditionState, Rule, Severity
+from socme.v1.alert_pb2 import Alert, AlertSource, Condition, ConditionState, Network, Rule, Severity
 from socme.v1.vitals_pb2 import (
     CanaryVitals,
     ClientStatus,
@@ -265,12 +265,20 @@ def test_without_the_sensors_time_the_nodes_counts_then_the_hubs() -> None:
     ],
 )
 def test_raw_that_is_not_utf8_has_its_bytes_beside_it(raw: bytes, text: str, *, kept: bool) -> None:
-    view = alert_view(stored(Alert(raw=raw, raw_bytes=len(raw))))
+    view = alert_view(stored(Alert(raw=raw)))
 
-    assert view["raw"] == text
+    assert (view["raw"], view["raw_bytes"]) == (text, len(raw))
     assert ("raw_base64" in view) is kept
     if kept:
         assert base64.b64decode(str(view["raw_base64"])) == raw
+
+
+@pytest.mark.parametrize("digits", ["", "-1", "1.0", "x", "\N{ARABIC-INDIC DIGIT ONE}", "1" * 10_000])
+def test_a_flow_that_is_no_number_is_none(digits: str) -> None:
+    """Nodes are not trusted with it."""
+    view = alert_view(stored(Alert(network=Network(flow_id=digits, transport="tcp"))))
+
+    assert view["network"] == {"transport": "tcp"}
 
 
 def test_a_cut_line_says_so() -> None:

@@ -153,10 +153,9 @@ def hub_mode(state_dir: Path, step: int) -> None:
         fuse.light()
         await take(self, *rest)
 
-    async def telling(self: Link) -> bool:
-        acknowledged: bool = await say(self)
+    async def telling(self: Link) -> None:
+        await say(self)
         print(json.dumps({"steps": fuse.steps}), flush=True)
-        return acknowledged
 
     Ingest._take = lighting  # type: ignore[method-assign, assignment]
     Link._say = telling  # type: ignore[method-assign]

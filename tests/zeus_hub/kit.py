@@ -249,10 +249,9 @@ def alert(number: int, severity: int = Severity.SEVERITY_LOW, **fields: object) 
         id=hashlib.blake2b(str(number).encode(), digest_size=16).digest(),
         source=AlertSource.ALERT_SOURCE_SURICATA,
         severity=severity,  # type: ignore[arg-type]
-        message=f"alert {number}",
         count=1,
         raw=f'{{"event_type":"alert","number":{number}}}'.encode(),
-        **fields,  # type: ignore[arg-type]
+        **{"message": f"alert {number}"} | fields,  # type: ignore[arg-type]
     )
     made.rule.id = str(number)
     made.time.FromDatetime(utc_now())

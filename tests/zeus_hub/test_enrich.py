@@ -82,6 +82,10 @@ def test_what_cannot_be_read_is_told_apart(packed: Packed) -> None:
     assert unreadable.reason
 
 
+def test_an_alert_that_says_no_more_than_its_rule_says_that() -> None:
+    assert _one(alert(1, message="", rule={"name": "the rule"})).message == "the rule"
+
+
 def test_an_alert_without_a_proper_id_gets_one_that_is_always_the_same() -> None:
     made = alert(1)
     made.id = b"short"

@@ -43,6 +43,7 @@ def alerts(draw: st.DrawFn) -> StoredAlert:
         made.rule.level, made.rule.generator = draw(st.integers(-(2**31), 2**31 - 1)), draw(st.integers(0, 9))
     made.threat.technique_ids[:] = draw(st.lists(TEXT, max_size=2))
     made.host.name, made.file.path, made.network.transport = draw(TEXT), draw(TEXT), draw(TEXT)
+    made.network.flow_id = draw(st.just("") | st.integers(0, 2**64 - 1).map(str))
     made.network.vlans[:] = draw(st.lists(st.integers(0, 4095), max_size=2))
     for end in (made.source_endpoint, made.destination_endpoint):
         end.ip, end.port = draw(TEXT), draw(st.integers(0, 65535))

@@ -3,7 +3,6 @@
 # ruff: noqa: D102 - names say it, as for functions
 
 import asyncio
-import time
 from datetime import UTC, datetime
 from typing import cast
 
@@ -12,7 +11,7 @@ import pytest
 from socme.spiffe import Role
 from socme.v1.uplink_pb2 import HubMessage, Lane, Refusal
 from tests.zeus_hub.kit import eventually
-from zeus_hub import link as module
+from zeus_hub import link as link_module
 from zeus_hub import pace
 from zeus_hub.authorise import Context, Stream
 from zeus_hub.link import Farewell, Link
@@ -65,28 +64,60 @@ async def test_what_is_on_disk_is_acknowledged_once_for_many() -> None:
     assert len(wire.acks()) <= 3, "while one is being written, the others become one"
 
 
-async def test_acknowledgements_that_come_soon_after_one_wait_and_are_told_together(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let acknowledgements wait for each other without end."""
+    monkeypatch.setattr(link_module, "GATHER_SECONDS", 1000.0)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_the_first_is_acknowledged_at_once_and_the_next_with_an_eighth_of_the_window() -> None:
     wire = Wire()
     link = _link(wire)
-    monkeypatch.setattr(module, "ACK_SECONDS", 0.2)
-    began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         reader = group.create_task(_for_ever())
         task = group.create_task(link.tell(reader, Farewell()))
-        for sequence in range(1, 4):
-            await link.take(10)
-            link.committed(1, sequence, 10)
-            await eventually(lambda: bool(wire.acks()))
-        await eventually(lambda: wire.acks()[-1] == (1, 3))
-        seconds = time.monotonic() - began
+        link.committed(1, 1, 0)
+        await eventually(lambda: wire.acks() == [(1, 1)])
+        for sequence in range(2, 9):
+            link.committed(1, sequence, 0)
+            await asyncio.sleep(0.001)
+        assert wire.acks() == [(1, 1)]
+        link.committed(2, 1, 0)
+        await eventually(lambda: wire.acks() == [(1, 1), (1, 8), (2, 1)])
         task.cancel()
         reader.cancel()
 
-    assert wire.acks()[0] == (1, 1), "the first one does not wait"
-    assert len(wire.acks()) <= 2 + seconds / 0.2
-    assert seconds >= 0.2
+
+async def test_what_no_other_comes_behind_is_acknowledged_soon() -> None:
+    wire = Wire()
+    link = _link(wire)
+    async with asyncio.TaskGroup() as group:
+        reader = group.create_task(_for_ever())
+        task = group.create_task(link.tell(reader, Farewell()))
+        for sequence in (1, 2):
+            link.committed(1, sequence, 0)
+            await eventually(lambda last=sequence: wire.acks()[-1:] == [(1, last)])  # type: ignore[misc]
+        task.cancel()
+        reader.cancel()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_pace_waits_for_nothing_and_takes_what_is_on_disk_along() -> None:
+    wire = Wire()
+    link = _link(wire)
+    async with asyncio.TaskGroup() as group:
+        reader = group.create_task(_for_ever())
+        task = group.create_task(link.tell(reader, Farewell()))
+        link.committed(1, 1, 0)
+        await eventually(lambda: wire.acks() == [(1, 1)])
+        link.committed(1, 2, 0)
+        link.go_at(Window(0, 0, "full"))
+        await eventually(lambda: wire.written[-1].HasField("pace"))
+        task.cancel()
+        reader.cancel()
+
+    assert wire.acks() == [(1, 1), (1, 2)]
 
 
 async def test_no_more_is_held_of_a_node_than_its_window_by_count_and_by_bytes() -> None:

@@ -1,10 +1,10 @@
 """One record in, one Alert out, or the reason why not. Pure; never raises, whatever the record holds."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 
+import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from artemis_agent import suricata, wazuh
@@ -17,8 +17,7 @@ LARGEST_RAW = 1024 * 1024  # bytes of a line that travel with its alert
 _ID_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Normalised:
+class Normalised(msgspec.Struct, frozen=True, gc=False):  # as source.Record
     """An alert, complete."""
 
     alert: Alert
@@ -28,13 +27,11 @@ class Normalised:
     """Of a Wazuh alert that is a copy (rule 86601): the key of the Suricata alert."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotAnAlert:
+class NotAnAlert(msgspec.Struct, frozen=True):
     """A record of another kind, or a blank line; nothing is lost by leaving it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undecodable:
+class Undecodable(msgspec.Struct, frozen=True):
     """A record that cannot be read and may have been an alert."""
 
     reason: str

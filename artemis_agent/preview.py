@@ -1,13 +1,11 @@
 """What would leave the site if whole files were new: `artemis sift FILE…`.
 
-The files go through the same steps as in the daemon: sift, normalise, copies and filter. A file without
-a kind is judged by its first record.
+The files go through the same steps as in the daemon: sift, normalise as far as the filter asks, copies and
+filter. A file without a kind is judged by its first record.
 """
 
-import itertools
 import os
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,17 +15,13 @@ from artemis_agent.candidates import candidates_in_file
 from artemis_agent.decode import UndecodableError, decode
 from artemis_agent.filter import WAZUH_COPY, Drop, verdict
 from artemis_agent.line_file import open_line_file
-from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
+from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, glance
 from artemis_agent.source import Kind, Record, Reject
 from socme.errors import OperatorError
-from socme.text import clean
 from socme.v1.alert_pb2 import Alert, Severity
 
 _FIRST_LINES = 100  # of which one must tell what wrote the file
 _FIRST_BYTES = 4 * 1024 * 1024
-_LONGEST_NAME = 4096  # characters of a file's name
-_MOST_AT_ONCE = 256  # candidates that are found before the first of them is decoded
-_MOST_BYTES_AT_ONCE = 1024 * 1024  # end that, too
 
 
 class _Record(msgspec.Struct):
@@ -64,7 +58,7 @@ def judge(logs: Sequence[Log], *, min_severity: Severity.ValueType, keep_both: b
     """Yield every candidate of the files in order, with what becomes of it."""
     originals = () if keep_both else _original_keys(logs)
     for log in logs:
-        for candidate, found in _normalised(log):
+        for candidate, found in _found(log):
             yield _judge(log, candidate, found, min_severity, originals)
 
 
@@ -111,7 +105,7 @@ def _original_keys(logs: Sequence[Log]) -> Collection[int]:
     keys = set()
     for log in logs:
         if log.kind == "suricata":
-            for _, found in _normalised(log):
+            for _, found in _found(log):
                 if isinstance(found, Normalised) and found.copy_key is not None:
                     keys.add(found.copy_key)
     return keys
@@ -132,23 +126,9 @@ def _judge(
             return Judged(log, candidate.offset, raw, alert, stays)
 
 
-def _normalised(log: Log) -> Iterator[tuple[_Candidate, _Outcome]]:
-    origin, observed = clean(str(log.path), _LONGEST_NAME), datetime.now(UTC)
-    for candidate in itertools.chain.from_iterable(_some(candidates_in_file(log.path, log.kind))):
+def _found(log: Log) -> Iterator[tuple[_Candidate, _Outcome]]:
+    for candidate in candidates_in_file(log.path, log.kind):
         if isinstance(candidate, Reject):
             yield candidate, Undecodable(candidate.reason)
         else:
-            yield candidate, normalise(candidate, kind=log.kind, origin=origin, observed=observed)
-
-
-def _some(candidates: Iterator[_Candidate]) -> Iterator[list[_Candidate]]:
-    """Yield candidates some at a time: taking turns, search and decode push each other out of the cache."""
-    some: list[_Candidate] = []
-    size = 0
-    for candidate in candidates:
-        some.append(candidate)
-        size += len(candidate.raw) if isinstance(candidate, Record) else 0
-        if len(some) >= _MOST_AT_ONCE or size >= _MOST_BYTES_AT_ONCE:
-            yield some
-            some, size = [], 0
-    yield some
+            yield candidate, glance(candidate, kind=log.kind)

@@ -21,7 +21,7 @@ from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Alert, Severity
 
 _FIRST_LINES = 100  # of which one must tell what wrote the file
-_FIRST_BYTES = 4 * 1024 * 1024
+_FIRST_BYTES = (64 * 1024, 4 * 1024 * 1024)  # the second where the first do not tell
 
 
 class _Record(msgspec.Struct):
@@ -64,26 +64,32 @@ def judge(logs: Sequence[Log], *, min_severity: Severity.ValueType, keep_both: b
 
 def kind_of(path: Path) -> Kind:
     """Return what wrote a file, by its first record that tells."""
-    try:
-        file = open_line_file(path)
-        try:
-            head = os.pread(file.descriptor, _FIRST_BYTES, 0)
-        finally:
-            file.close()
-    except OSError as error:
-        raise OperatorError(
-            f"cannot read {path}: {error.strerror}", "Name a file that you may read."
-        ) from error
-    for line in head.split(b"\n", _FIRST_LINES)[:_FIRST_LINES]:
-        kind = _kind_of_line(line)
-        if kind:
-            return kind
+    head = b""
+    for size in _FIRST_BYTES:
+        head = _head(path, size)
+        for line in head.split(b"\n", _FIRST_LINES)[:_FIRST_LINES]:
+            kind = _kind_of_line(line)
+            if kind:
+                return kind
     if not head.strip():
         return "suricata"  # an empty file holds as little of either
     raise OperatorError(
         f"cannot tell what wrote {path}: no record of Suricata or Wazuh in its first lines",
         "Say it with --kind suricata or --kind wazuh.",
     )
+
+
+def _head(path: Path, size: int) -> bytes:
+    try:
+        file = open_line_file(path)
+        try:
+            return os.pread(file.descriptor, size, 0)
+        finally:
+            file.close()
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read {path}: {error.strerror}", "Name a file that you may read."
+        ) from error
 
 
 def _kind_of_line(line: bytes) -> Kind | None:

@@ -60,7 +60,7 @@ def normalise(
 def glance(record: Record, *, kind: Kind) -> Normalised | NotAnAlert | Undecodable:
     """Return what a record is as far as the filter asks: of an alert severity, rule, and whose copy it is.
 
-    It takes a fifth of the time; the alert is not to be changed.
+    It takes a fifth of the time. The alert is not to be changed; a key of its own is not given.
     """
     return _outcome(record.raw, kind, suricata.glance if kind == "suricata" else wazuh.read)
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from artemis_agent import suricata
 from artemis_agent.candidates import candidates_in_file
 from artemis_agent.decode import UndecodableError, decode
 from artemis_agent.filter import WAZUH_COPY, Drop, verdict
@@ -111,10 +112,18 @@ def _original_keys(logs: Sequence[Log]) -> Collection[int]:
     keys = set()
     for log in logs:
         if log.kind == "suricata":
-            for _, found in _found(log):
-                if isinstance(found, Normalised) and found.copy_key is not None:
-                    keys.add(found.copy_key)
+            for candidate in candidates_in_file(log.path, log.kind):
+                if isinstance(candidate, Record) and (key := _key(candidate)) is not None:
+                    keys.add(key)
     return keys
+
+
+def _key(record: Record) -> int | None:
+    try:
+        found = suricata.read(record.raw)
+    except UndecodableError:
+        return None
+    return found[1] if found else None
 
 
 def _judge(

@@ -40,13 +40,10 @@ def read(raw: bytes) -> tuple[Alert, int | None] | None:
     return None if found is None else _alert(*found)
 
 
-def glance(raw: bytes) -> tuple[Alert, int | None] | None:
-    """Return the same, but of the alert only what its signature says, which is not to be changed."""
+def glance(raw: bytes) -> tuple[Alert, None] | None:
+    """Return the same without the key, and of the alert only what its signature says, not to be changed."""
     found = _opened(raw)
-    if found is None:
-        return None
-    line, known, signature_id = found
-    return known, eve.join_key(line, signature_id)
+    return None if found is None else (found[1], None)
 
 
 def _opened(raw: bytes) -> tuple[Eve, Alert, str] | None:

@@ -259,7 +259,7 @@ def told(found: Normalised | NotAnAlert | Undecodable) -> object:
     """Return what the filter asks of an outcome."""
     if not isinstance(found, Normalised):
         return found
-    return found.alert.severity, found.alert.rule, found.copy_key, found.copy_of
+    return found.alert.severity, found.alert.rule, found.copy_of
 
 
 def test_a_glance_tells_what_the_filter_asks_as_the_whole_does(corpora: Path) -> None:

@@ -1,6 +1,6 @@
 """The records that may be alerts, of a block of lines and of a whole file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from artemis_agent.file_identity import identity_of
@@ -13,11 +13,7 @@ from socme.errors import OperatorError
 def candidates(block: Block, sieve: Sieve) -> tuple[list[Record], Sifted]:
     """Return the candidates of a block, and what else it held."""
     sifted = sieve.sift(block.data, block.size)
-    view = memoryview(block.data)
-    records = [
-        Record(bytes(view[begin:end]), block.file, block.offset + begin) for begin, end in sifted.spans
-    ]
-    return records, sifted
+    return _records(block, sifted.spans), sifted
 
 
 def candidates_in_file(path: Path, kind: Kind) -> Iterator[Record | Reject]:
@@ -40,10 +36,19 @@ def candidates_in_file(path: Path, kind: Kind) -> Iterator[Record | Reject]:
 def _read_through(file: LineFile, sieve: Sieve) -> Iterator[Record | Reject]:
     file.identity = identity_of(file.head or b"")
     buffer = bytearray(BLOCK)
-    while file.head is not None and (found := file.read(buffer)) is not None:
+    while file.knows_head() and (found := file.read(buffer)) is not None:
         if isinstance(found, Truncated):
             return  # it was cut while we read: there is no more of what it held
-        yield from [found] if isinstance(found, Reject) else candidates(found, sieve)[0]
+        yield from _found(found, sieve)
     rest = file.rest()
     if rest is not None:
-        yield from [rest] if isinstance(rest, Reject) else candidates(rest, sieve)[0]
+        yield from _found(rest, sieve)
+
+
+def _found(read: Block | Reject, sieve: Sieve) -> Sequence[Record | Reject]:
+    return [read] if isinstance(read, Reject) else _records(read, sieve.find(read.data, read.size))
+
+
+def _records(block: Block, spans: Iterable[tuple[int, int]]) -> list[Record]:
+    data = memoryview(block.data)
+    return [Record(bytes(data[begin:end]), block.file, block.offset + begin) for begin, end in spans]

@@ -17,7 +17,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -26,7 +26,7 @@ from typing import TypeVar
 from artemis_agent import copies, counters, held, ledger
 from artemis_agent.counters import Counters, Last
 from artemis_agent.dead_letter import DeadLetters, Letter
-from artemis_agent.examine import Bad, Examined, Found, Rules, examine
+from artemis_agent.examine import Bad, Examined, Found, Rules, dropped, examine
 from artemis_agent.filter import CROWDED, SPOOL_FULL, WAZUH_COPY, has_room
 from artemis_agent.gap import gap_alert
 from artemis_agent.held import Held
@@ -250,7 +250,7 @@ class Collector:
         for original in self._originals:
             await original.catch_up()
         known = await self._ask(lambda journal: copies.known(journal.query, keys))
-        return [replace(alert, drop=WAZUH_COPY) if alert.copy_of in known else alert for alert in alerts]
+        return [dropped(each, WAZUH_COPY) if each.copy_of in known else each for each in alerts]
 
     async def _bury(self, unreadable: Sequence[Bad | Reject]) -> int:
         """Put what cannot be read on disk, before the position behind it is; return how many those are."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+import msgspec
+
 from artemis_agent import canary, rollup
 from artemis_agent.filter import Drop, verdict
 from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
@@ -26,8 +28,7 @@ class Rules:
     """Whether these are the source's canaries: they all go, marked, and nothing else is done with them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True, gc=False):  # as source.Record
     """An alert, and what may become of it."""
 
     payload: bytes
@@ -46,8 +47,7 @@ class Found:
     """Its number, if it is a canary."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
+class Bad(msgspec.Struct, frozen=True):
     """A record that could not be decoded."""
 
     record: Record
@@ -66,6 +66,11 @@ def examine(record: Record, rules: Rules, observed: datetime) -> Examined | None
             return Bad(record, reason)
         case normalised:
             return _canary(normalised, rules) if rules.canaries else _found(normalised, rules)
+
+
+def dropped(found: Found, reason: str) -> Found:
+    """Return an alert as one that stays on the site."""
+    return msgspec.structs.replace(found, drop=reason)
 
 
 def _found(normalised: Normalised, rules: Rules) -> Found:

@@ -16,7 +16,7 @@ from artemis_agent.wake import Wake
 if TYPE_CHECKING:
     from socme.v1.vitals_pb2 import SensorVitals
 
-MOST_BLOCKS = 256  # of 256 KiB end a reading: what stands between two of them is paid once for so much
+MOST_BLOCKS = 128  # of 512 KiB end a reading: what stands between two of them is paid once for so much
 MOST_SECONDS = 0.1  # end it too: the thread has others to answer, and a disk may be slow
 MOST_BYTES = 1024 * 1024  # of records end a reading: small enough to be spooled in one go
 SENSOR_SECONDS = 5.0  # between two looks for what the sensor says about itself; Suricata does so every 8 s

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from socme.v1.alert_pb2 import Alert, Severity
 
@@ -21,13 +22,11 @@ _SHARES: Mapping[int, float] = {
 CROWDED = _SHARES[Severity.SEVERITY_HIGH]
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """The alert goes to the hub."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(msgspec.Struct, frozen=True):
     """The alert stays on the site."""
 
     reason: str

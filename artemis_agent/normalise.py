@@ -1,10 +1,12 @@
 """One record in, one Alert out, or the reason why not. Pure; never raises, whatever the record holds."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from typing import TypeAlias
 
+import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from artemis_agent import suricata, wazuh
@@ -16,10 +18,10 @@ from socme.v1.alert_pb2 import Alert
 LARGEST_RAW = 1024 * 1024  # bytes of a line that travel with its alert
 _TIME_BYTES = 3  # of an id: the alert's seconds, which begin anew after half a year
 _DIGEST_BYTES = 13  # of an id, behind them
+_Read: TypeAlias = Callable[[bytes], tuple[Alert, int | None] | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Normalised:
+class Normalised(msgspec.Struct, frozen=True, gc=False):  # as source.Record
     """An alert, complete."""
 
     alert: Alert
@@ -29,13 +31,11 @@ class Normalised:
     """Of a Wazuh alert that is a copy (rule 86601): the key of the Suricata alert."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotAnAlert:
+class NotAnAlert(msgspec.Struct, frozen=True):
     """A record of another kind, or a blank line; nothing is lost by leaving it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undecodable:
+class Undecodable(msgspec.Struct, frozen=True):
     """A record that cannot be read and may have been an alert."""
 
     reason: str
@@ -49,16 +49,31 @@ def normalise(
     `origin` is the source's name, `observed` when the record was read (aware). Fields of an alert that
     are missing or of the wrong type are left empty; the alert is kept.
     """
+    found = _outcome(record.raw, kind, suricata.read if kind == "suricata" else wazuh.read)
+    if isinstance(found, Normalised):
+        alert = found.alert
+        _add_place(alert, record, kind, origin)
+        alert.count = 1
+        alert.observed.CopyFrom(_observed(observed))
+    return found
+
+
+def glance(record: Record, *, kind: Kind) -> Normalised | NotAnAlert | Undecodable:
+    """Return what a record is as far as the filter asks: of an alert severity, rule, and whose copy it is.
+
+    It takes a fifth of the time. The alert is not to be changed; a key of its own is not given.
+    """
+    return _outcome(record.raw, kind, suricata.glance if kind == "suricata" else wazuh.read)
+
+
+def _outcome(raw: bytes, kind: Kind, read: _Read) -> Normalised | NotAnAlert | Undecodable:
     try:
-        found = suricata.read(record.raw) if kind == "suricata" else wazuh.read(record.raw)
+        found = read(raw)
     except UndecodableError as error:
         return Undecodable(str(error))
     if found is None:
         return NotAnAlert()
     alert, key = found
-    _add_place(alert, record, kind, origin)
-    alert.count = 1
-    alert.observed.CopyFrom(_observed(observed))
     if kind == "suricata":
         return Normalised(alert, copy_key=key, copy_of=None)
     return Normalised(alert, copy_key=None, copy_of=key)

@@ -1,31 +1,28 @@
 """What would leave the site if whole files were new: `artemis sift FILE…`.
 
-The files go through the same steps as in the daemon: sift, normalise, copies and filter. A file without
-a kind is judged by its first record.
+The files go through the same steps as in the daemon: sift, normalise as far as the filter asks, copies and
+filter. A file without a kind is judged by its first record.
 """
 
-import itertools
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
+from artemis_agent import suricata
 from artemis_agent.candidates import candidates_in_file
 from artemis_agent.decode import UndecodableError, decode
 from artemis_agent.filter import WAZUH_COPY, Drop, verdict
 from artemis_agent.line_file import open_line_file
-from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
+from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, glance
 from artemis_agent.source import Kind, Record, Reject
 from socme.errors import OperatorError
-from socme.identity import utc_now
-from socme.text import clean
 from socme.v1.alert_pb2 import Alert, Severity
 
 _FIRST_LINES = 100  # of which one must tell what wrote the file
-_FIRST_BYTES = 4 * 1024 * 1024
-_LONGEST_NAME = 4096  # characters of a file's name
+_FIRST_BYTES = (64 * 1024, 4 * 1024 * 1024)  # the second where the first do not tell
 
 
 class _Record(msgspec.Struct):
@@ -34,18 +31,18 @@ class _Record(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Record)
+_Candidate: TypeAlias = Record | Reject
+_Outcome: TypeAlias = Normalised | NotAnAlert | Undecodable
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(msgspec.Struct, frozen=True):
     """A file, and what wrote it."""
 
     path: Path
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """One candidate, and what becomes of it."""
 
     log: Log
@@ -62,32 +59,38 @@ def judge(logs: Sequence[Log], *, min_severity: Severity.ValueType, keep_both: b
     """Yield every candidate of the files in order, with what becomes of it."""
     originals = () if keep_both else _original_keys(logs)
     for log in logs:
-        for candidate in candidates_in_file(log.path, log.kind):
-            yield _judge(log, candidate, min_severity, originals)
+        for candidate, found in _found(log):
+            yield _judge(log, candidate, found, min_severity, originals)
 
 
 def kind_of(path: Path) -> Kind:
     """Return what wrote a file, by its first record that tells."""
-    try:
-        file = open_line_file(path)
-        try:
-            head = os.pread(file.descriptor, _FIRST_BYTES, 0)
-        finally:
-            file.close()
-    except OSError as error:
-        raise OperatorError(
-            f"cannot read {path}: {error.strerror}", "Name a file that you may read."
-        ) from error
-    for line in itertools.islice(head.split(b"\n"), _FIRST_LINES):
-        kind = _kind_of_line(line)
-        if kind:
-            return kind
+    head = b""
+    for size in _FIRST_BYTES:
+        head = _head(path, size)
+        for line in head.split(b"\n", _FIRST_LINES)[:_FIRST_LINES]:
+            kind = _kind_of_line(line)
+            if kind:
+                return kind
     if not head.strip():
         return "suricata"  # an empty file holds as little of either
     raise OperatorError(
         f"cannot tell what wrote {path}: no record of Suricata or Wazuh in its first lines",
         "Say it with --kind suricata or --kind wazuh.",
     )
+
+
+def _head(path: Path, size: int) -> bytes:
+    try:
+        file = open_line_file(path)
+        try:
+            return os.pread(file.descriptor, size, 0)
+        finally:
+            file.close()
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read {path}: {error.strerror}", "Name a file that you may read."
+        ) from error
 
 
 def _kind_of_line(line: bytes) -> Kind | None:
@@ -110,17 +113,24 @@ def _original_keys(logs: Sequence[Log]) -> Collection[int]:
     for log in logs:
         if log.kind == "suricata":
             for candidate in candidates_in_file(log.path, log.kind):
-                found = _normalise(log, candidate)
-                if isinstance(found, Normalised) and found.copy_key is not None:
-                    keys.add(found.copy_key)
+                if isinstance(candidate, Record) and (key := _key(candidate)) is not None:
+                    keys.add(key)
     return keys
 
 
+def _key(record: Record) -> int | None:
+    try:
+        found = suricata.read(record.raw)
+    except UndecodableError:
+        return None
+    return found[1] if found else None
+
+
 def _judge(
-    log: Log, candidate: Record | Reject, least: Severity.ValueType, originals: Collection[int]
+    log: Log, candidate: _Candidate, found: _Outcome, least: Severity.ValueType, originals: Collection[int]
 ) -> Judged:
     raw = candidate.raw if isinstance(candidate, Record) else candidate.head
-    match _normalise(log, candidate):
+    match found:
         case NotAnAlert():
             return Judged(log, candidate.offset, raw, None, "not an alert")
         case Undecodable(reason):
@@ -131,7 +141,9 @@ def _judge(
             return Judged(log, candidate.offset, raw, alert, stays)
 
 
-def _normalise(log: Log, candidate: Record | Reject) -> Normalised | NotAnAlert | Undecodable:
-    if isinstance(candidate, Reject):
-        return Undecodable(candidate.reason)
-    return normalise(candidate, kind=log.kind, origin=clean(str(log.path), _LONGEST_NAME), observed=utc_now())
+def _found(log: Log) -> Iterator[tuple[_Candidate, _Outcome]]:
+    for candidate in candidates_in_file(log.path, log.kind):
+        if isinstance(candidate, Reject):
+            yield candidate, Undecodable(candidate.reason)
+        else:
+            yield candidate, glance(candidate, kind=log.kind)

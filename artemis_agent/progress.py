@@ -4,11 +4,12 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from socme.v1.uplink_pb2 import Lane
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True, gc=False):  # as source.Record
     """An alert that is to be sent."""
 
     payload: bytes

@@ -8,7 +8,6 @@ every line of that file is decoded. Wazuh's alerts.json holds alerts only: every
 """
 
 import re
-from dataclasses import dataclass
 
 import msgspec
 import stringzilla
@@ -30,8 +29,7 @@ class _Event(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Event)
 
 
-@dataclass(frozen=True, slots=True)
-class Sifted:
+class Sifted(msgspec.Struct, frozen=True):
     """What one block held."""
 
     spans: list[tuple[int, int]]
@@ -67,13 +65,22 @@ class Sieve:
         return "its records stretch over many lines: remove `compact: no` from eve-log in suricata.yaml"
 
     def sift(self, block: bytearray, size: int) -> Sifted:
-        """Return what may be an alert in the first `size` bytes of a block of whole lines."""
+        """Return what the first `size` bytes of a block of whole lines hold."""
+        spans, lines, start = self._find(block, size)
+        return Sifted(spans, lines + _count(block, start, size))
+
+    def find(self, block: bytearray, size: int) -> list[tuple[int, int]]:
+        """Return where what `sift` finds is. To count the lines as well takes twice as long."""
+        return self._find(block, size)[0]
+
+    def _find(self, block: bytearray, size: int) -> tuple[list[tuple[int, int]], int, int]:
+        """Return the candidates, and how many lines were looked at, up to where."""
         if self._every_line_passes:
             spans = _lines(block, 0, size)
-            return Sifted(spans, len(spans))
+            return spans, len(spans), size
         spans, lines, start = self._sample(block, size)
         _search(block, start, size, spans)
-        return Sifted(spans, lines + _count(block, start, size))
+        return spans, lines, start
 
     def _sample(self, block: bytearray, size: int) -> tuple[list[tuple[int, int]], int, int]:
         """Decode lines for as long as the spelling is in question; return candidates, lines and the end."""

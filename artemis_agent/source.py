@@ -1,20 +1,22 @@
 """What a source of alerts is: records with positions out. A tailed file is the first kind.
 
-Wazuh 5 has no alerts.json; its source will poll an indexer and give the same records.
+Wazuh 5 has no alerts.json; its source will poll an indexer and give the same records. Values on the way from
+a file to the spool are structures of msgspec: they are made in a fifth of the time that a dataclass takes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from socme.v1.vitals_pb2 import SensorVitals
+import msgspec
+
+if TYPE_CHECKING:
+    from socme.v1.vitals_pb2 import SensorVitals
 
 Kind = Literal["suricata", "wazuh"]
 """What writes a source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):  # holds no cycles, and millions are made
     """One record that may be an alert, as the source wrote it."""
 
     raw: bytes
@@ -25,8 +27,7 @@ class Record:
     """Where the line begins in that file, in bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(msgspec.Struct, frozen=True):
     """Something in the source that cannot be a record: a line that is too long, or never ended."""
 
     head: bytes
@@ -41,8 +42,7 @@ class Reject:
     """Why, in a few words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """Lines that the source held once and that can no longer be had. Told once: by one reading."""
 
     file: bytes
@@ -56,8 +56,7 @@ class Gap:
     """Why they are lost, in a few words for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What one read of a source gave."""
 
     records: Sequence[Record]
@@ -81,8 +80,7 @@ class Reading:
     """What is lost; the position stands behind it, so that it is not told again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """How a source is."""
 
     lag_bytes: int
@@ -93,7 +91,7 @@ class Health:
     """Bytes known to be lost since the source was opened: the sum of the sizes of its gaps."""
     rotations: int
     """Rotations and truncations seen since the source was opened."""
-    sensor: SensorVitals | None = None
+    sensor: "SensorVitals | None" = None
     """What the sensor last said about itself in its log; None until it was seen."""
 
 

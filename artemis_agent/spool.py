@@ -33,7 +33,7 @@ from socme.v1.vitals_pb2 import LedgerHour
 
 __all__ = ["Progress", "Spool", "SpoolWriteError", "Waiting", "open_spool"]
 
-TRIM_SECONDS = 0.2  # how long acknowledgements are gathered before the entries go in one commit
+TRIM_SECONDS = 1.0  # how long acknowledgements are gathered before the entries go in one commit
 TEND_SECONDS = 5.0  # between two looks at what is sure and at what is too old
 FORGET_SECONDS = 3600.0  # between two looks at which hours of the ledger are old
 COUNT_SHARE = 0.02  # of the time may go into counting all entries for the ledger

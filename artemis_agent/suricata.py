@@ -36,6 +36,18 @@ def read(raw: bytes) -> tuple[Alert, int | None] | None:
 
     Raise UndecodableError. What the line's place in its file says is not filled in.
     """
+    found = _opened(raw)
+    return None if found is None else _alert(*found)
+
+
+def glance(raw: bytes) -> tuple[Alert, None] | None:
+    """Return the same without the key, and of the alert only what its signature says, not to be changed."""
+    found = _opened(raw)
+    return None if found is None else (found[1], None)
+
+
+def _opened(raw: bytes) -> tuple[Eve, Alert, str] | None:
+    """Return a line, and of its signature what it says and the id; None for a line without an alert."""
     line: Eve | None
     try:
         quick = _LINE_DECODER.decode(raw)
@@ -43,7 +55,7 @@ def read(raw: bytes) -> tuple[Alert, int | None] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         line = decode(raw, _DECODER, Eve)
         known = _made(line.alert) if line is not None and eve.is_alert(line) else None
-    return _alert(line, *known) if line is not None and known is not None else None
+    return None if line is None or known is None else (line, *known)
 
 
 def _signature(line: _Line) -> tuple[Alert, str]:

@@ -27,6 +27,7 @@ from socme.v1.alert_pb2 import Alert, AlertSource, Endpoint, File, Host, Network
 
 SURICATA_RULE = "86601"  # "Suricata: Alert - …", level 3 whatever Suricata's own severity
 _SURICATA_GROUP = "suricata"
+_SOURCE = AlertSource.ALERT_SOURCE_WAZUH  # looked up once: protobuf's enums are slow to ask
 _NO_ACCOUNT = str(2**32 - 1)  # the audit user id of a process that no login began
 _NO_USER_AGENT = frozenset(("", "-"))  # the second as web logs say it
 
@@ -80,19 +81,11 @@ def _alert(line: Line) -> Alert:
     rule, data = mapping(line.rule), mapping(line.data)
     windows = mapping(mapping(data.get("win")).get("eventdata"))
     audit = mapping(data.get("audit"))
-    return Alert(
-        source=AlertSource.ALERT_SOURCE_WAZUH,
-        time=moment(line.timestamp),
+    alert = Alert(
+        source=_SOURCE,
         severity=_severity(rule),
-        rule=_rule(rule),
-        threat=_threat(mapping(rule.get("mitre"))),
-        source_endpoint=_endpoint(data, ip=("srcip", "src_ip"), number=("srcport", "src_port")),
-        destination_endpoint=_endpoint(data, ip=("dstip", "dest_ip"), number=("dstport", "dest_port")),
-        host=_host(line),
-        network=_network(data),
         user=_user(data, windows, audit, mapping(line.syscheck)),
         process=text(audit.get("exe")) or text(windows.get("image")),
-        file=_file(mapping(line.syscheck)),
         url=text(data.get("url")),
         domain=text(data.get("hostname")),
         message=_message(line, rule),
@@ -101,6 +94,16 @@ def _alert(line: Line) -> Alert:
         native_id=text(line.id),
         user_agent=_user_agent(data),
     )
+    if (time := moment(line.timestamp)) is not None:
+        alert.time.CopyFrom(time)
+    _fill_rule(rule, alert.rule)
+    _fill_threat(mapping(rule.get("mitre")), alert.threat)
+    _fill_end(data, alert.source_endpoint, ip=("srcip", "src_ip"), number=("srcport", "src_port"))
+    _fill_end(data, alert.destination_endpoint, ip=("dstip", "dest_ip"), number=("dstport", "dest_port"))
+    _fill_host(line, alert.host)
+    _fill_network(data, alert.network)
+    _fill_file(mapping(line.syscheck), alert.file)
+    return alert
 
 
 def _add_traffic(alert: Alert, inner: Eve) -> None:
@@ -138,49 +141,56 @@ def _level(rule: Mapping[str, object]) -> int | None:
     return integer(rule.get("level"), -LARGEST_INT32, LARGEST_INT32)
 
 
-def _rule(rule: Mapping[str, object]) -> Rule:
-    groups = texts(rule.get("groups"))
-    return Rule(
-        id=text(rule.get("id")),
-        name=text(rule.get("description")),
-        level=_level(rule),
-        groups=groups,
-        category=groups[0] if groups else "",
-        references=[*texts(rule.get("info")), *texts(rule.get("cve"))],
-        fired_times=integer(rule.get("firedtimes"), -LARGEST_INT64, LARGEST_INT64),
-    )
+def _fill_rule(written: Mapping[str, object], rule: Rule) -> None:
+    groups = texts(written.get("groups"))
+    rule.id = text(written.get("id"))
+    rule.name = text(written.get("description"))
+    if (level := _level(written)) is not None:
+        rule.level = level
+    if groups:
+        rule.groups.extend(groups)
+        rule.category = groups[0]
+    rule.references.extend([*texts(written.get("info")), *texts(written.get("cve"))])
+    if (fired := integer(written.get("firedtimes"), -LARGEST_INT64, LARGEST_INT64)) is not None:
+        rule.fired_times = fired
+    rule.SetInParent()  # it is there though nothing may be known of it, here and below
 
 
-def _threat(mitre: Mapping[str, object]) -> Threat | None:
-    if not mitre:
-        return None
-    return Threat(
-        technique_ids=texts(mitre.get("id")),
-        technique_names=texts(mitre.get("technique")),
-        tactic_names=texts(mitre.get("tactic")),
-    )
+def _fill_threat(mitre: Mapping[str, object], threat: Threat) -> None:
+    if mitre:
+        threat.technique_ids.extend(texts(mitre.get("id")))
+        threat.technique_names.extend(texts(mitre.get("technique")))
+        threat.tactic_names.extend(texts(mitre.get("tactic")))
+        threat.SetInParent()
 
 
-def _endpoint(data: Mapping[str, object], *, ip: tuple[str, str], number: tuple[str, str]) -> Endpoint | None:
-    found = Endpoint(
-        ip=address(data.get(ip[0])) or address(data.get(ip[1])),
-        port=port(data.get(number[0])) or port(data.get(number[1])),
-    )
-    return found if found.ip or found.port else None
+def _fill_end(
+    data: Mapping[str, object], end: Endpoint, *, ip: tuple[str, str], number: tuple[str, str]
+) -> None:
+    if known_ip := address(data.get(ip[0])) or address(data.get(ip[1])):
+        end.ip = known_ip
+    if known_port := port(data.get(number[0])) or port(data.get(number[1])):
+        end.port = known_port
 
 
-def _host(line: Line) -> Host | None:
+def _fill_host(line: Line, host: Host) -> None:
     agent = mapping(line.agent)
-    if agent:
-        return Host(id=text(agent.get("id")), name=text(agent.get("name")), ip=address(agent.get("ip")))
     device = mapping(line.agentless).get("host")  # watched by the manager over SSH, without an agent
-    return Host(name=text(device), ip=address(device)) if device else None
+    if agent:
+        host.id = text(agent.get("id"))
+        host.name = text(agent.get("name"))
+        host.ip = address(agent.get("ip"))
+        host.SetInParent()
+    elif device:
+        host.name = text(device)
+        host.ip = address(device)
+        host.SetInParent()
 
 
-def _network(data: Mapping[str, object]) -> Network | None:
+def _fill_network(data: Mapping[str, object], network: Network) -> None:
     found = (text(data.get(name)).lower() for name in ("protocol", "proto"))
-    transport = next((name for name in found if name in _TRANSPORTS), "")
-    return Network(transport=transport) if transport else None
+    if transport := next((name for name in found if name in _TRANSPORTS), ""):
+        network.transport = transport
 
 
 def _user(
@@ -206,13 +216,11 @@ def _user_agent(data: Mapping[str, object]) -> str:
     return next((name for name in found if name not in _NO_USER_AGENT), "")
 
 
-def _file(syscheck: Mapping[str, object]) -> File | None:
-    if not syscheck:
-        return None
-    return File(
-        path=text(syscheck.get("path")),
-        md5=text(syscheck.get("md5_after")),
-        sha1=text(syscheck.get("sha1_after")),
-        sha256=text(syscheck.get("sha256_after")),
-        event=text(syscheck.get("event")),
-    )
+def _fill_file(syscheck: Mapping[str, object], file: File) -> None:
+    if syscheck:
+        file.path = text(syscheck.get("path"))
+        file.md5 = text(syscheck.get("md5_after"))
+        file.sha1 = text(syscheck.get("sha1_after"))
+        file.sha256 = text(syscheck.get("sha256_after"))
+        file.event = text(syscheck.get("event"))
+        file.SetInParent()

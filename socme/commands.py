@@ -7,7 +7,6 @@ OperatorError and is printed as "program: message" with the mend below, never as
 import os
 import pwd
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -136,6 +135,8 @@ def _user(number: int) -> str:
 
 
 def _settings(config: Path, program: str) -> dict[str, object]:
+    import tomllib  # noqa: PLC0415 - not every command asks
+
     try:
         return tomllib.loads(config.read_text())
     except FileNotFoundError:

@@ -33,7 +33,7 @@ _LOW = Severity.SEVERITY_LOW  # looked up once: protobuf's enums are slow to ask
 
 def of_wazuh(level: int) -> Severity.ValueType:
     """Return the severity of a Wazuh rule level."""
-    return next((severity for lowest, severity in _WAZUH if level >= lowest), Severity.SEVERITY_LOW)
+    return next((severity for lowest, severity in _WAZUH if level >= lowest), _LOW)
 
 
 def of_suricata(priority: int | None, *, critical: bool = False) -> Severity.ValueType:

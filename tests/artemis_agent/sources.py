@@ -4,8 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from artemis_agent import copies, ledger
 from artemis_agent.collect import Collector, Site
@@ -99,7 +101,7 @@ class Memory:
         """Give the next one."""
         self.reads += 1
         if self.readings:
-            return replace(self.readings.pop(0), more=bool(self.readings))
+            return msgspec.structs.replace(self.readings.pop(0), more=bool(self.readings))
         return Reading([], [], str(self.reads).encode(), 0, 0, more=False)
 
     def look(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, normalise
+from artemis_agent.normalise import Normalised, NotAnAlert, Undecodable, glance, normalise
 from artemis_agent.source import Kind, Record
 from socme import severity
 from socme.v1.alert_pb2 import Alert
@@ -253,6 +253,21 @@ def test_every_odd_line_has_its_named_outcome(corpora: Path) -> None:
 
 def test_every_case_that_may_go_either_way_is_pinned(corpora: Path) -> None:
     assert {case for case, expect, _ in odd_lines(corpora) if expect == "either"} == set(PINNED)
+
+
+def told(found: Normalised | NotAnAlert | Undecodable) -> object:
+    """Return what the filter asks of an outcome."""
+    if not isinstance(found, Normalised):
+        return found
+    return found.alert.severity, found.alert.rule, found.copy_of
+
+
+def test_a_glance_tells_what_the_filter_asks_as_the_whole_does(corpora: Path) -> None:
+    lines = [raw for _, _, raw in odd_lines(corpora)]
+    lines += [line for name in (*EVE_FILES, *WAZUH_FILES) for line in read_lines(corpora / "dev" / name)]
+    for raw in lines:
+        for kind in KINDS:
+            assert told(glance(Record(raw, b"file-1", 0), kind=kind)) == told(outcome(raw, kind)), raw
 
 
 def test_what_is_good_of_an_odd_line_is_kept(corpora: Path) -> None:

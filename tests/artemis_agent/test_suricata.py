@@ -260,3 +260,26 @@ def test_bytes_that_are_not_utf8_in_a_signature_are_replaced() -> None:
 
     assert found is not None
     assert found[0].rule.name == "caf\N{REPLACEMENT CHARACTER}"
+
+
+def test_a_glance_has_what_the_signature_says_and_nothing_else() -> None:
+    fields = {
+        "timestamp": "2026-11-16T07:06:14.109831+0100",
+        "event_type": "alert",
+        "src_ip": "192.0.2.7",
+        "alert": {"action": "blocked", "signature_id": 9, "signature": "x", "severity": 1},
+    }
+    raw = json.dumps(fields).encode()
+    whole, glanced = suricata.read(raw), suricata.glance(raw)
+
+    assert whole is not None
+    assert glanced is not None
+    for name in ("source", "severity", "rule", "action"):
+        assert getattr(glanced[0], name) == getattr(whole[0], name)
+    assert not glanced[0].HasField("source_endpoint")
+
+
+def test_a_glance_sees_no_alert_where_there_is_none() -> None:
+    assert suricata.glance(b'{"event_type":"flow"}') is None
+    with pytest.raises(UndecodableError):
+        suricata.glance(b'{"event_type":"alert"')

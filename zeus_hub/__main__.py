@@ -1,5 +1,7 @@
 """The commands of Zeus, one module of zeus_hub.commands a subject."""
 
+import sys
+
 from socme import commands
 from zeus_hub.commands import (
     alert,
@@ -52,7 +54,8 @@ app.command("migrate")(migrate.migrate)
 
 def main() -> None:
     """Run the command on the command line and exit."""
-    commands.run(app, PROGRAM)
+    code, _ = commands.run(app, PROGRAM)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

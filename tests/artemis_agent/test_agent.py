@@ -167,7 +167,7 @@ async def test_the_status_is_told(node: Node, authority: Authority) -> None:
 
 
 def test_it_holds_nothing_that_is_for_settings_and_commands_alone() -> None:
-    """What reads settings and command lines is large, and needed once (socme.apart)."""
+    """What reads settings and command lines is large, and needed once (socme.launch)."""
     told = "import sys, artemis_agent.agent; print(*sys.modules)"
 
     loaded = subprocess.run(

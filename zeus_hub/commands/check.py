@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socme.commands import FAILED, ConfigOption, JsonOption
+from socme.commands import ConfigOption, JsonOption
 from socme.errors import OperatorError
 from socme.identity import utc_now
+from socme.launch import FAILED
 from zeus_hub.commands.options import CONFIG, print_json
 
 if TYPE_CHECKING:

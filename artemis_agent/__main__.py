@@ -28,6 +28,9 @@ def _command() -> "tuple[launch.Code, Order | None]":
 
 def _serve(order: "Order") -> None:
     """Follow the log files until stopped."""
+    from socme import openssl  # noqa: PLC0415
+
+    openssl.leave_out()
     from socme import logs, service  # noqa: PLC0415
 
     plan, debug = order

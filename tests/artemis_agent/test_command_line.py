@@ -131,7 +131,7 @@ def test_a_command_imports_only_what_it_needs(tmp_path: Path, arguments: list[st
     imported = {line.rpartition(b"|")[2].strip().decode() for line in done.stderr.splitlines()}
 
     assert f"artemis_agent.{module}" in imported
-    assert imported & {"asyncio", "cryptography", "grpc", "pydantic", "watchdog"} == set()
+    assert imported & {"asyncio", "cryptography", "grpc", "pydantic", "inotify_simple"} == set()
 
 
 def test_without_settings_everything_is_sent_as_the_settings_say() -> None:

@@ -17,7 +17,7 @@ import artemis_agent.config
 import hermes_display.command_line
 import hermes_display.config
 import socme.__main__
-import zeus_hub.__main__
+import zeus_hub.command_line
 import zeus_hub.config
 from socme.commands import config_path
 from tests.conftest import REPOSITORY
@@ -31,7 +31,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
 }
 PROGRAMS: dict[str, TyperGroup] = {
     "artemis": typer.main.get_group(artemis_agent.command_line.app),
-    "zeus": typer.main.get_group(zeus_hub.__main__.app),
+    "zeus": typer.main.get_group(zeus_hub.command_line.app),
     "hermes": typer.main.get_group(hermes_display.command_line.app),
     "socme": typer.main.get_group(socme.__main__.app),
 }

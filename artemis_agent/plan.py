@@ -1,7 +1,7 @@
 """What the settings come to: plain values, every path absolute.
 
 The daemon goes by this and not by the settings: what reads and checks those takes a fifth of its memory, and
-is done in a process of its own (socme.apart).
+is done in a process of its own (socme.launch).
 """
 
 from dataclasses import dataclass

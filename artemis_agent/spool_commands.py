@@ -11,6 +11,7 @@ import typer
 
 from socme import commands
 from socme.commands import ConfigOption
+from socme.launch import FAILED
 
 PROGRAM = "artemis"
 CONFIG = commands.config_path(PROGRAM)
@@ -38,7 +39,7 @@ def check(file: FileArgument = None, config: ConfigOption = CONFIG) -> None:
         began = f"{hour.hour.ToDatetime():%Y-%m-%d %H}:00 UTC"
         typer.echo(f"UNACCOUNTED: {hour.unaccounted:,} of {hour.source}, {began}")
     if found.damage or found.wrong:
-        raise typer.Exit(commands.FAILED)
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -62,7 +63,7 @@ def export(
             for alert in (one for one in each.alerts if not one.HasField("canary")):
                 typer.echo(json.dumps(view.alert_view(StoredAlert(alert=alert))))
     if skipped:
-        raise typer.Exit(commands.FAILED)
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -99,4 +100,4 @@ def repair(
         typer.echo(
             "what is not readable was read again from the logs, as far as they were still there", err=True
         )
-        raise typer.Exit(commands.FAILED)
+        raise typer.Exit(FAILED)

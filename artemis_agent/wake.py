@@ -1,10 +1,8 @@
 """Wake a tail when there may be something to read: at once, at little cost, and never too late.
 
-watchdog sees files appear and move in the folder; inotify on the open files sees them grow (watchdog
-would cost a third of a core at 10,000 lines a second, reading one event for each); while data comes the
-files are polled instead, at first and in a flood of alerts each millisecond, else soon ten times a second;
-and a slow poll stands behind it all, for network file systems and machines that have run out of inotify
-watches.
+inotify sees files appear and move in the folder, and the open ones grow; while data comes the files are
+polled instead, at first and in a flood of alerts each millisecond, else soon ten times a second; and a slow
+poll stands behind it all, for network file systems and machines that have run out of inotify watches.
 """
 
 import asyncio
@@ -12,26 +10,16 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
 
 try:
     from inotify_simple import INotify, flags
 except ImportError:  # it is only there on Linux
     INotify = None
+else:
+    _FILE = flags.MODIFY | flags.ATTRIB | flags.MOVE_SELF
+    _FOLDER = flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.ONLYDIR
 
 BUSY = 0.3  # seconds for which a file that brought data is polled
 POLL_BUSY = 0.1  # seconds; half of it is the latency that polling adds, and nobody sees so short a time
@@ -40,14 +28,6 @@ SLOWER = 4  # times as long is each poll as the one before, while no flood is se
 FLOOD = 100.0  # such records a second that make one
 POLL_SLOW = 1.0  # seconds; how late a change is seen that no watch reports
 _DRAIN = 65_536  # bytes of events that are thrown away at once
-_FOLDER_EVENTS: list[type[FileSystemEvent]] = [
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileMovedEvent,
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-]
 
 
 class Wake:
@@ -59,9 +39,8 @@ class Wake:
     def __init__(self, folder: Path, *, longest: float = 0.0) -> None:
         """`longest` may be more than POLL_SLOW where this machine alone writes: no change goes unreported."""
         self._longest = longest
-        self._bell = _Bell()
-        self._folder = _FolderWatch(folder, self._bell.ring)
-        self._files = _FileWatch()
+        self._watches = _Watches(folder)
+        self._is_due = False  # for a look, whatever the watches say
         self._busy_until = 0.0
         self._poll = POLL_BUSY
         self._is_flood = False
@@ -81,12 +60,11 @@ class Wake:
                 self._poll = POLL_FLOOD  # what begins may become one
             self._busy_until = now + BUSY
             self._data_at = now
-        renewed = self._files.follow(descriptors, retry=now >= self._look_again)
-        if now >= self._look_again:
+        again = now >= self._look_again
+        if again:
             self._look_again = now + POLL_SLOW
-            renewed |= self._folder.renew()
-        if renewed:  # what happened just before the watch began would not be seen for a second
-            self._bell.ring()
+        # What happened just before a watch began would not be seen for a second.
+        self._is_due |= self._watches.follow(descriptors, again=again)
 
     async def wait(self) -> None:
         """Wait until something may have changed, POLL_SLOW at the longest, or `longest` if all is watched."""
@@ -96,81 +74,85 @@ class Wake:
                 self._poll = min(SLOWER * poll, POLL_BUSY)
             await asyncio.sleep(poll)
             return
+        if self._is_due:
+            self._is_due = False
+            return
+        await self._event()
+
+    async def _event(self) -> None:
         woken = asyncio.Event()
         loop = asyncio.get_running_loop()
-        descriptors = [self._bell.descriptor, *self._files.descriptors]
-        for descriptor in descriptors:
+        descriptor = self._watches.descriptor
+        if descriptor is not None:
             loop.add_reader(descriptor, woken.set)
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(self._longest, POLL_SLOW) if self._sees_all else POLL_SLOW):
+                longest = max(self._longest, POLL_SLOW) if self._watches.see_all else POLL_SLOW
+                async with asyncio.timeout(longest):
                     await woken.wait()
         finally:
-            for descriptor in descriptors:
+            if descriptor is not None:
                 loop.remove_reader(descriptor)
-        for descriptor in descriptors:
+        if descriptor is not None:
             _drain(descriptor)
-
-    @property
-    def _sees_all(self) -> bool:
-        return self._folder.watches and self._files.watches_all
 
     def close(self) -> None:
         """End all watches."""
-        self._folder.close()
-        self._files.close()
-        self._bell.close()
+        self._watches.close()
 
 
-class _Bell:
-    """A pipe that any thread can ring and an event loop can wait for."""
+class _Watches:
+    """inotify on a folder and on open files: on these through /proc, as what they are and not by a name."""
 
-    def __init__(self) -> None:
-        self.descriptor, self._far = os.pipe()
-        os.set_blocking(self.descriptor, False)
-        os.set_blocking(self._far, False)
-
-    def ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full: it rings already
-            os.write(self._far, b"\x00")
-
-    def close(self) -> None:
-        os.close(self.descriptor)
-        os.close(self._far)
-
-
-class _FileWatch:
-    """inotify on open files; through /proc, so that it is the inode that is watched and not a name."""
-
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self._inotify = _inotify()
-        self._watches: dict[tuple[int, int], int | None] = {}
+        self._folder = folder
+        self._folder_watch: int | None = None
+        self._files: dict[tuple[int, int], int | None] = {}
 
     @property
-    def descriptors(self) -> list[int]:
-        """What becomes readable when a file changed."""
-        return [self._inotify.fileno()] if self._inotify else []
+    def descriptor(self) -> int | None:
+        """What becomes readable when something changed."""
+        return None if self._inotify is None else self._inotify.fileno()
 
     @property
-    def watches_all(self) -> bool:
-        """Whether no file is without a watch."""
-        return self._inotify is not None and None not in self._watches.values()
+    def see_all(self) -> bool:
+        """Whether nothing is without a watch."""
+        return None not in {self._folder_watch, *self._files.values()}
 
-    def follow(self, descriptors: Mapping[tuple[int, int], int], *, retry: bool) -> bool:
-        """Begin and end watches; return whether one began. `retry` those that failed, too."""
-        if self._inotify is None and retry:
+    def follow(self, descriptors: Mapping[tuple[int, int], int], *, again: bool) -> bool:
+        """Begin and end watches of files; return whether one began.
+
+        With `again`, also look which folder is there now, and try those that failed.
+        """
+        if self._inotify is None and again:
             self._inotify = _inotify()
         if self._inotify is None:
             return False
-        for inode in self._watches.keys() - descriptors.keys():
-            _unwatch(self._inotify, self._watches.pop(inode))
-        if retry:
-            self._watches = {inode: watch for inode, watch in self._watches.items() if watch is not None}
+        began = self._follow_files(self._inotify, descriptors, again=again)
+        return self._follow_folder(self._inotify) or began if again else began
+
+    def _follow_files(
+        self, inotify: "INotify", descriptors: Mapping[tuple[int, int], int], *, again: bool
+    ) -> bool:
+        for inode in self._files.keys() - descriptors.keys():
+            _unwatch(inotify, self._files.pop(inode))
+        if again:
+            self._files = {inode: watch for inode, watch in self._files.items() if watch is not None}
         new = {
-            inode: _watch(self._inotify, descriptors[inode]) for inode in descriptors.keys() - self._watches
+            inode: _watch(inotify, f"/proc/self/fd/{descriptors[inode]}", _FILE)
+            for inode in descriptors.keys() - self._files
         }
-        self._watches |= new
+        self._files |= new
         return any(watch is not None for watch in new.values())
+
+    def _follow_folder(self, inotify: "INotify") -> bool:
+        watch = _watch(inotify, self._folder, _FOLDER)
+        if watch == self._folder_watch:  # the system has one watch of an inode, by one number
+            return False
+        _unwatch(inotify, self._folder_watch)
+        self._folder_watch = watch
+        return watch is not None
 
     def close(self) -> None:
         """End all watches."""
@@ -178,60 +160,10 @@ class _FileWatch:
             self._inotify.close()
 
 
-class _FolderWatch(FileSystemEventHandler):
-    """watchdog on a folder, begun again when the folder comes (back)."""
-
-    def __init__(self, folder: Path, ring: Callable[[], None]) -> None:
-        self._folder = folder
-        self._ring = ring
-        self._observer: BaseObserver | None = None
-        self._inode: tuple[int, int] | None = None
-
-    @property
-    def watches(self) -> bool:
-        """Whether there is a watch."""
-        return self._observer is not None
-
-    def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002  # watchdog's interface
-        """Ring, whatever it was."""
-        self._ring()
-
-    def renew(self) -> bool:
-        """See that the folder that is there now is watched; return whether a watch began."""
-        try:
-            status = self._folder.stat()
-        except OSError:
-            return False
-        inode = (status.st_dev, status.st_ino)
-        if inode == self._inode:
-            return False
-        self.close()
-        self._observer = self._observe()
-        self._inode = inode if self._observer else None
-        return self._observer is not None
-
-    def close(self) -> None:
-        """End the watch and its threads."""
-        if self._observer:
-            self._observer.stop()
-            self._observer.join()
-        self._observer = self._inode = None
-
-    def _observe(self) -> BaseObserver | None:
-        try:
-            observer = Observer()
-            observer.schedule(self, str(self._folder.resolve()), event_filter=_FOLDER_EVENTS)
-            observer.start()
-        except OSError:  # no watches left, no right to list the folder: the slow poll has to do
-            return None
-        return observer
-
-
-def _watch(inotify: "INotify", descriptor: int) -> int | None:
-    mask = flags.MODIFY | flags.ATTRIB | flags.MOVE_SELF
+def _watch(inotify: "INotify", path: Path | str, mask: int) -> int | None:
     try:
-        return int(inotify.add_watch(f"/proc/self/fd/{descriptor}", mask))
-    except OSError:  # no watches left, or no /proc: the slow poll has to do
+        return int(inotify.add_watch(path, mask))
+    except OSError:  # nothing there, no watches left, or no right to look: the slow poll has to do
         return None
 
 

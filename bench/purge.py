@@ -23,8 +23,8 @@ from bench.gauge import MeasureError, machine, median, pause, percentile
 from bench.store import BATCH, Feed, Ours
 from socme.identity import utc_now
 from tests import postgres
-from zeus_hub.config import RetentionSettings
 from zeus_hub.database import MICROSECOND, alert, open_database, reading, writing
+from zeus_hub.plan import Retention
 from zeus_hub.purge import Purge
 
 ROWS = 200_000
@@ -64,7 +64,7 @@ def measured(folder: Path, url: str, rows: int) -> Found:
             if over.is_set():
                 return
 
-    purge = Purge(engine, RetentionSettings(low=KEPT, medium=KEPT, high=KEPT, critical=KEPT), utc_now)
+    purge = Purge(engine, Retention(low=KEPT, medium=KEPT, high=KEPT, critical=KEPT), utc_now)
     with ThreadPoolExecutor(1) as storing, ThreadPoolExecutor(1) as thread:
         going = storing.submit(go_on)
         begun = time.perf_counter()

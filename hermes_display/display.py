@@ -12,13 +12,26 @@ from hermes_display.downlink import Connect, Downlink, Wanted
 from hermes_display.pages import Pages
 from hermes_display.plan import Plan
 from hermes_display.tail import LATEST, Tail
+from socme import identity as identities
 from socme import tls
 from socme.identity import Identity, utc_now
 from socme.service import Notifier
 from socme.severity import named
 
+ENROLL = "hermes enroll TOKEN"
 TICK = 1.0  # seconds
 FRESH_AFTER = 300.0  # seconds; the counts of the last day on the wall are at most this far behind its end
+
+
+def identity(plan: Plan) -> Identity:
+    """Return this screen's identity, or say how to get one."""
+    return identities.load(plan.state_dir, now=utc_now(), command=ENROLL)
+
+
+def connect(plan: Plan) -> Connect:
+    """Return what opens a channel to the hub of this screen."""
+    own = identity(plan)
+    return connector(own, plan.hub_address or own.hub_address)
 
 
 def connector(identity: Identity, address: str) -> Connect:

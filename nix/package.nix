@@ -34,7 +34,6 @@ python3.pkgs.buildPythonApplication {
     stringzilla
     typer
     uvicorn
-    watchdog
     zstandard
   ];
 

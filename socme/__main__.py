@@ -1,5 +1,6 @@
 """The command of the whole: socme demo."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,8 @@ def demo(
 
 def main() -> None:
     """Run the command on the command line and exit."""
-    commands.run(app, PROGRAM)
+    code, _ = commands.run(app, PROGRAM)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ import os
 import pwd
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from socme import VERSION
 from socme.errors import OperatorError
-
-FAILED = 1  # exit code
+from socme.launch import FAILED, Code, outcome
 
 ConfigOption = Annotated[
     Path,
@@ -94,29 +93,23 @@ def application(program: str, summary: str) -> typer.Typer:
     return app
 
 
-def run(app: typer.Typer, program: str) -> None:
-    """Run the command on the command line and exit."""
-    code = _run(app, program)
+def run(app: typer.Typer, program: str) -> tuple[Code, Any]:
+    """Run the command on the command line; return the exit code, and what it left to be done, if anything."""
+    orders: list[object] = []
+    # Not app(): that would replace sys.excepthook.
+    command = typer.main.get_command(app)
+    code = outcome(program, lambda: command(prog_name=program, obj=orders))
     try:
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
         code = FAILED
         _drop_output()
-    sys.exit(code)
+    return code, orders[0] if orders else None
 
 
-def _run(app: typer.Typer, program: str) -> int | str | None:
-    try:
-        # Not app(): that would replace sys.excepthook.
-        typer.main.get_command(app)(prog_name=program)
-    except SystemExit as end:
-        return end.code
-    except OperatorError as error:
-        typer.echo(f"{program}: {error}", err=True)
-        return FAILED
-    except KeyboardInterrupt:
-        return 130
-    return 0
+def leave(context: typer.Context, order: object) -> None:
+    """Leave something to be done once the command has ended: a daemon's work (socme.launch)."""
+    context.obj.append(order)
 
 
 def person() -> str:

@@ -1,58 +1,51 @@
-"""The commands of Zeus, one module of zeus_hub.commands a subject."""
+"""Where Zeus begins: a command, or the hub, which has nothing in memory that is for commands alone."""
 
-from socme import commands
-from zeus_hub.commands import (
-    alert,
-    audit,
-    backup,
-    check,
-    client,
-    display,
-    ledger,
-    migrate,
-    node,
-    report,
-    route,
-    serve,
-    silence,
-    sink,
-    token,
-    top,
-    triage,
-    watch,
-)
+import logging
+from typing import TYPE_CHECKING
+
+from socme import launch
+
+if TYPE_CHECKING:
+    from zeus_hub.hub import Running
+    from zeus_hub.plan import Plan
 
 PROGRAM = "zeus"
-
-app = commands.application(PROGRAM, "Zeus, the hub: takes the alerts of all nodes, keeps them, shows them.")
-app.command("serve")(serve.serve)
-app.add_typer(client.app, name="client")
-app.add_typer(token.app, name="token")
-app.add_typer(node.app, name="node")
-app.add_typer(display.app, name="display")
-app.add_typer(alert.app, name="alert")
-alert.app.command("ack")(triage.acknowledge)
-alert.app.command("assign")(triage.assign)
-alert.app.command("close")(triage.close)
-alert.app.command("reopen")(triage.reopen)
-alert.app.command("comment")(triage.comment)
-app.add_typer(route.app, name="route")
-app.add_typer(silence.app, name="silence")
-app.add_typer(sink.app, name="sink")
-app.add_typer(report.app, name="report")
-app.command("audit")(audit.audit)
-app.command("watch")(watch.watch)
-app.command("top")(top.top)
-app.add_typer(ledger.app, name="ledger")
-app.command("check")(check.check)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("migrate")(migrate.migrate)
+LOG = logging.getLogger("zeus.serve")
 
 
 def main() -> None:
     """Run the command on the command line and exit."""
-    commands.run(app, PROGRAM)
+    launch.launch(PROGRAM, "serve", _command, _serve)
+
+
+def _command() -> "tuple[launch.Code, Plan | None]":
+    from socme import commands  # noqa: PLC0415
+    from zeus_hub.command_line import app  # noqa: PLC0415
+
+    return commands.run(app, PROGRAM)
+
+
+def _serve(plan: "Plan") -> None:
+    """Run the hub until it is stopped."""
+    from socme import logs, service  # noqa: PLC0415
+
+    logs.set_up()  # before gRPC is imported, whose own logging it switches off
+    from zeus_hub import hub  # noqa: PLC0415
+
+    service.run(lambda notifier: hub.serve(plan, notifier, _announce))
+
+
+def _announce(running: "Running") -> None:
+    from socme import logs  # noqa: PLC0415
+
+    logs.event(
+        LOG,
+        logging.INFO,
+        "ready",
+        listen=running.listening.hub,
+        enroll_listen=running.listening.enrolment,
+        ca_sha256=running.ca_sha256.hex(),
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from socme.v1.alert_pb2 import Severity
-from zeus_hub.config import ConditionSettings
+from zeus_hub.plan import Limits
 
 INTERVALS_TO_SILENCE = 3  # of its own intervals; the same as a stale node's
 LEAST_DROPS = 100  # packets; a share of less says nothing
@@ -194,7 +194,7 @@ def is_silent(facts: NodeFacts) -> bool:
     return facts.seen and facts.quiet_seconds > silence_seconds(facts.interval_seconds)
 
 
-def judge_node(facts: NodeFacts, limits: ConditionSettings) -> Judged:
+def judge_node(facts: NodeFacts, limits: Limits) -> Judged:
     """Return what is wrong with a node."""
     if facts.shut_out or not facts.seen:
         return Judged(())
@@ -226,7 +226,7 @@ def judge_node(facts: NodeFacts, limits: ConditionSettings) -> Judged:
     return Judged(findings, unsure)
 
 
-def holds_seconds(facts: NodeFacts, limits: ConditionSettings) -> float:
+def holds_seconds(facts: NodeFacts, limits: Limits) -> float:
     """Return for how long what was judged of a node holds, if nothing comes and time alone passes.
 
     At that time, or earlier than something changes, but never later.
@@ -238,7 +238,7 @@ def holds_seconds(facts: NodeFacts, limits: ConditionSettings) -> float:
     return min((seconds for seconds in ahead if seconds >= 0), default=math.inf)
 
 
-def judge_hub(facts: HubFacts, limits: ConditionSettings) -> Judged:
+def judge_hub(facts: HubFacts, limits: Limits) -> Judged:
     """Return what is wrong with the hub itself."""
     findings: list[Finding] = []
     for sink in facts.sinks:
@@ -269,7 +269,7 @@ def judge_hub(facts: HubFacts, limits: ConditionSettings) -> Judged:
     return Judged(findings, frozenset(unsure))
 
 
-def _certificate(seconds: float | None, limits: ConditionSettings) -> Iterator[Finding]:
+def _certificate(seconds: float | None, limits: Limits) -> Iterator[Finding]:
     if seconds is not None and seconds < limits.certificate_days * DAY_SECONDS:
         message = (
             f"its certificate ends within {limits.certificate_days:g} days: enrol it again"
@@ -293,7 +293,7 @@ def _identity(facts: NodeFacts) -> Iterator[Finding]:
             yield Finding(UNACCOUNTED, subject, CRITICAL if count >= MANY_LOST else HIGH, message)
 
 
-def _source(source: SourceFacts, limits: ConditionSettings, *, reads: bool) -> Iterator[Finding]:
+def _source(source: SourceFacts, limits: Limits, *, reads: bool) -> Iterator[Finding]:
     limit = _longest_quiet(source, limits)
     name = _short(source.name)
     if source.problem:
@@ -310,11 +310,11 @@ def _source(source: SourceFacts, limits: ConditionSettings, *, reads: bool) -> I
         yield Finding(LAG_GROWING, source.name, MEDIUM, message)
 
 
-def _longest_quiet(source: SourceFacts, limits: ConditionSettings) -> float:
+def _longest_quiet(source: SourceFacts, limits: Limits) -> float:
     return limits.sensor_silent_seconds if source.steady else limits.source_silent_seconds
 
 
-def _sensor(source: SourceFacts, limits: ConditionSettings) -> Iterator[Finding]:
+def _sensor(source: SourceFacts, limits: Limits) -> Iterator[Finding]:
     name = _short(source.name)
     if source.drops >= LEAST_DROPS and source.drops > limits.drops_share * source.packets:
         message = (
@@ -330,7 +330,7 @@ def _sensor(source: SourceFacts, limits: ConditionSettings) -> Iterator[Finding]
         yield Finding(SENSOR_BLIND, source.name, HIGH, message)
 
 
-def _spool(facts: NodeFacts, limits: ConditionSettings) -> Iterator[Finding]:
+def _spool(facts: NodeFacts, limits: Limits) -> Iterator[Finding]:
     if facts.backlog_grows:
         message = (
             f"its oldest alert has waited for more than {limits.lag_seconds:g} s, and waits ever longer:"
@@ -354,7 +354,7 @@ def _spool(facts: NodeFacts, limits: ConditionSettings) -> Iterator[Finding]:
         yield Finding(SPOOL_FILLING, "", HIGH, message)
 
 
-def _clock(facts: NodeFacts, limits: ConditionSettings) -> Iterator[Finding]:
+def _clock(facts: NodeFacts, limits: Limits) -> Iterator[Finding]:
     off = facts.skew_seconds
     if math.isfinite(off) and abs(off) > limits.clock_skew_seconds:
         message = (
@@ -373,7 +373,7 @@ def _canaries(canaries: Sequence[LostCanary]) -> Iterator[Finding]:
         yield Finding(CANARY_LOST, lost.source, HIGH if lost.inside else MEDIUM, message)
 
 
-def _sink(sink: SinkFacts, limits: ConditionSettings) -> Iterator[Finding]:
+def _sink(sink: SinkFacts, limits: Limits) -> Iterator[Finding]:
     if sink.stuck_seconds > limits.sink_stuck_seconds:
         reason = f" ({_short(sink.problem)})" if sink.problem else ""
         message = (

@@ -6,9 +6,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from socme.settings import Address, Section, Settings
+from socme.settings import Address, Section, Settings, beside, load
+from zeus_hub.plan import Days as DaysPlan
+from zeus_hub.plan import Limits, Plan, Retention
 
-RULE_FILES = "[!.]*.toml"  # in `routes_dir`; what begins with a dot is an editor's
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -136,3 +137,35 @@ class ZeusSettings(Settings):
         if self.enroll_listen == self.listen and not self.listen.endswith(":0"):
             raise ValueError("enroll_listen must be another port than listen")
         return self
+
+
+def plan(config: Path, *, file: Path | None = None) -> Plan:
+    """Read and check a settings file, or `file` in its place; return what it comes to."""
+    return plan_of(load(ZeusSettings, file or config), config)
+
+
+def plan_of(settings: ZeusSettings, config: Path) -> Plan:
+    """Return what settings come to that stand in a file."""
+    return Plan(
+        state_dir=beside(config, settings.state_dir),
+        listen=settings.listen,
+        enroll_listen=settings.enroll_listen,
+        public_address=settings.public_address,
+        public_enroll_address=settings.public_enroll_address,
+        routes_dir=beside(config, settings.routes_dir),
+        database=settings.store.url,
+        retention=retention_of(settings.store.retention),
+        keep_bytes=settings.journal.keep_bytes,
+        limits=limits_of(settings.conditions),
+    )
+
+
+def retention_of(settings: RetentionSettings) -> Retention:
+    """Return what settings say of how long alerts are kept."""
+    clients = {name: DaysPlan(**days.model_dump()) for name, days in settings.clients.items()}
+    return Retention(**settings.model_dump(exclude={"clients"}), clients=clients)
+
+
+def limits_of(settings: ConditionSettings) -> Limits:
+    """Return what settings say of when the hub raises alerts of its own."""
+    return Limits(**settings.model_dump())

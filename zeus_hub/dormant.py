@@ -11,9 +11,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from zeus_hub import schema
-from zeus_hub.config import RULE_FILES
 from zeus_hub.database import reading
 from zeus_hub.fleet import Seen
+from zeus_hub.plan import RULE_FILES
 
 if TYPE_CHECKING:
     from zeus_hub.fanout import FanOut

@@ -24,10 +24,10 @@ from socme import logs
 from socme.errors import OperatorError
 from zeus_hub import files, fitness, office, outbox, outcomes, registry, reports
 from zeus_hub.clerk import Clerk
-from zeus_hub.config import RULE_FILES
 from zeus_hub.database import reading, reason, writing
 from zeus_hub.fleet import Seen
 from zeus_hub.office import Made, Office, Opening
+from zeus_hub.plan import RULE_FILES
 from zeus_hub.router import Router
 from zeus_hub.routes import rules
 from zeus_hub.routes.reading import load

@@ -37,7 +37,6 @@ from zeus_hub.ca import HUB_LIFETIME, Authority, certify_hub, open_authority
 from zeus_hub.canary import Tracker
 from zeus_hub.clocks import Clocks
 from zeus_hub.commit import Committer
-from zeus_hub.config import ZeusSettings
 from zeus_hub.database import explained, open_database
 from zeus_hub.deliver import Canaries, Delivery
 from zeus_hub.dormant import Dormant
@@ -49,6 +48,7 @@ from zeus_hub.live import Live
 from zeus_hub.local import Addresses
 from zeus_hub.lookout import Lookout, SinkState, Sources
 from zeus_hub.over import IsOpen
+from zeus_hub.plan import Plan
 from zeus_hub.purge import Purge
 from zeus_hub.raising import Key
 from zeus_hub.readable import Readable
@@ -141,7 +141,7 @@ class _Parts:
 
 
 async def serve(
-    settings: ZeusSettings,
+    settings: Plan,
     notifier: Notifier,
     announce: Callable[[Running], None],
     clocks: Clocks = REAL,
@@ -151,7 +151,7 @@ async def serve(
     with _alone(settings.state_dir):
         ballast.drop_where_needed(settings.state_dir)
         authority = open_authority(settings.state_dir, now=utc_now())
-        engine = open_database(settings.store.url, settings.state_dir)
+        engine = open_database(settings.database, settings.state_dir)
         try:
             with explained(engine), commit.explained(settings.state_dir / "journal.db"):
                 parts = _build(settings, authority, engine, clocks)
@@ -160,7 +160,7 @@ async def serve(
             engine.dispose()
 
 
-def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks: Clocks) -> _Parts:
+def _build(settings: Plan, authority: Authority, engine: Engine, clocks: Clocks) -> _Parts:
     guard = Guard(engine, authority.trust_domain, clocks.wall)
     fleet = Fleet(engine, clocks.wall, clocks.monotonic)
 
@@ -174,7 +174,7 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
     fanout = Dormant(engine, settings.routes_dir, clocks.wall, fleet.nodes)
     ingest = Ingest(guard, way.committer, fleet, clocks)
     sources = _sources(way, fanout, fleet, ingest, authority, clocks.wall())
-    lookout = Lookout(sources, Tracker([way.delivery.name]), settings.conditions, clocks)
+    lookout = Lookout(sources, Tracker([way.delivery.name]), settings.limits, clocks)
     echo = Echo(lookout, way.live)
     notes = opened.read(way.committer.notes(opened.PREFIX))
     vigil = Vigil(engine, settings.state_dir, lookout, way.committer.announce, notes)
@@ -193,11 +193,11 @@ def _build(settings: ZeusSettings, authority: Authority, engine: Engine, clocks:
         watch=Watch(engine, guard, way.live, fleet, clocks.wall),
         enrol=Enrol(engine, authority, clocks.wall),
         health=Health(guard),
-        purge=Purge(engine, settings.store.retention, clocks.wall),
+        purge=Purge(engine, settings.retention, clocks.wall),
     )
 
 
-def _lay(settings: ZeusSettings, engine: Engine, canaries: Canaries, is_open: IsOpen) -> _Way:
+def _lay(settings: Plan, engine: Engine, canaries: Canaries, is_open: IsOpen) -> _Way:
     """Lay the way from the journal on; `canaries` is told of those that a sink has taken."""
     path = settings.state_dir / "journal.db"
 
@@ -205,9 +205,7 @@ def _lay(settings: ZeusSettings, engine: Engine, canaries: Canaries, is_open: Is
         live.publish(entries, new)
         delivery.wake()
 
-    committer = Committer(
-        path, settings.journal.keep_bytes, needed=lambda: delivery.position, committed=committed
-    )
+    committer = Committer(path, settings.keep_bytes, needed=lambda: delivery.position, committed=committed)
     repeats = Repeats(engine, path)
     live = Live(path, identity=committer.identity, last=committer.last(), repeats=repeats.among)
     store = Store(engine, committer.identity, committer.last(), is_open)
@@ -244,7 +242,7 @@ def _state(name: str, problem: str, last: int) -> SinkState:
 
 
 async def _run(
-    parts: _Parts, settings: ZeusSettings, notifier: Notifier, announce: Callable[[Running], None]
+    parts: _Parts, settings: Plan, notifier: Notifier, announce: Callable[[Running], None]
 ) -> None:
     state_dir = settings.state_dir
 
@@ -291,7 +289,7 @@ def _begin(parts: _Parts, group: asyncio.TaskGroup) -> None:
 
 
 @asynccontextmanager
-async def _listening(parts: _Parts, settings: ZeusSettings) -> AsyncIterator[Addresses]:
+async def _listening(parts: _Parts, settings: Plan) -> AsyncIterator[Addresses]:
     """Take calls for as long as the context lasts, then say goodbye."""
     key, chain = certify_hub(parts.authority, now=utc_now())
     nodes = grpc.aio.server(options=tls.SERVER_OPTIONS, interceptors=[Readable(), Serialised()])

@@ -22,8 +22,8 @@ from socme.errors import OperatorError
 from socme.identity import Identity
 from socme.spiffe import Peer, Role
 from zeus_hub.ca import Authority, certify, private_pem
-from zeus_hub.config import ZeusSettings
 from zeus_hub.database import writing
+from zeus_hub.plan import Plan
 from zeus_hub.registry import Watcher, is_good, put_watcher
 from zeus_hub.roll import find_holder
 
@@ -107,7 +107,7 @@ def write_addresses(state_dir: Path, listening: Addresses) -> None:
     fresh.rename(path)
 
 
-def listening(settings: ZeusSettings) -> Addresses:
+def listening(settings: Plan) -> Addresses:
     """Return where the hub listens, or did when it last ran; the settings where it never ran."""
     try:
         about = json.loads((settings.state_dir / _FILE).read_text())
@@ -140,7 +140,7 @@ def probe(key: str, address: str) -> None:
         ) from error
 
 
-def public(settings: ZeusSettings) -> Addresses:
+def public(settings: Plan) -> Addresses:
     """Return how nodes and screens reach the hub, as enrolment tokens say it."""
     here = listening(settings)
     hub = settings.public_address or _reachable(here.hub)
@@ -148,13 +148,13 @@ def public(settings: ZeusSettings) -> Addresses:
     return Addresses(hub, enrolment)
 
 
-def loopback(settings: ZeusSettings) -> Addresses:
+def loopback(settings: Plan) -> Addresses:
     """Return how commands on this machine reach the hub."""
     here = listening(settings)
     return Addresses(_near(here.hub), _near(here.enrolment))
 
 
-def enroll_listen(settings: ZeusSettings) -> str:
+def enroll_listen(settings: Plan) -> str:
     """Return where enrolment listens: as set, or at the port after that of `listen`."""
     if settings.enroll_listen is not None:
         return settings.enroll_listen

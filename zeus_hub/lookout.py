@@ -25,8 +25,8 @@ from zeus_hub.conditions import (
     is_silent,
     silence_seconds,
 )
-from zeus_hub.config import ConditionSettings
 from zeus_hub.fleet import USUAL_INTERVAL, Fleet, Key, Seen
+from zeus_hub.plan import Limits
 from zeus_hub.settle import Settled
 from zeus_hub.trend import DROPS_SECONDS, SAMPLES, SourceTrend, Trend
 
@@ -87,7 +87,7 @@ class Slow:
 class Lookout:
     """Lives on the event loop."""
 
-    def __init__(self, sources: Sources, tracker: Tracker, limits: ConditionSettings, clocks: Clocks) -> None:
+    def __init__(self, sources: Sources, tracker: Tracker, limits: Limits, clocks: Clocks) -> None:
         self.fleet = sources.fleet
         self.tracker = tracker
         self.limits = limits
@@ -287,7 +287,7 @@ class Lookout:
             yield SinkFacts(sink.name, sink.problem, at - place.since, place.sure)
 
 
-def _unsure(source: SourceTrend, limits: ConditionSettings, at: float) -> Iterator[str]:
+def _unsure(source: SourceTrend, limits: Limits, at: float) -> Iterator[str]:
     """Return which kinds a source was not watched for long enough to say that they are over."""
     if not source.lag_known(at, seconds=limits.lag_seconds, floor=limits.lag_bytes):
         yield LAG_GROWING

@@ -23,8 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from socme import logs
 from zeus_hub import body, database, schema, search
-from zeus_hub.config import RetentionSettings
 from zeus_hub.database import alert, microseconds, reading, technique, writing
+from zeus_hub.plan import Retention
 from zeus_hub.retention import Horizons, horizons, noted
 from zeus_hub.sinks import store
 
@@ -56,7 +56,7 @@ class Found:
 class Purge:
     """Lives on the event loop, with a thread for what blocks."""
 
-    def __init__(self, engine: Engine, settings: RetentionSettings, clock: Callable[[], datetime]) -> None:
+    def __init__(self, engine: Engine, settings: Retention, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self._settings = settings
         self._clock = clock
@@ -108,7 +108,7 @@ def piece(now: int, took: float) -> int:
     return max(LEAST_PIECE, min(fits, 2 * now, MOST_PIECE))
 
 
-def advance(engine: Engine, settings: RetentionSettings, now: datetime) -> Horizons:
+def advance(engine: Engine, settings: Retention, now: datetime) -> Horizons:
     """Write down from when on alerts are kept now, before any of them goes. Blocks on the database."""
     client, table = database.client, schema.horizon
     with writing(engine) as connection:

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, select
 
 from socme.v1.alert_pb2 import Severity
 from zeus_hub import schema
-from zeus_hub.config import RetentionDays, RetentionSettings
 from zeus_hub.database import MICROSECOND
+from zeus_hub.plan import Days, Retention
 
 DAY_US = timedelta(days=1) // MICROSECOND
 NAMES: Mapping[int, str] = {
@@ -37,7 +37,7 @@ class Horizons:
 
 
 def horizons(
-    settings: RetentionSettings, clients: Mapping[int, str], before: Horizons, *, oldest_us: int, now_us: int
+    settings: Retention, clients: Mapping[int, str], before: Horizons, *, oldest_us: int, now_us: int
 ) -> Horizons:
     """Return from when on alerts are kept now, given from when on they were kept so far.
 
@@ -61,12 +61,12 @@ def noted(connection: Connection) -> Horizons:
     return Horizons({(row.client_id, row.severity): row.since_us for row in rows})
 
 
-def kept(settings: RetentionSettings, client: str) -> Mapping[int, int | None]:
+def kept(settings: Retention, client: str) -> Mapping[int, int | None]:
     """Return how many days alerts of a client are kept, by severity; None for ever.
 
     What has no severity that is known may be anything, so it is kept as long as any.
     """
-    own = settings.clients.get(client, RetentionDays())
+    own = settings.clients.get(client, Days())
     days = {number: getattr(own, name) or getattr(settings, name) for number, name in NAMES.items()}
     limits = [one for one in days.values() if one is not None]
     return {**days, OTHER: max(limits) if len(limits) == len(NAMES) else None}

@@ -1,12 +1,11 @@
 """TheHive's version, from the status that it tells everybody."""
 
 import json
-from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from artemis_agent.probes import outside, units
-from artemis_agent.probes.outside import LIMIT_SECONDS, Run, UnknownError
+from artemis_agent.probes.outside import Run, UnknownError
 from artemis_agent.values import mapping, text
 from socme.text import clean
 from socme.v1.vitals_pb2 import ServiceState, Vitals
@@ -31,10 +30,9 @@ def parse(body: bytes) -> str:
 
 def ask(url: str) -> Vitals:
     """Return TheHive's version. What answers lives."""
-    where = urlsplit(url)
-    connection = HTTPSConnection if where.scheme == "https" else HTTPConnection
-    line = connection(where.hostname or "", where.port, timeout=LIMIT_SECONDS)
-    answer = outside.fetch(line, where.path.rstrip("/") + _STATUS)
+    from artemis_agent.probes import web  # noqa: PLC0415 - it takes 5 MiB
+
+    answer = web.fetch(web.connection(url), urlsplit(url).path.rstrip("/") + _STATUS)
     if answer.status != _WELL:
         raise UnknownError(f"TheHive answers {answer.status}")
     vitals = Vitals()

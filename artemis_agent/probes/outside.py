@@ -5,16 +5,16 @@ tell.
 """
 
 import os
+import re
 import selectors
 import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from socket import AF_UNIX, SOCK_STREAM, socket
 from typing import IO, Any, TypeAlias
@@ -26,6 +26,7 @@ MOST_BYTES = 1024 * 1024  # of one answer; an honest one has a few KiB
 LONGEST_REASON = 160  # characters; they travel with the vitals
 # Where programs are that a unit's PATH may lack, NixOS's first.
 _FOLDERS = ("/run/current-system/sw/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
 _LOOK_SECONDS = 0.002  # between two looks whether a program that has said its last is gone
 _REAP_SECONDS = 0.2  # for a killed program to be gone
 
@@ -110,19 +111,24 @@ def call(path: Path) -> socket | None:
     return line
 
 
-def fetch(
-    connection: HTTPConnection, path: str, headers: Mapping[str, str] | None = None, *, method: str = "GET"
-) -> Answer:
-    """Ask a web server, and close the connection."""
-    try:
-        connection.request(method, path, headers=dict(headers or {}))
-        response = connection.getresponse()
-        return Answer(response.status, response.read(MOST_BYTES))
-    except (OSError, HTTPException, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UnknownError(f"no answer from {connection.host}:{connection.port}: {why.lower()}") from error
-    finally:
-        connection.close()
+def ask(line: socket, host: str, path: str) -> Answer:
+    """Ask a web server on a local socket, and close that.
+
+    By HTTP/1.0, whose answer ends with the connection: Python's own client would bring OpenSSL with it.
+    """
+    told = b""
+    with line:
+        try:
+            line.sendall(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            while len(told) <= MOST_BYTES and (piece := line.recv(65536)):
+                told += piece
+        except OSError as error:
+            raise UnknownError(f"no answer from {host}: {(error.strerror or str(error)).lower()}") from error
+    head, _, body = told.partition(b"\r\n\r\n")
+    status = _STATUS.match(head)
+    if status is None or len(told) > MOST_BYTES:
+        raise UnknownError(f"no answer from {host}: what it says is no HTTP of {MOST_BYTES} bytes")
+    return Answer(int(status[1]), body)
 
 
 def _drain(child: subprocess.Popen[bytes], name: str, until: float) -> tuple[bytes, bytes]:

@@ -11,7 +11,6 @@ from artemis_agent.probes.panel import Probe
 from artemis_agent.probes.rules import RuleFiles
 from artemis_agent.probes.services import Names, Services
 from artemis_agent.probes.system import System
-from artemis_agent.probes.wazuh_api import WazuhApi
 from socme import identity
 from socme.errors import OperatorError
 from socme.v1.vitals_pb2 import Vitals
@@ -63,6 +62,8 @@ def _agents(there: Neighbours) -> Callable[[], Vitals]:
     api = there.wazuh_api
     if api is None:
         return lambda: _own_agents(there.wazuh_manager_unit, there.wazuh_dir)
+    from artemis_agent.probes.wazuh_api import WazuhApi  # noqa: PLC0415 - HTTPS takes 5 MiB
+
     return WazuhApi(api.url, api.user, api.password_file, api.certificate).ask
 
 

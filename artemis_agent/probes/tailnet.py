@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from http.client import HTTPConnection
 from pathlib import Path
-from socket import socket
 
 from artemis_agent.probes import outside
-from artemis_agent.probes.outside import LIMIT_SECONDS, UnknownError
+from artemis_agent.probes.outside import UnknownError
 from artemis_agent.values import mapping, moment, text
 from socme.text import clean
 from socme.v1.vitals_pb2 import Vitals
@@ -19,14 +17,6 @@ _MOST = 8  # addresses, and warnings
 _LONGEST_WORD = 60  # characters
 _LONGEST_NAME = 255
 _WELL = 200
-
-
-class _Local(HTTPConnection):
-    """HTTP over a local socket that is open already."""
-
-    def __init__(self, line: socket) -> None:
-        super().__init__(HOST, timeout=LIMIT_SECONDS)
-        self.sock = line
 
 
 def parse(body: bytes) -> Vitals:
@@ -59,7 +49,7 @@ def ask(path: Path = SOCKET) -> Vitals:
     line = outside.call(path)
     if line is None:
         return Vitals()
-    answer = outside.fetch(_Local(line), _PATH)
+    answer = outside.ask(line, HOST, _PATH)
     if answer.status != _WELL:
         raise UnknownError(f"tailscaled answers {answer.status}")
     return parse(answer.body)

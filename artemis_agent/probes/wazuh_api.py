@@ -6,12 +6,10 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.client import HTTPSConnection
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from artemis_agent.probes import connections, outside
-from artemis_agent.probes.outside import LIMIT_SECONDS, Answer, UnknownError
+from artemis_agent.probes import connections, outside, web
+from artemis_agent.probes.outside import Answer, UnknownError
 from artemis_agent.values import mapping, text
 from socme.trust import trusting
 from socme.v1.vitals_pb2 import Vitals, WazuhAgents
@@ -81,9 +79,8 @@ class WazuhApi:
         return f"the Wazuh API refuses the user {self.user}"
 
     def _fetch(self, method: str, path: str, authorization: str) -> Answer:
-        where = urlsplit(self.url)
-        line = HTTPSConnection(where.hostname or "", where.port, timeout=LIMIT_SECONDS, context=self._trust())
-        return outside.fetch(line, path, {"Authorization": authorization}, method=method)
+        line = web.connection(self.url, self._trust())
+        return web.fetch(line, path, {"Authorization": authorization}, method=method)
 
     def _trust(self) -> ssl.SSLContext:
         try:

@@ -14,7 +14,7 @@
         "aiosmtpd" "aiosmtplib" "alembic" "apprise" "common-expression-language" "cryptography" "grpcio"
         "grpcio-health-checking" "hatchling" "httpx" "hypothesis" "icalendar" "inotify-simple" "jinja2" "lark"
         "msgspec" "protobuf" "psutil" "psycopg" "pydantic" "pydantic-settings" "pytest-asyncio" "pytest-timeout"
-        "pytestCheckHook" "rich" "scapy" "sqlalchemy" "starlette" "stringzilla" "typer" "uvicorn" "watchdog"
+        "pytestCheckHook" "rich" "scapy" "sqlalchemy" "starlette" "stringzilla" "typer" "uvicorn"
         "zstandard"
       ];
       packages = system: rec {

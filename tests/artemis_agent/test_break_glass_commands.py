@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from artemis_agent.__main__ import app
 from artemis_agent.check import check
+from artemis_agent.command_line import app
 from socme.errors import OperatorError
 from tests.zeus_hub.receivers.post import PASSWORD, USER, Office, served, trust
 

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from artemis_agent import canary
-from artemis_agent.__main__ import app
 from artemis_agent.collect import SCHEMA
+from artemis_agent.command_line import app
 from artemis_agent.spool import Progress, Waiting, open_spool
 from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Alert, Canary

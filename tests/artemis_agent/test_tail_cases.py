@@ -1129,7 +1129,6 @@ async def test_a_file_system_without_inotify(path: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr(wake, "INotify", none)
-    monkeypatch.setattr(wake, "Observer", none)
     source = open_file_source(path, "wazuh", "end", None)
     source.read()
     append(path, b"1\n")
@@ -1160,7 +1159,7 @@ async def test_inotify_queue_overflow(tmp_path: Path, monkeypatch: pytest.Monkey
     def drain(descriptor: int) -> None:
         with contextlib.suppress(BlockingIOError):
             drained = os.read(descriptor, 65_536)
-            told.extend(drained if descriptor in events._files.descriptors else b"")
+            told.extend(drained)
 
     monkeypatch.setattr(wake, "_drain", drain)
     events.follow(inodes, busy=False)
@@ -1184,13 +1183,8 @@ async def test_inotify_queue_overflow(tmp_path: Path, monkeypatch: pytest.Monkey
 
 async def test_inotify_limits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No instances or watches left: the slow poll has to do, and inotify is tried again."""
-
-    def none(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with monkeypatch.context() as patched:
         patched.setattr(wake, "_watch", lambda *_: None)
-        patched.setattr(wake, "Observer", none)
         source = open_file_source(path, "wazuh", "end", None)
         source.read()
         append(path, b"1\n")
@@ -1212,8 +1206,8 @@ async def test_inotify_limits(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def watching(source: FileSource) -> bool:
     """Tell whether inotify is in use, for the file and for its folder."""
-    files, folder = source._wake._files._watches, source._wake._folder._observer
-    return bool(files) and None not in files.values() and folder is not None
+    watches = source._wake._watches
+    return bool(watches._files) and watches.see_all
 
 
 @contextlib.contextmanager

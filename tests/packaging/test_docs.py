@@ -12,12 +12,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
-import artemis_agent.__main__
+import artemis_agent.command_line
 import artemis_agent.config
-import hermes_display.__main__
+import hermes_display.command_line
 import hermes_display.config
 import socme.__main__
-import zeus_hub.__main__
+import zeus_hub.command_line
 import zeus_hub.config
 from socme.commands import config_path
 from tests.conftest import REPOSITORY
@@ -30,9 +30,9 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "hermes": hermes_display.config.HermesSettings,
 }
 PROGRAMS: dict[str, TyperGroup] = {
-    "artemis": typer.main.get_group(artemis_agent.__main__.app),
-    "zeus": typer.main.get_group(zeus_hub.__main__.app),
-    "hermes": typer.main.get_group(hermes_display.__main__.app),
+    "artemis": typer.main.get_group(artemis_agent.command_line.app),
+    "zeus": typer.main.get_group(zeus_hub.command_line.app),
+    "hermes": typer.main.get_group(hermes_display.command_line.app),
     "socme": typer.main.get_group(socme.__main__.app),
 }
 COMMON = {"--config", "--help", "--version"}

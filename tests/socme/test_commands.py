@@ -15,7 +15,8 @@ from socme.settings import Settings
 from zeus_hub.config import ZeusSettings
 
 PROGRAM = """
-import os, signal
+import os, signal, sys
+import typer
 from socme import commands
 from socme.commands import ConfigOption, JsonOption
 from socme.errors import OperatorError
@@ -40,7 +41,14 @@ def interrupt() -> None:
 def crash() -> None:
     raise ValueError("a bug")
 
-commands.run(app, "prog")
+@app.command()
+def work(context: typer.Context, what: str) -> None:
+    commands.leave(context, what)
+
+code, left = commands.run(app, "prog")
+if left:
+    print("left:", left)
+sys.exit(code)
 """
 
 
@@ -55,6 +63,10 @@ def test_a_failure_is_a_message_and_a_mend() -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "prog: it is broken (/etc/socme/prog.toml, False)\n  Mend it.\n"
+
+
+def test_what_a_command_leaves_to_be_done_is_handed_on() -> None:
+    assert run("work", "much").stdout == "left: much\n"
 
 
 def test_config_may_come_last() -> None:

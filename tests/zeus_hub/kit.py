@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,14 +33,22 @@ from tests.zeus_hub import engines
 from zeus_hub import database, registry
 from zeus_hub.ca import private_pem
 from zeus_hub.clocks import Clocks
-from zeus_hub.config import ConditionSettings, JournalSettings, StoreSettings, ZeusSettings
+from zeus_hub.config import (
+    ConditionSettings,
+    JournalSettings,
+    StoreSettings,
+    ZeusSettings,
+    limits_of,
+    plan_of,
+)
 from zeus_hub.database import reading
 from zeus_hub.hub import REAL, Running, serve
+from zeus_hub.plan import Limits, Plan
 from zeus_hub.tokens import Grant, create_token
 
 LIMIT = 30.0  # seconds that anything may take; far more than it does on a machine that is not busy
 EPOCH = b"e" * 16
-SHIPPED = ConditionSettings()
+SHIPPED = limits_of(ConditionSettings())
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Machine:
 class Hub:
     """A running hub."""
 
-    settings: ZeusSettings
+    settings: Plan
     running: Running
     engine: Engine
 
@@ -122,15 +130,20 @@ def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
     return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-def settings(state_dir: Path, conditions: ConditionSettings = SHIPPED, **changes: object) -> ZeusSettings:
-    return ZeusSettings(
+def limits(**changes: float) -> Limits:
+    """Return those that are shipped, some of them changed."""
+    return limits_of(ConditionSettings(**changes))  # type: ignore[arg-type]
+
+
+def settings(state_dir: Path, conditions: Limits = SHIPPED, **changes: object) -> Plan:
+    chosen = ZeusSettings(
         state_dir=state_dir,
         routes_dir=state_dir / "routes.d",
         listen="127.0.0.1:0",
         store=StoreSettings(url=engines.url(state_dir)),
         journal=JournalSettings(**changes),  # type: ignore[arg-type]
-        conditions=conditions,
     )
+    return replace(plan_of(chosen, state_dir / "zeus.toml"), limits=conditions)
 
 
 @asynccontextmanager
@@ -138,7 +151,7 @@ async def hub(
     state_dir: Path,
     *,
     clocks: Clocks = REAL,
-    conditions: ConditionSettings = SHIPPED,
+    conditions: Limits = SHIPPED,
     **changes: object,
 ) -> AsyncIterator[Hub]:
     """Run a hub for as long as the context lasts."""

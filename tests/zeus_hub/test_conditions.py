@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socme.v1.alert_pb2 import Severity
+from tests.zeus_hub.kit import limits
 from zeus_hub import conditions
 from zeus_hub.conditions import (
     HubFacts,
@@ -18,9 +19,8 @@ from zeus_hub.conditions import (
     judge_hub,
     judge_node,
 )
-from zeus_hub.config import ConditionSettings
 
-LIMITS = ConditionSettings()
+LIMITS = limits()
 DAY = 86_400.0
 SOURCE = SourceFacts(
     name="/var/log/suricata/eve.json",

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from socme.identity import utc_now
 from socme.v1.alert_pb2 import Alert, Rule, Severity
 from tests.zeus_hub import engines
-from tests.zeus_hub.kit import Hub, alert, eventually, give, hub, linked
+from tests.zeus_hub.kit import Hub, alert, eventually, give, hub, limits, linked
 from tests.zeus_hub.noticed import NOON, notice
 from tests.zeus_hub.receivers.post import Office, Trust, served, trust
 from tests.zeus_hub.receivers.thehive.hive import KEY, Desk, Hive
@@ -36,7 +36,6 @@ from zeus_hub import (
     triage,
 )
 from zeus_hub.clocks import Clocks
-from zeus_hub.config import ConditionSettings
 from zeus_hub.database import reading, writing
 from zeus_hub.hub import REAL
 from zeus_hub.letters import State
@@ -77,7 +76,7 @@ receivers = ["soc", "hive"]
 """
 
 
-IMPATIENT = ConditionSettings(sink_stuck_seconds=0.5)
+IMPATIENT = limits(sink_stuck_seconds=0.5)
 _MAIL = RULES.split("[receiver.hive]", maxsplit=1)[0]
 ON_CALL = (
     _MAIL

@@ -18,13 +18,13 @@ from socme.v1.vitals_pb2 import NodeStatus, Vitals
 from socme.v1.watch_pb2 import FleetEvent
 from socme.view import json_line, node_view
 from tests.zeus_hub import stored
+from tests.zeus_hub.kit import limits
 from tests.zeus_hub.whatever import messages
 from zeus_hub import fleet, history, registry
 from zeus_hub.canary import Tracker
 from zeus_hub.clocks import Clocks
 from zeus_hub.commands import past
 from zeus_hub.conditions import judge_node
-from zeus_hub.config import ConditionSettings
 from zeus_hub.database import writing
 from zeus_hub.fleet import Fleet
 from zeus_hub.lookout import Lookout, Sources
@@ -83,7 +83,7 @@ def _lookout(known: Fleet) -> Lookout:
         authority_ends=NOW,
         certificate_ends=NOW,
     )
-    return Lookout(sources, Tracker(["store"]), ConditionSettings(), Clocks(lambda: NOW, lambda: 0.0))
+    return Lookout(sources, Tracker(["store"]), limits(), Clocks(lambda: NOW, lambda: 0.0))
 
 
 def _show(status: NodeStatus) -> None:

@@ -4,6 +4,7 @@ import json
 import socket
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -55,7 +56,7 @@ async def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         for key in ("listen", "enroll_listen"):
-            chosen = settings(tmp_path).model_copy(update={key: address})
+            chosen = replace(settings(tmp_path), **{key: address})  # type: ignore[arg-type]
             with pytest.raises(OperatorError, match=address) as caught:
                 await serve(chosen, Notifier(), _nothing)
 

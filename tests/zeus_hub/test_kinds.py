@@ -20,7 +20,7 @@ from socme.v1.alert_pb2 import Canary, Severity
 from socme.v1.vitals_pb2 import Health, SourceVitals, Vitals
 from socme.v1.watch_pb2 import WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
-from tests.zeus_hub.kit import Hub, Link, Machine, alert, connect, hub, linked
+from tests.zeus_hub.kit import Hub, Link, Machine, alert, connect, hub, limits, linked
 from tests.zeus_hub.watched import (
     CLEARED,
     RAISED,
@@ -32,13 +32,12 @@ from tests.zeus_hub.watched import (
 )
 from zeus_hub import database, deliver, vigil
 from zeus_hub.conditions import TITLES
-from zeus_hub.config import ConditionSettings
 from zeus_hub.database import microseconds, writing
 from zeus_hub.lookout import REDIAL_SECONDS
 from zeus_hub.sinks.contract import SinkDownError
 from zeus_hub.sinks.store import Store
 
-LIMITS = ConditionSettings(
+LIMITS = limits(
     sensor_silent_seconds=60, no_traffic_seconds=60, lag_seconds=100, lag_bytes=1000, sink_stuck_seconds=60
 )
 INTERVAL = 100  # seconds between two canaries

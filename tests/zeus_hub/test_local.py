@@ -13,16 +13,17 @@ from socme.spiffe import Role
 from tests.zeus_hub.engines import opened
 from zeus_hub import local, registry
 from zeus_hub.ca import open_authority
-from zeus_hub.config import ZeusSettings
+from zeus_hub.config import ZeusSettings, plan_of
 from zeus_hub.local import LIFETIME, RENEW, Addresses, Pulse
+from zeus_hub.plan import Plan
 
 pytestmark = pytest.mark.usefixtures("both")
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _settings(state_dir: Path, **changes: str) -> ZeusSettings:
-    return ZeusSettings(state_dir=state_dir, **changes)  # type: ignore[arg-type]
+def _settings(state_dir: Path, **changes: str) -> Plan:
+    return plan_of(ZeusSettings(state_dir=state_dir, **changes), state_dir)  # type: ignore[arg-type]
 
 
 def test_enrolment_has_the_next_port_unless_it_is_set(tmp_path: Path) -> None:

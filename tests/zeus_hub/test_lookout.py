@@ -12,12 +12,12 @@ from sqlalchemy import Engine
 from socme.v1.vitals_pb2 import CanaryVitals, SensorVitals, Vitals
 from socme.v1.watch_pb2 import StoredAlert
 from tests.zeus_hub.engines import opened
+from tests.zeus_hub.kit import limits
 from zeus_hub import registry
 from zeus_hub.accounts import Account
 from zeus_hub.canary import LIVE, Tracker, sink_stage
 from zeus_hub.clocks import Clocks
 from zeus_hub.conditions import NodeFacts, is_silent, judge_node
-from zeus_hub.config import ConditionSettings
 from zeus_hub.database import writing
 from zeus_hub.fleet import Fleet, Key
 from zeus_hub.lookout import REDIAL_SECONDS, Lookout, SinkState, Sources
@@ -54,7 +54,7 @@ class World:
             authority_ends=NOON + timedelta(days=1000),
             certificate_ends=NOON + timedelta(days=100),
         )
-        self.lookout = Lookout(sources, Tracker(["store"]), ConditionSettings(), clocks)
+        self.lookout = Lookout(sources, Tracker(["store"]), limits(), clocks)
 
     def node(self) -> NodeFacts:
         """Look at the node."""

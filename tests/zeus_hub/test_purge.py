@@ -17,8 +17,8 @@ from tests.zeus_hub.kit import eventually
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import database as tables
 from zeus_hub import deep, groups, purge, schema, triage
-from zeus_hub.config import RetentionDays, RetentionSettings
 from zeus_hub.database import microseconds, reading, writing
+from zeus_hub.plan import Days, Retention
 from zeus_hub.purge import FIRST_PIECE, LEAST_PIECE, MOST_PIECE, Purge, piece
 from zeus_hub.retention import Horizons
 from zeus_hub.routes.group import Ticket
@@ -29,7 +29,7 @@ from zeus_hub.triage import Ref
 pytestmark = pytest.mark.usefixtures("both")
 
 LOW, HIGH = Severity.SEVERITY_LOW, Severity.SEVERITY_HIGH
-TEN = RetentionSettings(low=10, medium=10, high=10, critical=10)
+TEN = Retention(low=10, medium=10, high=10, critical=10)
 
 
 def aged(
@@ -54,7 +54,7 @@ def rows(engine: Engine, table: Table) -> int:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-async def purged(engine: Engine, settings: RetentionSettings, *, now: datetime = NOON) -> int:
+async def purged(engine: Engine, settings: Retention, *, now: datetime = NOON) -> int:
     """Purge as often as it takes to come to the horizon; return how many alerts went."""
     sweep = Purge(engine, settings, lambda: now)
     with ThreadPoolExecutor(1) as thread:
@@ -79,7 +79,7 @@ async def test_what_is_too_old_goes_by_severity_and_client(tmp_path: Path) -> No
     kept += [aged(10 + n, days, HIGH) for n, days in enumerate(ages)]
     kept += [aged(20 + n, days, LOW, "beta/beta-1") for n, days in enumerate(ages)]
     keep(engine, kept)
-    count = await purged(engine, RetentionSettings(low=10, high=30, clients={"beta": RetentionDays(low=20)}))
+    count = await purged(engine, Retention(low=10, high=30, clients={"beta": Days(low=20)}))
 
     assert there(engine) == [3, 5, 6, 8, 9]
     assert count == 4
@@ -138,7 +138,7 @@ async def test_without_settings_nothing_goes(tmp_path: Path) -> None:
     engine = database(tmp_path)
     keep(engine, [aged(n, 10_000) for n in range(3)])
 
-    assert await purged(engine, RetentionSettings()) == 0
+    assert await purged(engine, Retention()) == 0
     assert rows(engine, schema.horizon) == 0
 
 
@@ -147,7 +147,7 @@ async def test_many_of_one_moment_go_in_pieces(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(purge, "LOOKED_AT_ONCE", 7)
     engine = database(tmp_path)
     keep(engine, [aged(n, 20, HIGH if n % 3 else LOW) for n in range(60)])
-    await purged(engine, RetentionSettings(low=10))
+    await purged(engine, Retention(low=10))
 
     assert there(engine) == [n + 1 for n in range(60) if n % 3]
     assert problems(engine, tmp_path) == {}
@@ -176,7 +176,7 @@ async def test_between_two_pieces_alerts_are_stored(tmp_path: Path, monkeypatch:
     with ThreadPoolExecutor(1) as beside:
         storing = beside.submit(store)
         try:
-            assert await purged(engine, RetentionSettings(low=30)) == 400
+            assert await purged(engine, Retention(low=30)) == 400
         finally:
             over.set()
         storing.result()
@@ -215,7 +215,7 @@ async def test_a_database_that_is_away_is_told_once_and_asked_again(
     keep(engine, [aged(1, 20), aged(2, 0)])
     asked, really = 0, purge.advance
 
-    def failing(engine: Engine, settings: RetentionSettings, now: datetime) -> Horizons:
+    def failing(engine: Engine, settings: Retention, now: datetime) -> Horizons:
         nonlocal asked
         asked += 1
         if asked < 4:

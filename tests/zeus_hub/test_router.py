@@ -19,9 +19,9 @@ from tests.zeus_hub.routes.turns import agreed
 from tests.zeus_hub.stored import NOON, alert, database, keep
 from zeus_hub import database as tables
 from zeus_hub import groups, node_told, outbox, purge, router, schema, silences, triage
-from zeus_hub.config import RetentionSettings
 from zeus_hub.database import reading, writing
 from zeus_hub.notice import Member, Notice
+from zeus_hub.plan import Retention
 from zeus_hub.receivers.contract import Receipt
 from zeus_hub.router import Router, Step
 from zeus_hub.routes.reading import load
@@ -472,7 +472,7 @@ def test_rules_that_change_take_effect_at_once(
 def purged(engine: Engine) -> None:
     """Purge all that may go."""
     for _ in range(9):  # a day each time
-        kept = purge.advance(engine, RetentionSettings(high=1), BEGUN + timedelta(days=9))
+        kept = purge.advance(engine, Retention(high=1), BEGUN + timedelta(days=9))
         purge.take_out(engine, purge.look(engine, kept, (0, 0)).spent)
 
 

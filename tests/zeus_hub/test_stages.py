@@ -20,7 +20,7 @@ from socme.v1.uplink_pb2 import HubMessage
 from socme.v1.vitals_pb2 import CanaryVitals, Health, Vitals
 from socme.v1.watch_pb2 import StoredAlert, WatchEvent, WatchRequest
 from socme.v1.watch_pb2_grpc import WatchStub
-from tests.zeus_hub.kit import Hub, Link, alert, connect, eventually, hub, linked
+from tests.zeus_hub.kit import Hub, Link, alert, connect, eventually, hub, limits, linked
 from tests.zeus_hub.watched import (
     CLEARED,
     RAISED,
@@ -33,7 +33,6 @@ from tests.zeus_hub.watched import (
 from zeus_hub import commit, deliver, sqlite
 from zeus_hub.canary import JOURNAL, LIVE, Tracker, sink_stage
 from zeus_hub.clocks import Clocks
-from zeus_hub.config import ConditionSettings
 from zeus_hub.live import Live, Shown
 from zeus_hub.sinks.contract import SinkDownError
 from zeus_hub.sinks.store import Store
@@ -221,9 +220,8 @@ async def test_a_store_that_is_held_is_told_while_it_is(
     tmp_path: Path, time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Telling must not need what is stuck."""
-    limits = ConditionSettings(sink_stuck_seconds=20)
     async with (
-        hub(tmp_path, clocks=time.clocks, conditions=limits) as zeus,
+        hub(tmp_path, clocks=time.clocks, conditions=limits(sink_stuck_seconds=20)) as zeus,
         linked(zeus.address, await zeus.node()) as link,
         watched(zeus) as fleet,
     ):

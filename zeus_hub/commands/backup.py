@@ -13,7 +13,7 @@ from zeus_hub.commands.options import CONFIG, hint, suggest
 
 if TYPE_CHECKING:
     from zeus_hub.backup import Place
-    from zeus_hub.config import ZeusSettings
+    from zeus_hub.plan import Plan
 
 _CLEAR = "\r\x1b[K"  # begins the line of a terminal anew
 _MIB = 1024 * 1024
@@ -82,26 +82,24 @@ def restore(
     suggest("Look at it, then start it", "zeus check --deep", config)
 
 
-def _settings(folder: Path, config: Path) -> "ZeusSettings":
+def _settings(folder: Path, config: Path) -> "Plan":
     """Return the settings: those that are there, else those of the backup, as if they were."""
-    from socme.settings import beside, load  # noqa: PLC0415
+    from zeus_hub import config as configs  # noqa: PLC0415
     from zeus_hub.backup import SETTINGS, read_manifest  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
-    from zeus_hub.config import ZeusSettings  # noqa: PLC0415
 
     if config.exists() or SETTINGS not in read_manifest(folder).files:
         return state.read_settings(config)
-    found = load(ZeusSettings, folder / SETTINGS)
-    return found.model_copy(update={"state_dir": beside(config, found.state_dir)})
+    return configs.plan(config, file=folder / SETTINGS)
 
 
-def _place(settings: "ZeusSettings", config: Path) -> "Place":
+def _place(settings: "Plan", config: Path) -> "Place":
     from zeus_hub.backup import DATABASE, Place  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
     state_dir, file = settings.state_dir.absolute(), state.database_file(settings)
     if file is None:
-        return Place(state_dir, state_dir / DATABASE, config.absolute(), settings.store.url)
+        return Place(state_dir, state_dir / DATABASE, config.absolute(), settings.database)
     return Place(state_dir, file.absolute(), config.absolute())
 
 

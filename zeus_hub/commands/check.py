@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socme.commands import FAILED, ConfigOption, JsonOption
+from socme.commands import ConfigOption, JsonOption
 from socme.errors import OperatorError
 from socme.identity import utc_now
+from socme.launch import FAILED
 from zeus_hub.commands.options import CONFIG, print_json
 
 if TYPE_CHECKING:
-    from zeus_hub.config import ZeusSettings
     from zeus_hub.deep import Verdict
+    from zeus_hub.plan import Plan
 
-Look = Callable[["ZeusSettings"], str]
+Look = Callable[["Plan"], str]
 
 LEAST_FREE = 256 * 1024 * 1024  # bytes on the disk beside what the journal may still take
 ANSWER_SECONDS = 5.0  # that a hub has to answer
@@ -52,7 +53,7 @@ def check(
         raise typer.Exit(FAILED)
 
 
-def authority(settings: "ZeusSettings") -> str:
+def authority(settings: "Plan") -> str:
     """Look at the certificate authority."""
     from zeus_hub import ca  # noqa: PLC0415
 
@@ -62,7 +63,7 @@ def authority(settings: "ZeusSettings") -> str:
     return f"{found.trust_domain}, good until {found.certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
-def database(settings: "ZeusSettings") -> str:
+def database(settings: "Plan") -> str:
     """Look at the database; an older schema is brought up to date, as at any start."""
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
@@ -77,7 +78,7 @@ def database(settings: "ZeusSettings") -> str:
     except NoDatabaseError:
         return _LATER
     told = f"{named(engine)}, schema {HEAD}, {len(clients)} clients, {nodes} nodes"
-    strange = sorted(settings.store.retention.clients.keys() - {one.name for one in clients})
+    strange = sorted(settings.retention.clients.keys() - {one.name for one in clients})
     if strange:
         raise OperatorError(
             f"store.retention.clients names {strange[0]}, a client that there is not",
@@ -86,7 +87,7 @@ def database(settings: "ZeusSettings") -> str:
     return f"{told}, {unreadable} batches that could not be read were set aside" if unreadable else told
 
 
-def journal(settings: "ZeusSettings") -> str:
+def journal(settings: "Plan") -> str:
     """Look at the journal, and at what of it is not in the database yet."""
     from socme.journal import Journal  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
@@ -104,12 +105,12 @@ def journal(settings: "ZeusSettings") -> str:
     return f"{path}, {depth.alerts} alerts in it are not in the database yet"
 
 
-def disk(settings: "ZeusSettings") -> str:
+def disk(settings: "Plan") -> str:
     """Look at the free space: the journal must be able to grow to its bound."""
     path = settings.state_dir / "journal.db"
     folder = next(parent for parent in (settings.state_dir, *settings.state_dir.parents) if parent.exists())
     held = path.stat().st_size if path.exists() else 0
-    wanted = max(0, settings.journal.keep_bytes - held) + LEAST_FREE
+    wanted = max(0, settings.keep_bytes - held) + LEAST_FREE
     free = shutil.disk_usage(folder).free
     if free < wanted:
         raise OperatorError(
@@ -119,7 +120,7 @@ def disk(settings: "ZeusSettings") -> str:
     return f"{free // _MIB} MiB free"
 
 
-def ports(settings: "ZeusSettings") -> str:
+def ports(settings: "Plan") -> str:
     """Ask the running hub how it is; where none runs, see whether its ports are free."""
     from zeus_hub import local  # noqa: PLC0415
 
@@ -131,7 +132,7 @@ def ports(settings: "ZeusSettings") -> str:
     return "free; no hub runs here now"
 
 
-def addresses(settings: "ZeusSettings") -> str:
+def addresses(settings: "Plan") -> str:
     """Tell what tokens will say, so that a wrong address is seen before it is pasted somewhere."""
     from zeus_hub import local  # noqa: PLC0415
 
@@ -139,7 +140,7 @@ def addresses(settings: "ZeusSettings") -> str:
     return f"tokens will name {public.hub} and, to enrol, {public.enrolment}"
 
 
-def routes(settings: "ZeusSettings") -> str:
+def routes(settings: "Plan") -> str:
     """Look at the rules and what the hub needs for them, as it does; `zeus sink test` talks to a receiver."""
     folder = settings.routes_dir
     if not any(folder.glob("*.toml")):
@@ -153,7 +154,7 @@ def routes(settings: "ZeusSettings") -> str:
     return f"{folder}, {len(rules.routes)} routes, {len(rules.receivers)} receivers{odd}"
 
 
-def _clients(settings: "ZeusSettings") -> set[str] | None:
+def _clients(settings: "Plan") -> set[str] | None:
     """Return the clients that there are; None where the database cannot be asked, which its check says."""
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
@@ -176,7 +177,7 @@ CHECKS: tuple[tuple[str, Look], ...] = (
 )
 
 
-def _report(name: str, look: Look, settings: "ZeusSettings", *, json: bool) -> bool:
+def _report(name: str, look: Look, settings: "Plan", *, json: bool) -> bool:
     from zeus_hub.commands import state  # noqa: PLC0415
 
     try:
@@ -188,7 +189,7 @@ def _report(name: str, look: Look, settings: "ZeusSettings", *, json: bool) -> b
     return True
 
 
-def _look_deep(settings: "ZeusSettings", *, json: bool) -> bool:
+def _look_deep(settings: "Plan", *, json: bool) -> bool:
     """Look at everything that is kept; what it opens, the checks before it have looked at."""
     from zeus_hub import deep  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
@@ -253,7 +254,7 @@ def _say_nothing(_name: str, _looked: int) -> None:
     """Keep quiet where nobody watches."""
 
 
-def _answers(settings: "ZeusSettings", address: str) -> bool:
+def _answers(settings: "Plan", address: str) -> bool:
     """Tell whether a hub answers; raise OperatorError where it answers that it is not well."""
     import grpc  # noqa: PLC0415
     from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415

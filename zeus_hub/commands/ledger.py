@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socme.commands import FAILED, ConfigOption, JsonOption, person
+from socme.commands import ConfigOption, JsonOption, person
 from socme.identity import utc_now
+from socme.launch import FAILED
 from zeus_hub.commands.options import CONFIG, SinceOption, hint, plain, print_json
 
 if TYPE_CHECKING:

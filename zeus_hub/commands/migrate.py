@@ -11,8 +11,8 @@ from socme.identity import utc_now
 from zeus_hub.commands.options import CONFIG, hint, print_json, suggest
 
 if TYPE_CHECKING:
-    from zeus_hub.config import ZeusSettings
     from zeus_hub.move import Moved
+    from zeus_hub.plan import Plan
     from zeus_hub.proof import Comparison
 
 _CLEAR = "\r\x1b[K"  # begins the line of a terminal anew
@@ -63,7 +63,7 @@ def migrate(
     suggest("Then look at it, and start it", "zeus check --deep", config)
 
 
-def _refuse_server(settings: "ZeusSettings") -> None:
+def _refuse_server(settings: "Plan") -> None:
     from socme.errors import OperatorError  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
@@ -74,7 +74,7 @@ def _refuse_server(settings: "ZeusSettings") -> None:
         )
 
 
-def _conclude(moved: "Moved", to: str, settings: "ZeusSettings", *, json: bool) -> None:
+def _conclude(moved: "Moved", to: str, settings: "Plan", *, json: bool) -> None:
     """Say what was done, and what to do now."""
     from json import dumps  # noqa: PLC0415
 

@@ -14,8 +14,8 @@ from socme.identity import utc_now
 from zeus_hub.commands.options import CONFIG, plain
 
 if TYPE_CHECKING:
-    from zeus_hub.config import ZeusSettings
     from zeus_hub.periods import Kind, Period
+    from zeus_hub.plan import Plan
     from zeus_hub.reports import Draft
     from zeus_hub.routes.rules import Report, Rules
 
@@ -106,7 +106,7 @@ def _period(kind: "Kind", on: date | None, zone: ZoneInfo, now: datetime) -> "Pe
     return replace(period, end=min(period.end, now))
 
 
-def _draft(settings: "ZeusSettings", client: str, period: "Period", zone: ZoneInfo, now: datetime) -> "Draft":
+def _draft(settings: "Plan", client: str, period: "Period", zone: ZoneInfo, now: datetime) -> "Draft":
     from zeus_hub import recount, registry  # noqa: PLC0415
     from zeus_hub.commands import standing, state  # noqa: PLC0415
     from zeus_hub.reports import Draft  # noqa: PLC0415

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socme.commands import FAILED, ConfigOption, JsonOption, person
+from socme.commands import ConfigOption, JsonOption, person
 from socme.errors import OperatorError
 from socme.identity import utc_now
+from socme.launch import FAILED
 from zeus_hub.commands.options import CONFIG, hint, moment, plain, print_json
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from zeus_hub import reports
-    from zeus_hub.config import ZeusSettings
     from zeus_hub.letters import Standing
     from zeus_hub.outbox import Letter
+    from zeus_hub.plan import Plan
     from zeus_hub.routes.rules import Rules
 
 _COLUMNS = ["SINK", "KIND", "WAITING", "SINCE (UTC)", "REFUSED", "TOLD", "TROUBLE"]
@@ -195,7 +196,7 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
         raise typer.Exit(FAILED) from None
 
 
-def _store(settings: "ZeusSettings") -> "Standing":
+def _store(settings: "Plan") -> "Standing":
     """Return how it stands with the store, which reads the journal itself."""
     from contextlib import closing  # noqa: PLC0415
 
@@ -225,13 +226,13 @@ def _standings(connection: "Connection") -> dict[str, "Standing"]:
     return found
 
 
-def _rules(settings: "ZeusSettings") -> "Rules":
+def _rules(settings: "Plan") -> "Rules":
     from zeus_hub.routes.reading import load  # noqa: PLC0415
 
     return load(settings.routes_dir)
 
 
-def _rules_or_hint(settings: "ZeusSettings") -> "Rules | None":
+def _rules_or_hint(settings: "Plan") -> "Rules | None":
     """Return the rules; None, and say so, where they are wrong: what waits must be seen then, too."""
     from zeus_hub.routes.reading import RulesError  # noqa: PLC0415
 

@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from socme.v1.vitals_pb2 import ClientStatus, Health, NodeStatus
 from zeus_hub import chronicle, fleet, health
-from zeus_hub.config import ZeusSettings
 from zeus_hub.health import Moment, Standing
 from zeus_hub.local import Pulse, read_pulse
+from zeus_hub.plan import Plan
 from zeus_hub.raising import Open
 from zeus_hub.registry import HUB, Client, Node
 
@@ -63,7 +63,7 @@ class Standings:
         return chronicle.standing(node, self.opened, heard=heard)
 
 
-def load(engine: Engine, settings: ZeusSettings, now: datetime) -> Standings:
+def load(engine: Engine, settings: Plan, now: datetime) -> Standings:
     """Read what is known. Blocks on the database and the journal."""
     return Standings(
         now,

@@ -8,21 +8,19 @@ from sqlalchemy import Engine
 
 from socme import commands
 from socme.errors import OperatorError
-from socme.settings import beside, load
+from zeus_hub import config as configs
 from zeus_hub import database
-from zeus_hub.config import ZeusSettings
 from zeus_hub.database import NoDatabaseError, explained, open_database
+from zeus_hub.plan import Plan
 
 
-def read_settings(config: Path) -> ZeusSettings:
-    """Read a settings file; its folders are absolute then."""
-    settings = load(ZeusSettings, config)
-    folders = {key: beside(config, getattr(settings, key)) for key in ("state_dir", "routes_dir")}
-    return settings.model_copy(update=folders)
+def read_settings(config: Path) -> Plan:
+    """Read a settings file; return what it comes to."""
+    return configs.plan(config)
 
 
 @contextmanager
-def usable(settings: ZeusSettings) -> Iterator[None]:
+def usable(settings: Plan) -> Iterator[None]:
     """Tell what to do where the state folder cannot be read or written."""
     try:
         yield
@@ -34,7 +32,7 @@ def usable(settings: ZeusSettings) -> Iterator[None]:
 
 
 @contextmanager
-def opened(settings: ZeusSettings, *, create: bool = False, wanted: str = "") -> Iterator[Engine]:
+def opened(settings: Plan, *, create: bool = False, wanted: str = "") -> Iterator[Engine]:
     """Open the hub's database; without `create`, refuse where there is none yet.
 
     A question to a hub that there is not is a wrong --config more often than not. `wanted` is what was
@@ -44,7 +42,7 @@ def opened(settings: ZeusSettings, *, create: bool = False, wanted: str = "") ->
         if create:
             refuse_for_another(settings)
         try:
-            engine = open_database(settings.store.url, settings.state_dir, create=create)
+            engine = open_database(settings.database, settings.state_dir, create=create)
         except NoDatabaseError as error:
             if not wanted:
                 raise
@@ -56,11 +54,11 @@ def opened(settings: ZeusSettings, *, create: bool = False, wanted: str = "") ->
         engine.dispose()
 
 
-def refuse_for_another(settings: ZeusSettings) -> None:
+def refuse_for_another(settings: Plan) -> None:
     """Raise OperatorError where root would leave files behind that the hub's own user cannot read."""
     commands.refuse_for_another(settings.state_dir, program="zeus")
 
 
-def database_file(settings: ZeusSettings) -> Path | None:
+def database_file(settings: Plan) -> Path | None:
     """Return where the database lies; None where it is a server's."""
-    return database.database_file(settings.store.url, settings.state_dir)
+    return database.database_file(settings.database, settings.state_dir)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from socme.v1.watch_pb2 import FleetEvent, FleetRequest, WatchEvent, WatchRequest
-    from zeus_hub.config import ZeusSettings
     from zeus_hub.overview import Overview
+    from zeus_hub.plan import Plan
 
 REFRESH_SECONDS = 0.5
 LOOK_BACK_SECONDS = 300  # between two looks at how nodes were: each bar stands for an hour
@@ -142,7 +142,7 @@ async def _look_back(days: Days, overview: "Overview") -> None:
         await asyncio.sleep(LOOK_BACK_SECONDS)
 
 
-def _days(settings: "ZeusSettings", clients: "Collection[str]") -> "Mapping[tuple[str, str], str]":
+def _days(settings: "Plan", clients: "Collection[str]") -> "Mapping[tuple[str, str], str]":
     """Return how nodes were, as the hub wrote it down. Blocks on the database."""
     from zeus_hub.commands import past, state  # noqa: PLC0415
 

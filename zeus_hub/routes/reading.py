@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from socme.errors import OperatorError
 from socme.text import clean
-from zeus_hub.config import RULE_FILES
+from zeus_hub.plan import RULE_FILES
 from zeus_hub.rota import Rota
 from zeus_hub.routes import calendars
 from zeus_hub.routes.checker import nearest

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from artemis_agent.probes import agents, outside
 from artemis_agent.probes.outside import UnknownError
 from socme.v1.vitals_pb2 import Vitals, WazuhAgents
-from tests.artemis_agent.probes.test_outside import hold, saying
+from tests.artemis_agent.probes.servers import hold, saying
 
 ROWS = (
     b'ok [{"connection_status":"active","agents":12},{"connection_status":"disconnected","agents":2},'

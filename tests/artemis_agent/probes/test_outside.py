@@ -7,53 +7,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from artemis_agent.probes import outside
 from artemis_agent.probes.outside import UnknownError
+from tests.artemis_agent.probes.servers import hold, saying, tcp
 
 NOBODY = 65534
 SETRESUID = {"x86_64": 117, "aarch64": 147}.get(platform.machine(), 0)
-
-
-@contextmanager
-def tcp(answer: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Serve one connection after the other."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def loop() -> None:
-            while True:
-                try:
-                    line, _ = server.accept()
-                except OSError:
-                    return
-                with line:
-                    answer(line)
-
-        thread = threading.Thread(target=loop)
-        thread.start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
-def saying(told: bytes) -> Callable[[socket.socket], None]:
-    """Return what hears a question and says this, whatever it was."""
-
-    def answer(line: socket.socket) -> None:
-        line.recv(4096)
-        line.sendall(told)
-
-    return answer
-
-
-def hold(until: threading.Event) -> None:
-    """Hear nothing and say nothing."""
-    until.wait()
 
 
 def test_a_program_says_something() -> None:
@@ -206,25 +170,55 @@ def test_sockets(tmp_path: Path) -> None:
         line.close()
 
 
-def test_a_web_server() -> None:
-    with tcp(saying(b"HTTP/1.0 404 no\r\n\r\nbody")) as port:
-        answer = outside.fetch(HTTPConnection("127.0.0.1", port), "/")
+@contextmanager
+def calling(answer: Callable[[socket.socket], None]) -> Iterator[socket.socket]:
+    with tcp(answer) as port, socket.create_connection(("127.0.0.1", port), timeout=0.2) as line:
+        yield line
 
-    assert (answer.status, answer.body) == (404, b"body")
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_local_web_server(version: bytes) -> None:
+    with calling(saying(b"HTTP/%b 404 no\r\nServer: x\r\n\r\nbo\r\n\r\ndy" % version)) as line:
+        answer = outside.ask(line, "me.sock", "/a?b=c")
+
+    assert (answer.status, answer.body) == (404, b"bo\r\n\r\ndy")
+    assert line.fileno() == -1
+
+
+def test_it_is_asked_for_one_answer_that_ends_with_the_connection() -> None:
+    asked = list[bytes]()
+
+    def answer(line: socket.socket) -> None:
+        asked.append(line.recv(4096))
+        line.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+    with calling(answer) as line:
+        outside.ask(line, "me.sock", "/a?b=c")
+
+    assert asked == [b"GET /a?b=c HTTP/1.0\r\nHost: me.sock\r\n\r\n"]
 
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"garbage\r\n\r\n", b"HTTP/1.1 abc\r\n"],
+    [b"", b"garbage\r\n\r\n", b"HTTP/1.1 abc\r\n", b"HTTP/1.0 2000 OK\r\n\r\n", b"HTTP/2 200\r\n\r\n"],
 )
-def test_a_web_server_that_is_none(said: bytes) -> None:
-    with tcp(saying(said)) as port, pytest.raises(UnknownError):
-        outside.fetch(HTTPConnection("127.0.0.1", port), "/")
+def test_a_local_web_server_that_is_none(said: bytes) -> None:
+    with calling(saying(said)) as line, pytest.raises(UnknownError, match=r"no answer from me\.sock"):
+        outside.ask(line, "me.sock", "/")
 
 
-def test_a_web_server_that_hangs() -> None:
+def test_a_local_web_server_without_end() -> None:
+    def answer(line: socket.socket) -> None:
+        with suppress(OSError):
+            line.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + bytes(4 * outside.MOST_BYTES))
+
+    with calling(answer) as line, pytest.raises(UnknownError, match="no HTTP of"):
+        outside.ask(line, "me.sock", "/")
+
+
+def test_a_local_web_server_that_hangs() -> None:
     held = threading.Event()
-    with tcp(lambda _: hold(held)) as port:
-        with pytest.raises(UnknownError, match=r"no answer from 127\.0\.0\.1"):
-            outside.fetch(HTTPConnection("127.0.0.1", port, timeout=0.2), "/")
+    with calling(lambda _: hold(held)) as line:
+        with pytest.raises(UnknownError, match=r"no answer from me\.sock: timed out"):
+            outside.ask(line, "me.sock", "/")
         held.set()

@@ -83,14 +83,14 @@ def test_it_is_asked_as_it_wants(tmp_path: Path) -> None:
     def answer(request: bytes) -> bytes:
         asked.append(request)
         body = json.dumps(STATUS).encode()
-        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        return b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
     with daemon(tmp_path / "socket", answer):
         found = tailnet.ask(tmp_path / "socket")
 
     assert found == parse()
     assert asked[0].startswith(
-        b"GET /localapi/v0/status?peers=false HTTP/1.1\r\nHost: local-tailscaled.sock\r\n"
+        b"GET /localapi/v0/status?peers=false HTTP/1.0\r\nHost: local-tailscaled.sock\r\n"
     )
     assert b"Origin" not in asked[0]
 

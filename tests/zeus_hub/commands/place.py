@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from socme.v1.watch_pb2 import StoredAlert
 from tests.zeus_hub import engines
 from tests.zeus_hub.stored import database, keep
-from zeus_hub.__main__ import app
+from zeus_hub.command_line import app
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from socme.errors import OperatorError
+from socme.service import Notifier
 from tests.postgres import PASSWORD, USER
 from tests.zeus_hub import engines
 from tests.zeus_hub.commands.place import Place
@@ -16,7 +17,9 @@ from tests.zeus_hub.stored import alert
 from tests.zeus_hub.whole import empty
 from zeus_hub import marker
 from zeus_hub.commands.migrate import migrate
+from zeus_hub.commands.state import read_settings
 from zeus_hub.database import HEAD, METADATA, open_database, writing
+from zeus_hub.hub import serve
 
 
 @pytest.fixture
@@ -93,7 +96,7 @@ def test_what_is_not_the_same_is_told_per_table(
         here.try_("migrate", "--to", url)
 
 
-@pytest.mark.parametrize("command", [("client", "list"), ("serve",), ("check",), ("backup", "copy")])
+@pytest.mark.parametrize("command", [("client", "list"), ("check",), ("backup", "copy")])
 def test_half_a_hub_is_used_by_no_command(here: Place, url: str, command: tuple[str, ...]) -> None:
     open_database(url, Path(), admit=_half).dispose()
     here.set_up(f'store.url = "{url}"')
@@ -104,6 +107,13 @@ def test_half_a_hub_is_used_by_no_command(here: Place, url: str, command: tuple[
     else:
         with pytest.raises(OperatorError, match=r"holds only a part of a hub.*\n.*zeus migrate --to"):
             here.try_(*command)
+
+
+async def test_half_a_hub_is_served_by_nobody(here: Place, url: str) -> None:
+    open_database(url, Path(), admit=_half).dispose()
+    here.set_up(f'store.url = "{url}"')
+    with pytest.raises(OperatorError, match=r"holds only a part of a hub.*\n.*zeus migrate --to"):
+        await serve(read_settings(here.config), Notifier(), lambda _: None)
 
 
 def _half(engine: Engine) -> None:

@@ -1,0 +1,51 @@
+"""How a program begins and ends: its command line, and the daemon that may come of it.
+
+What reads command lines and settings takes a tenth of a daemon's memory, and is needed once. So the command
+that asks for the daemon runs in a process of its own (socme.apart), and leaves here what the daemon is to do.
+Nothing that is large is imported here.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn, TypeAlias, TypeVar
+
+from socme.apart import apart
+from socme.errors import OperatorError
+
+FAILED = 1  # exit code
+_INTERRUPTED = 130
+
+Code: TypeAlias = int | str | None
+"""As sys.exit takes it: a text is printed, and means 1."""
+Order = TypeVar("Order")
+
+
+def launch(
+    program: str,
+    command: str,
+    read: Callable[[], tuple[Code, Order | None]],
+    serve: Callable[[Order], None],
+) -> NoReturn:
+    """Run the command on the command line and exit.
+
+    `read` runs it, and returns its exit code and what it leaves to be done; `command` is the one that leaves
+    something, which `serve` does then.
+    """
+    code, order = apart(read) if sys.argv[1:2] == [command] else read()
+    if order is not None:
+        code = outcome(program, lambda: serve(order))
+    sys.exit(code)
+
+
+def outcome(program: str, work: Callable[[], object]) -> Code:
+    """Do something; return the exit code, having told of what a person can mend."""
+    try:
+        work()
+    except SystemExit as end:
+        return end.code
+    except OperatorError as error:
+        sys.stderr.write(f"{program}: {error}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0

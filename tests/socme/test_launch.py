@@ -1,0 +1,76 @@
+"""How a program begins, and with which code it ends. Tried with a program of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import os, signal, sys
+from socme.errors import OperatorError
+from socme.launch import launch
+
+def read():
+    sys.modules["large"] = sys  # as a library would be that only commands need
+    if "fail" in sys.argv:
+        return 2, None
+    if "idle" in sys.argv:
+        return 0, None
+    return 0, ["run", sys.argv[-1], os.getpid()]
+
+def serve(order):
+    print(order[:2], "large" in sys.modules, order[2] == os.getpid(), flush=True)
+    match sys.argv[-1]:
+        case "unmended":
+            raise OperatorError("no disk", "Buy one.")
+        case "bug":
+            raise ValueError("a bug")
+        case "interrupted":
+            os.kill(os.getpid(), signal.SIGINT)
+            signal.pause()
+        case "over":
+            sys.exit(7)
+
+launch("prog", "run", read, serve)
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_what_reads_the_command_line_does_not_stay_in_a_daemon() -> None:
+    """It is read in another process."""
+    done = run("run", "well")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['run', 'well'] False False\n", "")
+
+
+def test_a_daemon_that_is_asked_for_in_another_place_runs_all_the_same() -> None:
+    """As in `artemis -- run`."""
+    assert run("--", "run", "well").stdout == "['run', 'well'] True True\n"
+
+
+@pytest.mark.parametrize("before", [(), ("run",)])
+def test_a_command_that_leaves_nothing_to_be_done_ends_with_its_code(before: tuple[str, ...]) -> None:
+    for word, code in (("fail", 2), ("idle", 0)):
+        done = run(*before, word)
+
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_what_a_person_can_mend_is_told() -> None:
+    done = run("run", "unmended")
+
+    assert done.returncode == 1
+    assert done.stderr == "prog: no disk\n  Buy one.\n"
+
+
+@pytest.mark.parametrize(("how", "code"), [("bug", 1), ("interrupted", 130), ("over", 7)])
+def test_how_a_daemon_ends(how: str, code: int) -> None:
+    done = run("run", how)
+
+    assert done.returncode == code
+    assert ("a bug" in done.stderr) == (how == "bug")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from socme import compression
 from socme.v1.alert_pb2 import Alert
 
+TOGETHER = 1024 * 1024  # bytes that are compressed at once: some five hundred alerts
 LARGEST = 64 * 1024 * 1024  # bytes; what a stored body may hold, so that a damaged one cannot fill the memory
 
 
@@ -15,7 +16,16 @@ def encode(alert: Alert) -> bytes:
 
 def encode_all(alerts: Iterable[Alert]) -> list[bytes]:
     """Return what `encode` does of each, with less ado."""
-    return compression.compress_all([alert.SerializeToString() for alert in alerts])
+    bodies: list[bytes] = []
+    some: list[bytes] = []
+    size = 0
+    for alert in alerts:
+        some.append(alert.SerializeToString())
+        size += len(some[-1])
+        if size > TOGETHER:
+            bodies += compression.compress_all(some)
+            some, size = [], 0
+    return bodies + compression.compress_all(some)
 
 
 def decode(body: bytes) -> Alert:

@@ -1,4 +1,5 @@
-from socme import compression
+import pytest
+
 from tests.zeus_hub.kit import alert
 from zeus_hub import body
 
@@ -12,8 +13,10 @@ def test_an_alert_comes_back_as_it_went_in_and_takes_less_room() -> None:
     assert len(packed) < made.ByteSize() / 2
 
 
-def test_many_are_encoded_as_each_would_be() -> None:
-    alerts = [alert(number, url="u" * number) for number in range(compression.MANY)]
+@pytest.mark.parametrize(
+    ("count", "size"), [(0, 0), (1, 1), (500, 100), (3, body.TOGETHER), (7, body.TOGETHER // 3)]
+)
+def test_many_are_encoded_as_each_would_be(count: int, size: int) -> None:
+    alerts = [alert(number, url="u" * size) for number in range(count)]
 
-    for count in (0, 1, compression.MANY):
-        assert body.encode_all(alerts[:count]) == [body.encode(made) for made in alerts[:count]]
+    assert body.encode_all(alerts) == [body.encode(made) for made in alerts]

@@ -154,14 +154,14 @@ class Ingest(UplinkServicer):
                     await self._take(link, message.batch)
                 case "vitals":
                     self._hear(link, message.vitals)
-                    await asyncio.sleep(link.talk.heard(time.monotonic()))
+                    await _slow_down(link)
                 case "told":
                     await self._hear_told(link, message.told)
                 case "hello":
                     raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "a second Hello")
                 case _:  # a kind that this hub is too old to know
                     self._fleet.heard(link.key)
-                    await asyncio.sleep(link.talk.heard(time.monotonic()))
+                    await _slow_down(link)
 
     async def _take(self, link: Link, batch: AlertBatch) -> None:
         objection = envelope.objection(batch)
@@ -191,7 +191,7 @@ class Ingest(UplinkServicer):
         report = node_told.report(*link.key, told.alerts, self._clocks.wall())
         draft = Draft(link.origin, Lane.LANE_URGENT, 0, pack([report.SerializeToString()]))
         await self._committer.hand_in(Handed(draft, b"", _nobody_waits, may_repeat=True))
-        await asyncio.sleep(link.talk.heard(time.monotonic()))
+        await _slow_down(link)
 
     def _refuse(self, key: Key, batch: AlertBatch, objection: Objection) -> Refusal:
         """Return what to tell of a batch that is not taken; raise EndedError where that mends nothing."""
@@ -207,9 +207,13 @@ class Ingest(UplinkServicer):
             raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "the vitals are too large")
         first = link.heartbeat.waiting is None
         link.heartbeat.offer(vitals)
-        if first:
-            delay = link.heartbeat.due(time.monotonic())
+        if not first:
+            return
+        delay = link.heartbeat.due(time.monotonic())
+        if delay:
             asyncio.get_running_loop().call_later(delay, self._report, link)
+        else:  # in the same turn of the loop: another one costs as much as what is to be done
+            self._report(link)
 
     def _report(self, link: Link) -> None:
         vitals = None if link.over else link.heartbeat.take(time.monotonic())
@@ -220,6 +224,13 @@ class Ingest(UplinkServicer):
 def _nobody_waits(lane: int, sequence: int) -> None:
     """Take note that the hub's own report is on disk: whoever waits, waits for a batch behind it."""
     del lane, sequence
+
+
+async def _slow_down(link: Link) -> None:
+    """Listen later to a node that says too much; to others at once, without another turn of the loop."""
+    seconds = link.talk.heard(time.monotonic())
+    if seconds:
+        await asyncio.sleep(seconds)
 
 
 async def _read(context: Context) -> NodeMessage | None:

@@ -1,5 +1,6 @@
 """Who may talk to whom, over real handshakes, and a peer that freezes."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -19,6 +20,7 @@ from tests.certificates import TRUST_DOMAIN, Authority, Leaf, make_authority
 
 ECHO = "/test.Echo/Echo"
 NODE = Peer(TRUST_DOMAIN, Role.NODE, "n1", "acme")
+PIECE = 128 * 1024  # bytes
 FOUND_SECONDS = 20.0  # within which a peer that answers nothing is found
 
 
@@ -68,6 +70,39 @@ def failure(address: str, credentials: grpc.ChannelCredentials) -> str:
         ask(address, credentials)
     assert isinstance(error.value, grpc.Call)
     return tls.explain(error.value.details())
+
+
+class Deaf(grpc.GenericRpcHandler):
+    """Reads nothing of what it is sent."""
+
+    def service(self, _details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Serve every method alike."""
+        return grpc.stream_unary_rpc_method_handler(self._wait)
+
+    @staticmethod
+    async def _wait(_requests: object, _context: object) -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+
+async def test_what_is_under_way_is_not_bound_by_what_came_before(authority: Authority) -> None:
+    """A line with a long way would carry 64 KiB each time otherwise, and the hub measures none."""
+    server = grpc.aio.server(options=tls.SERVER_OPTIONS)
+    server.add_generic_rpc_handlers((Deaf(),))
+    address = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', server_credentials(authority))}"
+    await server.start()
+    credentials, sent = own(authority, authority.leaf(NODE)), 0
+    async with grpc.aio.secure_channel(address, credentials, options=tls.CHANNEL_OPTIONS) as channel:
+        call: grpc.aio.StreamUnaryCall[bytes, bytes] = channel.stream_unary(ECHO)()
+        with suppress(TimeoutError):  # once no more may be under way
+            while True:
+                async with asyncio.timeout(1):
+                    await call.write(bytes(PIECE))
+                sent += PIECE
+        call.cancel()
+    await server.stop(None)
+
+    assert 4 * tls.MIB - PIECE <= sent <= 5 * tls.MIB
 
 
 def own(authority: Authority, leaf: Leaf) -> grpc.ChannelCredentials:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socme import backoff
+from socme import backoff, tls
 from zeus_hub import pace
 from zeus_hub.pace import FULL, MOST_TALK, RETRY_SECONDS, RETURNS_A_SECOND, TALK_SECONDS, Talk
 
@@ -15,6 +15,11 @@ from zeus_hub.pace import FULL, MOST_TALK, RETRY_SECONDS, RETURNS_A_SECOND, TALK
 def test_a_hub_at_ease_gives_the_full_window() -> None:
     assert pace.window(FULL, share=0.1, problem="") == FULL
     assert FULL.reason == ""
+
+
+def test_a_line_may_hold_as_much_as_a_node_may_send() -> None:
+    """Over a long way it would be slower otherwise."""
+    assert dict(tls.SERVER_OPTIONS)["grpc.http2.lookahead_bytes"] == FULL.bytes
 
 
 def test_a_hub_that_cannot_write_takes_nothing_and_says_why() -> None:

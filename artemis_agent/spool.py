@@ -33,7 +33,8 @@ from socme.v1.vitals_pb2 import LedgerHour
 
 __all__ = ["Progress", "Spool", "SpoolWriteError", "Waiting", "open_spool"]
 
-TRIM_SECONDS = 1.0  # how long acknowledgements are gathered before the entries go in one commit
+TRIM_SECONDS = 1.0  # how long acknowledgements are gathered before the entries go in one commit, at most
+TRIM_BYTES = 64 * 1024 * 1024  # for less in a spool that is smaller: what comes meanwhile must not crowd it
 TEND_SECONDS = 5.0  # between two looks at what is sure and at what is too old
 FORGET_SECONDS = 3600.0  # between two looks at which hours of the ledger are old
 COUNT_SHARE = 0.02  # of the time may go into counting all entries for the ledger
@@ -207,7 +208,7 @@ class Spool:
             with suppress(TimeoutError):
                 async with asyncio.timeout(TEND_SECONDS):
                     await self._trim_due.wait()
-                await asyncio.sleep(TRIM_SECONDS)
+                await asyncio.sleep(trim_seconds(self._max_bytes))
                 await self.trim()
             if time.monotonic() - tended >= TEND_SECONDS:
                 await self.tend()
@@ -351,6 +352,11 @@ class Spool:
         hours = self._shelf.hours()
         end = time.monotonic()
         return _Counted(hours, end + (end - begun) / COUNT_SHARE)
+
+
+def trim_seconds(max_bytes: int) -> float:
+    """Return for how long a spool of a size gathers acknowledgements."""
+    return TRIM_SECONDS * min(1.0, max_bytes / TRIM_BYTES)
 
 
 def open_spool(

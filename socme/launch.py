@@ -31,10 +31,14 @@ def launch(
     `read` runs it, and returns its exit code and what it leaves to be done; `command` is the one that leaves
     something, which `serve` does then.
     """
-    code, order = apart(read) if sys.argv[1:2] == [command] else read()
-    if order is not None:
-        code = outcome(program, lambda: serve(order))
-    sys.exit(code)
+
+    def whole() -> None:
+        code, order = apart(read) if sys.argv[1:2] == [command] else read()
+        if order is None or code:
+            sys.exit(code)
+        serve(order)
+
+    sys.exit(outcome(program, whole))
 
 
 def outcome(program: str, work: Callable[[], object]) -> Code:
@@ -44,7 +48,7 @@ def outcome(program: str, work: Callable[[], object]) -> Code:
     except SystemExit as end:
         return end.code
     except OperatorError as error:
-        sys.stderr.write(f"{program}: {error}\n")
+        print(f"{program}: {error}", file=sys.stderr)  # noqa: T201 - which may be closed
         return FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED

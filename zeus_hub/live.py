@@ -23,10 +23,10 @@ from zeus_hub.tracks import Cursor, Place, is_urgent
 
 RECENT_BYTES = 8 * 1024 * 1024  # of payloads kept in memory, so that the journal is not read for them
 DECODED_BYTES = 16 * 1024 * 1024  # of alerts kept decoded; Python needs two to three times as much
-SMALL_BYTES = 16 * 1024  # decoded, of a new batch that is decoded on the event loop: some 0.1 ms
 # What the smallest batch and the smallest alert count for in these sums: they are no smaller in memory.
 LEAST_BATCH = 1024
 LEAST_ALERT = 1024
+SMALL_BYTES = 16 * 1024  # by that sum, of a new batch that is decoded on the event loop: some 0.1 ms
 _SCANNED = 1024  # batches of which it is looked up at once which track they are on
 _CURSOR = struct.Struct(">B8sQIQIQ")
 _CURSOR_VERSION = 3
@@ -140,6 +140,8 @@ class Live:
         found = self._decoded.get(page)
         if found is None:
             loading = self._loading.get(page) or self._load(page)
+            if loading.done():  # it was decoded here: a watcher that passes over many must let others go on
+                await asyncio.sleep(0)
             # Many may wait for the same load: one that leaves must not take it away from the others.
             found = await asyncio.shield(loading)
         return None if found is None else found[1]
@@ -196,7 +198,7 @@ class Live:
         loop = asyncio.get_running_loop()
         is_new = position in self._new
         loading: asyncio.Future[tuple[int, Sequence[Shown]] | None]
-        if is_new and entry is not None and entry.packed.decoded_bytes <= SMALL_BYTES:
+        if is_new and entry is not None and _size(entry) <= SMALL_BYTES:
             # There and back to a thread would take as long, and longer where others compute.
             loading = loop.create_future()
             loading.set_result(self._decode(page, entry, _none))
@@ -232,9 +234,13 @@ class Live:
         arrival = enrich(entry)
         if not isinstance(arrival, Arrival):
             return LEAST_BATCH, ()
-        size = LEAST_BATCH + LEAST_ALERT * entry.packed.alerts + entry.packed.decoded_bytes
         redaction = self.redaction if page.redacted else None
-        return size, list(_shown(arrival, repeats(arrival), redaction, with_raw=page.with_raw))
+        return _size(entry), list(_shown(arrival, repeats(arrival), redaction, with_raw=page.with_raw))
+
+
+def _size(entry: Entry) -> int:
+    """Return what a batch counts for once it is decoded."""
+    return LEAST_BATCH + LEAST_ALERT * entry.packed.alerts + entry.packed.decoded_bytes
 
 
 def _shown(

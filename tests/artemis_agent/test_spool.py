@@ -19,7 +19,15 @@ from artemis_agent import spool as spooling
 from artemis_agent.lock import is_running
 from artemis_agent.numbering import check_of
 from artemis_agent.shelf import ENTRY_BYTES, MOST_BYTES, Shelf
-from artemis_agent.spool import Progress, Spool, SpoolWriteError, Waiting, open_spool
+from artemis_agent.spool import (
+    TRIM_SECONDS,
+    Progress,
+    Spool,
+    SpoolWriteError,
+    Waiting,
+    open_spool,
+    trim_seconds,
+)
 from socme.batch import unpack
 from socme.errors import OperatorError
 from socme.journal import Entry
@@ -160,6 +168,11 @@ async def test_trimming_keeps_what_is_not_acknowledged(spool: Spool) -> None:
     assert spool.depth.oldest_us == (await entries_in(spool))[0].received_us
 
 
+def test_a_small_spool_is_not_crowded_by_what_the_hub_has() -> None:
+    assert trim_seconds(1 << 30) == TRIM_SECONDS
+    assert trim_seconds(1 << 20) < TRIM_SECONDS / 50
+
+
 async def test_many_acknowledgements_are_trimmed_in_one_go(spool: Spool) -> None:
     """The background task follows the acknowledgements by itself."""
     for message in "abc":
@@ -269,7 +282,7 @@ async def test_batches_are_bounded_in_number_and_size(spool: Spool) -> None:
 APPEND_FOR_EVER = """
 import asyncio, itertools, sys
 from pathlib import Path
-from artemis_agent.spool import Progress, Waiting, open_spool
+from artemis_agent.spool import TRIM_SECONDS, Progress, Waiting, open_spool, trim_seconds
 from socme.v1.alert_pb2 import Alert
 
 async def main():

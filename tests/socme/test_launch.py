@@ -1,5 +1,7 @@
 """How a program begins, and with which code it ends. Tried with a program of its own."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -14,6 +16,14 @@ def read():
     sys.modules["large"] = sys  # as a library would be that only commands need
     if "fail" in sys.argv:
         return 2, None
+    if "slow" in sys.argv:
+        print("reads", flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            return 130, None
+    if "stopped" in sys.argv:
+        return 130, ["run", "stopped", 0]
     if "idle" in sys.argv:
         return 0, None
     return 0, ["run", sys.argv[-1], os.getpid()]
@@ -74,3 +84,37 @@ def test_how_a_daemon_ends(how: str, code: int) -> None:
 
     assert done.returncode == code
     assert ("a bug" in done.stderr) == (how == "bug")
+
+
+def test_a_daemon_is_not_begun_where_its_command_did_not_end_well() -> None:
+    done = run("run", "stopped")
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_interrupt_during_the_start_is_no_traceback() -> None:
+    """Control and C: the terminal sends it to both processes."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "run", "slow"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "reads\n"
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+
+    assert (process.returncode, told) == (130, "")
+
+
+def test_standard_error_may_be_closed() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" run unmended 2>&-', sys.executable, PROGRAM],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1

@@ -116,6 +116,41 @@ async def test_a_small_batch_that_is_new_is_shown_without_a_thread(
     assert len(page.result() or ()) == 2
 
 
+async def test_what_passes_over_many_small_batches_lets_others_go_on(live: Live, path: Path) -> None:
+    entries = _commit(path, *([number] for number in range(50)))
+    live.publish(entries, {entry.position for entry in entries})
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(others())
+        for entry in entries:
+            await live.page(entry.position, with_raw=True)
+        task.cancel()
+
+    assert turns >= len(entries)
+
+
+async def test_a_batch_of_very_many_tiny_alerts_is_none_that_is_small(live: Live, path: Path) -> None:
+    journal = Journal(path)
+    (entry,) = journal.append([Draft("a/n1", 1, 1, pack([b""] * 1000))])
+    journal.close()
+    live.publish([entry], {1})
+    async with asyncio.TaskGroup() as group:
+        page = group.create_task(live.page(1, with_raw=True))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        at_once = page.done()
+
+    assert not at_once
+    assert len(page.result() or ()) == 1000
+
+
 async def test_many_watchers_cost_one_decoding(
     live: Live, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

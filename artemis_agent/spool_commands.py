@@ -61,6 +61,7 @@ def export(
             typer.echo(f"skipped: {each}", err=True)
         else:
             for alert in (one for one in each.alerts if not one.HasField("canary")):
+                alert.message = alert.message or alert.rule.name  # as the hub does
                 typer.echo(json.dumps(view.alert_view(StoredAlert(alert=alert))))
     if skipped:
         raise typer.Exit(FAILED)

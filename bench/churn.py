@@ -181,9 +181,7 @@ def main() -> int:
     grown = slope(samples)
     print(f"second half: {grown:+.0f} bytes a connect, {grown * HOUR / 2**20:+.1f} MiB in an hour")
     print(f"{each * 1000:.1f} ms of the hub's CPU a connect")
-    drawn = {f"{sample.connects:,}": sample.memory / 2**20 for sample in samples[1:]}
-    charts = {"churn": ("A hub while nodes come and go", "MiB", drawn)}
-    return outcome.end("churn", given, floors.CHURN, dict(figures(samples)), charts)
+    return outcome.end("churn", given, floors.CHURN, dict(figures(samples)), {})
 
 
 if __name__ == "__main__":

@@ -112,6 +112,7 @@ AIMS = [
         "bytes on the wire, 1,000/s", "latency", "socme 1000/s wire", "of the log", 0.23, less_is_better=True
     ),
     Aim("bytes on the wire, burst", "latency", "socme burst wire", "of the log", 0.2, less_is_better=True),
+    Aim("a hub after an hour of churn", "churn", "at the end", "MiB", 1.05, "half way", less_is_better=True),
     Aim(f"{FLEET}, memory", "fleet", "socme, MiB", "MiB", 180, less_is_better=True),
     Aim(f"{FLEET}, memory of each", "fleet", "socme, memory of a node", "KiB", 110, less_is_better=True),
     Aim(f"{FLEET}, CPU", "fleet", "socme, CPU", "% of a core", 5, less_is_better=True),

@@ -44,6 +44,7 @@ from socme.v1.watch_pb2 import StoredAlert
 View = dict[str, object]
 
 _MOST_DIGITS = 20  # of a number of 64 bits
+_TOO_LARGE = 1 << 64
 
 SOURCES: Mapping[int, str] = {
     AlertSource.ALERT_SOURCE_WAZUH: "wazuh",
@@ -343,8 +344,10 @@ def _network(network: Network) -> View:
 
 def _whole(digits: str) -> int | None:
     """Return the number that a node wrote; None for what is none."""
-    is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
-    return int(digits) if is_number else None
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS):
+        return None
+    number = int(digits)
+    return number if number < _TOO_LARGE else None
 
 
 def _threat(threat: Threat) -> View:

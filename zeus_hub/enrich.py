@@ -30,6 +30,7 @@ HIGHEST_SEVERITY = 99
 _STAMPS: tuple[Literal["time", "observed", "first", "last"], ...] = ("time", "observed", "first", "last")
 _STORED_TAG = b"\x0a"  # field 1, length-delimited: StoredAlerts.alerts
 _ALERT_TAG = b"\x22"  # field 4, length-delimited: StoredAlert.alert
+_ADDED = 1024
 _NANOSECONDS = 1_000_000_000
 # Seconds of the years 1 to 9999, what a Timestamp may say and a datetime can hold.
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799
@@ -113,8 +114,9 @@ def _bounded(stored: StoredAlert, size: int) -> StoredAlert:
         alert.severity = Severity.SEVERITY_UNSPECIFIED
     if not alert.message:
         alert.message = alert.rule.name
-    # To reckon a size takes a tenth of decoding. With its rule's name once more, none is twice what came.
-    if size > LARGEST_ALERT // 2 and alert.ByteSize() > LARGEST_ALERT:
+    # To reckon a size takes a tenth of decoding. With its rule's name once more, and the few bytes of what is
+    # filled in, none is twice what came.
+    if size > LARGEST_ALERT // 2 - _ADDED and alert.ByteSize() > LARGEST_ALERT:
         alert.CopyFrom(_small(alert))
     return stored
 

@@ -15,7 +15,7 @@ from artemis_agent.collect import SCHEMA
 from artemis_agent.command_line import app
 from artemis_agent.spool import Progress, Waiting, open_spool
 from socme.errors import OperatorError
-from socme.v1.alert_pb2 import Alert, Canary
+from socme.v1.alert_pb2 import Alert, Canary, Rule
 
 
 @pytest.fixture
@@ -25,7 +25,10 @@ def config(tmp_path: Path) -> Path:
     async def fill() -> None:
         spool = open_spool(tmp_path / "state", max_bytes=1 << 30, schema=SCHEMA)
         for messages in (["a", "b"], ["c"]):
-            alerts = [Waiting(Alert(message=message).SerializeToString()) for message in messages]
+            made = [Alert(message=message) for message in messages]
+            if made[0].message == "c":  # which leaves its rule's name to the hub
+                made = [Alert(rule=Rule(name="c"))]
+            alerts = [Waiting(alert.SerializeToString()) for alert in made]
             await spool.append(Progress("eve.json", b"p", b"c", alerts, tally={"read": len(alerts)}))
         await spool.close()
 

@@ -83,6 +83,15 @@ def decompress(frame: bytes, *, most: int) -> bytes:
     return _contexts().decompressor.decompress(frame, max_output_size=most)
 
 
+def is_of_another(frame: bytes) -> bool:
+    """Return whether a frame names a dictionary that is not the shipped one."""
+    try:
+        named = zstandard.get_frame_parameters(frame).dict_id
+    except zstandard.ZstdError:
+        return False
+    return named not in {0, _dictionary().dict_id()}
+
+
 @cache
 def _contexts() -> _Contexts:
     return _Contexts()

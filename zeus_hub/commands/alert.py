@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zeus_hub.triage import Change
 
 LATEST = 50  # alerts that a list shows a person unless told otherwise
-SHOWN_DIGITS = 12  # of an id in a table: enough to tell a billion alerts apart
+SHOWN_DIGITS = 12  # of an id in a table: the second, and three bytes that tell apart what happened in it
 LONGEST_RAW = 20_000  # characters that are shown to a person
 LONGEST_NAME = 60  # characters in a table, which has something to tell behind it
 LEAST_NAME = 24  # characters that are left of it before a column has to go
@@ -117,7 +117,9 @@ def export(
 def show(
     alert_id: Annotated[
         str,
-        typer.Argument(metavar="ID", parser=digits, help="Its id, or the first 6 or more digits of it."),
+        typer.Argument(
+            metavar="ID", parser=digits, help="Its id, or its first digits: as many as tell it apart."
+        ),
     ],
     *,
     config: ConfigOption = CONFIG,

@@ -109,7 +109,9 @@ def rehearse(
 def explain(
     alert_id: Annotated[
         str,
-        typer.Argument(metavar="ID", parser=digits, help="Its id, or the first 6 or more digits of it."),
+        typer.Argument(
+            metavar="ID", parser=digits, help="Its id, or its first digits: as many as tell it apart."
+        ),
     ],
     *,
     config: ConfigOption = CONFIG,

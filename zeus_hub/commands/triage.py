@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 IdsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", parser=digits, help="Ids, or the first 6 or more digits of them."),
+    typer.Argument(
+        metavar="[ID]...", parser=digits, help="Ids, or their first digits: as many as tell them apart."
+    ),
 ]
 GroupOption = Annotated[
     str | None,

@@ -16,7 +16,9 @@ _LONGEST_NUMBER = 63  # bits of a varint that may have another byte behind them
 _ALERT_TAG = b"\x0a"  # field 1, length-delimited: Alerts.alerts
 _IDS_TAG = b"\x12"  # field 2, length-delimited: Alerts.ids
 _ID_BYTES = 16
-_ID_HEAD = b"\x0a\x10"  # field 1 of an Alert, length-delimited, and _ID_BYTES: how each begins that has an id
+# Field 1 of an Alert, length-delimited, and its size: how each begins that has an id. protobuf's libraries
+# write fields by their numbers; where one does not, ids stay where they are.
+_ID_HEAD = b"\x0a\x10"
 _ID_END = len(_ID_HEAD) + _ID_BYTES
 _WORTH_IT = 2  # alerts whose ids stand apart: a block takes three bytes
 

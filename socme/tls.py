@@ -49,7 +49,8 @@ CHANNEL_OPTIONS: list[tuple[str, int | str]] = [
 SERVER_OPTIONS: list[tuple[str, int]] = [
     *_SHARED,
     # gRPC would answer what comes with a ping, to measure how much may be under way on the line: a quarter
-    # of what a small message costs. It is as much as a node has in its window (zeus_hub.pace.FULL).
+    # of what a small message costs. What may be under way is as much as a node's window instead
+    # (zeus_hub.pace.FULL; tests/zeus_hub/test_pace.py holds them together).
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 4 * MIB),
     (

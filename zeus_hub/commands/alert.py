@@ -129,7 +129,7 @@ def show(
     from zeus_hub import aftermath, triage  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config), wanted=f"alert {alert_id}") as engine:
+    with state.opened(state.read_plan(config), wanted=f"alert {alert_id}") as engine:
         found = list(named(engine, [alert_id]))
         refs = [triage.Ref(stored.client, stored.node, stored.alert.id) for stored in found]
         deeds = [(triage.history(engine, ref), aftermath.of(engine, ref)) for ref in refs]
@@ -146,7 +146,7 @@ def _find(
     from zeus_hub import alerts  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         alerts.check_names(engine, filters)
         yield from alerts.find(engine, filters, newest_first=newest_first, limit=limit)
 

@@ -178,7 +178,7 @@ def _run(
 
     if [bool(ids), filters != Filters(), group is not None].count(True) != 1:
         raise typer.BadParameter("name alerts by their ids or by filters or by a group, one of these")
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         chosen: Chosen = filters
         if ids:
             chosen = [Ref(one.client, one.node, one.alert.id) for one in named(engine, ids)]

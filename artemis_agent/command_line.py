@@ -64,7 +64,7 @@ def run(
     """Follow the log files and send their alerts to the hub, until stopped."""
     from artemis_agent import config as configs  # noqa: PLC0415
 
-    commands.leave(context, (configs.plan(config), debug))
+    commands.hand_on(context, (configs.plan(config), debug))
 
 
 @app.command()

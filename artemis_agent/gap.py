@@ -8,11 +8,11 @@ from hashlib import blake2b
 
 from artemis_agent.source import Gap
 from artemis_agent.values import timestamp
+from socme.batch import ID_BYTES
 from socme.v1.alert_pb2 import Alert, AlertSource, Condition, ConditionState, Rule, Severity
 
 GAP = "gap"
 SPOOL_DAMAGED = "spool_damaged"
-_ID_BYTES = 16
 
 
 def gap_alert(gap: Gap, *, origin: str, observed: datetime) -> Alert:
@@ -53,7 +53,7 @@ def spool_damaged(path: str, *, observed: datetime) -> Alert:
 def _alert(
     kind: str, *, identity: tuple[bytes, ...], name: str, message: str, subject: str, observed: datetime
 ) -> Alert:
-    digest = blake2b(b"socme\x00" + kind.encode(), digest_size=_ID_BYTES)
+    digest = blake2b(b"socme\x00" + kind.encode(), digest_size=ID_BYTES)
     for part in identity:
         digest.update(b"\x00" + len(part).to_bytes(4, "big") + part)
     time = timestamp(observed)

@@ -13,9 +13,8 @@ import msgspec
 from artemis_agent.file_identity import HEAD, TRAIL, Known, hash_of, head_of, trail_hash
 from artemis_agent.source import Reject
 
-BLOCK = (
-    512 * 1024
-)  # bytes; a smaller one costs more calls for each byte, a larger one falls out of the second-level cache
+# Bytes; a smaller one costs more calls for each byte, a larger one falls out of the second-level cache.
+BLOCK = 512 * 1024
 LONGEST = 16 * 1024 * 1024  # bytes of a line that is still taken; Suricata has written 2.4 MB
 SAMPLE = 256  # bytes that are shown of what is refused
 _BLANK = b" \t\r\n\x00"

@@ -13,11 +13,12 @@ from artemis_agent import suricata, wazuh
 from artemis_agent.decode import UndecodableError
 from artemis_agent.source import Kind, Record
 from artemis_agent.values import timestamp
+from socme.batch import ID_BYTES
 from socme.v1.alert_pb2 import Alert
 
 LARGEST_RAW = 1024 * 1024  # bytes of a line that travel with its alert
 _TIME_BYTES = 3  # of an id: the alert's seconds, which begin anew after half a year
-_DIGEST_BYTES = 13  # of an id, behind them
+_DIGEST_BYTES = ID_BYTES - _TIME_BYTES
 _Read: TypeAlias = Callable[[bytes], tuple[Alert, int | None] | None]
 
 
@@ -61,7 +62,8 @@ def normalise(
 def glance(record: Record, *, kind: Kind) -> Normalised | NotAnAlert | Undecodable:
     """Return what a record is as far as the filter asks: of an alert severity, rule, and whose copy it is.
 
-    It takes a fifth of the time. The alert is not to be changed; a key of its own is not given.
+    Of Suricata's lines it takes a fifth of the time; Wazuh's are read whole. The alert is not to be changed;
+    a key of its own is not given.
     """
     return _outcome(record.raw, kind, suricata.glance if kind == "suricata" else wazuh.read)
 
@@ -85,7 +87,7 @@ def _observed(time: datetime) -> Timestamp:
 
 
 def _add_place(alert: Alert, record: Record, kind: Kind, origin: str) -> None:
-    alert.id = in_order(alert) + identity(record, kind, origin)
+    alert.id = id_time(alert) + id_digest(record, kind, origin)
     alert.origin = origin
     alert.offset = record.offset
     alert.raw = record.raw[:LARGEST_RAW]
@@ -93,7 +95,7 @@ def _add_place(alert: Alert, record: Record, kind: Kind, origin: str) -> None:
         alert.raw_bytes, alert.raw_cut = len(record.raw), True
 
 
-def in_order(alert: Alert) -> bytes:
+def id_time(alert: Alert) -> bytes:
     """Return what an alert's id begins with: when it happened, as its line says; zeros where it does not.
 
     Whoever keeps alerts by their ids adds new ones side by side, then, as they come: ids in no order would
@@ -102,7 +104,7 @@ def in_order(alert: Alert) -> bytes:
     return (alert.time.seconds % (1 << 8 * _TIME_BYTES)).to_bytes(_TIME_BYTES, "big")
 
 
-def identity(record: Record, kind: Kind, origin: str) -> bytes:
+def id_digest(record: Record, kind: Kind, origin: str) -> bytes:
     """Return the rest of the id: the same for the same line read twice from the same place, else different.
 
     Two sources may read logs that begin with the same line: an id is of one of them.

@@ -18,12 +18,12 @@ from hashlib import blake2b
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from artemis_agent.wazuh import SURICATA_RULE
+from socme.batch import ID_BYTES
 from socme.v1.alert_pb2 import Alert
 
 MOST_WINDOWS = 4096  # of one source; about 1 MB of memory
 LARGEST = 16 * 1024  # bytes of a serialised alert that may be held; so much may lie on disk for each window
 KEY_BYTES = 16
-_ID_BYTES = 16
 _SECOND = 1_000_000  # in microseconds, in which all times are counted here
 _MOST_COUNT = 2**32 - 1  # that an alert can stand for
 
@@ -165,7 +165,7 @@ def rolled_up(template: bytes, window: Window) -> Alert:
     alert = Alert.FromString(template)
     if window.held == 1:
         return alert
-    digest = blake2b(b"roll-up\x00" + alert.id, digest_size=_ID_BYTES)
+    digest = blake2b(b"roll-up\x00" + alert.id, digest_size=ID_BYTES)
     for number in (window.held, window.first_us, window.last_us):
         digest.update(number.to_bytes(9, "big", signed=True))
     alert.id = digest.digest()

@@ -71,11 +71,7 @@ def _kept(raw: bytes) -> tuple[Alert, str]:
 def _made(signature: object) -> tuple[Alert, str]:
     """Return what an alert object says, not to be changed, and its signature's id."""
     line = Eve(alert=signature)
-    alert = Alert(
-        source=_SURICATA,
-        severity=eve.severity(line),
-        action=eve.action(line),
-    )
+    alert = Alert(source=_SURICATA, severity=eve.severity(line), action=eve.action(line))
     eve.fill_rule(line, alert.rule)
     eve.fill_threat(line, alert)
     return alert, eve.digits(mapping(signature).get("signature_id"))

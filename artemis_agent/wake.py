@@ -130,7 +130,9 @@ class _Watches:
         if self._inotify is None:
             return False
         began = self._follow_files(self._inotify, descriptors, again=again)
-        return self._follow_folder(self._inotify) or began if again else began
+        if again:
+            began = self._follow_folder(self._inotify) or began
+        return began
 
     def _follow_files(
         self, inotify: "INotify", descriptors: Mapping[tuple[int, int], int], *, again: bool

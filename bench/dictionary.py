@@ -19,10 +19,10 @@ from socme.v1.uplink_pb2 import Alerts
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE = 64 * 1024  # bytes; half as many take 4 % more of a lone alert, twice as many save little
-NUMBER = 0x534F4301  # "SOC" and 1; zstd leaves the numbers from 32768 to 2^31 - 1 to everybody
-LEVEL = 7  # whose way of parsing is like that of what travels; it counts what its codes are made of
-MADE = 4000  # alerts of bench/eve.py; with more of them, recordings take more
-LATEST = 0.5  # seconds after which a line is read
+NUMBER = 0x534F4302  # "SOC" and 2; zstd leaves the numbers from 32768 to 2^31 - 1 to everybody
+LEVEL = 7  # of the samples when codes are counted for the dictionary; it parses about as what travels does
+MADE = 4000  # alerts of bench/eve.py; with more of them, alerts of the recordings take more room
+LATEST = 0.5  # seconds from when a line was written to when it is read, at the most
 WHEN = datetime(2026, 11, 28, 12, tzinfo=UTC)
 PLACES: dict[Kind, str] = {
     "suricata": "/var/log/suricata/eve.json",

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Engine, Table, select
 
-from artemis_agent.normalise import Normalised, in_order, normalise
+from artemis_agent.normalise import Normalised, id_time, normalise
 from artemis_agent.source import Record
 from bench import eve, outcome, postgres
 from bench.gauge import MeasureError, cpu_seconds, machine, median, percentile, wait_until
@@ -77,7 +77,7 @@ class Feed:
         self._now += timedelta(microseconds=dice.randrange(50, 1900))
         made = dice.choice(kinds())
         made.time.FromDatetime(self._now)
-        made.id = self.last = in_order(made) + dice.randbytes(13)
+        made.id = self.last = id_time(made) + dice.randbytes(13)
         made.source_endpoint.ip = f"10.{dice.randrange(4)}.{dice.randrange(32)}.{dice.randrange(1, 255)}"
         made.destination_endpoint.ip = f"198.18.{dice.randrange(256)}.{dice.randrange(1, 255)}"
         return made

@@ -9,10 +9,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from bench.outcome import FIGURES
 
-Figures = Mapping[str, Mapping[str, float]]
+Figures: TypeAlias = Mapping[str, Mapping[str, float]]
 """By benchmark and name."""
 
 
@@ -138,7 +139,7 @@ def cells(aim: Aim, found: Mapping[str, float]) -> list[str]:
         aim.ours,
         "" if ours is None else f"{short(ours)} {aim.unit}",
         "" if theirs is None else f"{aim.theirs}: {short(theirs)}",
-        f"{short(reached)}" if aim.theirs and reached is not None else "",
+        short(reached) if aim.theirs and reached is not None else "",
         f"{bound} times" if aim.theirs else bound,
         "" if reached is None else "reached" if _holds(aim, reached) else "missed",
     ]

@@ -29,7 +29,7 @@ def _serve(plan: "Plan") -> None:
     logs.set_up()  # before gRPC is imported, whose own logging it switches off
     from hermes_display import display  # noqa: PLC0415
 
-    connect = display.connect(plan)
+    connect = display.connecting(plan)
     service.run(lambda notifier: display.run_wall(plan, connect, notifier))
 
 

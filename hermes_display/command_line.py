@@ -48,7 +48,7 @@ def enroll(
 @app.command()
 def run(context: typer.Context, config: ConfigOption = CONFIG) -> None:
     """Show the wall in a browser on this machine until stopped."""
-    commands.leave(context, _read(config))
+    commands.hand_on(context, _read(config))
 
 
 @app.command()
@@ -74,7 +74,7 @@ def tail(
     from hermes_display.tail import Tail  # noqa: PLC0415
 
     wanted = display.tail_wanted(tuple(client or plan.clients), min_severity, with_raw=json)
-    connect = display.connect(plan)
+    connect = display.connecting(plan)
     asyncio.run(display.run_tail(wanted, connect, Tail(as_json=json)))
 
 
@@ -87,7 +87,7 @@ def check(config: ConfigOption = CONFIG) -> None:
 
     from hermes_display import display, downlink  # noqa: PLC0415
 
-    identity = display.identity(plan)
+    identity = display.own_identity(plan)
     address = plan.hub_address or identity.hub_address
     typer.echo(f"ok  certificate: {identity.name}, good until {identity.expires:%Y-%m-%d %H:%M} UTC")
     found = asyncio.run(downlink.probe(display.connector(identity, address)))

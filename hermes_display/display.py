@@ -23,14 +23,14 @@ TICK = 1.0  # seconds
 FRESH_AFTER = 300.0  # seconds; the counts of the last day on the wall are at most this far behind its end
 
 
-def identity(plan: Plan) -> Identity:
+def own_identity(plan: Plan) -> Identity:
     """Return this screen's identity, or say how to get one."""
     return identities.load(plan.state_dir, now=utc_now(), command=ENROLL)
 
 
-def connect(plan: Plan) -> Connect:
+def connecting(plan: Plan) -> Connect:
     """Return what opens a channel to the hub of this screen."""
-    own = identity(plan)
+    own = own_identity(plan)
     return connector(own, plan.hub_address or own.hub_address)
 
 

@@ -1,7 +1,7 @@
 """Do something in a process of its own, so that what it imports does not stay in this one.
 
-For the start of a daemon: the settings are read with a library that takes more memory than the daemon's own
-code, and are some numbers and paths in the end.
+For the start of a daemon: the command line and the settings are read with libraries that take more memory
+than the daemon's own code, and are some numbers and paths in the end.
 """
 
 import os

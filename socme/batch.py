@@ -11,13 +11,15 @@ from socme.v1.alert_pb2 import Alert
 from socme.v1.uplink_pb2 import Encoding
 
 LARGEST_DECODED = 64 * 1024 * 1024  # bytes; what a batch may claim to hold once decompressed
+ID_BYTES = 16  # of an alert
 _ZSTD = Encoding.ENCODING_ZSTD  # looked up once: protobuf's enums are slow to ask
 _LONGEST_NUMBER = 63  # bits of a varint that may have another byte behind them
 _ALERT_TAG = b"\x0a"  # field 1, length-delimited: Alerts.alerts
 _IDS_TAG = b"\x12"  # field 2, length-delimited: Alerts.ids
-_ID_BYTES = 16
-_ID_HEAD = b"\x0a\x10"  # field 1 of an Alert, length-delimited, and _ID_BYTES: how each begins that has an id
-_ID_END = len(_ID_HEAD) + _ID_BYTES
+# Field 1 of an Alert, length-delimited, and its size: how each begins that has an id. protobuf's libraries
+# write fields by their numbers; where one does not, ids stay where they are.
+_ID_HEAD = b"\x0a\x10"
+_ID_END = len(_ID_HEAD) + ID_BYTES
 _WORTH_IT = 2  # alerts whose ids stand apart: a block takes three bytes
 
 
@@ -136,11 +138,11 @@ def _elements(plain: bytes) -> list[bytes]:
 
 def _with_ids(alerts: Sequence[bytes], ids: bytes) -> list[bytes]:
     """Put ids in front of alerts."""
-    if len(ids) != _ID_BYTES * len(alerts):
+    if len(ids) != ID_BYTES * len(alerts):
         raise BatchError(f"holds {len(ids)} bytes of ids for {len(alerts)} alerts")
     return [
-        b"".join((_ID_HEAD, ids[place : place + _ID_BYTES], alert))
-        for place, alert in zip(range(0, len(ids), _ID_BYTES), alerts, strict=True)
+        b"".join((_ID_HEAD, ids[place : place + ID_BYTES], alert))
+        for place, alert in zip(range(0, len(ids), ID_BYTES), alerts, strict=True)
     ]
 
 

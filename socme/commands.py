@@ -107,8 +107,8 @@ def run(app: typer.Typer, program: str) -> tuple[Code, Any]:
     return code, orders[0] if orders else None
 
 
-def leave(context: typer.Context, order: object) -> None:
-    """Leave something to be done once the command has ended: a daemon's work (socme.launch)."""
+def hand_on(context: typer.Context, order: object) -> None:
+    """Hand on something to be done once the command has ended: a daemon's work (socme.launch)."""
     context.obj.append(order)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from socme.errors import OperatorError
 
-VERSION = 3  # of the schema, kept in PRAGMA user_version
+VERSION = 4  # of the schema, kept in PRAGMA user_version
 BUSY_SECONDS = 10.0  # how long to wait for another process (`artemis status`) that holds the file
 KEEP = "Move it away (keep it: it may hold alerts) and start again."
 _DISK = {

@@ -1,8 +1,8 @@
 """How a program begins and ends: its command line, and the daemon that may come of it.
 
-What reads command lines and settings takes a tenth of a daemon's memory, and is needed once. So the command
-that asks for the daemon runs in a process of its own (socme.apart), and leaves here what the daemon is to do.
-Nothing that is large is imported here.
+What reads command lines and settings takes a tenth to a fifth of a daemon's memory, and is needed once. So
+the command that asks for the daemon runs in a process of its own (socme.apart), and hands on what the daemon
+is to do. Nothing that is large is imported here.
 """
 
 import sys
@@ -28,8 +28,8 @@ def launch(
 ) -> NoReturn:
     """Run the command on the command line and exit.
 
-    `read` runs it, and returns its exit code and what it leaves to be done; `command` is the one that leaves
-    something, which `serve` does then.
+    `read` runs it, and returns its exit code and what it hands on to be done; `command` is the one that
+    hands something on, which `serve` does then.
     """
 
     def whole() -> None:

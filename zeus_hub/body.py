@@ -2,11 +2,18 @@
 
 from collections.abc import Iterable
 
+import zstandard
+
 from socme import compression
+from socme.errors import OperatorError
 from socme.v1.alert_pb2 import Alert
 
 TOGETHER = 1024 * 1024  # bytes that are compressed at once: some five hundred alerts
 LARGEST = 64 * 1024 * 1024  # bytes; what a stored body may hold, so that a damaged one cannot fill the memory
+
+
+class OtherDictionaryError(OperatorError, zstandard.ZstdError):
+    """A body that is sound and that this version cannot read; whoever goes on past damage goes on past it."""
 
 
 def encode(alert: Alert) -> bytes:
@@ -30,4 +37,12 @@ def encode_all(alerts: Iterable[Alert]) -> list[bytes]:
 
 def decode(body: bytes) -> Alert:
     """Return the alert that a column `body` holds; raise zstandard.ZstdError or DecodeError."""
-    return Alert.FromString(compression.decompress(body, most=LARGEST))
+    try:
+        return Alert.FromString(compression.decompress(body, most=LARGEST))
+    except zstandard.ZstdError as error:
+        if compression.is_of_another(body):
+            raise OtherDictionaryError(
+                "the database holds alerts that another version compressed, with a dictionary not known here",
+                "Read it with that version, or move the state folder away and begin with a new one.",
+            ) from error
+        raise

@@ -7,25 +7,24 @@ from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from socme.settings import Address, Section, Settings, beside, load
-from zeus_hub.plan import Days as DaysPlan
-from zeus_hub.plan import Limits, Plan, Retention
+from zeus_hub.plan import Days, Limits, Plan, Retention
 
-Days = Annotated[int, Field(ge=1, le=36_500)]
+DayCount = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class RetentionDays(Section):
     """How many days alerts are kept, by severity."""
 
-    low: Days | None = None
+    low: DayCount | None = None
     """Days from their arrival at the hub. None: for ever; of a client, as for all clients."""
 
-    medium: Days | None = None
+    medium: DayCount | None = None
     """As `low`."""
 
-    high: Days | None = None
+    high: DayCount | None = None
     """As `low`. Those of the last 30 days count as open on walls: fewer would leave out what is counted."""
 
-    critical: Days | None = None
+    critical: DayCount | None = None
     """As `high`. What has no severity that is known is kept as long as the longest of the four, and for ever
     where one is."""
 
@@ -162,7 +161,7 @@ def plan_of(settings: ZeusSettings, config: Path) -> Plan:
 
 def retention_of(settings: RetentionSettings) -> Retention:
     """Return what settings say of how long alerts are kept."""
-    clients = {name: DaysPlan(**days.model_dump()) for name, days in settings.clients.items()}
+    clients = {name: Days(**days.model_dump()) for name, days in settings.clients.items()}
     return Retention(**settings.model_dump(exclude={"clients"}), clients=clients)
 
 

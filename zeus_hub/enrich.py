@@ -15,12 +15,11 @@ from typing import Literal
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from socme.batch import BatchError, split, varint
+from socme.batch import ID_BYTES, BatchError, split, varint
 from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert, Severity
 from socme.v1.watch_pb2 import StoredAlert, StoredAlerts
 
-ID_BYTES = 16
 # Bytes of one alert: raw is cut at 1 MiB by the node, and its text may stand in the message again.
 LARGEST_ALERT = 4 * 1024 * 1024
 LONGEST_KEPT = 4096  # characters of each text of an alert that was too large

@@ -20,7 +20,7 @@ from zeus_hub.pace import Talk, Window
 
 RESTART = "restart"
 # An acknowledgement right behind another waits for more, so long and for so large a share of the window at
-# most: each is a message, and has the node tell gRPC's flow control of it beside its next batch.
+# most: each is a message, and makes gRPC send two window updates with the node's next batch.
 GATHER_SECONDS = 0.025
 GATHER_SHARE = 1 / 8
 

@@ -225,7 +225,10 @@ class Live:
     def _decode(
         self, page: Page, entry: Entry | None, repeats: Repeats
     ) -> tuple[int, Sequence[Shown]] | None:
-        """Return what a batch counts for in DECODED_BYTES and its alerts, in the thread."""
+        """Return what a batch counts for in DECODED_BYTES and its alerts.
+
+        In the thread, or on the event loop where it is small and needs no journal.
+        """
         position = page.position
         if entry is None:
             entry = next(iter(self._opened().read(position - 1, entries=1, size=1)), None)

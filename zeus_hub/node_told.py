@@ -8,11 +8,11 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
+from socme.batch import ID_BYTES
 from socme.v1.alert_pb2 import Alert, AlertSource, Condition, ConditionState, Severity
 from socme.v1.uplink_pb2 import Told
 
 KIND = "told_by_node"
-ID_BYTES = 16
 MOST_IDS = 2000  # in one message, by the contract
 
 

@@ -8,11 +8,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
+from socme.batch import ID_BYTES
 from zeus_hub.database import microseconds, moment
 from zeus_hub.raising import Key, Open
 
 PREFIX = "condition:"  # of the notes
-ID_BYTES = 16
 
 
 def name(key: Key) -> str:

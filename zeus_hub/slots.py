@@ -68,7 +68,7 @@ def begin(time_us: int) -> int:
 
 
 def name(tactics: Tactics, received_us: int, client_id: int, count: int, names: Iterable[str]) -> None:
-    """Count the tactics that an alert of a client names, each once; it stands for `count` alerts."""
+    """Count tactics that alerts of a client name, each once; there are `count` of them."""
     for found in {_cleaned(name) for name in names} - {""}:
         tactics[begin(received_us), client_id, found] += count
 

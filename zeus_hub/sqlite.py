@@ -49,9 +49,9 @@ def put(connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]
 
     The driver takes those as they are; SQLAlchemy's look at each value takes as long as the insertion. Other
     threads run while a statement does, but each change between them costs, and to get Python's lock back from
-    one that is busy takes up to 5 ms: so many rows are in one. Where one row is refused, those before it stay
-    in the transaction, which is not to be committed then; without OR FAIL, SQLite would keep a copy of each
-    page until a statement's end.
+    one that is busy takes up to socme.service.SWITCH_SECONDS: so many rows are in one. Where one row is
+    refused, those before it stay in the transaction, which is not to be committed then; without OR FAIL,
+    SQLite would keep a copy of each page until a statement's end.
     """
     for at_once in ROWS_AT_ONCE:
         whole = len(rows) - len(rows) % at_once

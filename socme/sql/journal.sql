@@ -1,4 +1,4 @@
--- Schema of a journal, version 3 (PRAGMA user_version). One file holds one journal.
+-- Schema of a journal, version 4 (PRAGMA user_version). One file holds one journal.
 
 -- The log itself. AUTOINCREMENT: a position is never given twice, not even after all entries are gone.
 CREATE TABLE entry (

@@ -186,7 +186,7 @@ class Alert(_message.Message):
     id: _builtins.bytes
     """3 bytes of the seconds of `time`, zeros where it is absent, and 13 of BLAKE2b over source kind and name,
     file identity, byte offset and raw line; the same line read twice from the same place has the same id.
-    ECS: event.id (as 32 hexadecimal digits).
+    Of a roll-up and of what SOCme says of itself: 16 bytes of BLAKE2b. ECS: event.id (as 32 hexadecimal digits).
     """
     source: Global___AlertSource.ValueType
     """The program that raised it; known by the file that the line stood in. ECS: event.module."""

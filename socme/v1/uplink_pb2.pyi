@@ -65,7 +65,7 @@ class _EncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Encoding.Val
     """Never sent on purpose. A hub refuses an encoding that it is too old to know."""
     ENCODING_ZSTD: _Encoding.ValueType  # 1
     """One zstd frame that holds one serialised Alerts message. It has a checksum and may have been made with
-    the dictionary number 0x534F4301, which comes with SOCme (socme/alerts.zdict) and never changes; the frame
+    the dictionary number 0x534F4302, which comes with SOCme (socme/alerts.zdict) and never changes; the frame
     need not name it. One with another dictionary is another encoding.
     """
     ENCODING_DROPPED: _Encoding.ValueType  # 2
@@ -78,7 +78,7 @@ ENCODING_UNSPECIFIED: Encoding.ValueType  # 0
 """Never sent on purpose. A hub refuses an encoding that it is too old to know."""
 ENCODING_ZSTD: Encoding.ValueType  # 1
 """One zstd frame that holds one serialised Alerts message. It has a checksum and may have been made with
-the dictionary number 0x534F4301, which comes with SOCme (socme/alerts.zdict) and never changes; the frame
+the dictionary number 0x534F4302, which comes with SOCme (socme/alerts.zdict) and never changes; the frame
 need not name it. One with another dictionary is another encoding.
 """
 ENCODING_DROPPED: Encoding.ValueType  # 2

@@ -130,7 +130,7 @@ def test_a_changed_byte_is_not_sound(config: Path) -> None:
     assert f"{config.parent}/other.db: damaged: the entry at" in done.output
 
 
-@pytest.mark.parametrize(("version", "words"), [(2, "older version"), (99, "newer version")])
+@pytest.mark.parametrize(("version", "words"), [(3, "older version"), (99, "newer version")])
 def test_a_spool_of_another_version_is_neither_sound_nor_damaged(
     config: Path, version: int, words: str
 ) -> None:

@@ -43,7 +43,7 @@ def crash() -> None:
 
 @app.command()
 def work(context: typer.Context, what: str) -> None:
-    commands.leave(context, what)
+    commands.hand_on(context, what)
 
 code, left = commands.run(app, "prog")
 if left:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zeus_hub.triage import Change
 
 LATEST = 50  # alerts that a list shows a person unless told otherwise
-SHOWN_DIGITS = 12  # of an id in a table: enough to tell a billion alerts apart
+SHOWN_DIGITS = 12  # of an id in a table: the second, and three bytes that tell apart what happened in it
 LONGEST_RAW = 20_000  # characters that are shown to a person
 LONGEST_NAME = 60  # characters in a table, which has something to tell behind it
 LEAST_NAME = 24  # characters that are left of it before a column has to go
@@ -117,7 +117,9 @@ def export(
 def show(
     alert_id: Annotated[
         str,
-        typer.Argument(metavar="ID", parser=digits, help="Its id, or the first 6 or more digits of it."),
+        typer.Argument(
+            metavar="ID", parser=digits, help="Its id, or its first digits: as many as tell it apart."
+        ),
     ],
     *,
     config: ConfigOption = CONFIG,
@@ -127,7 +129,7 @@ def show(
     from zeus_hub import aftermath, triage  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config), wanted=f"alert {alert_id}") as engine:
+    with state.opened(state.read_plan(config), wanted=f"alert {alert_id}") as engine:
         found = list(named(engine, [alert_id]))
         refs = [triage.Ref(stored.client, stored.node, stored.alert.id) for stored in found]
         deeds = [(triage.history(engine, ref), aftermath.of(engine, ref)) for ref in refs]
@@ -144,7 +146,7 @@ def _find(
     from zeus_hub import alerts  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         alerts.check_names(engine, filters)
         yield from alerts.find(engine, filters, newest_first=newest_first, limit=limit)
 

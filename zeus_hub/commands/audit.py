@@ -13,7 +13,7 @@ def audit(*, config: ConfigOption = CONFIG, json: JsonOption = False, limit: Lim
     from zeus_hub import audit  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         found = audit.entries(engine, limit=limit if json else limit or LATEST)
     if json:
         for one in found:

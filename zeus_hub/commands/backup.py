@@ -33,12 +33,12 @@ def backup(
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import bare  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    with state.usable(settings):
-        state.refuse_for_another(settings)
+    plan = state.read_plan(config)
+    with state.usable(plan):
+        state.refuse_for_another(plan)
         watched = sys.stderr.isatty()
         tell = _say_progress if watched else _say_nothing
-        place = _place(settings, config)
+        place = _place(plan, config)
         made = backup.back_up(place, folder.absolute(), now=utc_now(), tell=tell)
     if watched:
         typer.echo(_CLEAR, err=True, nl=False)
@@ -89,7 +89,7 @@ def _settings(folder: Path, config: Path) -> "Plan":
     from zeus_hub.commands import state  # noqa: PLC0415
 
     if config.exists() or SETTINGS not in read_manifest(folder).files:
-        return state.read_settings(config)
+        return state.read_plan(config)
     return configs.plan(config, file=folder / SETTINGS)
 
 

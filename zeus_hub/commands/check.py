@@ -44,11 +44,11 @@ def check(
     """Say whether settings, certificate authority, database, journal, disk and ports are well."""
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    settings = state.read_settings(config)
+    plan = state.read_plan(config)
     _tell("settings", str(config), well=True, json=json)
-    well = [_report(name, look, settings, json=json) for name, look in CHECKS]
+    well = [_report(name, look, plan, json=json) for name, look in CHECKS]
     if deep:
-        well.append(_look_deep(settings, json=json))
+        well.append(_look_deep(plan, json=json))
     if not all(well):
         raise typer.Exit(FAILED)
 

@@ -33,7 +33,7 @@ def add(
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config), create=True) as engine:
+    with state.opened(state.read_plan(config), create=True) as engine:
         client = registry.add_client(engine, name, title=title, short_name=short_name, now=utc_now())
     typer.echo(f"client {client.name} added")
     suggest("Next, for each of its nodes", f"zeus token create --client {client.name} --node NAME", config)
@@ -50,7 +50,7 @@ def set_(
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         registry.set_short_name(engine, name, short_name)
     typer.echo(f"client {name} changed")
 
@@ -61,11 +61,11 @@ def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False, limit: All
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import standing, state  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    with state.opened(settings) as engine:
+    plan = state.read_plan(config)
+    with state.opened(plan) as engine:
         clients = [one for one in registry.list_clients(engine) if one.name != registry.HUB[0]][:limit]
         nodes = registry.list_nodes(engine, with_vitals=False)
-        standings = standing.load(engine, settings, utc_now())
+        standings = standing.load(engine, plan, utc_now())
     views = []
     for client in clients:
         mine = [node for node in nodes if node.client == client.name]
@@ -85,11 +85,11 @@ def show(name: NameArgument, *, config: ConfigOption = CONFIG, json: JsonOption 
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import standing, state  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    with state.opened(settings) as engine:
+    plan = state.read_plan(config)
+    with state.opened(plan) as engine:
         client = registry.get_client(engine, name)
         nodes = registry.list_nodes(engine, client=name, with_vitals=False)
-        standings = standing.load(engine, settings, utc_now())
+        standings = standing.load(engine, plan, utc_now())
     view = _view(client, standings.client(client, nodes))
     names = [node.name for node in nodes]
     if json:
@@ -108,7 +108,7 @@ def disable(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         registry.disable_client(engine, name)
     typer.echo(f"client {name} disabled")
 
@@ -119,7 +119,7 @@ def enable(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         registry.enable_client(engine, name)
     typer.echo(f"client {name} enabled")
 

@@ -23,7 +23,7 @@ def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False, limit: All
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         displays = [one for one in registry.list_watchers(engine) if one.role is Role.DISPLAY][:limit]
     if json:
         for display in displays:
@@ -45,7 +45,7 @@ def revoke(
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config), wanted=f"display {name}") as engine:
+    with state.opened(state.read_plan(config), wanted=f"display {name}") as engine:
         registry.revoke_watcher(engine, Role.DISPLAY, name, now=utc_now())
         redacted = any(
             one.redacted

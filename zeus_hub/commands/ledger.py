@@ -116,7 +116,7 @@ def settle(
 
     key: Node = node  # type: ignore[assignment]
     books = _read(config, key, None)
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         amounts = books.amounts.get(key, settle.Amounts(told=_told(registry.get_node(engine, *key).vitals)))
         done = settle.settle(engine, key, amounts, by=person(), now=utc_now())
     typer.echo(f"{'/'.join(key)}: {_words(done)}")
@@ -127,9 +127,9 @@ def _read(config: "Path", node: Node | None, since: datetime | None) -> _Books:
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.commit import explained  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    journal = settings.state_dir / "journal.db"
-    with state.opened(settings) as engine, explained(journal):
+    plan = state.read_plan(config)
+    journal = plan.state_dir / "journal.db"
+    with state.opened(plan) as engine, explained(journal):
         if node is not None:
             registry.get_node(engine, *node)
         balances = [one for one in ledger.balances(engine, journal) if _is_wanted(one, node)]

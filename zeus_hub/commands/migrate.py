@@ -50,16 +50,16 @@ def migrate(
     from zeus_hub.alone import alone  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    _refuse_server(settings)
-    with state.usable(settings):
-        state.refuse_for_another(settings)
-        with state.opened(settings) as source, alone(settings.state_dir):
+    plan = state.read_plan(config)
+    _refuse_server(plan)
+    with state.usable(plan):
+        state.refuse_for_another(plan)
+        with state.opened(plan) as source, alone(plan.state_dir):
             watched = sys.stderr.isatty() and not json
             tell = _say_progress if watched else _say_nothing
             proved = _say_nothing if json else partial(_say_proved, watched)
-            moved = move.move(source, to, settings.state_dir, utc_now, tell, proved)
-    _conclude(moved, to, settings, json=json)
+            moved = move.move(source, to, plan.state_dir, utc_now, tell, proved)
+    _conclude(moved, to, plan, json=json)
     suggest("Then look at it, and start it", "zeus check --deep", config)
 
 

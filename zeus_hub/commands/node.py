@@ -60,12 +60,12 @@ def list_(
     from zeus_hub.commands import past, standing, state  # noqa: PLC0415
 
     now = utc_now()
-    settings = state.read_settings(config)
-    with state.opened(settings) as engine:
+    plan = state.read_plan(config)
+    with state.opened(plan) as engine:
         nodes = [
             node for node in registry.list_nodes(engine, client=client) if node.client != registry.HUB[0]
         ]
-        standings = standing.load(engine, settings, now)
+        standings = standing.load(engine, plan, now)
         days = {} if json else past.processors(engine, now, [client] if client else ())
     statuses = [standings.node(node) for node in nodes[:limit]]
     from socme.table import show_table  # noqa: PLC0415
@@ -95,10 +95,10 @@ def show(place: PlaceArgument, *, config: ConfigOption = CONFIG, json: JsonOptio
     from zeus_hub import history, registry  # noqa: PLC0415
     from zeus_hub.commands import past, standing, state  # noqa: PLC0415
 
-    settings, now = state.read_settings(config), utc_now()
-    with state.opened(settings, wanted=f"node {place}") as engine:
+    plan, now = state.read_plan(config), utc_now()
+    with state.opened(plan, wanted=f"node {place}") as engine:
         node = registry.get_node(engine, place.client, place.node)
-        standings = standing.load(engine, settings, now)
+        standings = standing.load(engine, plan, now)
         samples = history.day(engine, place.client, place.node, now)
         month = history.month(engine, place.client, place.node, now) if json else []
     status, canaries = standings.node(node), standings.canaries(node)
@@ -126,7 +126,7 @@ def revoke(place: PlaceArgument, *, config: ConfigOption = CONFIG) -> None:
     from zeus_hub import registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config), wanted=f"node {place}") as engine:
+    with state.opened(state.read_plan(config), wanted=f"node {place}") as engine:
         registry.revoke_node(engine, place.client, place.node, now=utc_now())
     typer.echo(f"node {place} revoked")
     suggest("To let it in again", f"zeus token create --client {place.client} --node {place.node}", config)

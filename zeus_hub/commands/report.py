@@ -75,14 +75,14 @@ def _show(kind: "Kind", client: str, on: date | None, config: Path, *, html: boo
     from zeus_hub.reporter import worded  # noqa: PLC0415
     from zeus_hub.routes.reading import load  # noqa: PLC0415
 
-    settings, now = state.read_settings(config), utc_now()
-    rules = load(settings.routes_dir)
+    plan, now = state.read_plan(config), utc_now()
+    rules = load(plan.routes_dir)
     agreed = _agreed(rules, kind, client)
     zone = UTC if agreed is None else agreed.zone
     described = None if agreed is None else rules.receivers[agreed.receivers[0]]
     options = {} if described is None else described.options
-    beside = settings.routes_dir if described is None else described.place.file.parent
-    draft = _draft(settings, client, _period(kind, on, zone, now), zone, now)
+    beside = plan.routes_dir if described is None else described.place.file.parent
+    draft = _draft(plan, client, _period(kind, on, zone, now), zone, now)
     words = worded(Digests(kinds.templates(options, beside, zone)), draft)
     for warning in words.warnings:
         typer.echo(warning, err=True)

@@ -90,7 +90,7 @@ def rehearse(
         with _alerts(file) as given:
             found = list(rehearsal.rehearse(rules, given))
     else:
-        with state.opened(state.read_settings(config)) as engine:
+        with state.opened(state.read_plan(config)) as engine:
             alerts.check_names(engine, filters)
             found = list(rehearsal.rehearse(rules, alerts.find(engine, filters, newest_first=False)))
     if json:
@@ -109,7 +109,9 @@ def rehearse(
 def explain(
     alert_id: Annotated[
         str,
-        typer.Argument(metavar="ID", parser=digits, help="Its id, or the first 6 or more digits of it."),
+        typer.Argument(
+            metavar="ID", parser=digits, help="Its id, or its first digits: as many as tell it apart."
+        ),
     ],
     *,
     config: ConfigOption = CONFIG,
@@ -123,7 +125,7 @@ def explain(
     from zeus_hub.routes.explain import explain as explained  # noqa: PLC0415
 
     rules, now = _rules(config, routes), utc_now()
-    with state.opened(state.read_settings(config), wanted=f"alert {alert_id}") as engine:
+    with state.opened(state.read_plan(config), wanted=f"alert {alert_id}") as engine:
         found = list(named(engine, [alert_id]))
         with reading(engine) as connection:
             holding, is_held = silences.active(connection, now), groups.inhibited(connection, now)
@@ -139,7 +141,7 @@ def _rules(config: Path, folder: Path | None) -> "Rules":
 
     if folder is not None and not folder.is_dir():
         raise OperatorError(f"{folder} is no folder", "Name the one with the *.toml files.")
-    return load(folder or state.read_settings(config).routes_dir)
+    return load(folder or state.read_plan(config).routes_dir)
 
 
 def _clients(config: Path) -> set[str] | None:
@@ -149,7 +151,7 @@ def _clients(config: Path) -> set[str] | None:
     from zeus_hub.database import NoDatabaseError  # noqa: PLC0415
 
     try:
-        with state.opened(state.read_settings(config)) as engine:
+        with state.opened(state.read_plan(config)) as engine:
             return {client.name for client in registry.list_clients(engine)}
     except NoDatabaseError:
         return None

@@ -11,7 +11,7 @@ def serve(context: typer.Context, *, config: ConfigOption = CONFIG) -> None:
     """Run the hub until it is stopped; the first start makes its certificate authority and database."""
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    plan = state.read_settings(config)
+    plan = state.read_plan(config)
     with state.usable(plan):
         state.refuse_for_another(plan)
-    commands.leave(context, plan)
+    commands.hand_on(context, plan)

@@ -42,7 +42,7 @@ def add(
     from zeus_hub.commands import state  # noqa: PLC0415
 
     wish = silences.Wish(client=client, match=match, until=until, why=why)
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         made = silences.add(engine, wish, who=by or person(), now=utc_now())
     typer.echo(f"silence {made.number} until {made.until:%Y-%m-%d %H:%M:%S} UTC")
 
@@ -58,7 +58,7 @@ def list_(
     from zeus_hub import silences  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         found = silences.asked(engine, utc_now(), all_of_them=everything)
     if json:
         for each in found:
@@ -85,7 +85,7 @@ def end(
     from zeus_hub.commands import state  # noqa: PLC0415
 
     now = utc_now()
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         found = silences.end(engine, number, who=by or person(), now=now)
     if found.until <= now:
         typer.echo(f"silence {number} has ended already, at {found.until:%Y-%m-%d %H:%M:%S} UTC")

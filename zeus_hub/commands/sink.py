@@ -43,12 +43,12 @@ def list_(*, config: ConfigOption = CONFIG, json: JsonOption = False) -> None:
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    rules = _rules_or_hint(settings)
+    plan = state.read_plan(config)
+    rules = _rules_or_hint(plan)
     receivers = {} if rules is None else rules.receivers
-    with state.opened(settings) as engine, reading(engine) as connection:
+    with state.opened(plan) as engine, reading(engine) as connection:
         standings = _standings(connection)
-    standings["store"] = _store(settings)
+    standings["store"] = _store(plan)
     names = ["store", *sorted({*receivers, *standings} - {"store"})]
     kinds = {"store": "store", **{name: each.kind for name, each in receivers.items()}}
     missing = "not known" if rules is None else "not in the rules"
@@ -75,9 +75,9 @@ def refused(
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import reading  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    rules = _rules_or_hint(settings)
-    with state.opened(settings) as engine, reading(engine) as connection:
+    plan = state.read_plan(config)
+    rules = _rules_or_hint(plan)
+    with state.opened(plan) as engine, reading(engine) as connection:
         if name is not None:
             _check_name(rules, set(_standings(connection)), name)
         letters = list(outbox.set_aside(connection, name))
@@ -108,9 +108,9 @@ def retry(
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    rules = _rules_or_hint(settings)
-    with state.opened(settings) as engine, writing(engine) as connection:
+    plan = state.read_plan(config)
+    rules = _rules_or_hint(plan)
+    with state.opened(plan) as engine, writing(engine) as connection:
         _check_name(rules, set(_standings(connection)), name)
         _check_rules(rules, name)
         _check_numbers(connection, name, numbers or ())
@@ -128,9 +128,9 @@ def drop(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    rules = _rules_or_hint(settings)
-    with state.opened(settings) as engine, writing(engine) as connection:
+    plan = state.read_plan(config)
+    rules = _rules_or_hint(plan)
+    with state.opened(plan) as engine, writing(engine) as connection:
         _check_name(rules, set(_standings(connection)), name)
         why, now = f"given up by {person()}", utc_now()
         count = recall.drop(connection, name, why, now)
@@ -155,9 +155,9 @@ def replay(
     from zeus_hub.commands import state  # noqa: PLC0415
     from zeus_hub.database import writing  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    rules = _rules_or_hint(settings)
-    with state.opened(settings) as engine, writing(engine) as connection:
+    plan = state.read_plan(config)
+    rules = _rules_or_hint(plan)
+    with state.opened(plan) as engine, writing(engine) as connection:
         _check_name(rules, {each.receiver for each in outbox.standings(connection)}, name)
         _check_rules(rules, name)
         count = recall.replay(connection, name, since, utc_now())
@@ -175,8 +175,8 @@ def try_(name: NameArgument, *, config: ConfigOption = CONFIG) -> None:
     from zeus_hub.fitness import build  # noqa: PLC0415
     from zeus_hub.receivers.contract import DownError, RefusedError  # noqa: PLC0415
 
-    settings = state.read_settings(config)
-    rules = _rules(settings)
+    plan = state.read_plan(config)
+    rules = _rules(plan)
     _check_name(rules, set(), name)
 
     async def ask() -> str:

@@ -14,7 +14,7 @@ from zeus_hub.database import NoDatabaseError, explained, open_database
 from zeus_hub.plan import Plan
 
 
-def read_settings(config: Path) -> Plan:
+def read_plan(config: Path) -> Plan:
     """Read a settings file; return what it comes to."""
     return configs.plan(config)
 

@@ -100,12 +100,12 @@ def _make(config: Path, grant: "Grant", valid: timedelta) -> "EnrollmentToken":
     from zeus_hub import ca, local, tokens  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    settings = state.read_settings(config)
+    plan = state.read_plan(config)
     now = utc_now()
-    with state.opened(settings, create=True) as engine:
-        addresses = local.public(settings)
+    with state.opened(plan, create=True) as engine:
+        addresses = local.public(plan)
         _check(addresses)
-        authority = ca.open_authority(settings.state_dir, now=now)
+        authority = ca.open_authority(plan.state_dir, now=now)
         secret, expires = tokens.create_token(engine, grant, lifetime=valid, now=now)
     is_node = grant.role is Role.NODE
     token = enrollment_pb2.EnrollmentToken(

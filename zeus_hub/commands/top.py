@@ -65,7 +65,7 @@ def top(
     alerts.min_severity = min_severity or 0  # type: ignore[assignment]  # any number goes on the wire
     fleet = FleetRequest(clients=client or [])
     live = Live(console=out, auto_refresh=False, screen=True, redirect_stdout=False, redirect_stderr=False)
-    days = partial(_days, state.read_settings(config), client or [])
+    days = partial(_days, state.read_plan(config), client or [])
     asyncio.run(show(connect, Overview(address), alerts, fleet, live, days))
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 IdsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", parser=digits, help="Ids, or the first 6 or more digits of them."),
+    typer.Argument(
+        metavar="[ID]...", parser=digits, help="Ids, or their first digits: as many as tell them apart."
+    ),
 ]
 GroupOption = Annotated[
     str | None,
@@ -176,7 +178,7 @@ def _run(
 
     if [bool(ids), filters != Filters(), group is not None].count(True) != 1:
         raise typer.BadParameter("name alerts by their ids or by filters or by a group, one of these")
-    with state.opened(state.read_settings(config)) as engine:
+    with state.opened(state.read_plan(config)) as engine:
         chosen: Chosen = filters
         if ids:
             chosen = [Ref(one.client, one.node, one.alert.id) for one in named(engine, ids)]

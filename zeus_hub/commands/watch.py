@@ -158,14 +158,14 @@ def way_in(config: Path, clients: list[str]) -> tuple[Connect, str]:
     from zeus_hub import ca, local, registry  # noqa: PLC0415
     from zeus_hub.commands import state  # noqa: PLC0415
 
-    settings = state.read_settings(config)
+    plan = state.read_plan(config)
     now = identity.utc_now()
-    with state.opened(settings) as engine:
+    with state.opened(plan) as engine:
         for name in clients:
             registry.get_client(engine, name)
-        address = local.loopback(settings).hub
-        authority = ca.open_authority(settings.state_dir, now=now)
-        me = local.operator(settings.state_dir, engine, authority, address, now=now)
+        address = local.loopback(plan).hub
+        authority = ca.open_authority(plan.state_dir, now=now)
+        me = local.operator(plan.state_dir, engine, authority, address, now=now)
     credentials = tls.channel_credentials(key=me.key, chain=me.chain, ca=me.ca)
     return lambda: grpc.aio.secure_channel(address, credentials, options=tls.CHANNEL_OPTIONS), address
 

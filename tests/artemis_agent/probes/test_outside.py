@@ -212,7 +212,7 @@ def test_a_local_web_server_without_end() -> None:
         with suppress(OSError):
             line.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + bytes(4 * outside.MOST_BYTES))
 
-    with calling(answer) as line, pytest.raises(UnknownError, match="no HTTP of"):
+    with calling(answer) as line, pytest.raises(UnknownError, match="no HTTP, or says more than"):
         outside.ask(line, "me.sock", "/")
 
 

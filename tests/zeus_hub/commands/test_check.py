@@ -16,7 +16,7 @@ from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.kept import change, make
 from zeus_hub import deep, hub
 from zeus_hub.commands import check
-from zeus_hub.commands.state import read_settings
+from zeus_hub.commands.state import read_plan
 from zeus_hub.enrich import Unreadable
 from zeus_hub.sinks.store import Store
 
@@ -51,7 +51,7 @@ def test_before_the_first_start(unused: Place) -> None:
 
 
 async def test_while_the_hub_runs(place: Place) -> None:
-    settings = read_settings(place.set_up('listen = "127.0.0.1:0"').config)
+    settings = read_plan(place.set_up('listen = "127.0.0.1:0"').config)
     ready: asyncio.Future[hub.Running] = asyncio.get_running_loop().create_future()
 
     async with asyncio.TaskGroup() as group, asyncio.timeout(20):

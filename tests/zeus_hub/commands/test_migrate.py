@@ -17,7 +17,7 @@ from tests.zeus_hub.stored import alert
 from tests.zeus_hub.whole import empty
 from zeus_hub import marker
 from zeus_hub.commands.migrate import migrate
-from zeus_hub.commands.state import read_settings
+from zeus_hub.commands.state import read_plan
 from zeus_hub.database import HEAD, METADATA, open_database, writing
 from zeus_hub.hub import serve
 
@@ -113,7 +113,7 @@ async def test_half_a_hub_is_served_by_nobody(here: Place, url: str) -> None:
     open_database(url, Path(), admit=_half).dispose()
     here.set_up(f'store.url = "{url}"')
     with pytest.raises(OperatorError, match=r"holds only a part of a hub.*\n.*zeus migrate --to"):
-        await serve(read_settings(here.config), Notifier(), lambda _: None)
+        await serve(read_plan(here.config), Notifier(), lambda _: None)
 
 
 def _half(engine: Engine) -> None:

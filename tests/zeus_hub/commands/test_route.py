@@ -232,7 +232,7 @@ def test_an_inhibition_that_holds_is_part_of_the_explanation(ruled: Place) -> No
     assert "may be held back by" in ruled.run("route", "explain", f"{1:032x}")
     assert "is a source of" in ruled.run("route", "explain", f"{3:032x}")
 
-    with state.opened(state.read_settings(ruled.config)) as engine:
+    with state.opened(state.read_plan(ruled.config)) as engine:
         router, now = Router(engine), datetime.now(UTC)
         router.heed(load(ruled.folder / "routes.d"))
         router.step(now)  # it begins behind what is there

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("both")
 
 
 def load(place: Place) -> standing.Standings:
-    settings = state.read_settings(place.config)
+    settings = state.read_plan(place.config)
     with state.opened(settings) as engine:
         return standing.load(engine, settings, NOON)
 

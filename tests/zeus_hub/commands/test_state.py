@@ -10,13 +10,13 @@ from socme.identity import utc_now
 from tests.zeus_hub.alone import sqlite_alone
 from tests.zeus_hub.commands.place import Place
 from zeus_hub import database, registry, sqlite
-from zeus_hub.commands.state import database_file, opened, read_settings, usable
+from zeus_hub.commands.state import database_file, opened, read_plan, usable
 
 pytestmark = pytest.mark.usefixtures("both")
 
 
 def test_the_state_folder_is_beside_the_settings(place: Place) -> None:
-    assert read_settings(place.config).state_dir == place.state_dir
+    assert read_plan(place.config).state_dir == place.state_dir
 
 
 @sqlite_alone
@@ -30,7 +30,7 @@ def test_the_state_folder_is_beside_the_settings(place: Place) -> None:
 )
 def test_where_the_database_is(place: Place, url: str, file: str) -> None:
     """It must be the file that is made."""
-    settings = read_settings(place.set_up(f'store.url = "{url}"').config)
+    settings = read_plan(place.set_up(f'store.url = "{url}"').config)
 
     assert database_file(settings) == place.folder / file
     with opened(settings, create=True):
@@ -39,14 +39,14 @@ def test_where_the_database_is(place: Place, url: str, file: str) -> None:
 
 @sqlite_alone
 def test_an_absolute_database(place: Place, tmp_path: Path) -> None:
-    settings = read_settings(place.set_up(f'store.url = "sqlite:///{tmp_path}/z.db"').config)
+    settings = read_plan(place.set_up(f'store.url = "sqlite:///{tmp_path}/z.db"').config)
 
     assert database_file(settings) == tmp_path / "z.db"
 
 
 @sqlite_alone
 def test_asking_makes_nothing(place: Place) -> None:
-    settings = read_settings(place.config)
+    settings = read_plan(place.config)
 
     with pytest.raises(OperatorError, match="there is no hub in"), opened(settings):
         pass
@@ -61,7 +61,7 @@ def test_asking_makes_nothing(place: Place) -> None:
 @sqlite_alone
 def test_a_state_folder_that_is_a_file(place: Place) -> None:
     place.state_dir.touch()
-    settings = read_settings(place.config)
+    settings = read_plan(place.config)
 
     with (
         pytest.raises(OperatorError, match=r"cannot use the state folder .*state"),
@@ -76,7 +76,7 @@ def test_a_state_folder_of_somebody_else(place: Place) -> None:
     place.database().dispose()
     place.state_dir.chmod(0)
     try:
-        with pytest.raises(OperatorError, match="ermission denied"), opened(read_settings(place.config)):
+        with pytest.raises(OperatorError, match="ermission denied"), opened(read_plan(place.config)):
             pass
     finally:
         place.state_dir.chmod(0o700)
@@ -96,7 +96,7 @@ def test_root_leaves_nothing_behind_that_the_hubs_user_cannot_read(place: Place)
 
 
 def test_trouble_with_files_names_the_folder_and_the_mend(place: Place) -> None:
-    with pytest.raises(OperatorError, match="Permission denied") as told, usable(read_settings(place.config)):
+    with pytest.raises(OperatorError, match="Permission denied") as told, usable(read_plan(place.config)):
         raise PermissionError(13, "Permission denied")
 
     assert str(place.state_dir) in str(told.value)
@@ -110,7 +110,7 @@ def test_a_database_that_another_program_holds(place: Place, monkeypatch: pytest
     with (
         database.writing(engine),
         pytest.raises(OperatorError, match=r"is locked\n.*no other program holds"),
-        opened(read_settings(place.config)) as mine,
+        opened(read_plan(place.config)) as mine,
     ):
         registry.add_client(mine, "gamma", now=utc_now())
     engine.dispose()

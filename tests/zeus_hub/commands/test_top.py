@@ -28,7 +28,7 @@ from tests.zeus_hub.stored import alert
 from tests.zeus_hub.test_samples import ONE
 from zeus_hub import database, history, hub
 from zeus_hub.commands import past, top
-from zeus_hub.commands.state import opened, read_settings
+from zeus_hub.commands.state import opened, read_plan
 from zeus_hub.database import writing
 from zeus_hub.overview import Overview
 from zeus_hub.samples import POINT_NAMES, point_values, summary
@@ -99,7 +99,7 @@ async def running(place: Place) -> AsyncIterator[Callable[[], object]]:
     """Run a hub; yield what stops it."""
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        serve = group.create_task(hub.serve(read_settings(place.config), Notifier(), lambda _: ready.set()))
+        serve = group.create_task(hub.serve(read_plan(place.config), Notifier(), lambda _: ready.set()))
         async with asyncio.timeout(LIMIT):
             await ready.wait()
         yield serve.cancel
@@ -125,7 +125,7 @@ async def test_it_shows_the_fleet_and_alerts_and_ends_with_q(fleet: Place) -> No
 
 
 async def test_a_wide_terminal_shows_how_busy_nodes_were(fleet: Place) -> None:
-    settings = read_settings(fleet.config)
+    settings = read_plan(fleet.config)
     with opened(settings) as engine, writing(engine) as connection:
         newest = (int(utc_now().timestamp()) - past.PACKED_SECONDS) // history.HOUR * history.HOUR
         point = summary(newest - history.HOUR, [replace(ONE, cpu=1000)])

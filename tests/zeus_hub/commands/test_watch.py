@@ -26,7 +26,7 @@ from tests.zeus_hub.commands.place import Place
 from tests.zeus_hub.stored import alert
 from zeus_hub import hub
 from zeus_hub.commands import watch
-from zeus_hub.commands.state import read_settings
+from zeus_hub.commands.state import read_plan
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[WatchRequest, WatchEvent]
@@ -172,7 +172,7 @@ async def test_a_refusal_ends_it(before: list[Session]) -> None:
 
 async def test_this_machines_operator_is_let_in(place: Place) -> None:
     """Against a real hub, with the address and the certificate that the command finds by itself."""
-    settings = read_settings(place.set_up('listen = "127.0.0.1:0"').config)
+    settings = read_plan(place.set_up('listen = "127.0.0.1:0"').config)
     ready = asyncio.Event()
     events: asyncio.Queue[str | None] = asyncio.Queue()
 

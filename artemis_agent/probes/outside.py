@@ -127,7 +127,7 @@ def ask(line: socket, host: str, path: str) -> Answer:
     head, _, body = told.partition(b"\r\n\r\n")
     status = _STATUS.match(head)
     if status is None or len(told) > MOST_BYTES:
-        raise UnknownError(f"no answer from {host}: what it says is no HTTP of {MOST_BYTES} bytes")
+        raise UnknownError(f"no answer from {host}: it speaks no HTTP, or says more than {MOST_BYTES} bytes")
     return Answer(int(status[1]), body)
 
 

@@ -11,7 +11,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -185,10 +185,18 @@ def main() -> int:
     print("medians")
     for who, rounds in found.items():
         print(told(who, rounds))
-    speeds = {who: median([each.speed for each in rounds]) for who, rounds in found.items()}
-    held = {f"{who} MiB": _memory(rounds) / 2**20 for who, rounds in found.items()}
-    chart = ("100,000 alerts after an outage", "alerts/s", speeds)
-    return outcome.end("drain", given, floors.DRAIN, speeds | held, {"outage": chart})
+    chart = ("100,000 alerts after an outage", "alerts/s", speeds(found))
+    return outcome.end("drain", given, floors.DRAIN, figures(found), {"outage": chart})
+
+
+def speeds(found: Mapping[str, list[Drained]]) -> dict[str, float]:
+    """Return alerts a second by contender."""
+    return {who: median([each.speed for each in rounds]) for who, rounds in found.items()}
+
+
+def figures(found: Mapping[str, list[Drained]]) -> dict[str, float]:
+    """Return speeds, and what each sender held, by name."""
+    return speeds(found) | {f"{who} MiB": _memory(rounds) / 2**20 for who, rounds in found.items()}
 
 
 def told(who: str, rounds: list[Drained]) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import resource
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,12 +114,18 @@ def main() -> int:
     print(machine())
     print(f"{given.nodes} nodes, {given.nodes / INTERVAL:.0f} vitals a second")
     costs = asyncio.run(run(given.nodes))
-    figures: dict[str, float] = {}
     for name, cost in costs.items():
         print(f"{name:10} {cost}")
-        figures |= {f"{name}, memory of a node": cost.each / 1024, f"{name}, CPU": 100 * cost.core}
-        figures[f"{name}, MiB"] = cost.memory / 2**20
-    return outcome.end("fleet", given, floors.FLEET, figures, {})
+    return outcome.end("fleet", given, floors.FLEET, figures(costs), {})
+
+
+def figures(costs: Mapping[str, Cost]) -> dict[str, float]:
+    """Return what nodes cost each server, by name."""
+    found: dict[str, float] = {}
+    for name, cost in costs.items():
+        found |= {f"{name}, memory of a node": cost.each / 1024, f"{name}, CPU": 100 * cost.core}
+        found[f"{name}, MiB"] = cost.memory / 2**20
+    return found
 
 
 if __name__ == "__main__":

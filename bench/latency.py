@@ -224,11 +224,19 @@ def main() -> int:
                     found.setdefault((who, name_of), []).append(phase)
                     print(told(who, name_of, [phase]), flush=True)
     print("medians")
-    figures: dict[str, float] = {}
     for (who, name_of), rounds in found.items():
         print(told(who, name_of, rounds))
-        figures |= {f"{who} {name_of} {what}": figure for what, figure in medians(rounds).items()}
-    return outcome.end("latency", given, floors.LATENCY, figures, dict(charts(figures)))
+    named = figures(found)
+    return outcome.end("latency", given, floors.LATENCY, named, dict(charts(named)))
+
+
+def figures(found: Mapping[tuple[str, str], Sequence[Phase]]) -> Mapping[str, float]:
+    """Return all medians by contender, phase and what they are."""
+    return {
+        f"{who} {phase} {what}": figure
+        for (who, phase), rounds in found.items()
+        for what, figure in medians(rounds).items()
+    }
 
 
 def medians(rounds: Sequence[Phase]) -> Mapping[str, float]:
@@ -271,15 +279,15 @@ def told(who: str, phase: str, rounds: Sequence[Phase]) -> str:
     def middle(figure: Callable[[Phase], float]) -> float:
         return median([figure(each) for each in rounds])
 
-    figures = medians(rounds)
+    middles = medians(rounds)
     sender = middle(lambda each: each.sender_cpu / each.took)
     receiver = middle(lambda each: each.receiver_cpu / each.took)
     memory = [middle(lambda each: each.sender_memory), middle(lambda each: each.receiver_memory)]
     return (
-        f"{who:26}{phase:8}p50 {figures['p50']:9.2f} ms  p99 {figures['p99']:9.2f} ms"
-        f"  {figures['speed']:8.0f}/s"
+        f"{who:26}{phase:8}p50 {middles['p50']:9.2f} ms  p99 {middles['p99']:9.2f} ms"
+        f"  {middles['speed']:8.0f}/s"
         f"  CPU {sender:5.1%} {receiver:5.1%}  {memory[0] / 2**20:4.0f} {memory[1] / 2**20:4.0f} MiB"
-        f"  wire {figures['wire']:.3f}"
+        f"  wire {middles['wire']:.3f}"
     )
 
 

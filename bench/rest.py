@@ -17,6 +17,7 @@ from socme.v1.uplink_pb2 import Hello, NodeMessage
 from tests.flow.programs import Follow, Hub, Node, Stage, staged
 
 SECONDS = 60
+NODE, BARE, HUB = "node", "bare client", "hub"
 SETTLE = 15.0  # seconds until what a start takes is over
 
 
@@ -37,6 +38,11 @@ def bare(hub: Hub, identity: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-m", "bench.bare_client", *arguments])
 
 
+def figures(who: str, memory: int, core: float) -> dict[str, float]:
+    """Return what somebody takes, by name, of bytes and of a core."""
+    return {f"{who} MiB": memory / 2**20, f"{who} CPU": 100 * core}
+
+
 def main() -> int:
     """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -53,14 +59,14 @@ def main() -> int:
             node.program.start()
             wait_until(lambda: node.status()["connection"] == "connected", "the node is connected")
             pause(SETTLE)
-            pids = {"node": node.program.pid, "bare client": client.pid, "hub": hub.program.pid}
+            pids = {NODE: node.program.pid, BARE: client.pid, HUB: hub.program.pid}
             before = {who: cpu_seconds(pid) for who, pid in pids.items()}
             pause(given.seconds)
             for who, pid in pids.items():
                 used = (cpu_seconds(pid) - before[who]) / given.seconds
-                found |= {f"{who} MiB": memory_bytes(pid) / 2**20, f"{who} CPU": 100 * used}
+                found |= figures(who, memory_bytes(pid), used)
                 print(f"{who:12}{found[f'{who} MiB']:7.1f} MiB {used:7.2%} of a core")
-            ratio = found["node MiB"] / found["bare client MiB"]
+            ratio = found[f"{NODE} MiB"] / found[f"{BARE} MiB"]
             print(f"the node takes {ratio:.2f} times what the bare client takes")
         finally:
             client.send_signal(signal.SIGTERM)

@@ -56,6 +56,9 @@ RATE = 5000  # alerts a second, while the lag is measured
 SMALL = 50  # alerts of a batch meanwhile
 SECONDS = 20.0
 TABLES = ((database.alert, database.alert.c.number), (database.technique, database.technique.c.alert_number))
+OURS, COPYING, DECODING = "socme", "COPY alone", "decoding and COPY"
+LAG, LAG_AT_MOST = "lag p50", "lag p99"
+FIGURES = (OURS, COPYING, DECODING, LAG, LAG_AT_MOST)
 BEGINNING = datetime(2026, 11, 10, 8, tzinfo=UTC)
 
 
@@ -198,7 +201,7 @@ def speeds(state_dir: Path, rows: int, server: postgres.Server | None) -> dict[s
             batches = [feed.batch() for _ in range(STEP // BATCH)]
             mine = ours.take(batches)
             each = mine.cpu_seconds / STEP * 1e6
-            found["socme"] = STEP / mine.seconds
+            found[OURS] = STEP / mine.seconds
             told = f"from {there:9,} rows on: {STEP / mine.seconds:7,.0f} rows/s, {each:.0f} us of CPU each"
             if served:
                 same = served.take(batches)
@@ -207,7 +210,7 @@ def speeds(state_dir: Path, rows: int, server: postgres.Server | None) -> dict[s
             if theirs:
                 copying = theirs.take(ours, there, STEP)
                 decoding = copying + ours.prepared(batches)
-                found |= {"COPY alone": STEP / copying, "decoding and COPY": STEP / decoding}
+                found |= {COPYING: STEP / copying, DECODING: STEP / decoding}
                 told += f"; COPY alone {STEP / copying:7,.0f} ({copying / mine.seconds:.2f} times as fast)"
                 told += f", decoding and COPY {STEP / decoding:7,.0f} ({decoding / mine.seconds:.2f} times)"
             print(told, flush=True)
@@ -294,8 +297,8 @@ def main() -> int:
         with postgres.served(programs, folder / "postgres") if programs else nullcontext() as server:
             found = speeds(state_dir, given.rows, server)
         late = [1000 * seconds for seconds in asyncio.run(lags(state_dir))]
-    found |= {"lag p50": median(late), "lag p99": percentile(late, 0.99)}
-    print(f"acknowledged until found: p50 {found['lag p50']:.0f} ms, p99 {found['lag p99']:.0f} ms")
+    found |= {LAG: median(late), LAG_AT_MOST: percentile(late, 0.99)}
+    print(f"acknowledged until found: p50 {found[LAG]:.0f} ms, p99 {found[LAG_AT_MOST]:.0f} ms")
     return outcome.end("store", given, [], found, {})
 
 

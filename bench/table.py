@@ -38,7 +38,7 @@ AIMS = [
     Aim(FIND, "scan", "artemis run", "MB/s", 45, "syslog-ng, JSON"),
     Aim(FIND, "scan", "artemis run", "MB/s", 45, "rsyslog, JSON"),
     Aim(FIND, "scan", "artemis run", "MB/s", 1.1, "grep -F"),
-    Aim(FIND, "scan", "artemis run", "MB/s", 0.85, "C, memmem(3)"),
+    Aim(FIND, "scan", "artemis run", "MB/s", 0.85, "C, memmem"),
     Aim(FIND, "scan", "artemis sift", "MB/s", 12, "syslog-ng, text"),
     Aim(FIND, "scan", "artemis sift", "MB/s", 1.1, "grep -F"),
     Aim(STEADY, "steady", "artemis run", "% of a core", 4, less_is_better=True),

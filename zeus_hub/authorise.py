@@ -104,6 +104,11 @@ class Stream:
         if self._group is not None and self._ending is None:
             self._ending = self._group.create_task(_fail(self._error))
 
+    def do(self, work: Callable[[], None]) -> None:
+        """Do something of the call's from outside it; what that raises ends the call."""
+        if self._group is not None and self._ending is None:
+            self._group.create_task(_done(work))
+
     async def work(self, group: asyncio.TaskGroup, done: Awaitable[None]) -> None:
         """Wait for what the call does, in a group that fails as soon as `end` is called.
 
@@ -262,6 +267,10 @@ class Guard:
 
 async def _fail(error: EndedError) -> None:
     raise error
+
+
+async def _done(work: Callable[[], None]) -> None:
+    work()
 
 
 def objection(

@@ -202,7 +202,10 @@ class Ingest(UplinkServicer):
         return Refusal(lane=batch.lane, sequence=batch.sequence, reason=objection.reason)
 
     def _hear(self, link: Link, vitals: Vitals) -> None:
-        """Take a node's vitals, now or a little later where they come too fast."""
+        """Take a node's vitals, now or a little later where they come too fast.
+
+        A fault of ours in that is seen in the log, and ends the stream either way; it is no other node's.
+        """
         if vitals.ByteSize() > LARGEST_VITALS:
             raise EndedError(grpc.StatusCode.INVALID_ARGUMENT, "the vitals are too large")
         first = link.heartbeat.waiting is None
@@ -211,7 +214,7 @@ class Ingest(UplinkServicer):
             return
         delay = link.heartbeat.due(time.monotonic())
         if delay:
-            asyncio.get_running_loop().call_later(delay, self._report, link)
+            asyncio.get_running_loop().call_later(delay, link.stream.do, lambda: self._report(link))
         else:  # in the same turn of the loop: another one costs as much as what is to be done
             self._report(link)
 

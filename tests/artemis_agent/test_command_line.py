@@ -12,6 +12,7 @@ import pytest
 from artemis_agent.command_line import SHIPPED_FILTER
 from artemis_agent.config import FilterSettings
 from socme import identity
+from tests.artemis_agent.command import artemis
 from tests.artemis_agent.sources import copy_of, eve, wazuh
 from tests.certificates import make_authority
 
@@ -24,12 +25,6 @@ def config(tmp_path: Path) -> Path:
         '[filter]\nmin_severity = "medium"\n'
     )
     return path
-
-
-def artemis(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("ARTEMIS_")}
-    command = [sys.executable, "-m", "artemis_agent", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, check=False, env=environment)
 
 
 def assert_failed(done: subprocess.CompletedProcess[bytes], *words: str) -> None:

@@ -93,7 +93,7 @@ def _told(hub: Hub, state: Path, seconds: float, *, at_once: bool) -> int:
 
 def batch_of(sequence: int) -> AlertBatch:
     """Return a batch of one alert."""
-    alert = Alert(id=sequence.to_bytes(16, "big"), raw=b"%d" % sequence, raw_bytes=8, count=1)
+    alert = Alert(id=sequence.to_bytes(16, "big"), raw=b"%d" % sequence, count=1)
     packed = batch.pack([alert.SerializeToString()])
     return AlertBatch(
         lane=Lane.LANE_URGENT,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -49,6 +50,15 @@ async def line_with(stream: asyncio.StreamReader | None, text: str) -> str:
         if text in line:
             return line
     raise AssertionError(f"the stream ended without {text!r}")
+
+
+def test_the_wall_holds_nothing_that_is_for_settings_and_commands_alone() -> None:
+    """What reads settings and command lines is large, and needed once (socme.launch)."""
+    program = "import sys, hermes_display.__main__, hermes_display.display; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert "hermes_display.wall" in done.stdout.split()
+    assert not {"pydantic", "pydantic_settings", "typer", "hermes_display.config"} & set(done.stdout.split())
 
 
 async def test_a_port_that_is_taken_is_told(hub: TestHub, tmp_path: Path) -> None:

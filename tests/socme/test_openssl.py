@@ -67,7 +67,9 @@ def test_the_event_loop_does_its_work_without() -> None:
 
 
 def test_what_is_loaded_already_stays() -> None:
-    assert run(f"import ssl\n{LATER}") == ["True"]
+    program = f"import ssl as before\n{LATER}\nprint(ssl is before)"
+
+    assert run(program) == ["True", "True"]
 
 
 def test_a_python_without_digests_of_its_own_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:

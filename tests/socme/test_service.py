@@ -37,6 +37,14 @@ service.run({"main": main, "fail": fail, "end": end}[sys.argv[1]])
 """
 
 
+@pytest.fixture(autouse=True)
+def _switch_interval() -> Iterator[None]:
+    """Leave to the other tests what they had: a daemon sets it for its whole process."""
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
+
+
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """Listen where systemd would."""
@@ -87,9 +95,7 @@ def test_a_thread_that_computes_holds_up_the_event_loop_for_a_moment_only() -> N
     async def main(_: Notifier) -> None:
         seconds.append(sys.getswitchinterval())
 
-    before = sys.getswitchinterval()
     service.run(main)
-    sys.setswitchinterval(before)
 
     assert seconds == [pytest.approx(service.SWITCH_SECONDS, rel=0.01)]
 

@@ -47,7 +47,6 @@ def alert(  # one alert of each kind of difference
         message=text,
         count=1,
         raw=raw,
-        raw_bytes=len(raw),
     )
     made.time.FromDatetime(NOON + timedelta(minutes=number if minutes is None else minutes))
     made.rule.id, made.rule.name = rule, name

@@ -142,6 +142,17 @@ def test_an_alert_that_fits_no_message_is_brought_down_to_its_heart() -> None:
     assert found.raw_bytes == LARGEST_ALERT
 
 
+def test_a_rules_name_that_becomes_the_message_too_keeps_the_bound() -> None:
+    """What comes fits; with its name twice it would not."""
+    made = alert(1, message="", rule={"name": "n" * (LARGEST_ALERT * 3 // 4)})
+    found = _one(made)
+
+    assert made.ByteSize() <= LARGEST_ALERT
+    assert found.ByteSize() <= LARGEST_ALERT
+    assert found.rule.name.startswith(found.message)
+    assert found.message
+
+
 def test_an_alert_as_large_as_an_honest_node_sends_stays_whole() -> None:
     made = alert(1)
     made.raw = b"\xff" * 1024 * 1024

@@ -2,10 +2,12 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 
 import grpc
@@ -23,6 +25,7 @@ from zeus_hub.authorise import Guard
 from zeus_hub.clocks import Clocks
 from zeus_hub.commit import Committer
 from zeus_hub.fleet import LARGEST_VITALS, Fleet
+from zeus_hub.heartbeat import EVERY_SECONDS
 from zeus_hub.ingest import Ingest
 from zeus_hub.journalist import Journalist
 from zeus_hub.ledger import balances
@@ -347,10 +350,12 @@ async def test_a_node_that_floods_vitals_costs_little_and_its_newest_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[str] = []
+    times: list[float] = []
     real = Fleet.reported
 
     def counting(self: Fleet, key: tuple[str, str], vitals: Vitals) -> bool:
         taken.append(vitals.hostname)
+        times.append(time.monotonic())
         return real(self, key, vitals)
 
     monkeypatch.setattr(Fleet, "reported", counting)
@@ -361,7 +366,41 @@ async def test_a_node_that_floods_vitals_costs_little_and_its_newest_count(
         await link.until_acked(1)
         await eventually(lambda: taken[-1:] == ["host 39"])
 
+    assert taken[0] == "host 0", "the first wait for nothing"
     assert len(taken) <= 3
+    assert all(later - earlier > 0.9 * EVERY_SECONDS for earlier, later in pairwise(times))
+
+
+@pytest.mark.parametrize("before", [[], ["box"]], ids=["at once", "held back"])
+async def test_a_fault_in_taking_vitals_is_seen_and_ends_that_stream_alone(
+    before: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = Fleet.reported
+
+    def failing(self: Fleet, key: tuple[str, str], vitals: Vitals) -> bool:
+        if vitals.hostname == "odd":
+            raise OverflowError("a fault of ours")
+        return real(self, key, vitals)
+
+    monkeypatch.setattr(Fleet, "reported", failing)
+    made = _made(monkeypatch)
+    async with hub(tmp_path) as zeus:
+        bad, good = await zeus.node(), await zeus.node("beta", "n1")
+        async with linked(zeus.address, bad) as one, linked(zeus.address, good) as other:
+            for hostname in (*before, "odd"):
+                await one.vitals(Vitals(hostname=hostname))
+            error = await one.failure()
+            await other.vitals(Vitals(hostname="box"))
+            await other.batch(1, [alert(1)])
+            await other.until_acked(1)
+
+            assert error.code() is grpc.StatusCode.UNKNOWN
+            assert list(made[0]._links) == [("beta", "n1")]
+        async with linked(zeus.address, bad) as again:
+            await again.batch(1, [alert(2)])
+            await again.until_acked(1)
+
+    assert "OverflowError: a fault of ours" in caplog.text
 
 
 async def test_a_node_whose_last_words_cannot_be_taken_is_gone_all_the_same(

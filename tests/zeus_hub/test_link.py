@@ -45,6 +45,10 @@ async def _for_ever() -> None:
     await asyncio.Event().wait()
 
 
+async def _acknowledged(wire: Wire, sequence: int) -> None:
+    await eventually(lambda: wire.acks()[-1:] == [(1, sequence)])
+
+
 async def test_what_is_on_disk_is_acknowledged_once_for_many() -> None:
     wire = Wire()
     link = _link(wire)
@@ -97,7 +101,7 @@ async def test_what_no_other_comes_behind_is_acknowledged_soon() -> None:
         task = group.create_task(link.tell(reader, Farewell()))
         for sequence in (1, 2):
             link.committed(1, sequence, 0)
-            await eventually(lambda last=sequence: wire.acks()[-1:] == [(1, last)])  # type: ignore[misc]
+            await _acknowledged(wire, sequence)
         task.cancel()
         reader.cancel()
 

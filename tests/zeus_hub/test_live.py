@@ -100,9 +100,7 @@ async def test_what_the_journal_forgot_and_memory_too_is_gone(live: Live, path: 
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_a_small_batch_that_is_new_is_shown_without_a_thread(
-    live: Live,
-    path: Path,
-    known: bool,  # noqa: FBT001
+    live: Live, path: Path, *, known: bool
 ) -> None:
     entries = _commit(path, [1, 2])
     live.publish(entries, {1} if known else ())

@@ -23,7 +23,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _settings(state_dir: Path, **changes: str) -> Plan:
-    return plan_of(ZeusSettings(state_dir=state_dir, **changes), state_dir)  # type: ignore[arg-type]
+    settings = ZeusSettings(state_dir=state_dir, **changes)  # type: ignore[arg-type]
+    return plan_of(settings, state_dir / "zeus.toml")
 
 
 def test_enrolment_has_the_next_port_unless_it_is_set(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class _EncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Encoding.Val
     DESCRIPTOR: _descriptor.EnumDescriptor
     ENCODING_UNSPECIFIED: _Encoding.ValueType  # 0
     """Never sent on purpose. A hub refuses an encoding that it is too old to know."""
-    ENCODING_ZSTD: _Encoding.ValueType  # 1
+    ENCODING_ZSTD: _Encoding.ValueType  # 3
     """One zstd frame that holds one serialised Alerts message. It has a checksum and may have been made with
     the dictionary number 0x534F4302, which comes with SOCme (socme/alerts.zdict) and never changes; the frame
     need not name it. One with another dictionary is another encoding.
@@ -76,7 +76,7 @@ class Encoding(_Encoding, metaclass=_EncodingEnumTypeWrapper):
 
 ENCODING_UNSPECIFIED: Encoding.ValueType  # 0
 """Never sent on purpose. A hub refuses an encoding that it is too old to know."""
-ENCODING_ZSTD: Encoding.ValueType  # 1
+ENCODING_ZSTD: Encoding.ValueType  # 3
 """One zstd frame that holds one serialised Alerts message. It has a checksum and may have been made with
 the dictionary number 0x534F4302, which comes with SOCme (socme/alerts.zdict) and never changes; the frame
 need not name it. One with another dictionary is another encoding.

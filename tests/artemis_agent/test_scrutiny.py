@@ -49,11 +49,11 @@ def test_a_sound_one(journal: Journal) -> None:
     ("damage", "fault"),
     [
         (
-            "UPDATE entry SET payload = substr(payload, 1, length(payload) - 1) WHERE encoding = 1",
+            "UPDATE entry SET payload = substr(payload, 1, length(payload) - 1) WHERE encoding = 3",
             "cannot be",
         ),
-        ("UPDATE entry SET alerts = 4 WHERE encoding = 1", "holds 3 alerts, claims 4"),
-        ("UPDATE entry SET encoding = 7 WHERE encoding = 1", "unknown encoding 7"),
+        ("UPDATE entry SET alerts = 4 WHERE encoding = 3", "holds 3 alerts, claims 4"),
+        ("UPDATE entry SET encoding = 7 WHERE encoding = 3", "unknown encoding 7"),
         ("UPDATE entry SET payload = x'ffffffff' WHERE encoding = 2", "cannot be decoded"),
         ("UPDATE entry SET payload = x'0801' WHERE encoding = 2", ""),
         ("UPDATE entry SET payload = x'' WHERE encoding = 2", "were never there"),

@@ -32,8 +32,10 @@ from socme.batch import unpack
 from socme.errors import OperatorError
 from socme.journal import Entry
 from socme.v1.alert_pb2 import Alert
-from socme.v1.uplink_pb2 import Dropped, Lane, Mark
+from socme.v1.uplink_pb2 import Dropped, Encoding, Lane, Mark
 from tests.artemis_agent.sources import spooled
+
+_ZSTD, _DROPPED = Encoding.ENCODING_ZSTD, Encoding.ENCODING_DROPPED
 
 SECOND = 10**9  # in nanoseconds, as the clocks of a spool count
 GIB = 1 << 30
@@ -282,7 +284,7 @@ async def test_batches_are_bounded_in_number_and_size(spool: Spool) -> None:
 APPEND_FOR_EVER = """
 import asyncio, itertools, sys
 from pathlib import Path
-from artemis_agent.spool import TRIM_SECONDS, Progress, Waiting, open_spool, trim_seconds
+from artemis_agent.spool import Progress, Waiting, open_spool
 from socme.v1.alert_pb2 import Alert
 
 async def main():
@@ -500,7 +502,7 @@ async def test_what_is_too_old_is_given_up_but_for_what_may_be_on_its_way(tmp_pa
     await spool.tend()
 
     kept = await entries_in(spool)
-    assert [entry.packed.encoding for entry in kept] == [1] * 64 + [2, 1]
+    assert [entry.packed.encoding for entry in kept] == [_ZSTD] * 64 + [_DROPPED, _ZSTD]
     told = Dropped.FromString(kept[64].packed.payload)
     assert (told.first_sequence, kept[64].sequence, told.alerts, told.reason) == (65, 70, 6, "age")
     assert await spool.dropped() == {"age": 6}
@@ -582,7 +584,7 @@ async def test_one_batch_is_given_up(spool: Spool) -> None:
     await spool.give_up(Lane.LANE_NORMAL, 2, "refused")
 
     encodings = [(entry.sequence, entry.packed.encoding) for entry in await entries_in(spool)]
-    assert encodings == [(1, 1), (2, 2), (3, 1)]
+    assert encodings == [(1, _ZSTD), (2, _DROPPED), (3, _ZSTD)]
     assert await spool.dropped() == {"refused": 1}
     assert await spool.alerts_of(Lane.LANE_NORMAL, 2) == ()
 
@@ -602,7 +604,7 @@ async def test_a_row_that_is_deleted_by_hand_is_found(spool: Spool) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE entry SET payload = x'ff' WHERE encoding = 1",
+        "UPDATE entry SET payload = x'ff' WHERE encoding = 3",
         "UPDATE entry SET encoding = 2, payload = x'ffff'",
         "UPDATE entry SET origin = CAST(x'ff' AS TEXT)",
         "DROP TABLE ledger",

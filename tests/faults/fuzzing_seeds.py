@@ -31,7 +31,7 @@ SAID = [
     NodeMessage(hello=Hello(epoch=bytes(16), vitals_interval_seconds=1)).SerializeToString(),
     NodeMessage(vitals=Vitals(hostname="acme-1", cpu_usage=0.5)).SerializeToString(),
     NodeMessage(
-        batch=AlertBatch(lane=1, sequence=1, encoding=1, payload=b"x", alerts=1, decoded_bytes=9)  # type: ignore[arg-type]
+        batch=AlertBatch(lane=1, sequence=1, encoding=3, payload=b"x", alerts=1, decoded_bytes=9)  # type: ignore[arg-type]
     ).SerializeToString(),
 ]
 ASKED = [

@@ -11,7 +11,7 @@ LANES = (1, 2)
 
 
 def entry(position: int, lane: int) -> Entry:
-    return Entry(position, "eve.json", lane, position, 0, Packed(b"", 1, 1, 0))
+    return Entry(position, "eve.json", lane, position, 0, Packed(b"", 3, 1, 0))
 
 
 def test_where_nothing_was_committed_all_may_lie_elsewhere() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench import drain, fleet, floors, ingest, latency, peers, rest, scan, steady, store
+from bench import churn, drain, fleet, floors, ingest, latency, peers, rest, scan, steady, store
 from bench.floors import Floor
 from bench.table import AIMS
 
@@ -19,6 +19,7 @@ FLOORS: Mapping[str, Iterable[Floor]] = {
     "steady": floors.STEADY,
     "ingest": floors.INGEST,
     "fleet": floors.FLEET,
+    "churn": floors.CHURN,
 }
 
 
@@ -37,6 +38,7 @@ def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mapping[str, set[s
         "ingest": {who for load in ingest.LOADS for who, _ in ingest.ours(load)}
         | {who for who, _ in ingest.theirs()},
         "store": set(store.FIGURES),
+        "churn": {name for name, _ in churn.figures([churn.Sample(0, 1, 0)] * (churn.PARTS + 1))},
         "rest": {name for who in (rest.NODE, rest.BARE, rest.HUB) for name in rest.figures(who, 1, 1)},
         "fleet": set(fleet.figures(dict.fromkeys((fleet.HUB, fleet.BARE), fleet.Cost(1, 1, 1, 1)))),
     }

@@ -35,7 +35,7 @@ def write(folder: Path, log: Path) -> None:
     print(log.stat().st_size, flush=True)  # noqa: T201 - to the test
     for number in range(1, APPENDS + 1):
         data = payload(number)
-        draft = Draft("origin", 1, number, Packed(data, 1, 1, len(data)))
+        draft = Draft("origin", 1, number, Packed(data, 3, 1, len(data)))
         journal.append([draft], notes={"last": b"%d" % number})
         journal.trim_lane(1, number - FORGOTTEN_BEHIND)
         print(log.stat().st_size, flush=True)  # noqa: T201
@@ -81,7 +81,7 @@ def test_what_was_appended_is_there_after_any_power_cut(recording: Recording) ->
 def test_a_power_cut_while_a_journal_is_made_leaves_none_or_one_that_works(recording: Recording) -> None:
     for cut in cuts(recording.log[: recording.made]):
         with cut.laid() as folder, closing(Journal(folder / "j.db", by_lane=True)) as journal:
-            journal.append([Draft("origin", 1, 1, Packed(b"x", 1, 1, 1))])
+            journal.append([Draft("origin", 1, 1, Packed(b"x", 3, 1, 1))])
             assert [entry.sequence for entry in journal.read(0, entries=9, size=9)] == [1]
 
 

@@ -75,7 +75,7 @@ def keep(engine: Engine, alerts: Iterable[StoredAlert]) -> None:
     """Store alerts, in this order; those of one node that came at one time are of one batch."""
     batches = [(came, list(kept)) for came, kept in groupby(alerts, _came)]
     arrivals = [
-        Arrival(Entry(1, origin, 1, 1, received_us, Packed(b"", 1, len(kept), 0)), kept)
+        Arrival(Entry(1, origin, 1, 1, received_us, Packed(b"", 3, len(kept), 0)), kept)
         for (origin, received_us), kept in batches
     ]
     if arrivals:

@@ -198,7 +198,7 @@ async def test_canaries_are_told_once_the_sink_has_their_batch(
 async def test_a_batch_that_cannot_be_read_is_handed_over_as_such(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     _write(path, range(1, 2))
-    _write(path, range(2, 3), packed=Packed(b"junk", 1, 5, 100))
+    _write(path, range(2, 3), packed=Packed(b"junk", 3, 5, 100))
     _write(path, range(3, 4))
     sink = Shelf()
     async with running(sink, path):

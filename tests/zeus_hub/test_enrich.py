@@ -68,11 +68,11 @@ def test_times_that_do_not_exist_are_left_out_of_canaries_and_conditions_too() -
 @pytest.mark.parametrize(
     "packed",
     [
-        Packed(b"junk", 1, 1, 10),
+        Packed(b"junk", 3, 1, 10),
         Packed(pack([b"x"]).payload, 99, 1, 3),
-        Packed(pack([b"\xff\xff\xff"]).payload, 1, 1, 5),
-        Packed(pack([b""]).payload, 1, 2, 2),
-        Packed(pack([b""] * 3).payload, 1, 1, 6),
+        Packed(pack([b"\xff\xff\xff"]).payload, 3, 1, 5),
+        Packed(pack([b""]).payload, 3, 2, 2),
+        Packed(pack([b""] * 3).payload, 3, 1, 6),
     ],
 )
 def test_what_cannot_be_read_is_told_apart(packed: Packed) -> None:
@@ -187,7 +187,7 @@ def test_a_batch_may_carry_fields_that_this_hub_does_not_know() -> None:
     plain += b"\x79" + bytes(8) + b"\x7a\x02ab" + b"\x7d" + bytes(4)
     payload = zstandard.ZstdCompressor().compress(plain)
 
-    assert isinstance(enrich(_entry(Packed(payload, 1, 1, len(plain)))), Arrival)
+    assert isinstance(enrich(_entry(Packed(payload, 3, 1, len(plain)))), Arrival)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def _reached(journalist: Journalist, origin: str, epoch: bytes = EPOCH) -> dict[
 
 
 def _own(alerts: int, origin: str = NODE) -> Handed:
-    return Handed(Draft(origin, 2, 0, Packed(b"own", 1, alerts, 3)), b"", lambda lane, sequence: None)
+    return Handed(Draft(origin, 2, 0, Packed(b"own", 3, alerts, 3)), b"", lambda lane, sequence: None)
 
 
 def test_a_group_is_one_transaction_with_its_marks(journalist: Journalist) -> None:

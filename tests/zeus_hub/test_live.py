@@ -195,7 +195,7 @@ async def test_memory_is_bounded(live: Live, path: Path, monkeypatch: pytest.Mon
 
 async def test_a_batch_that_cannot_be_read_is_an_empty_page(live: Live, path: Path) -> None:
     journal = Journal(path)
-    live.publish(journal.append([Draft("a/n1", 1, 1, Packed(b"junk", 1, 1, 10))]))
+    live.publish(journal.append([Draft("a/n1", 1, 1, Packed(b"junk", 3, 1, 10))]))
     journal.close()
 
     assert await live.page(1, with_raw=True) == ()
@@ -284,7 +284,7 @@ async def test_batches_and_alerts_of_no_size_fill_no_memory(
     journal = Journal(path)
     monkeypatch.setattr(module, "RECENT_BYTES", 3 * module.LEAST_BATCH)
     monkeypatch.setattr(module, "DECODED_BYTES", 3 * module.LEAST_BATCH)
-    drafts = [Draft("a/n1", 1, number, Packed(b"", 1, 1, 0)) for number in range(1, 21)]
+    drafts = [Draft("a/n1", 1, number, Packed(b"", 3, 1, 0)) for number in range(1, 21)]
     live.publish(journal.append(drafts))
     journal.close()
     for position in range(1, 21):

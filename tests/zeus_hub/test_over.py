@@ -55,7 +55,7 @@ class Hub:
     def keep(self, *some: StoredAlert) -> None:
         """Store alerts, of one node."""
         origin = f"{some[0].client}/{some[0].node}"
-        entry = Entry(1, origin, 1, 1, 0, Packed(b"", 1, len(some), 0))
+        entry = Entry(1, origin, 1, 1, 0, Packed(b"", 3, len(some), 0))
         self._store.send([self._store.prepare(Arrival(entry, some))])
 
     def statuses(self) -> Sequence[int]:

@@ -70,7 +70,7 @@ def test_batches_that_were_set_aside_are_told(place: Place) -> None:
     engine = place.set_up('listen = "127.0.0.1:0"').database()
     store = Store(engine, b"j" * 16, 1)
     assert "set aside" not in lines(place)["database"]
-    store.send([Unreadable(Entry(1, "acme/acme-1", 1, 1, 0, Packed(b"", 1, 0, 0)), "damaged")])
+    store.send([Unreadable(Entry(1, "acme/acme-1", 1, 1, 0, Packed(b"", 3, 0, 0)), "damaged")])
     engine.dispose()
 
     assert lines(place)["database"].endswith("1 batches that could not be read were set aside")

@@ -106,7 +106,7 @@ def test_nothing_that_an_alert_says_can_wedge_the_store(tmp_path: Path, made: Al
 
 def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> None:
     sink = TestStore().open(tmp_path)
-    entry = Entry(1, "acme/acme-1", 1, 1, 0, Packed(b"no zstd", 1, 5, 100))
+    entry = Entry(1, "acme/acme-1", 1, 1, 0, Packed(b"no zstd", 3, 5, 100))
     unreadable = enrich(entry)
     assert isinstance(unreadable, Unreadable)
     deliver(sink, [unreadable])
@@ -121,7 +121,7 @@ def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> Non
 
 def test_only_the_newest_batches_that_were_set_aside_are_kept(tmp_path: Path) -> None:
     sink = TestStore().open(tmp_path)
-    packed = Packed(b"", 1, 0, 0)
+    packed = Packed(b"", 3, 0, 0)
     deliver(
         sink, [Unreadable(Entry(n, "a/b", 1, n, 0, packed), "bad") for n in range(1, store.REFUSED_KEPT + 11)]
     )
@@ -144,7 +144,7 @@ def test_what_became_of_every_alert_is_counted_by_node(tmp_path: Path) -> None:
     """Stored, there already, proof of the way, or in a batch that cannot be read: there is no fifth."""
     sink = TestStore().open(tmp_path)
     entries = [enrich(entry) for entry in journal_of(tmp_path, [[1, 2, -3], [2, 4], []])]
-    other = Unreadable(Entry(4, "beta/b-1", 1, 1, 0, Packed(b"no zstd", 1, 5, 100)), "damaged")
+    other = Unreadable(Entry(4, "beta/b-1", 1, 1, 0, Packed(b"no zstd", 3, 5, 100)), "damaged")
     deliver(sink, entries)
     deliver(sink, [*entries[1:2], other])
 

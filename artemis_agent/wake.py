@@ -1,8 +1,9 @@
 """Wake a tail when there may be something to read: at once, at little cost, and never too late.
 
 inotify sees files appear and move in the folder, and the open ones grow; while data comes the files are
-polled instead, at first and in a flood of alerts each millisecond, else soon ten times a second; and a slow
-poll stands behind it all, for network file systems and machines that have run out of inotify watches.
+polled instead, at first and in a flood of alerts every three milliseconds, else soon ten times a second;
+and a slow poll stands behind it all, for network file systems and machines that have run out of inotify
+watches.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ else:
 
 BUSY = 0.3  # seconds for which a file that brought data is polled
 POLL_BUSY = 0.1  # seconds; half of it is the latency that polling adds, and nobody sees so short a time
-POLL_FLOOD = 0.001  # the same in a flood of records that go on, in which alerts must not queue
+POLL_FLOOD = 0.003  # the same in a flood of records that go on; each is a batch, two commits and two messages
 SLOWER = 4  # times as long is each poll as the one before, while no flood is seen
 FLOOD = 100.0  # such records a second that make one
 POLL_SLOW = 1.0  # seconds; how late a change is seen that no watch reports
@@ -51,7 +52,7 @@ class Wake:
         """Watch these open files (by device and inode) and no others.
 
         `busy` if data came just now; `found` is how many records that go on are most of it. A trickle of
-        those is no flood: to poll each millisecond for it would cost a tenth of a core.
+        those is no flood: to poll so often for it would cost some hundredths of a core.
         """
         now = time.monotonic()
         if busy:

@@ -23,7 +23,8 @@ SCAN = [  # MB/s
     Floor("artemis run", "syslog-ng, text", 3.5),
     Floor("artemis run", "syslog-ng, JSON", 18),
     Floor("artemis run", "grep -F", 0.35),
-    Floor("artemis sift", "syslog-ng, text", 4),
+    Floor("artemis sift", "syslog-ng, text", 8),
+    Floor("artemis sift", "grep -F", 0.9),
 ]
 STEADY = [  # % of a core
     Floor("artemis run", "rsyslog, text", 1, less_is_better=True),
@@ -45,8 +46,8 @@ FLEET = [  # KiB of each node, % of a core
 CHURN = [Floor("at the end", "half way", 0.93, less_is_better=True)]  # MiB
 LATENCY = [  # milliseconds of age, bytes on the wire, alerts a second of a burst
     Floor("socme 5000/s p99", "rsyslog, durable ack 5000/s p99", 4, less_is_better=True),
-    Floor("socme 1000/s wire", "rsyslog, durable ack 1000/s wire", 3, less_is_better=True),
-    Floor("socme burst wire", "rsyslog, durable ack burst wire", 4, less_is_better=True),
+    Floor("socme 1000/s wire", "rsyslog, durable ack 1000/s wire", 3.8, less_is_better=True),
+    Floor("socme burst wire", "rsyslog, durable ack burst wire", 5, less_is_better=True),
     Floor("socme burst speed", "rsyslog, durable ack burst speed", 2),
 ]
 

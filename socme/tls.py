@@ -53,8 +53,6 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
     # (zeus_hub.pace.FULL; tests/zeus_hub/test_pace.py holds them together).
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 4 * MIB),
-    # Of what is sent in one piece by TLS: half the buffers of a connection.
-    ("grpc.tsi.max_frame_size", 8192),
     ("grpc.so_reuseport", 0),  # otherwise a second hub on the same port starts without an error
     ("grpc.server_handshake_timeout_ms", 10_000),  # whoever says nothing keeps a file open; else 120 s
     ("grpc.keepalive_time_ms", 10_000),

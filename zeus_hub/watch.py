@@ -34,7 +34,7 @@ Answer = TypeVar("Answer")
 WATCHERS = (Role.DISPLAY, Role.OPERATOR)
 QUIET_SECONDS = 2.0  # between two signs of life; a screen must say within 5 s that it hears nothing
 FLEET_SECONDS = 1.0  # between two looks at the fleet
-PIECE_BYTES = 128 * 1024  # of alerts in one event, which a watcher holds while it does not read
+PIECE_BYTES = 32 * 1024  # of alerts in one event, which a watcher holds while it does not read
 
 Told = dict[tuple[str, ...], tuple[int, ...]]  # what a watcher of the fleet knows: of whom, and how new it is
 

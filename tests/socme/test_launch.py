@@ -17,8 +17,8 @@ def read():
     if "fail" in sys.argv:
         return 2, None
     if "slow" in sys.argv:
-        print("reads", flush=True)
         try:
+            print("reads", flush=True)
             signal.pause()
         except KeyboardInterrupt:
             return 130, None

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
@@ -128,6 +128,7 @@ def test_the_case_counts_as_long_as_the_alert_is_in_it(
 
 
 @settings(UNHURRIED, suppress_health_check=list(HealthCheck))
+@example([{"number": True}])
 @given(st.lists(st.dictionaries(st.sampled_from([*ALERT, *CASE]), anything), max_size=4))
 def test_whatever_a_thehive_answers_can_be_kept(engine: Engine, rows: list[dict[str, Any]]) -> None:
     """The database is the same for all examples; nothing of one stays in it."""

@@ -89,7 +89,7 @@ class Cursor:
 def changed(row: Row) -> tuple[str, int] | None:
     """Return the id of an object and when it was changed; None where it does not say."""
     name, at = row.get("_id"), row.get("_updatedAt")
-    return (name, at) if _is_name(name) and isinstance(at, int) and 0 <= at <= LATEST else None
+    return (name, at) if _is_name(name) and _is_whole(at) and 0 <= at <= LATEST else None
 
 
 def following(cursor: Cursor, page: Sequence[Row]) -> Cursor:
@@ -197,8 +197,13 @@ def _words(value: object, longest: int) -> str:
     return clean(" ".join(value.split()), longest) if isinstance(value, str) else ""
 
 
+def _is_whole(value: object) -> TypeGuard[int]:
+    """Tell whether JSON's value is a whole number; Python's true and false are such, and PostgreSQL's not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _number(value: object) -> int:
-    return value if isinstance(value, int) and 0 < value <= HIGHEST_NUMBER else 0
+    return value if _is_whole(value) and 0 < value <= HIGHEST_NUMBER else 0
 
 
 def _is_name(value: object) -> TypeGuard[str]:
